@@ -1,0 +1,1 @@
+"""Show QR codes and sessions in a terminal: the kubectl plug-in."""

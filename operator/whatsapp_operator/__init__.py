@@ -1,0 +1,1 @@
+"""Reconcile WhatsAppSession resources into worker pods."""

@@ -1,0 +1,91 @@
+"""Name everything that two sides must agree on.
+
+Source: DESIGN section "Names". The functions are total on valid input; the CRD guarantees validity.
+"""
+
+import re
+
+GROUP = "whatsapp-operator.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+SESSION_KIND = "WhatsAppSession"
+SESSION_PLURAL = "whatsappsessions"
+STORE_KIND = "SessionStore"
+STORE_PLURAL = "sessionstores"
+
+OPERATOR_MANAGER = "whatsapp-operator"
+"""Field manager of everything the operator applies."""
+WORKER_MANAGER = "whatsapp-worker"
+"""Field manager of ``status.session``; the operator uses it too when it clears what a dead worker left."""
+
+LABEL_SESSION = f"{GROUP}/session"
+LABEL_STORE = f"{GROUP}/store"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+MANAGED_BY = "whatsapp-session-operator"
+COMPONENT_WORKER = "worker"
+
+ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
+"""On the pod: hash of the template it was made from."""
+ANNOTATION_WORKER_POD_UID = f"{GROUP}/worker-pod-uid"
+"""On the Lease: UID of the only pod whose token may update it (the admission policy compares)."""
+ANNOTATION_TERMINATED_POD_UID = f"{GROUP}/terminated-pod-uid"
+"""On the Lease: UID of the previous owner's pod, once the operator has proof that it is gone."""
+FINALIZER_PURGE = f"{GROUP}/purge"
+
+WORKER_CLUSTER_ROLE = "whatsapp-session-worker"
+POLICY_NAME = "whatsapp-session-worker"
+"""ValidatingAdmissionPolicy and its binding, without which workers get no rights."""
+
+WORKER_CONTAINER = "worker"
+DATA_DIR = "/var/lib/whatsapp/data"
+"""Mount of the worker's own emptyDir: the profile's parent."""
+STORE_DIR = "/var/lib/whatsapp/store"
+"""Mount of the claim of a filesystem store."""
+HEALTH_PORT = 8080
+TERMINATION_LOG = "/dev/termination-log"
+
+CLIENT_ID_PATTERN = r"^[-_A-Za-z0-9]*$"
+_CLIENT_ID = re.compile(r"[-_A-Za-z0-9]*")
+
+
+def pod(session: str) -> str:
+    """Return the name of the session's worker pod (and container host)."""
+    return f"wa-{session}"
+
+
+def lease(session: str) -> str:
+    """Return the name of the session's Lease."""
+    return f"wa-{session}"
+
+
+def service_account(store: str | None) -> str:
+    """Return the name of the worker's service account: one for each namespace and store."""
+    return "wa-worker" if store is None else f"wa-worker-{store}"
+
+
+def client_id(resource_name: str, spec_client_id: str | None) -> str:
+    """Return the effective client id: unset means the resource's name, "" the guide's bare names."""
+    return resource_name if spec_client_id is None else spec_client_id
+
+
+def store_session(effective_client_id: str) -> str:
+    """Return the session's name in a store (``RemoteAuth`` or ``RemoteAuth-<clientId>``).
+
+    Raises ValueError if the id holds a character that could leave the store's folder.
+    """
+    if not _CLIENT_ID.fullmatch(effective_client_id):
+        raise ValueError("clientId may hold letters, digits, '-' and '_' only")
+    return f"RemoteAuth-{effective_client_id}" if effective_client_id else "RemoteAuth"
+
+
+def local_session(effective_client_id: str) -> str:
+    """Return LocalAuth's profile directory name (``session`` or ``session-<clientId>``), as the guide has it."""
+    if not _CLIENT_ID.fullmatch(effective_client_id):
+        raise ValueError("clientId may hold letters, digits, '-' and '_' only")
+    return f"session-{effective_client_id}" if effective_client_id else "session"
+
+
+def wish_annotation(wish: str) -> str:
+    """Return the annotation that carries a wish: relink, save, restart, takeover, skip-purge."""
+    return f"{GROUP}/{wish}-requested-at"

@@ -1,0 +1,266 @@
+"""Parse the two resources once, at the border, into frozen values.
+
+The API server has already validated against the CRD's schema and CEL rules; what is parsed here is therefore complete
+but for defaults, and a ``SpecError`` means that the CRD and this module disagree or that the CRD is older.
+Durations are whole seconds.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+_DURATION = re.compile(r"(?P<amount>[0-9]+)(?P<unit>h|m|s)")
+_E = TypeVar("_E", bound=StrEnum)
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+DEFAULT_STORE = "default"
+DEFAULT_URL = "https://web.whatsapp.com/"
+
+
+class SpecError(ValueError):
+    """A field that cannot be understood; the message names it and says how to mend it."""
+
+
+class OperatingMode(StrEnum):
+    """Whether a worker pod should exist."""
+
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+
+
+class Strategy(StrEnum):
+    """The guide's authentication strategies."""
+
+    NO_AUTH = "NoAuth"
+    LOCAL_AUTH = "LocalAuth"
+    REMOTE_AUTH = "RemoteAuth"
+
+
+class Interop(StrEnum):
+    """How often the JavaScript stores' copy follows."""
+
+    EVERY_SAVE = "EverySave"
+    HOURLY = "Hourly"
+    SHUTDOWN = "Shutdown"
+    NEVER = "Never"
+
+
+class OnDelete(StrEnum):
+    """What becomes of the archives when the resource goes."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class LinkingMethod(StrEnum):
+    """How the phone links."""
+
+    QR_CODE = "QRCode"
+    PAIRING_CODE = "PairingCode"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeyRef:
+    """A key of a Secret of the session's namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAuth:
+    """``spec.auth.remoteAuth`` with its defaults."""
+
+    store: str = DEFAULT_STORE
+    backup_sync_interval: int = 300
+    generations: int = 3
+    interop: Interop = Interop.EVERY_SAVE
+    on_delete: OnDelete = OnDelete.RETAIN
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAuth:
+    """``spec.auth.localAuth`` with its defaults."""
+
+    data_path: str = ".wwebjs_auth"
+    claim_name: str | None = None
+    size: str = "1Gi"
+    storage_class_name: str | None = None
+    on_delete: OnDelete = OnDelete.RETAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """``spec.auth``; the member of the chosen strategy is always set."""
+
+    strategy: Strategy = Strategy.REMOTE_AUTH
+    remote: RemoteAuth | None = field(default_factory=RemoteAuth)
+    local: LocalAuth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """``spec.linking``; ``timeout`` 0 means no limit."""
+
+    method: LinkingMethod = LinkingMethod.QR_CODE
+    phone_number: SecretKeyRef | None = None
+    expected_account: str | None = None
+    timeout: int = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """``spec.browser``."""
+
+    url: str = DEFAULT_URL
+    channel: str = "chromium"
+    user_agent: str | None = None
+    args: tuple[str, ...] = ()
+    proxy: SecretKeyRef | None = None
+    cdp_port: int | None = None
+    page_owner: str = "Worker"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSpec:
+    """``WhatsAppSession.spec``."""
+
+    operating_mode: OperatingMode = OperatingMode.RUNNING
+    client_id: str | None = None
+    auth: Auth = field(default_factory=Auth)
+    linking: Linking = field(default_factory=Linking)
+    browser: Browser = field(default_factory=Browser)
+    lease_duration: int = 60
+    pod_template: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FilesystemBackend:
+    """``SessionStore.spec.filesystem``; ``path`` is relative to the claim's root."""
+
+    claim_name: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSpec:
+    """``SessionStore.spec``: exactly one backend."""
+
+    filesystem: FilesystemBackend
+
+
+def duration(text: str) -> int:
+    """Return the seconds of a duration such as ``5m`` or ``1h30m``.
+
+    Raises SpecError on anything else.
+    """
+    position = total = 0
+    while position < len(text):
+        match = _DURATION.match(text, position)
+        if match is None:
+            break
+        total += int(match["amount"]) * _SECONDS[match["unit"]]
+        position = match.end()
+    if not text or position != len(text):
+        raise SpecError(f"{text!r} is not a duration; write whole hours, minutes and seconds such as 5m or 1h30m")
+    return total
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SpecError(f"{where} must be an object")
+    return value
+
+
+def _enum(kind: type[_E], value: Any, where: str) -> _E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise SpecError(f"{where} must be one of {', '.join(kind)}") from None
+
+
+def _secret(value: Any, where: str) -> SecretKeyRef | None:
+    if value is None:
+        return None
+    ref = _mapping(value, where)
+    return SecretKeyRef(name=str(ref["name"]), key=str(ref["key"]))
+
+
+def _auth(raw: Mapping[str, Any]) -> Auth:
+    strategy = _enum(Strategy, raw.get("strategy", Strategy.REMOTE_AUTH), "spec.auth.strategy")
+    match strategy:
+        case Strategy.NO_AUTH:
+            return Auth(strategy, remote=None, local=None)
+        case Strategy.LOCAL_AUTH:
+            local = _mapping(raw.get("localAuth"), "spec.auth.localAuth")
+            return Auth(
+                strategy,
+                remote=None,
+                local=LocalAuth(
+                    data_path=str(local.get("dataPath", ".wwebjs_auth")),
+                    claim_name=local.get("claimName"),
+                    size=str(local.get("size", "1Gi")),
+                    storage_class_name=local.get("storageClassName"),
+                    on_delete=_enum(OnDelete, local.get("onDelete", "Retain"), "spec.auth.localAuth.onDelete"),
+                ),
+            )
+        case Strategy.REMOTE_AUTH:
+            remote = _mapping(raw.get("remoteAuth"), "spec.auth.remoteAuth")
+            store = _mapping(remote.get("storeRef"), "spec.auth.remoteAuth.storeRef")
+            return Auth(
+                strategy,
+                remote=RemoteAuth(
+                    store=str(store.get("name", DEFAULT_STORE)),
+                    backup_sync_interval=duration(str(remote.get("backupSyncInterval", "5m"))),
+                    generations=int(remote.get("generations", 3)),
+                    interop=_enum(Interop, remote.get("interop", "EverySave"), "spec.auth.remoteAuth.interop"),
+                    on_delete=_enum(OnDelete, remote.get("onDelete", "Retain"), "spec.auth.remoteAuth.onDelete"),
+                ),
+                local=None,
+            )
+
+
+def parse_session(spec: Mapping[str, Any] | None) -> SessionSpec:
+    """Parse ``WhatsAppSession.spec`` (a plain dict, possibly empty).
+
+    Raises SpecError with one sentence that names the field.
+    """
+    raw = spec or {}
+    linking = _mapping(raw.get("linking"), "spec.linking")
+    browser = _mapping(raw.get("browser"), "spec.browser")
+    return SessionSpec(
+        operating_mode=_enum(OperatingMode, raw.get("operatingMode", "Running"), "spec.operatingMode"),
+        client_id=raw.get("clientId"),
+        auth=_auth(_mapping(raw.get("auth"), "spec.auth")),
+        linking=Linking(
+            method=_enum(LinkingMethod, linking.get("method", "QRCode"), "spec.linking.method"),
+            phone_number=_secret(linking.get("phoneNumberSecretRef"), "spec.linking.phoneNumberSecretRef"),
+            expected_account=linking.get("expectedAccount"),
+            timeout=duration(str(linking.get("timeout", "30m"))),
+        ),
+        browser=Browser(
+            url=str(browser.get("url", DEFAULT_URL)),
+            channel=str(browser.get("channel", "chromium")),
+            user_agent=browser.get("userAgent"),
+            args=tuple(str(arg) for arg in browser.get("args") or ()),
+            proxy=_secret(browser.get("proxySecretRef"), "spec.browser.proxySecretRef"),
+            cdp_port=browser.get("cdpPort"),
+            page_owner=str(browser.get("pageOwner", "Worker")),
+        ),
+        lease_duration=duration(str(_mapping(raw.get("failover"), "spec.failover").get("leaseDuration", "60s"))),
+        pod_template=_mapping(raw.get("podTemplate"), "spec.podTemplate"),
+    )
+
+
+def parse_store(spec: Mapping[str, Any] | None) -> StoreSpec:
+    """Parse ``SessionStore.spec``; raises SpecError if no known backend is set."""
+    filesystem = _mapping((spec or {}).get("filesystem"), "spec.filesystem")
+    if "claimName" not in filesystem:
+        raise SpecError("spec.filesystem.claimName must name a PersistentVolumeClaim of the store's namespace")
+    return StoreSpec(
+        filesystem=FilesystemBackend(claim_name=str(filesystem["claimName"]), path=str(filesystem.get("path", "")))
+    )

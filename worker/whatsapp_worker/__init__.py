@@ -1,0 +1,1 @@
+"""Run one WhatsApp Web session: browser, page, profile, store, status."""
