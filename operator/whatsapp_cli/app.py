@@ -1,0 +1,137 @@
+"""Run ``kubectl-whatsapp`` (hence ``kubectl whatsapp ...``): ``qr`` and ``list``.
+
+Exit codes: 0 done, 1 not found, refused or ended without a link, 2 a wrong command line, 130 interrupted.
+"""
+
+import argparse
+import io
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import assert_never
+
+import segno
+
+from whatsapp_cli import kube, view
+from whatsapp_cli.errors import CliError, NotFoundError
+
+POLL_SECONDS = 1.0
+_CLEAR = "\x1b[2J\x1b[H"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-n", "--namespace", help="namespace (default: the kubeconfig context's)")
+    common.add_argument("--context", help="context of the kubeconfig")
+    common.add_argument("--kubeconfig", help="path of the kubeconfig (default: KUBECONFIG, else the usual place)")
+    top = argparse.ArgumentParser(prog="kubectl-whatsapp", description="Link and list WhatsApp Web sessions.")
+    commands = top.add_subparsers(dest="command", required=True)
+    qr = commands.add_parser("qr", parents=[common], help="draw a session's QR code until it is linked")
+    qr.add_argument("name", help="name of the WhatsAppSession")
+    qr.add_argument("--once", action="store_true", help="draw one code and end, without waiting for the link")
+    qr.add_argument("--text", action="store_true", help="print the code's text instead of drawing it")
+    qr.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this time (default: never)")
+    listing = commands.add_parser("list", parents=[common], help="list sessions")
+    listing.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    return top
+
+
+def draw(code: str) -> str:
+    """Return a QR code as half-block characters, quiet zone included."""
+    out = io.StringIO()
+    segno.make(code, error="l", micro=False).terminal(out=out, compact=True, border=2)
+    return out.getvalue()
+
+
+class QrCommand:
+    """Follow one session and draw each new code until it is linked."""
+
+    def __init__(self, sessions: kube.Sessions, arguments: argparse.Namespace, write: Callable[[str], None]) -> None:
+        self._sessions = sessions
+        self._arguments = arguments
+        self._write = write
+        self._shown: str | None = None
+
+    def run(self, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> int:
+        """Poll until linked, ended or timed out; returns the exit code."""
+        started = clock()
+        while True:
+            now = clock()
+            done = self._show(view.screen(self._sessions.get(self._arguments.name), now))
+            if done is not None:
+                return done
+            limit = self._arguments.timeout
+            if limit is not None and (now - started).total_seconds() >= limit:
+                self._write("gave up: the session was not linked in time\n")
+                return 1
+            sleep(POLL_SECONDS)
+
+    def _show(self, screen: view.Screen) -> int | None:
+        match screen:
+            case view.DrawCode():
+                if self._new(screen.code):
+                    self._write_code(screen)
+                return 0 if self._arguments.once else None
+            case view.ShowPairingCode():
+                if self._new(screen.code):
+                    self._write(f"On the phone: Linked devices > Link with phone number; type {screen.code}\n")
+                return 0 if self._arguments.once else None
+            case view.Wait():
+                if self._new(screen.why):
+                    self._write(f"{screen.why}\n")
+                return None
+            case view.Linked():
+                self._write(f"{self._arguments.name} is linked (account {screen.account})\n")
+                return 0
+            case view.Ended():
+                self._write(f"{screen.message}\n")
+                return 1
+            case _:
+                assert_never(screen)
+
+    def _new(self, text: str) -> bool:
+        changed = text != self._shown
+        self._shown = text
+        return changed
+
+    def _write_code(self, screen: view.DrawCode) -> None:
+        if self._arguments.text:
+            self._write(f"{screen.code}\n")
+            return
+        clear = _CLEAR if sys.stdout.isatty() else ""
+        self._write(
+            f"{clear}{draw(screen.code)}\n{self._arguments.name}: {screen.caption}\n"
+            "On the phone: Linked devices > Link a device\n"
+        )
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _list(sessions: kube.Sessions, arguments: argparse.Namespace) -> int:
+    namespace = None if arguments.all_namespaces else sessions.namespace
+    found = sessions.list(namespace)
+    if not found:
+        where = "any namespace" if namespace is None else f"namespace {namespace}"
+        raise NotFoundError(f"no sessions in {where}")
+    _write(view.table(found, datetime.now(UTC)) + "\n")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        sessions = kube.ClusterSessions(kube.Target(arguments.kubeconfig, arguments.context, arguments.namespace))
+        if arguments.command == "list":
+            return _list(sessions, arguments)
+        return QrCommand(sessions, arguments, _write).run(lambda: datetime.now(UTC), time.sleep)
+    except CliError as error:
+        sys.stderr.write(f"kubectl-whatsapp: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

@@ -1,0 +1,27 @@
+"""Name what can go wrong for a person at the terminal.
+
+CliError            one sentence on standard error; exit code below
+├── UsageError      2   the command line is wrong
+├── NotFoundError   1   no such session, or the operator's CRDs are not installed
+└── ClusterError    1   the cluster cannot be reached, or refuses
+"""
+
+
+class CliError(Exception):
+    """A sentence for the person; ``exit_code`` is the process' exit code."""
+
+    exit_code = 1
+
+
+class UsageError(CliError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class NotFoundError(CliError):
+    """There is no such session, or no such kind."""
+
+
+class ClusterError(CliError):
+    """The API server cannot be reached or refuses."""

@@ -1,0 +1,107 @@
+"""Read WhatsAppSession resources: the command's only user of the Kubernetes client.
+
+Sessions are plain dicts as the API server returns them. The client is imported when the first request is made, because
+that import takes most of a second and ``--help`` should not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from whatsapp_cli.errors import ClusterError, NotFoundError
+from whatsapp_session import names
+
+Resource = Mapping[str, Any]
+REQUEST_TIMEOUT_SECONDS = 10
+
+
+class Sessions(Protocol):
+    """What the commands ask of a cluster."""
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace that names without one refer to."""
+
+    def get(self, name: str) -> Resource:
+        """Return one session; raises NotFoundError or ClusterError."""
+
+    def list(self, namespace: str | None) -> list[Resource]:
+        """Return the sessions of a namespace, or of all with None; raises NotFoundError or ClusterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to look: None means what the kubeconfig says."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+
+
+class ClusterSessions:
+    """Sessions of the cluster that a kubeconfig (or the pod's own account) points to."""
+
+    def __init__(self, target: Target) -> None:
+        import kubernetes
+
+        client: Any = kubernetes.client  # the package ships no type information
+        config: Any = kubernetes.config
+        self._exceptions = client.exceptions
+        try:
+            api_client = config.new_client_from_config(config_file=target.kubeconfig, context=target.context)
+            self._namespace = target.namespace or _context_namespace(config, target)
+        except (config.ConfigException, OSError) as error:
+            raise ClusterError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+        self._api = client.CustomObjectsApi(api_client)
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace of the flag, else of the kubeconfig's context, else ``default``."""
+        return self._namespace
+
+    def get(self, name: str) -> Resource:
+        """Return one session."""
+        found: Resource = self._call(
+            f"session {self._namespace}/{name}",
+            self._api.get_namespaced_custom_object,
+            namespace=self._namespace,
+            name=name,
+        )
+        return found
+
+    def list(self, namespace: str | None) -> list[Resource]:
+        """Return sessions by namespace and name."""
+        if namespace is None:
+            found = self._call("sessions", self._api.list_cluster_custom_object)
+        else:
+            found = self._call("sessions", self._api.list_namespaced_custom_object, namespace=namespace)
+        items: list[Resource] = found["items"]
+        return sorted(items, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
+
+    def _call(self, what: str, method: Any, **arguments: str) -> Any:
+        # urllib3's errors are the client's transport; ApiException is the server's answer.
+        import urllib3
+
+        try:
+            return method(
+                group=names.GROUP,
+                version=names.VERSION,
+                plural=names.SESSION_PLURAL,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+                **arguments,
+            )
+        except self._exceptions.ApiException as error:
+            if error.status == 404:
+                raise NotFoundError(
+                    f"{what} not found; `kubectl whatsapp list -A` shows all"
+                    " (if that fails too, the operator's CRDs are not installed)"
+                ) from error
+            raise ClusterError(f"the API server refused to read {what}: {error.status} {error.reason}") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise ClusterError("the API server cannot be reached; check `kubectl cluster-info`") from error
+
+
+def _context_namespace(config: Any, target: Target) -> str:
+    contexts, active = config.list_kube_config_contexts(config_file=target.kubeconfig)
+    chosen = next((item for item in contexts if item["name"] == target.context), active)
+    return str(chosen["context"].get("namespace", "default"))

@@ -1,0 +1,134 @@
+"""Decide what a person sees of a session. Pure: resource and time in, text out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, SessionState
+
+Resource = Mapping[str, Any]
+
+_LINKED_STATES = {SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.FROZEN}
+_ENDED_PHASES = {Phase.FAILED, Phase.SUSPENDED, Phase.LINK_EXPIRED}
+COLUMNS = ("NAMESPACE", "NAME", "PHASE", "LINKED", "SAVED", "ACCOUNT", "POD", "AGE")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DrawCode:
+    """A QR code to draw; no repr, because the code is a credential."""
+
+    code: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ShowPairingCode:
+    """A pairing code to type on the phone; no repr, because the code is a credential."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to scan yet."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The session has a linked device."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """No code will come by itself; the message says what to do."""
+
+    message: str
+
+
+Screen = DrawCode | ShowPairingCode | Wait | Linked | Ended
+
+
+def screen(resource: Resource, now: datetime) -> Screen:
+    """Return what ``qr`` shows for a session at ``now`` (aware)."""
+    status = resource.get("status") or {}
+    session = status.get("session") or {}
+    state = session.get("state")
+    if state in _LINKED_STATES or (not session and _condition(resource, ConditionType.LINKED) == ConditionStatus.TRUE):
+        return Linked(account=_account(session))
+    if code := session.get("pairingCode"):
+        return ShowPairingCode(code=code)
+    qr = session.get("qr") or {}
+    left = _time(qr["expiresAt"]) - now if qr.get("expiresAt") else timedelta()
+    if qr.get("code") and left > timedelta():
+        caption = f"code {qr.get('attempt', 1)}, valid for {int(left.total_seconds())} s more"
+        return DrawCode(code=qr["code"], caption=caption)
+    phase = status.get("phase")
+    if phase in _ENDED_PHASES:
+        return Ended(f"{phase}: {_explanation(resource)}")
+    return Wait(f"{phase or 'Pending'}: {_explanation(resource)}")
+
+
+def table(resources: Sequence[Resource], now: datetime) -> str:
+    """Return the sessions as aligned columns, a line each, with a heading."""
+    rows = [COLUMNS] + [_row(item, now) for item in resources]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(resource: Resource, now: datetime) -> tuple[str, ...]:
+    metadata, status = resource["metadata"], resource.get("status") or {}
+    return (
+        metadata["namespace"],
+        metadata["name"],
+        status.get("phase") or Phase.PENDING,
+        _condition(resource, ConditionType.LINKED),
+        _condition(resource, ConditionType.SAVED),
+        _account(status.get("session") or {}),
+        (status.get("worker") or {}).get("pod", "-"),
+        age(now - _time(metadata["creationTimestamp"])),
+    )
+
+
+def age(elapsed: timedelta) -> str:
+    """Return an age as kubectl writes it: the largest unit only."""
+    seconds = max(0, int(elapsed.total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _condition(resource: Resource, kind: ConditionType) -> str:
+    found = next((item for item in _conditions(resource) if item["type"] == kind), None)
+    return str(found["status"]) if found else "-"
+
+
+def _conditions(resource: Resource) -> Sequence[Resource]:
+    conditions: Sequence[Resource] = (resource.get("status") or {}).get("conditions") or ()
+    return conditions
+
+
+def _explanation(resource: Resource) -> str:
+    """Return the message of the condition that says most: Stalled, then Linked's, then Reconciling's."""
+    order = (ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.LINKED, ConditionType.READY)
+    for kind in order:
+        for item in _conditions(resource):
+            if item["type"] == kind and item.get("message"):
+                return str(item["message"])
+    return "the operator has not looked at this session yet"
+
+
+def _account(session: Mapping[str, Any]) -> str:
+    account = session.get("account") or {}
+    return str(account.get("id") or "-")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)

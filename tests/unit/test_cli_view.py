@@ -1,0 +1,82 @@
+"""What a person sees of a session."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from whatsapp_cli import view
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _session(
+    phase: str | None = None, conditions: tuple[tuple[str, str, str], ...] = (), **session: Any
+) -> view.Resource:
+    return {
+        "metadata": {"namespace": "bots", "name": "support", "creationTimestamp": "2025-12-31T23:00:00Z"},
+        "status": {
+            "phase": phase,
+            "conditions": [{"type": kind, "status": status, "message": text} for kind, status, text in conditions],
+            "session": session,
+        },
+    }
+
+
+def _qr(seconds_left: int) -> dict[str, Any]:
+    return {"code": "2@generated", "expiresAt": (NOW + timedelta(seconds=seconds_left)).isoformat(), "attempt": 2}
+
+
+def test_a_valid_code_is_drawn_with_its_time_left() -> None:
+    screen = view.screen(_session("AwaitingLink", state="AwaitingLink", qr=_qr(20)), NOW)
+    assert isinstance(screen, view.DrawCode)
+    assert screen.caption == "code 2, valid for 20 s more"
+    assert screen.code == "2@generated"
+
+
+def test_a_code_is_in_no_repr() -> None:
+    screen = view.screen(_session("AwaitingLink", state="AwaitingLink", qr=_qr(20)), NOW)
+    assert "2@generated" not in repr(screen)
+
+
+def test_an_expired_code_is_not_drawn() -> None:
+    resource = _session("AwaitingLink", (("Linked", "False", "scan the code"),), state="AwaitingLink", qr=_qr(0))
+    assert view.screen(resource, NOW) == view.Wait("AwaitingLink: scan the code")
+
+
+@pytest.mark.parametrize("state", ["Syncing", "Connected", "Reconnecting", "Frozen"])
+def test_a_linked_session_needs_no_code(state: str) -> None:
+    assert view.screen(_session(state=state, account={"id": "49***89@c.us"}), NOW) == view.Linked("49***89@c.us")
+
+
+def test_a_pairing_code_is_shown() -> None:
+    screen = view.screen(_session(state="AwaitingLink", pairingCode="ABCD-EFGH"), NOW)
+    assert isinstance(screen, view.ShowPairingCode)
+
+
+def test_a_suspended_session_ends_with_what_to_do() -> None:
+    resource = _session("Suspended", (("Ready", "True", "set operatingMode: Running to resume"),))
+    assert view.screen(resource, NOW) == view.Ended("Suspended: set operatingMode: Running to resume")
+
+
+def test_stalled_says_more_than_linked() -> None:
+    resource = _session("Failed", (("Linked", "False", "b"), ("Stalled", "True", "a")))
+    assert view.screen(resource, NOW) == view.Ended("Failed: a")
+
+
+def test_a_session_that_nobody_looked_at_says_so() -> None:
+    screen = view.screen({"metadata": {"name": "support"}}, NOW)
+    assert screen == view.Wait("Pending: the operator has not looked at this session yet")
+
+
+def test_the_table_is_aligned() -> None:
+    text = view.table([_session("Connected", (("Saved", "True", ""),), state="Connected")], NOW)
+    assert text.splitlines() == [
+        "NAMESPACE   NAME      PHASE       LINKED   SAVED   ACCOUNT   POD   AGE",
+        "bots        support   Connected   -        True    -         -     60m",
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (172800, "2d")])
+def test_an_age_has_one_unit(seconds: int, text: str) -> None:
+    assert view.age(timedelta(seconds=seconds)) == text

@@ -1,0 +1,79 @@
+"""The contract's resource shapes."""
+
+import pytest
+
+from whatsapp_session import spec
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5m", 300), ("60s", 60), ("1h30m", 5400), ("0s", 0), ("1h1m1s", 3661)],
+)
+def test_a_duration_is_whole_seconds(text: str, seconds: int) -> None:
+    assert spec.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "5 m", "1.5h", "-5m", "5m ", "5mm", "PT5M"])
+def test_anything_else_is_no_duration(text: str) -> None:
+    with pytest.raises(spec.SpecError, match="such as 5m"):
+        spec.duration(text)
+
+
+def test_an_empty_spec_is_remote_auth_with_the_default_store() -> None:
+    parsed = spec.parse_session({})
+    assert parsed.auth == spec.Auth(spec.Strategy.REMOTE_AUTH, spec.RemoteAuth(store="default"), None)
+    assert (parsed.lease_duration, parsed.linking.timeout, parsed.client_id) == (60, 1800, None)
+
+
+def test_no_spec_at_all_is_an_empty_spec() -> None:
+    assert spec.parse_session(None) == spec.parse_session({})
+
+
+def test_a_strategy_keeps_only_its_own_member() -> None:
+    raw = {"auth": {"strategy": "LocalAuth", "localAuth": {"size": "2Gi"}, "remoteAuth": {"generations": 9}}}
+    auth = spec.parse_session(raw).auth
+    assert auth.remote is None
+    assert auth.local == spec.LocalAuth(size="2Gi")
+
+
+def test_every_field_of_remote_auth_is_read() -> None:
+    raw = {
+        "auth": {
+            "strategy": "RemoteAuth",
+            "remoteAuth": {
+                "storeRef": {"name": "s3"},
+                "backupSyncInterval": "2m",
+                "generations": 5,
+                "interop": "Never",
+                "onDelete": "Delete",
+            },
+        }
+    }
+    assert spec.parse_session(raw).auth.remote == spec.RemoteAuth(
+        "s3", 120, 5, spec.Interop.NEVER, spec.OnDelete.DELETE
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        ({"auth": {"strategy": "MagicAuth"}}, "spec.auth.strategy"),
+        ({"operatingMode": "Paused"}, "spec.operatingMode"),
+        ({"auth": "RemoteAuth"}, "spec.auth"),
+        ({"linking": {"method": "Smoke"}}, "spec.linking.method"),
+    ],
+    ids=["strategy", "mode", "type", "method"],
+)
+def test_what_is_not_understood_names_the_field(raw: dict[str, object], field: str) -> None:
+    with pytest.raises(spec.SpecError, match=field):
+        spec.parse_session(raw)
+
+
+def test_a_store_without_a_backend_is_refused() -> None:
+    with pytest.raises(spec.SpecError, match="claimName"):
+        spec.parse_store({})
+
+
+def test_a_filesystem_store_is_read() -> None:
+    parsed = spec.parse_store({"filesystem": {"claimName": "archives", "path": "team-a"}})
+    assert parsed.filesystem == spec.FilesystemBackend("archives", "team-a")

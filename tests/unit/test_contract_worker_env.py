@@ -1,0 +1,81 @@
+"""The environment that carries a session's settings to its worker."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whatsapp_session import spec, worker_env
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+_IDENTITY = st.builds(
+    worker_env.ResourceIdentity,
+    cluster=_TEXT,
+    namespace=_TEXT,
+    name=_TEXT,
+    uid=_TEXT,
+    pod_name=_TEXT,
+    pod_uid=_TEXT,
+    node_name=_TEXT,
+)
+_CONFIG = st.builds(
+    worker_env.WorkerConfig,
+    strategy=st.sampled_from(spec.Strategy),
+    client_id=st.from_regex(r"[-_A-Za-z0-9]*", fullmatch=True),
+    data_path=_TEXT,
+    store=st.none() | _TEXT,
+    backup_sync_interval=st.integers(60, 10**6),
+    generations=st.integers(1, 100),
+    interop=st.sampled_from(spec.Interop),
+    linking_method=st.sampled_from(spec.LinkingMethod),
+    linking_timeout=st.integers(0, 10**6),
+    expected_account=st.none() | _TEXT,
+    browser_url=_TEXT,
+    browser_channel=_TEXT,
+    browser_user_agent=st.none() | _TEXT,
+    browser_args=st.lists(_TEXT).map(tuple),
+    lease_duration=st.integers(30, 600),
+    health_port=st.none() | st.integers(1, 65535),
+    resource=st.none() | _IDENTITY,
+)
+
+
+def _downward(config: worker_env.WorkerConfig) -> dict[str, str]:
+    if config.resource is None:
+        return {}
+    return {
+        worker_env.POD_NAME: config.resource.pod_name,
+        worker_env.POD_UID: config.resource.pod_uid,
+        worker_env.POD_NAMESPACE: config.resource.namespace,
+        worker_env.NODE_NAME: config.resource.node_name,
+    }
+
+
+@given(_CONFIG)
+def test_a_worker_reads_what_the_operator_wrote(config: worker_env.WorkerConfig) -> None:
+    assert worker_env.from_env(worker_env.to_env(config) | _downward(config)) == config
+
+
+def test_other_variables_are_ignored_and_unknown_ones_of_the_prefix_are_carried() -> None:
+    config = worker_env.from_env({"PATH": "/bin", "WHATSAPP_FUTURE": "1"})
+    assert config.extra == {"FUTURE": "1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WHATSAPP_AUTH_STRATEGY", "MagicAuth"),
+        ("WHATSAPP_LEASE_DURATION_SECONDS", "-1"),
+        ("WHATSAPP_GENERATIONS", "three"),
+        ("WHATSAPP_BROWSER_ARGS", "--no-sandbox"),
+        ("WHATSAPP_BROWSER_ARGS", "[1]"),
+    ],
+)
+def test_a_value_that_is_not_understood_is_refused_with_a_sentence(name: str, value: str) -> None:
+    with pytest.raises(spec.SpecError, match=r"must be|not understood"):
+        worker_env.from_env({name: value})
+
+
+def test_a_pod_without_the_downward_api_is_refused_by_name() -> None:
+    env = {"WHATSAPP_SESSION_NAME": "support", "WHATSAPP_SESSION_UID": "u", "WHATSAPP_CLUSTER_UID": "c"}
+    with pytest.raises(spec.SpecError, match="WHATSAPP_POD_UID"):
+        worker_env.from_env(env)
