@@ -1,0 +1,120 @@
+# Every command that a person or CI needs. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(or $(WSO_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/whatsapp-session-operator)
+export WSO_CACHE_DIR := $(CACHE)
+export UV_CACHE_DIR := $(CACHE)/uv
+export UV_LINK_MODE ?= copy
+LOCAL := $(BIN)/python -m deploy.local
+DEMO := $(BIN)/python -m deploy.demo
+PYTEST := $(BIN)/python -m pytest
+SEED := $(or $(WSO_SEED),$(shell date +%s))
+export WSO_SEED := $(SEED)
+REGISTRY ?=
+ARGS ?=
+
+##@ Start here
+help: ## list these commands
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+try: install browser ## act 1 of the demo: worker and simulator as local processes (20 s)
+	@$(DEMO) try
+
+demo: install browser ## the whole story, first without Kubernetes, then on a local cluster
+	@$(DEMO) run
+
+test: install browser ## all tests, small counts (see tests/README.md)
+	@$(LOCAL) prepare --background
+	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
+	@$(PYTEST) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
+
+install: $(VENV)/.installed ## virtual environment from the locks (.venv), product installed in place
+
+##@ While you work
+check: install ## ruff, mypy, import-linter, unit tests: under a minute
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 12
+	@$(PYTEST) -q tests/unit $(ARGS)
+
+format: install ## format and mend what ruff can mend
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
+
+test-unit: install ## pure tests, no I/O
+	@$(PYTEST) tests/unit $(ARGS)
+
+test-component: install browser ## worker with real Chromium, real stores, the simulator
+	@$(PYTEST) tests/component $(ARGS)
+
+test-conformance: install browser ## the unmodified npm package whatsapp-web.js on the simulator
+	@$(PYTEST) tests/conformance $(ARGS)
+
+test-functional: install ## operator on a real kube-apiserver and etcd
+	@$(LOCAL) prepare --binaries
+	@$(PYTEST) tests/functional $(ARGS)
+
+test-e2e: install browser ## real node, real pods, images built from our Dockerfiles
+	@$(LOCAL) prepare
+	@$(PYTEST) tests/e2e $(ARGS)
+
+soak: install browser ## full counts: hundreds of snapshots and kills (hours)
+	@$(LOCAL) prepare
+	@WSO_SOAK=1 $(PYTEST) tests $(ARGS)
+
+bench: install browser ## benchmarks, each beside its peer in one run
+	@$(PYTEST) tests/bench -s $(ARGS)
+
+lock: $(VENV)/.installed ## resolve the locks anew (hashes, no index addresses)
+	@lock() { $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }; \
+	lock --extra operator pyproject.toml -o operator/requirements.lock; \
+	lock --extra worker pyproject.toml -o worker/requirements.lock; \
+	lock --all-extras pyproject.toml tests/requirements.in -o tests/requirements.lock
+
+install-yaml: install ## render deploy/install.yaml from the chart
+	@$(LOCAL) prepare --binaries
+	@$(LOCAL) render > deploy/install.yaml.new && mv deploy/install.yaml.new deploy/install.yaml
+
+##@ Local cluster and images
+cluster-up: install ## a real Kubernetes on this machine (root; nothing is downloaded at run time)
+	@$(LOCAL) up $(ARGS)
+
+cluster-status: install ## what runs, and the kubeconfig
+	@$(LOCAL) status $(ARGS)
+
+cluster-down: install ## remove the cluster and every trace of it
+	@$(LOCAL) down $(ARGS)
+
+cluster-verify-clean: install ## prove that nothing is left behind
+	@$(LOCAL) verify-clean $(ARGS)
+
+images: install ## build the operator, worker and simulator images, print their sizes
+	@$(LOCAL) images $(ARGS)
+
+push: install ## push the images: make push REGISTRY=registry.example.com/team
+	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=registry.example.com/team" >&2; exit 2; }
+	@$(LOCAL) images --push "$(REGISTRY)" $(ARGS)
+
+browser: install
+	@$(LOCAL) packages browser
+
+$(VENV)/.installed: tests/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  rm -rf $(VENV); \
+	  test "$$(id -u)" = 0 || { echo "the Python module venv is missing: install the package python3-venv" >&2; exit 2; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/uv || { awk '/^uv==/ {on = 1} /^[^ #]/ && !/^uv==/ {on = 0} on' tests/requirements.lock > $(VENV)/uv.lock; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock; }
+	@echo "installing the locked Python packages ..."
+	@$(BIN)/uv pip sync -q --require-hashes tests/requirements.lock
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: help try demo test install check format test-unit test-component test-conformance test-functional test-e2e soak \
+  bench lock install-yaml cluster-up cluster-status cluster-down cluster-verify-clean images push browser
