@@ -1,0 +1,57 @@
+"""Say what each step of the story does and how long it took."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO, TypeVar
+
+_T = TypeVar("_T")
+
+
+class StoryError(Exception):
+    """A step did not end as told; the text is one sentence that says what was waited for and where to look."""
+
+
+class Narrator:
+    """Print numbered steps with their durations in seconds."""
+
+    def __init__(self, out: TextIO = sys.stdout, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._clock = clock
+        self._number = 0
+        self._started = clock()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=self._out, flush=True)
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Announce a step, then how long it took."""
+        self._number += 1
+        self.say(f"\n[{self._number}] {what}")
+        started = self._clock()
+        try:
+            yield
+        except BaseException:
+            self.say(f"    failed after {self._clock() - started:.1f} s")
+            raise
+        self.say(f"    done in {self._clock() - started:.1f} s")
+
+    def elapsed(self) -> float:
+        """Return the seconds since the story began."""
+        return self._clock() - self._started
+
+
+def wait_for(what: str, probe: Callable[[], _T | None], timeout: float, interval: float = 0.2) -> _T:
+    """Return the probe's first answer that is not None.
+
+    Raises StoryError after ``timeout`` seconds, with what was waited for.
+    """
+    deadline = time.monotonic() + timeout
+    while (answer := probe()) is None:
+        if time.monotonic() > deadline:
+            raise StoryError(f"waited {timeout:.0f} s in vain for {what}")
+        time.sleep(interval)
+    return answer
