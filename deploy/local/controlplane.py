@@ -26,14 +26,12 @@ class ControlPlane:
     kubectl: Path
 
 
-class _PortTaken(Exception):
+class _PortTakenError(Exception):
     """Another process took a port between our look and the start of the server."""
 
 
 @contextmanager
-def running(
-    directory: Path, *, controllers: bool = False, store: cache.Cache | None = None
-) -> Iterator[ControlPlane]:
+def running(directory: Path, *, controllers: bool = False, store: cache.Cache | None = None) -> Iterator[ControlPlane]:
     """Run a control plane in `directory` until the block ends.
 
     With `controllers` the controller manager runs too: it makes the `default` service account of
@@ -51,7 +49,7 @@ def running(
             try:
                 plane = _start(layout, children, programs, controllers)
                 break
-            except _PortTaken:
+            except _PortTakenError:
                 children.stop()
                 if attempt == _ATTEMPTS - 1:
                     raise LocalClusterError("No free loopback ports were found for the control plane.") from None
@@ -80,7 +78,7 @@ def _await(children: processes.Children, done: processes.Predicate, what: str) -
     if name := children.ended():
         tail = children.last_lines(name)
         if "address already in use" in tail:
-            raise _PortTaken(name)
+            raise _PortTakenError(name)
         raise LocalClusterError(f"{name} ended by itself; its log ends with: {tail}")
 
 

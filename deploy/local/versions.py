@@ -55,6 +55,7 @@ TOOLS = {
             ),
         ),
         Tool("etcd", "v3.6.8", ".", ("etcd",), usually=60),
+        Tool("pause", "v1", ".", ("pause",), usually=15),
         Tool("helm", "v3.19.5", "helm.sh/helm/v3/cmd/helm", ("helm",), usually=120),
         Tool(
             "registry",

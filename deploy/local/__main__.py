@@ -1,0 +1,110 @@
+"""The command `python -m deploy.local`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.local import binaries, cache, native, packages, progress, versions
+from deploy.local.errors import LocalClusterError
+
+Command = Callable[[argparse.Namespace, cache.Cache], int]
+
+
+def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Make a cluster, or find the one that runs; print its kubeconfig's path."""
+    cluster = native.Native(store).up(arguments.name, arguments.nodes)
+    programs = binaries.directory(store, "kubernetes")
+    print(f"# the cluster {cluster.name} is ready: {', '.join(cluster.nodes)}", file=sys.stderr)
+    print(f"export KUBECONFIG={cluster.kubeconfig}")
+    print(f"export PATH={programs}:{binaries.directory(store, 'helm')}:$PATH")
+    return 0
+
+
+def down(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Remove every trace of the cluster."""
+    native.Native(store).down(arguments.name)
+    return 0
+
+
+def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Say whether the cluster runs (exit code 1 if not), and what is being made ready."""
+    step = progress.read(store.progress)
+    if step and step.took is None:
+        print(f"under way: {step.what}")
+    cluster = native.Native(store).find(arguments.name)
+    if cluster is None:
+        print(f"no cluster {arguments.name}")
+        return 1
+    print(f"cluster {cluster.name}\nnodes {' '.join(cluster.nodes)}\nkubeconfig {cluster.kubeconfig}")
+    return 0
+
+
+def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Compare the machine with what it was before the cluster; exit code 1 if anything is left."""
+    traces = native.Native(store).traces(arguments.name)
+    for line in traces:
+        print(f"left behind: {line}")
+    if not traces:
+        print("clean: processes, mounts, links, routes, cgroups, firewall rules, directories, kernel settings")
+    return 1 if traces else 0
+
+
+def import_image(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Bring an OCI archive into the cluster's nodes."""
+    native.Native(store).import_image(arguments.name, arguments.archive)
+    return 0
+
+
+def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Make programs ready and print where they are."""
+    for name in arguments.tools or versions.TOOLS:
+        print(binaries.directory(store, name))
+    return 0
+
+
+def install_packages(arguments: argparse.Namespace, _: cache.Cache) -> int:
+    """Install the Debian packages that are missing."""
+    packages.ensure(*(arguments.uses or ("node", "image", "browser")))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    main = argparse.ArgumentParser(
+        prog="python -m deploy.local", description="A real Kubernetes on this machine, and the images for it."
+    )
+    commands = main.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Command) -> argparse.ArgumentParser:
+        text = run.__doc__ or ""
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    for name, run in (("up", up), ("down", down), ("status", status), ("verify-clean", verify_clean)):
+        command(name, run).add_argument("--name", default="wso", help="the cluster's name (default wso)")
+    commands.choices["up"].add_argument("--nodes", type=int, default=1, help="how many nodes (default 1)")
+    bring = command("import-image", import_image)
+    bring.add_argument("archive", type=Path)
+    bring.add_argument("--name", default="wso", help="the cluster's name (default wso)")
+    make = command("binaries", make_binaries)
+    make.add_argument("tools", nargs="*", metavar="TOOL", help=f"some of {', '.join(versions.TOOLS)}; default all")
+    install = command("packages", install_packages)
+    install.add_argument("uses", nargs="*", metavar="USE", help="some of node, image, browser; default all")
+    return main
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a LocalClusterError becomes its one sentence and exit code 1."""
+    parsed = parser().parse_args(arguments)
+    run: Command = parsed.run
+    try:
+        return run(parsed, cache.locate())
+    except LocalClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

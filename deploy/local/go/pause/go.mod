@@ -1,0 +1,3 @@
+module whatsapp-operator.dev/local/pause
+
+go 1.24.0

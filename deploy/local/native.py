@@ -1,0 +1,200 @@
+"""The provider `native`: Kubernetes' own programs as processes of this machine, in namespaces of their own."""
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import (
+    api,
+    binaries,
+    cache,
+    cgroups,
+    components,
+    controlplane,
+    kubeconfig,
+    links,
+    locking,
+    names,
+    namespaces,
+    node,
+    nodeconfig,
+    packages,
+    processes,
+    progress,
+    requirements,
+    trace,
+)
+from deploy.local.errors import LocalClusterError
+from deploy.local.provider import Cluster
+
+_PORTS = components.Ports(api=6443, etcd=2379, etcd_peer=2380, controllers=10257, scheduler=10259)
+_VOLUMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that follows from name, number of nodes and addresses of a cluster."""
+
+    name: str
+    directory: Path
+    addresses: names.Addresses
+    count: int
+
+    @property
+    def layout(self) -> components.Layout:
+        own = self.addresses
+        return components.Layout(self.name, self.directory, own.cluster, _PORTS, own.services, own.first_service)
+
+    @property
+    def nodes(self) -> list[nodeconfig.Node]:
+        return [self._node(number) for number in range(1, self.count + 1)]
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.name, self.layout.kubeconfig("admin"), tuple(one.name for one in self.nodes))
+
+    def _node(self, number: int) -> nodeconfig.Node:
+        return nodeconfig.Node(
+            name=names.node(self.name, number),
+            number=number,
+            directory=self.directory / "nodes" / str(number),
+            address=self.addresses.node(number),
+            pods=self.addresses.pods(number),
+            cgroup=names.cgroup(self.name, number),
+            authority=self.layout.authority,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """Clusters whose every file is below `<cache>/clusters/<name>`."""
+
+    store: cache.Cache
+
+    def up(self, name: str, nodes: int) -> Cluster:
+        """Make the cluster, or return the one that runs."""
+        if running := self.find(names.check(name)):
+            return running
+        packages.ensure("node")
+        requirements.check_node()
+        for tool in ("kubernetes", "etcd", "pause"):
+            binaries.directory(self.store, tool)
+        with locking.exclusive(self.store.locks, "clusters"):
+            self._clear(name)
+            directory = self.directory(name)
+            trace.observe(directory, names.link(name)).write(self._before(name))
+            directory.mkdir(parents=True)
+            plan = Plan(name, directory, names.addresses(name, links.taken()), nodes)
+            (directory / "plan.json").write_text(json.dumps({"block": str(plan.addresses.block), "nodes": nodes}))
+            with progress.step(self.store.progress, f"starting the cluster {name}", 25):
+                self._start(plan)
+        return plan.cluster
+
+    def down(self, name: str) -> None:
+        """Remove the cluster with all its traces."""
+        with locking.exclusive(self.store.locks, "clusters"):
+            self._clear(names.check(name))
+
+    def find(self, name: str) -> Cluster | None:
+        """Return the cluster if its first process and its administrator's kubeconfig are there."""
+        plan = self._plan(name)
+        if plan is None or namespaces.find(plan.directory) is None or not (plan.directory / "complete").exists():
+            return None
+        return plan.cluster
+
+    def import_image(self, name: str, archive: Path) -> None:
+        """Import the archive into each node."""
+        plan = self._plan(name)
+        if plan is None:
+            raise LocalClusterError(f"There is no cluster {name}: make it first (`up --name {name}`).")
+        for one in plan.nodes:
+            node.import_image(one, archive)
+
+    def traces(self, name: str) -> list[str]:
+        """Return what the last cluster of this name left behind; LocalClusterError if none was ever recorded."""
+        if not self._before(name).exists():
+            raise LocalClusterError(f"No cluster {name} was made from this cache, so there is nothing to compare with.")
+        after = trace.observe(self.directory(name), names.link(name))
+        return trace.left_behind(trace.State.read(self._before(name)), after, self._neighbours(name))
+
+    def directory(self, name: str) -> Path:
+        return self.store.clusters / name
+
+    def _before(self, name: str) -> Path:
+        return self.store.clusters / f"{name}.before.json"
+
+    def _neighbours(self, name: str) -> list[str]:
+        found = [path.parent.name for path in self.store.clusters.glob("*/plan.json")]
+        return [other for other in found if other != name and namespaces.find(self.directory(other))]
+
+    def _plan(self, name: str) -> Plan | None:
+        try:
+            written = json.loads((self.directory(name) / "plan.json").read_text())
+        except FileNotFoundError:
+            return None
+        block = names.Network(written["block"])
+        return Plan(name, self.directory(name), names.Addresses(block), written["nodes"])
+
+    def _clear(self, name: str) -> None:
+        directory = self.directory(name)
+        if directory.exists():
+            namespaces.end(directory)
+        links.disconnect(name)
+        processes.wait(lambda: not links.exists(name), 20, lambda: f"the end of the link {names.link(name)}")
+        cgroups.remove(f"{names.link(name)}-")
+        if self._before(name).exists() and not self._neighbours(name):
+            trace.restore_kernel_settings(trace.State.read(self._before(name)))
+        if directory.exists():
+            shutil.rmtree(directory)
+
+    def _start(self, plan: Plan) -> None:
+        layout = plan.layout
+        controlplane.prepare(layout, [one for each in plan.nodes for one in each.identities()])
+        inside = namespaces.create(plan.directory)
+        links.connect(plan.name, plan.addresses, inside)
+        programs = binaries.directory(self.store, "kubernetes")
+        inside.start("etcd", [str(binaries.program(self.store, "etcd")), *components.etcd(layout)])
+        inside.start("kube-apiserver", [str(programs / "kube-apiserver"), *components.apiserver(layout)])
+        for one in plan.nodes:
+            node.start_runtime(one, inside)
+            node.import_pause_image(self.store, one)
+        client = api.administrator(layout.server, layout.authority)
+        self._await(inside, client.ready, "the API server to be ready")
+        inside.start(
+            "kube-controller-manager", [str(programs / "kube-controller-manager"), *components.controllers(layout)]
+        )
+        inside.start("kube-scheduler", [str(programs / "kube-scheduler"), *components.scheduler(layout)])
+        self._start_nodes(plan, client, inside)
+        (plan.directory / "complete").write_text(f"{time.time()}\n")
+
+    def _start_nodes(self, plan: Plan, client: api.Api, inside: namespaces.Namespaces) -> None:
+        layout = plan.layout
+        for one in plan.nodes:
+            node.start_kubelet(self.store, one, layout.kubeconfig(one.certificate), inside)
+            node.add_storage(one, client, _VOLUMES)
+        first = plan.nodes[0]
+        node.start_proxy(self.store, first, layout.kubeconfig("proxy"), str(plan.addresses.block), inside)
+        for one in plan.nodes:
+            self._await(inside, lambda one=one: node.ready(one, client), f"{one.name} to be ready")  # type: ignore[misc]
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._await(inside, lambda: client.get(account) is not None, "the first service account")
+
+    def _await(self, inside: namespaces.Namespaces, done: processes.Predicate, what: str) -> None:
+        records = processes.load(inside.directory / "pids")
+        dead: list[processes.Record] = []
+
+        def settled() -> bool:
+            dead.extend(one for one in records if not processes.alive(one))
+            return bool(dead) or done()
+
+        processes.wait(settled, 90, lambda: f"{what}; the logs are in {inside.directory / 'logs'}")
+        if dead:
+            tail = processes.last_lines(inside.directory / "logs" / f"{dead[0].name}.log", 3)
+            raise LocalClusterError(f"{dead[0].name} ended by itself; its log ends with: {tail}")
+
+
+def write_user_kubeconfig(cluster: Cluster, target: Path) -> Path:
+    """Copy the administrator's kubeconfig to where the user wants it."""
+    return kubeconfig.write(target, cluster.kubeconfig.read_text())

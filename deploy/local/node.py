@@ -1,0 +1,80 @@
+"""Start a node: its bridge, containerd, kubelet; and kube-proxy, of which the first node runs the only one."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from deploy.local import binaries, cache, cgroups, links, nodeconfig, ociarchive, processes, storage
+from deploy.local.api import Api
+from deploy.local.errors import LocalClusterError
+from deploy.local.namespaces import Namespaces
+
+
+def start_runtime(node: nodeconfig.Node, inside: Namespaces) -> None:
+    """Start containerd, on a directory that holds the node's configuration."""
+    own = node.directory
+    (own / "cni").mkdir(parents=True)
+    (own / "volume-plugins").mkdir()
+    (own / "containerd.toml").write_text(nodeconfig.containerd(node, snapshotter(own)))
+    (own / "cni" / "10-local.conflist").write_text(json.dumps(nodeconfig.network(node), indent=1))
+    (own / "kubelet.json").write_text(json.dumps(nodeconfig.kubelet(node), indent=1))
+    (own / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    inside.start(f"containerd-{node.number}", ["containerd", "--config", str(own / "containerd.toml")])
+
+
+def snapshotter(directory: Path) -> str:
+    """Return how containerd stacks layers: overlays do not stack on an overlay, there it copies."""
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=True).stdout
+    return "native" if kind.strip() in {"overlayfs", "overlay"} else "overlayfs"
+
+
+def import_image(node: nodeconfig.Node, archive: Path) -> None:
+    """Hand an OCI archive to the node's containerd."""
+    command = ["ctr", "--address", str(node.socket), "--namespace", "k8s.io", "images", "import", "--all-platforms"]
+    done = subprocess.run([*command, str(archive)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LocalClusterError(f"{archive.name} cannot be imported into {node.name}: {done.stderr.strip()}")
+
+
+def import_pause_image(store: cache.Cache, node: nodeconfig.Node) -> None:
+    """Bring in the image of the process that holds each pod's namespaces."""
+    archive = node.directory / "pause.tar"
+    ociarchive.write(archive, nodeconfig.PAUSE_IMAGE, binaries.program(store, "pause"))
+    processes.wait(node.socket.exists, 30, lambda: f"containerd of {node.name}")
+    import_image(node, archive)
+
+
+def start_kubelet(store: cache.Cache, node: nodeconfig.Node, kubeconfig: Path, inside: Namespaces) -> None:
+    """Start the kubelet in control groups and on a bridge of its own."""
+    cgroups.create(node.cgroup)
+    links.bridge(node, inside)
+    kubelet = binaries.program(store, "kubelet")
+    inside.start(f"kubelet-{node.number}", [str(kubelet), *nodeconfig.kubelet_arguments(node, kubeconfig)])
+
+
+def start_proxy(store: cache.Cache, node: nodeconfig.Node, kubeconfig: Path, block: str, inside: Namespaces) -> None:
+    """Start kube-proxy: nodes share the cluster's network namespace, so one is enough and two would quarrel."""
+    config = node.directory / "proxy.json"
+    config.write_text(json.dumps(nodeconfig.proxy(node, kubeconfig, block), indent=1))
+    inside.start("kube-proxy", [str(binaries.program(store, "kube-proxy")), f"--config={config}"])
+
+
+def add_storage(node: nodeconfig.Node, client: Api, volumes: int) -> None:
+    """Make volumes on the node, owned by the workers' user, and the class that offers them."""
+    storage_class = storage.storage_class()
+    client.apply(f"/apis/storage.k8s.io/v1/storageclasses/{storage.CLASS}", storage_class)
+    for number in range(1, volumes + 1):
+        path = node.directory / "volumes" / f"{number:02}"
+        path.mkdir(parents=True)
+        path.chmod(0o770)
+        os.chown(path, storage.WORKER_UID, storage.WORKER_UID)
+        name = f"{node.name}-{number:02}"
+        client.apply(f"/api/v1/persistentvolumes/{name}", storage.volume(name, path, node.name))
+
+
+def ready(node: nodeconfig.Node, client: Api) -> bool:
+    """Return whether the node says that it can run pods."""
+    found = client.get(f"/api/v1/nodes/{node.name}")
+    conditions = found["status"].get("conditions", []) if found else []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
