@@ -116,6 +116,7 @@ def controllers(layout: Layout) -> list[str]:
         f"--root-ca-file={own.certificate}",
         f"--cluster-signing-cert-file={own.certificate}",
         f"--cluster-signing-key-file={own.key}",
+        f"--flex-volume-plugin-dir={layout.directory / 'volume-plugins'}",  # its default is made in /usr
     ]
 
 

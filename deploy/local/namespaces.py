@@ -47,7 +47,7 @@ def create(directory: Path) -> Namespaces:
     unshare = ["unshare", "--net", "--mount", "--pid", "--propagation", "slave"]
     furnished = directory / "furnished"
     first = _launch(unshare, _INIT, log, [sys.executable, str(_HERE / "init.py"), str(directory)])
-    processes.save(directory, first)
+    processes.save(directory / _INIT, first)
     processes.wait(lambda: furnished.exists() or not processes.alive(first), 20, lambda: "the cluster's namespaces")
     if not furnished.exists():
         raise LocalClusterError(f"The cluster's namespaces cannot be furnished: {processes.last_lines(log, 1)}")
@@ -56,10 +56,8 @@ def create(directory: Path) -> Namespaces:
 
 def find(directory: Path) -> Namespaces | None:
     """Return the namespaces of a cluster that runs; None when there is none."""
-    for one in processes.load(directory):
-        if one.name == _INIT and processes.alive(one):
-            return Namespaces(directory, one)
-    return None
+    living = filter(processes.alive, processes.load(directory / _INIT))
+    return next((Namespaces(directory, one) for one in living), None)
 
 
 def end(directory: Path) -> None:

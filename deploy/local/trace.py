@@ -75,14 +75,17 @@ def observe(directory: Path, mark: str) -> State:
 def left_behind(before: State, after: State, neighbours: Iterable[str]) -> list[str]:
     """Return what is there after but was not before, one sentence each.
 
-    What carries the mark (names.link) of another cluster that runs, one of `neighbours`, is not ours.
+    What carries the mark (names.link) of another cluster that runs, one of `neighbours`, is not ours;
+    nor is a control group that somebody made below an own one which was there before.
     """
     marks = [names.link(name) for name in neighbours]
+    foreign_groups = tuple(f"{group}/" for group in before.cgroups)
     found = []
     for field in fields(State):
         old = set(getattr(before, field.name))
         for line in getattr(after, field.name):
-            foreign = any(mark in line for mark in marks) or (field.name == "kernel" and marks)
+            foreign = any(mark in line for mark in marks) or (field.name == "kernel" and bool(marks))
+            foreign = foreign or (field.name == "cgroups" and line.startswith(foreign_groups))
             if line not in old and not foreign:
                 found.append(f"{field.name}: {line}")
     return found
