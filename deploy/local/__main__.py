@@ -1,11 +1,12 @@
 """The command `python -m deploy.local`."""
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.local import binaries, cache, native, packages, progress, versions
+from deploy.local import binaries, cache, engine, images, native, packages, progress, versions
 from deploy.local.errors import LocalClusterError
 
 Command = Callable[[argparse.Namespace, cache.Cache], int]
@@ -56,6 +57,54 @@ def import_image(arguments: argparse.Namespace, store: cache.Cache) -> int:
     return 0
 
 
+def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Build the product's images, print their sizes, and push them if a registry is named."""
+    names = arguments.images or list(images.IMAGES)
+    built = images.ensure(store, names)
+    sizes = images.sizes(store, built)
+    base = sizes.get(engine.BASE_REFERENCE, 0)
+    print(f"{engine.BASE}: {base / 1e6:.0f} MB unpacked")
+    for one in built:
+        total = sizes[one.image.reference]
+        unpacked = f"{total / 1e6:.0f} MB unpacked ({(total - base) / 1e6:.0f} MB beyond its base)"
+        print(f"{one.image.repository}:{images.TAG}: {unpacked}, {one.archive.stat().st_size / 1e6:.0f} MB packed")
+    if arguments.push:
+        for target in images.push(store, names, arguments.push):
+            print(f"pushed {target}")
+    return 0
+
+
+def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    """Make programs and images ready, so that what follows is quick."""
+    if arguments.background:
+        return _prepare_in_background(arguments, store)
+    for name in ("etcd", "kubernetes", "helm", "pause"):
+        binaries.directory(store, name)
+    if not arguments.binaries:
+        images.ensure(store, images.IMAGES)
+    return 0
+
+
+def _prepare_in_background(arguments: argparse.Namespace, store: cache.Cache) -> int:
+    command = [sys.executable, "-m", "deploy.local", "prepare", *(["--binaries"] if arguments.binaries else [])]
+    log = store.root / "prepare.log"
+    store.root.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        # Who needs a part before it is ready waits at its lock.
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
+    print(f"making programs and images ready in the background; log: {log}", file=sys.stderr)
+    return 0
+
+
+def render(_: argparse.Namespace, store: cache.Cache) -> int:
+    """Print the manifests of the chart, its custom resources included."""
+    chart = images.REPOSITORY / "charts" / cache.NAME
+    options = ["--include-crds", "--namespace", cache.NAME]
+    return subprocess.run(
+        [str(binaries.program(store, "helm")), "template", cache.NAME, str(chart), *options], check=False
+    ).returncode
+
+
 def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Make programs ready and print where they are."""
     for name in arguments.tools or versions.TOOLS:
@@ -88,6 +137,13 @@ def parser() -> argparse.ArgumentParser:
     bring = command("import-image", import_image)
     bring.add_argument("archive", type=Path)
     bring.add_argument("--name", default="wso", help="the cluster's name (default wso)")
+    build = command("images", build_images)
+    build.add_argument("images", nargs="*", metavar="IMAGE", help=f"some of {', '.join(images.IMAGES)}; default all")
+    build.add_argument("--push", metavar="REGISTRY", help="copy them to this registry, e.g. registry.example.com/team")
+    early = command("prepare", prepare)
+    early.add_argument("--binaries", action="store_true", help="the programs only, no images")
+    early.add_argument("--background", action="store_true", help="return at once; it goes on at low priority")
+    command("render", render)
     make = command("binaries", make_binaries)
     make.add_argument("tools", nargs="*", metavar="TOOL", help=f"some of {', '.join(versions.TOOLS)}; default all")
     install = command("packages", install_packages)

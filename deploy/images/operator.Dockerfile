@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# The operator. Build from the repository's root; `make images` does, with docker or buildah.
+# Secrets (both optional): pip = a pip configuration, ca = a bundle of certificate authorities; neither stays in a layer.
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS python
+RUN apt-get update -qq \
+ && apt-get install -qq -y --no-install-recommends python3 ca-certificates >/dev/null \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
+
+FROM python AS dependencies
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv python3-pip >/dev/null
+RUN python3 -m venv --without-pip /opt/whatsapp
+COPY operator/requirements.lock /build/requirements.lock
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
+    pip --python /opt/whatsapp/bin/python install --quiet --no-cache-dir --require-hashes -r /build/requirements.lock
+
+FROM dependencies AS product
+COPY pyproject.toml README.md LICENSE NOTICE /build/
+COPY operator /build/operator
+COPY worker /build/worker
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
+    pip --python /opt/whatsapp/bin/python install --quiet --no-cache-dir --no-deps --prefix /product /build
+
+FROM python
+# A change of the product's code changes the last layer only.
+COPY --from=dependencies /opt/whatsapp /opt/whatsapp
+COPY --from=product /product /opt/whatsapp
+ENV PATH=/opt/whatsapp/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+USER 10001:10001
+WORKDIR /tmp
+ENTRYPOINT ["whatsapp-operator"]
