@@ -6,15 +6,19 @@ ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS python
 RUN apt-get update -qq \
  && apt-get install -qq -y --no-install-recommends python3 ca-certificates >/dev/null \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old \
+ && groupadd --gid 10001 whatsapp \
+ && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin whatsapp
 
 FROM python AS browser
 # libatomic1 is what the driver of Playwright needs; one family of fonts is enough to measure text with.
+# Removed: drivers of graphics cards with their compiler (a pod has none: Chromium draws with its own SwiftShader), and
+# a validator for people who debug Vulkan: 190 MB.
 RUN apt-get update -qq \
  && apt-get install -qq -y --no-install-recommends chromium fonts-liberation libatomic1 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/cache/debconf/*-old \
-           /var/cache/fontconfig/* /usr/share/icons/* /usr/share/doc/*/changelog* \
- && find /usr/lib/chromium/locales -name '*.pak*' ! -name 'en-US.pak*' -delete 2>/dev/null \
+           /var/cache/fontconfig/* /usr/share/icons/* \
+           /usr/lib/*/dri /usr/lib/*/libLLVM-*.so* /usr/lib/*/libz3.so* /usr/lib/chromium/libVkLayer_khronos_validation.so* \
  && fc-cache -f
 
 FROM python AS dependencies

@@ -1,0 +1,52 @@
+"""Names and addresses of local clusters."""
+
+import ipaddress
+
+import pytest
+
+from deploy.local import names
+from deploy.local.errors import LocalClusterError
+
+
+def test_a_name_always_gets_the_same_block() -> None:
+    assert names.addresses("wso", []) == names.addresses("wso", [])
+
+
+def test_two_clusters_get_different_blocks_when_the_first_has_a_route() -> None:
+    first = names.addresses("wso", []).block
+    assert not names.addresses("wso", [first]).block.overlaps(first)
+
+
+def test_no_part_of_a_cluster_lies_in_another_part() -> None:
+    own = names.addresses("wso", [])
+    networks = [ipaddress.ip_network(text) for text in (own.services, own.pods(1), own.pods(2), f"{own.host}/32")]
+    pairs = [(one, other) for one in networks for other in networks if one is not other]
+    assert not any(one.overlaps(other) for one, other in pairs)
+    assert all(network.subnet_of(own.block) for network in networks)
+    assert ipaddress.ip_address(own.first_service) in ipaddress.ip_network(own.services)
+    assert ipaddress.ip_address(own.node(1)) in ipaddress.ip_network(own.pods(1))
+
+
+def test_a_machine_whose_routes_cover_everything_is_told_so() -> None:
+    with pytest.raises(LocalClusterError, match="overlaps a route"):
+        names.addresses("wso", [ipaddress.IPv4Network("10.0.0.0/8")])
+
+
+def test_a_link_has_a_name_that_the_kernel_accepts() -> None:
+    assert len(names.link("a" * 20)) <= 15
+
+
+@pytest.mark.parametrize("name", ["wso", "a", "wso-test-gw0"])
+def test_a_short_lower_case_name_is_accepted(name: str) -> None:
+    assert names.check(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "-a", "a-", "A", "../x", "a" * 21, "a b"])
+def test_a_name_that_could_leave_its_directory_is_refused(name: str) -> None:
+    with pytest.raises(LocalClusterError, match="no name for a cluster"):
+        names.check(name)
+
+
+def test_routes_are_read_as_the_kernel_prints_them() -> None:
+    text = "default via 192.0.2.1 dev eth0\n192.0.2.0/24 dev eth0 proto kernel\nlocal 127.0.0.1 dev lo table local\n"
+    assert names.routes(text) == [ipaddress.IPv4Network("192.0.2.0/24"), ipaddress.IPv4Network("127.0.0.1/32")]

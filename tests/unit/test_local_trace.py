@@ -1,0 +1,54 @@
+"""What counts as left behind by a cluster."""
+
+import dataclasses
+from pathlib import Path
+
+from deploy.local import names, trace
+
+BEFORE = trace.State(
+    processes=(),
+    mounts=("/ (ext4)",),
+    links=("lo:", "eth0:"),
+    routes=("default via 192.0.2.1 dev eth0",),
+    cgroups=("/sys/fs/cgroup/memory/session",),
+    firewall=(),
+    directories=(),
+    kernel=("kernel/panic = 1",),
+)
+
+
+def test_an_unchanged_machine_is_clean() -> None:
+    assert trace.left_behind(BEFORE, BEFORE, []) == []
+
+
+def test_whatever_is_new_is_left_behind() -> None:
+    for field in dataclasses.fields(trace.State):
+        old = getattr(BEFORE, field.name)
+        after = dataclasses.replace(BEFORE, **{field.name: (*old, "new")})
+        assert trace.left_behind(BEFORE, after, []) == [f"{field.name}: new"]
+
+
+def test_what_has_gone_meanwhile_is_nobodys_fault() -> None:
+    assert trace.left_behind(BEFORE, dataclasses.replace(BEFORE, links=("lo:",)), []) == []
+
+
+def test_a_kernel_setting_with_another_value_is_left_behind() -> None:
+    after = dataclasses.replace(BEFORE, kernel=("kernel/panic = 10",))
+    assert trace.left_behind(BEFORE, after, []) == ["kernel: kernel/panic = 10"]
+
+
+def test_the_link_of_a_neighbour_that_runs_is_not_ours() -> None:
+    after = dataclasses.replace(BEFORE, links=(*BEFORE.links, f"{names.link('other')}:"))
+    assert trace.left_behind(BEFORE, after, ["other"]) == []
+    assert trace.left_behind(BEFORE, after, []) == [f"links: {names.link('other')}:"]
+
+
+def test_groups_that_others_make_below_their_own_are_not_ours_but_a_new_top_group_is() -> None:
+    below, top = "/sys/fs/cgroup/memory/session/1", "/sys/fs/cgroup/memory/kubepods"
+    after = dataclasses.replace(BEFORE, cgroups=(*BEFORE.cgroups, below, top))
+    assert trace.left_behind(BEFORE, after, []) == [f"cgroups: {top}"]
+
+
+def test_a_state_survives_being_written_and_read(tmp_path: Path) -> None:
+    BEFORE.write(tmp_path / "below" / "state.json")
+    assert trace.State.read(tmp_path / "below" / "state.json") == BEFORE
