@@ -49,6 +49,12 @@ class Api:
         status, body = self.request("GET", path)
         return json.loads(body) if status == 200 else None
 
+    def merge(self, path: str, change: Mapping[str, Any]) -> None:
+        """Change some fields of an object (a JSON merge patch: null removes)."""
+        status, body = self.request("PATCH", path, json.dumps(change).encode(), "application/merge-patch+json")
+        if status != 200:
+            raise LocalClusterError(f"The API server refused {path} with {status}: {_message(body)}")
+
     def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
         """Apply the manifest on the server's side, at the path of the object."""
         query = "?fieldManager=local-cluster&force=true"

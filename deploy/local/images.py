@@ -92,6 +92,11 @@ def ensure(store: cache.Cache, names: Iterable[str]) -> list[Built]:
         return [_ensure(store, builder, IMAGES[name], base) for name in names]
 
 
+def build(store: cache.Cache, names: Iterable[str] = tuple(IMAGES)) -> list[Path]:
+    """Build what the cache does not hold; return the archives' paths."""
+    return [one.archive for one in ensure(store, names)]
+
+
 def _ensure(store: cache.Cache, builder: engine.Engine, image: Image, base: str) -> Built:
     archive = store.images / f"{image.repository}-{key(REPOSITORY, image, base)}.tar"
     if archive.exists():

@@ -13,7 +13,6 @@ from deploy.local import (
     cgroups,
     components,
     controlplane,
-    kubeconfig,
     links,
     locking,
     names,
@@ -24,6 +23,7 @@ from deploy.local import (
     processes,
     progress,
     requirements,
+    storage,
     trace,
 )
 from deploy.local.errors import LocalClusterError
@@ -74,9 +74,11 @@ class Native:
     store: cache.Cache
 
     def up(self, name: str, nodes: int) -> Cluster:
-        """Make the cluster, or return the one that runs."""
-        if running := self.find(names.check(name)):
-            return running
+        """Make the cluster, or return the one that runs, with the volumes of deleted claims offered again."""
+        plan = self._plan(names.check(name))
+        if plan is not None and self.find(name):
+            storage.recycle(api.administrator(plan.layout.server, plan.layout.authority))
+            return plan.cluster
         packages.ensure("node")
         requirements.check_node()
         for tool in ("kubernetes", "etcd", "pause"):
@@ -173,7 +175,7 @@ class Native:
         layout = plan.layout
         for one in plan.nodes:
             node.start_kubelet(self.store, one, layout.kubeconfig(one.certificate), inside)
-            node.add_storage(one, client, _VOLUMES)
+            storage.add(one.directory / "volumes", one.name, _VOLUMES, client)
         first = plan.nodes[0]
         node.start_proxy(self.store, first, layout.kubeconfig("proxy"), str(plan.addresses.block), inside)
         for one in plan.nodes:
@@ -193,8 +195,3 @@ class Native:
         if dead:
             tail = processes.last_lines(inside.directory / "logs" / f"{dead[0].name}.log", 3)
             raise LocalClusterError(f"{dead[0].name} ended by itself; its log ends with: {tail}")
-
-
-def write_user_kubeconfig(cluster: Cluster, target: Path) -> Path:
-    """Copy the administrator's kubeconfig to where the user wants it."""
-    return kubeconfig.write(target, cluster.kubeconfig.read_text())

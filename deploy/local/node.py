@@ -1,11 +1,10 @@
 """Start a node: its bridge, containerd, kubelet; and kube-proxy, of which the first node runs the only one."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
-from deploy.local import binaries, cache, cgroups, links, nodeconfig, ociarchive, processes, storage
+from deploy.local import binaries, cache, cgroups, links, nodeconfig, ociarchive, processes
 from deploy.local.api import Api
 from deploy.local.errors import LocalClusterError
 from deploy.local.namespaces import Namespaces
@@ -58,19 +57,6 @@ def start_proxy(store: cache.Cache, node: nodeconfig.Node, kubeconfig: Path, blo
     config = node.directory / "proxy.json"
     config.write_text(json.dumps(nodeconfig.proxy(node, kubeconfig, block), indent=1))
     inside.start("kube-proxy", [str(binaries.program(store, "kube-proxy")), f"--config={config}"])
-
-
-def add_storage(node: nodeconfig.Node, client: Api, volumes: int) -> None:
-    """Make volumes on the node, owned by the workers' user, and the class that offers them."""
-    storage_class = storage.storage_class()
-    client.apply(f"/apis/storage.k8s.io/v1/storageclasses/{storage.CLASS}", storage_class)
-    for number in range(1, volumes + 1):
-        path = node.directory / "volumes" / f"{number:02}"
-        path.mkdir(parents=True)
-        path.chmod(0o770)
-        os.chown(path, storage.WORKER_UID, storage.WORKER_UID)
-        name = f"{node.name}-{number:02}"
-        client.apply(f"/api/v1/persistentvolumes/{name}", storage.volume(name, path, node.name))
 
 
 def ready(node: nodeconfig.Node, client: Api) -> bool:

@@ -1,7 +1,11 @@
 """The default StorageClass and its volumes: directories that belong to the workers' user."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
+
+from deploy.local.api import Api
 
 Manifest = dict[str, Any]
 
@@ -38,3 +42,31 @@ def volume(name: str, path: Path, node: str) -> Manifest:
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}},
         },
     }
+
+
+def add(directory: Path, node: str, count: int, client: Api) -> None:
+    """Make volumes on a node, below `directory`, and the class that offers them."""
+    client.apply(f"/apis/storage.k8s.io/v1/storageclasses/{CLASS}", storage_class())
+    for number in range(1, count + 1):
+        path = directory / f"{number:02}"
+        _make_empty(path)
+        name = f"{node}-{number:02}"
+        client.apply(f"/api/v1/persistentvolumes/{name}", volume(name, path, node))
+
+
+def recycle(client: Api) -> int:
+    """Empty the volumes whose claims were deleted and offer them again; return how many."""
+    listed = client.get("/api/v1/persistentvolumes") or {"items": []}
+    released = [one for one in listed["items"] if one["status"].get("phase") == "Released"]
+    for one in released:
+        _make_empty(Path(one["spec"]["local"]["path"]))
+        client.merge(f"/api/v1/persistentvolumes/{one['metadata']['name']}", {"spec": {"claimRef": None}})
+    return len(released)
+
+
+def _make_empty(path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+    path.mkdir(parents=True)
+    path.chmod(0o770)
+    os.chown(path, WORKER_UID, WORKER_UID)

@@ -1,0 +1,157 @@
+"""The local cluster itself: a real node, and nothing left of it afterwards."""
+
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local import cgroups, images, links, names, native, processes
+from e2e.local_cluster import LocalCluster, start
+
+NAMESPACE = "probe"
+SERVE = """
+import http.server, json, os, ssl, urllib.request
+account = "/var/run/secrets/kubernetes.io/serviceaccount"
+host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+request = urllib.request.Request(f"https://{host}:{port}/version")
+request.add_header("Authorization", "Bearer " + open(account + "/token").read())
+trust = ssl.create_default_context(cafile=account + "/ca.crt")
+print("api server", json.load(urllib.request.urlopen(request, context=trust))["gitVersion"], flush=True)
+with open("/data/index.html", "w") as page:
+    page.write("hello from the volume")
+os.chdir("/data")
+http.server.ThreadingHTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def manifests() -> str:
+    """Return a namespace under the strictest pod security, a claim and a pod that serves a file from it."""
+    container = {
+        "name": "main",
+        "image": images.IMAGES["operator"].reference,
+        "imagePullPolicy": "Never",
+        "command": ["python", "-c", SERVE],
+        "ports": [{"containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    pod_spec = {
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+        "terminationGracePeriodSeconds": 1,
+    }
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    claim_spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    metadata = {"name": "probe", "namespace": NAMESPACE, "labels": {"app": "probe"}}
+    service_spec = {"selector": {"app": "probe"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    items = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data", "namespace": NAMESPACE},
+            "spec": claim_spec,
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service_spec},
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def run_probe(local: LocalCluster) -> None:
+    """Run the pod and wait until it is ready."""
+    local.import_archives(images.build(local.store, ["operator"]))
+    local.kubectl("apply", "-f", "-", stdin=manifests())
+    local.kubectl("wait", "pod/probe", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=90s")
+
+
+@pytest.fixture(scope="module")
+def probed(cluster: LocalCluster) -> Iterator[LocalCluster]:
+    """Give the cluster with the pod in it."""
+    run_probe(cluster)
+    yield cluster
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=90s")
+
+
+def test_a_pod_reaches_the_api_server_through_the_service_address_and_its_log_says_so(probed: LocalCluster) -> None:
+    assert "api server v1." in probed.kubectl("logs", "probe", "-n", NAMESPACE)
+
+
+def test_a_command_runs_in_a_pod_as_the_images_user(probed: LocalCluster) -> None:
+    shown = probed.kubectl("exec", "probe", "-n", NAMESPACE, "--", "id")
+    assert "uid=10001(whatsapp) gid=10001(whatsapp)" in shown
+
+
+def test_the_root_filesystem_of_a_pod_cannot_be_written(probed: LocalCluster) -> None:
+    command = probed.command("exec", "probe", "-n", NAMESPACE, "--", "touch", "/opt/written")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Read-only file system" in done.stderr
+
+
+def test_a_port_of_a_pod_is_forwarded_to_this_machine(probed: LocalCluster) -> None:
+    command = probed.command("port-forward", "pod/probe", "-n", NAMESPACE, ":8080")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            port = re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())
+            assert port is not None
+            with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/", timeout=10) as answer:
+                assert answer.read() == b"hello from the volume"
+        finally:
+            forwarding.terminate()
+
+
+def test_a_pod_reaches_another_through_its_service(probed: LocalCluster) -> None:
+    address = probed.kubectl("get", "service", "probe", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
+    # From the pod to itself through the service: the hairpin is the hardest case of a bridge.
+    code = f"import urllib.request; print(urllib.request.urlopen('http://{address}', timeout=10).read().decode())"
+    shown = probed.kubectl("exec", "probe", "-n", NAMESPACE, "--", "python", "-c", code)
+    assert "hello from the volume" in shown
+
+
+def test_a_pod_that_asks_for_privileges_is_refused(probed: LocalCluster) -> None:
+    command = probed.command("run", "root", "-n", NAMESPACE, "--image=x", "--privileged")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 'violates PodSecurity "restricted:latest"' in done.stderr
+
+
+def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cluster: LocalCluster) -> None:
+    """It runs beside the shared cluster: two do not collide."""
+    name = "wso-clean"
+    own = native.Native(cluster.store)
+    local = start(name)
+    try:
+        run_probe(local)
+        assert own.traces(name), "a running cluster must be visible as traces, or their absence proves nothing"
+        _kill(own, name)
+        assert own.find(name) is None
+        began = time.monotonic()
+        again = start(name)
+        assert time.monotonic() - began < 90
+        assert again.kubectl("get", "namespaces", "-o", "name").count(NAMESPACE) == 0
+        run_probe(again)
+    finally:
+        own.down(name)
+    assert own.traces(name) == []
+    assert not own.directory(name).exists()
+    assert not links.exists(name)
+    assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{names.link(name)}*")]
+    assert "True" in cluster.kubectl(
+        "get", "nodes", "-o", 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}'
+    )
+
+
+def _kill(own: native.Native, name: str) -> None:
+    """Kill the cluster's first process, as a crash would: its directory, link and control groups stay."""
+    (first,) = processes.load(own.directory(name) / "init")
+    processes.end([first], patience=0)
