@@ -1,0 +1,146 @@
+"""Wire the parts together and run them: the operator's only entry."""
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+
+from whatsapp_operator import desired, handlers, health, kube, options, queue, reconcile
+from whatsapp_operator.errors import OperatorError, Unreachable, UsageError
+from whatsapp_session import names
+
+log = logging.getLogger("whatsapp_operator")
+
+HUNG_SECONDS = 60.0
+"""Workers of the queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
+CRD_POLL_SECONDS = 1.0
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """Return the present time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+
+@dataclass(slots=True)
+class Flags:
+    """How the operator is watched and stopped from outside; tests use it from another thread."""
+
+    stop: Any = field(default_factory=asyncio.Event)
+    ready: Any = field(default_factory=asyncio.Event)
+
+
+async def run(chosen: options.Options, flags: Flags | None = None) -> None:
+    """Run until stopped. Raises OperatorError if it cannot start; returns when asked to stop."""
+    flags = flags or Flags()
+    loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
+        await _definitions(cluster)
+        defaults = await _defaults(chosen, cluster)
+        reconciler = reconcile.Reconciler(cluster, defaults, SystemClock())
+        work: queue.KeyedQueue[reconcile.Key] = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
+        if chosen.health_port is not None:
+            alive = _Alive(work, flags)
+            await stack.enter_async_context(health.serving(chosen.health_port, alive.wrong, alive.not_ready))
+        # Before kopf: it cancels, as hung, the tasks that were made after its start.
+        working = asyncio.create_task(work.run(), name="queue")
+        stack.push_async_callback(_cancelled, working)
+        await asyncio.sleep(0)
+        log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
+        await kopf.operator(
+            registry=handlers.registry(work.add, lambda: kube.connection(loaded)),
+            settings=handlers.settings(),
+            clusterwide=not chosen.namespaces,
+            namespaces=chosen.namespaces,
+            standalone=True,
+            stop_flag=flags.stop,
+            ready_flag=flags.ready,
+        )
+        log.info("stopped")
+
+
+class _Alive:
+    def __init__(self, work: queue.KeyedQueue[reconcile.Key], flags: Flags) -> None:
+        self._work = work
+        self._flags = flags
+        self._started = asyncio.get_running_loop().time()
+
+    def wrong(self) -> str | None:
+        silent = asyncio.get_running_loop().time() - max(self._work.last_beat, self._started)
+        return f"no worker of the queue had its turn for {silent:.0f} s" if silent > HUNG_SECONDS else None
+
+    def not_ready(self) -> str | None:
+        return self.wrong() or (None if self._flags.ready.is_set() else "the first listing has not ended")
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _definitions(cluster: kube.Kube) -> None:
+    """Wait for the resource definitions: operator and chart may be installed in any order."""
+    told = False
+    for plural in (names.SESSION_PLURAL, names.STORE_PLURAL):
+        ref = kube.Ref("CustomResourceDefinition", "", f"{plural}.{names.GROUP}")
+        while not _established(await cluster.get(ref)):
+            if not told:
+                log.warning("waiting for the definition %s; install the chart with crds.install=true", ref.name)
+                told = True
+            await asyncio.sleep(CRD_POLL_SECONDS)
+
+
+def _established(definition: kube.Manifest | None) -> bool:
+    found = ((definition or {}).get("status") or {}).get("conditions") or ()
+    return any(item["type"] == "Established" and item["status"] == "True" for item in found)
+
+
+async def _defaults(chosen: options.Options, cluster: kube.Kube) -> desired.WorkerDefaults:
+    namespace = await cluster.get(kube.Ref("Namespace", "", "kube-system"))
+    if namespace is None:
+        raise Unreachable(404, "the namespace kube-system does not exist; is this a Kubernetes API server?")
+    return desired.WorkerDefaults(
+        image=chosen.worker_image,
+        cluster=namespace["metadata"]["uid"],
+        image_pull_policy=chosen.worker_image_pull_policy,
+        resources=chosen.worker_resources,
+        host_aliases=chosen.worker_host_aliases,
+        extra_browser_args=chosen.worker_extra_browser_args,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    try:
+        chosen = options.parse(arguments)
+        logging.basicConfig(
+            level=chosen.log_level.upper(),
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
+        handlers.quiet()
+        asyncio.run(run(chosen))
+    except UsageError as error:
+        print(f"whatsapp-operator: {error}", file=sys.stderr)
+        return 2
+    except OperatorError as error:
+        print(f"whatsapp-operator: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

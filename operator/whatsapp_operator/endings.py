@@ -1,0 +1,187 @@
+"""Judge how a worker ended: what is remembered of it, and whether and when the next one may start."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, seconds
+from whatsapp_session import names
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_session.spec import OperatingMode
+
+WISHES: Final = ("restart", "relink", "takeover")
+"""Wishes that let a session start again that was held back."""
+
+CRASH_BACKOFF_SECONDS: Final = (10, 300)
+"""First and longest pause after a pod that failed as a whole (a container is restarted in place by the node)."""
+REFUSED_BACKOFF_SECONDS: Final = (60, 3600)
+"""First and longest pause after the page refused us: asking often makes a ban worse."""
+SETTLED_SECONDS: Final = 600
+"""A worker that ran this long had started well: its end begins a new count."""
+
+_FOR_GOOD = frozenset({ExitCode.CONFIGURATION, ExitCode.STORE_REFUSED, ExitCode.PAGE_REFUSED})
+_HEALTHY = frozenset(
+    {SessionState.AWAITING_LINK, SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING}
+)
+
+
+class Fate(Enum):
+    """What becomes of a session whose worker has ended."""
+
+    AGAIN = auto()
+    """Nothing is wrong: the next worker starts at once."""
+    BACKOFF = auto()
+    """The next worker starts after a pause."""
+    HELD = auto()
+    """Failed until the template changes or a person asks for a restart."""
+    LINK_EXPIRED = auto()
+    LOGGED_OUT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why no worker starts now; ``until`` in seconds since the epoch, None = until something changes."""
+
+    fate: Fate
+    until: float | None
+    reason: Reason
+    message: str
+
+
+def is_over(pod: Pod) -> bool:
+    """Return whether the worker in this pod has ended for good, so that the pod should go."""
+    if pod.phase in ("Succeeded", "Failed"):
+        return True
+    return pod.running_since is None and pod.ending is not None and pod.ending.exit_code in _FOR_GOOD
+
+
+def fresh_report(session: Session, pod: Pod | None) -> Report | None:
+    """Return the report if the process that runs now wrote it: not another pod, not a container before a restart."""
+    report = session.report
+    if report is None or pod is None or report.pod_uid != pod.uid or pod.ownership is not Ownership.OURS:
+        return None
+    if pod.running_since is None or not report.state_since:
+        return None
+    # Both clocks are the node's; the container's start has whole seconds.
+    if pod.running_since and seconds(report.state_since) < int(seconds(pod.running_since)):
+        return None
+    return report
+
+
+def fate(exit_code: int | None, reason: str | None) -> Fate:
+    """Judge by the worker's exit code and its own word."""
+    match exit_code:
+        case ExitCode.DONE:
+            match reason:
+                case Reason.QR_EXPIRED:
+                    return Fate.LINK_EXPIRED
+                case Reason.LOGGED_OUT_FROM_PHONE:
+                    return Fate.LOGGED_OUT
+                case Reason.SUPERSEDED:
+                    return Fate.HELD
+                case _:
+                    return Fate.AGAIN
+        case ExitCode.CONFIGURATION | ExitCode.STORE_REFUSED:
+            return Fate.HELD
+        case _:
+            return Fate.BACKOFF
+
+
+def remember(observed: Observed) -> Last:
+    """Return what is to be kept of the worker, now and when it has gone."""
+    session, pod = observed.session, observed.pod
+    last = _known(session.last, fresh_report(session, pod))
+    if pod is None:
+        suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
+        return _without_ending(last) if suspended else last
+    if pod.ownership is Ownership.OURS and is_over(pod) and last.pod_uid != pod.uid:
+        return _ended(last, pod)
+    report = fresh_report(session, pod)
+    if report is not None and report.state in _HEALTHY:
+        return _without_ending(last)
+    return last
+
+
+def hold(last: Last, wanted_hash: str | None, annotations: Mapping[str, str]) -> Hold | None:
+    """Return why no new worker may start yet, None when one may. A changed template or a newer wish lifts it."""
+    if last.end_time is None or last.template_hash != wanted_hash:
+        return None
+    if any(_is_newer(annotations.get(names.wish_annotation(wish)), last.end_time) for wish in WISHES):
+        return None
+    judged = fate(last.exit_code, last.end_reason)
+    reason = Reason(last.end_reason) if last.end_reason else Reason.CRASH_LOOP
+    message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
+    until = None
+    if judged in (Fate.AGAIN, Fate.BACKOFF):
+        until = seconds(last.end_time) + _pause(judged, last)
+    return Hold(judged, until, reason, message)
+
+
+def _is_newer(wish: str | None, than: str) -> bool:
+    if wish is None:
+        return False
+    try:
+        return seconds(wish) > seconds(than)
+    except ValueError:
+        return False
+
+
+def _pause(judged: Fate, last: Last) -> float:
+    first, longest = REFUSED_BACKOFF_SECONDS if last.exit_code == ExitCode.PAGE_REFUSED else CRASH_BACKOFF_SECONDS
+    # A worker that stopped on purpose costs no pause the first time; one that does so again and again is a loop.
+    steps = last.failures - (2 if judged is Fate.AGAIN else 1)
+    return 0.0 if steps < 0 else float(min(longest, first * 2 ** min(steps, 16)))
+
+
+def _known(last: Last, report: Report | None) -> Last:
+    if report is None:
+        return last
+    account = report.account_hash or last.account_hash
+    match report.state:
+        case SessionState.AWAITING_LINK | SessionState.LINK_EXPIRED | SessionState.LOGGED_OUT:
+            linked, saved = False, False
+        case SessionState.SYNCING:
+            linked, saved = True, False
+        case SessionState.CONNECTED:
+            linked, saved = True, report.saved
+        case SessionState.RECONNECTING | SessionState.FROZEN | SessionState.CONFLICT:
+            linked, saved = True, report.saved or bool(last.saved)
+        case _:
+            return dataclasses.replace(last, account_hash=account)
+    return dataclasses.replace(last, account_hash=account, linked=linked, saved=saved)
+
+
+def _without_ending(last: Last) -> Last:
+    return Last(account_hash=last.account_hash, linked=last.linked, saved=last.saved)
+
+
+def _ended(last: Last, pod: Pod) -> Last:
+    ending = pod.ending or Ending(1, None, "", out_of_memory=False, started="", finished="")
+    reason = _end_reason(pod, ending)
+    settled = bool(ending.started and ending.finished) and (
+        seconds(ending.finished) - seconds(ending.started) >= SETTLED_SECONDS
+    )
+    failures = 1 if settled or last.end_reason != reason else last.failures + 1
+    gone = fate(ending.exit_code, reason) in (Fate.LINK_EXPIRED, Fate.LOGGED_OUT)
+    return dataclasses.replace(
+        last,
+        linked=False if gone else last.linked,
+        saved=False if gone else last.saved,
+        end_reason=reason,
+        end_message=ending.message or (f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None),
+        end_time=ending.finished or None,
+        exit_code=ending.exit_code,
+        failures=failures,
+        pod_uid=pod.uid,
+        template_hash=pod.template_hash,
+    )
+
+
+def _end_reason(pod: Pod, ending: Ending) -> str | None:
+    if ending.reason is not None:
+        return ending.reason
+    if ending.out_of_memory:
+        return Reason.OUT_OF_MEMORY
+    return None if ending.exit_code == ExitCode.DONE else Reason.CRASH_LOOP

@@ -1,0 +1,103 @@
+"""Choose the Kubernetes Events of a change of status: one for each change that a person cares about."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from whatsapp_operator.observed import Session
+from whatsapp_session import names
+from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason
+
+Manifest = dict[str, Any]
+
+_SILENT_WHILE_BUSY: Final = frozenset({Reason.POD_STARTING, Reason.RESTORING, Reason.REPLACING, Reason.STOPPING})
+_WARNINGS: Final = frozenset(
+    {
+        Reason.LOGGED_OUT_FROM_PHONE,
+        Reason.QR_EXPIRED,
+        Reason.ACCOUNT_MISMATCH,
+        Reason.CONFLICT,
+        Reason.FROZEN,
+        Reason.BACKUP_OVERDUE,
+        Reason.SNAPSHOT_FAILED,
+        Reason.STORE_UNAVAILABLE,
+        Reason.STORE_NOT_FOUND,
+        Reason.UNSCHEDULABLE,
+        Reason.QUOTA_EXCEEDED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One change; ``since`` tells two of the same kind apart and makes a repeated report of one the same Event."""
+
+    reason: str
+    message: str
+    warning: bool
+    since: str
+
+
+def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happening]:
+    """Yield what changed between two statuses for a person."""
+    old = {item["type"]: item for item in before.get("conditions") or ()}
+    for new in after.get("conditions") or ():
+        was = old.get(new["type"])
+        if was is not None and (was["status"], was["reason"]) == (new["status"], new["reason"]):
+            continue
+        if _matters(new, was, after.get("phase")):
+            stalled = new["type"] == ConditionType.STALLED
+            since = "" if was is None else f"{was['lastTransitionTime']}{was['reason']}"
+            warning = stalled or new["reason"] in _WARNINGS
+            # Without a predecessor the present time is all there is; a Stalled that comes and goes is two Events.
+            yield Happening(new["reason"], new["message"], warning, since or new["lastTransitionTime"])
+
+
+def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) -> bool:
+    if new["status"] == ConditionStatus.UNKNOWN:
+        return False
+    true = bool(new["status"] == ConditionStatus.TRUE)
+    match new["type"]:
+        case ConditionType.STALLED:
+            return true
+        case ConditionType.RECONCILING:
+            return true and new["reason"] not in _SILENT_WHILE_BUSY
+        case ConditionType.LINKED:
+            # "As known" after a restart is no news.
+            return not true or was is None or bool(was["status"] != new["status"])
+        case ConditionType.SAVED:
+            back = was is not None and was["status"] == ConditionStatus.FALSE
+            return back if true else new["reason"] in _WARNINGS and phase == "Connected"
+        case ConditionType.CONNECTED:
+            return true or new["reason"] in (Reason.CONFLICT, Reason.FROZEN, Reason.SUSPENDED)
+        case _:
+            return False
+
+
+def manifest(session: Session, happening: Happening, now: str) -> Manifest:
+    """Return the Event; its name follows from what happened, so that a repetition is refused as existing."""
+    seed = f"{session.uid}/{happening.reason}/{happening.since}/{happening.message}"
+    digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{session.name}.{digest}", "namespace": session.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.SESSION_KIND,
+            "namespace": session.namespace,
+            "name": session.name,
+            "uid": session.uid,
+        },
+        "reason": happening.reason,
+        # The API's limit is 1024 bytes.
+        "message": happening.message[:1000],
+        "type": "Warning" if happening.warning else "Normal",
+        "source": {"component": names.OPERATOR_MANAGER},
+        "reportingComponent": f"{names.GROUP}/operator",
+        "reportingInstance": names.OPERATOR_MANAGER,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }

@@ -1,0 +1,77 @@
+"""Turn what kopf sees into keys of the queue: a few lines a handler, no decision in any of them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import kopf
+
+from whatsapp_operator.kube import Connection
+from whatsapp_operator.reconcile import Key
+from whatsapp_session import names
+
+Add = Callable[[Key], Awaitable[None]]
+Connect = Callable[[], Awaitable[Connection]]
+
+RELIST_SECONDS = 600
+"""Watches end after this long and list anew, so that nothing that was missed stays missed."""
+
+
+def settings() -> kopf.OperatorSettings:
+    """Return kopf's settings: it watches and nothing else; it patches no resource and posts no Event."""
+    made = kopf.OperatorSettings()
+    made.posting.enabled = False
+    made.scanning.disabled = True
+    made.watching.server_timeout = RELIST_SECONDS
+    made.watching.client_timeout = RELIST_SECONDS + 60
+    made.watching.connect_timeout = 10
+    made.watching.chunk_size = 500
+    made.watching.label_selectors["pods"] = names.LABEL_SESSION
+    made.persistence.finalizer = f"{names.GROUP}/unused"
+    made.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"{names.GROUP}")
+    made.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=f"{names.GROUP}")
+    return made
+
+
+def registry(add: Add, connect: Connect) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to a queue and to credentials."""
+    made = kopf.OperatorRegistry()
+
+    @kopf.on.login(id="login", registry=made)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        now = await connect()
+        return kopf.ConnectionInfo(
+            server=now.server,
+            ca_path=now.ca_path,
+            certificate_path=now.certificate_path,
+            private_key_path=now.key_path,
+            token=now.token,
+            insecure=now.insecure,
+        )
+
+    @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions_by_store", registry=made)
+    def sessions_by_store(*, namespace: str | None, name: str, spec: Mapping[str, Any], **_: Any) -> dict[Any, str]:
+        remote = (spec.get("auth") or {}).get("remoteAuth") or {}
+        store = (remote.get("storeRef") or {}).get("name", "default")
+        return {(namespace, store): name}
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", registry=made)
+    async def session(*, namespace: str | None, name: str, **_: Any) -> None:
+        await add(Key(str(namespace), name))
+
+    @kopf.on.event("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pod", registry=made)
+    async def pod(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
+        await add(Key(str(namespace), labels[names.LABEL_SESSION]))
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
+    async def store(*, namespace: str | None, name: str, **more: Any) -> None:
+        users: kopf.Index[Any, str] = more["sessions_by_store"]
+        for user in users.get((namespace, name), ()):
+            await add(Key(str(namespace), user))
+
+    return made
+
+
+def quiet() -> None:
+    """Keep kopf's line for each event out of the log; its warnings and errors stay."""
+    logging.getLogger("kopf").setLevel(logging.WARNING)

@@ -1,0 +1,231 @@
+"""Talk to the API server with plain dicts: the operator's only user of the Kubernetes client.
+
+``Kube`` is the seam: four verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+import kubernetes.aio.client
+import kubernetes.aio.config
+import kubernetes.aio.dynamic
+
+from whatsapp_operator.errors import Conflict, KubeError, Refused, Unreachable, UsageError
+from whatsapp_session import names
+
+# The package ships types for its models only: what is used here is untyped.
+kubernetes_client: Any = kubernetes.aio.client
+kubernetes_config: Any = kubernetes.aio.config
+dynamic: Any = kubernetes.aio.dynamic
+
+Manifest = dict[str, Any]
+REQUEST_TIMEOUT_SECONDS = 15
+CONNECTIONS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind is addressed."""
+
+    api_version: str
+    plural: str
+    namespaced: bool = True
+
+
+KINDS: Mapping[str, Kind] = {
+    names.SESSION_KIND: Kind(names.API_VERSION, names.SESSION_PLURAL),
+    names.STORE_KIND: Kind(names.API_VERSION, names.STORE_PLURAL),
+    "Pod": Kind("v1", "pods"),
+    "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
+    "Event": Kind("v1", "events"),
+    "Namespace": Kind("v1", "namespaces", namespaced=False),
+    "ServiceAccount": Kind("v1", "serviceaccounts"),
+    "PersistentVolumeClaim": Kind("v1", "persistentvolumeclaims"),
+    "Lease": Kind("coordination.k8s.io/v1", "leases"),
+    "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ValidatingAdmissionPolicy": Kind(
+        "admissionregistration.k8s.io/v1", "validatingadmissionpolicies", namespaced=False
+    ),
+    "ValidatingAdmissionPolicyBinding": Kind(
+        "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings", namespaced=False
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Name one object; ``namespace`` is empty for cluster-wide kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Kube(Protocol):
+    """What the operator asks of a cluster."""
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """Return the object as it is now, None when it does not exist."""
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create the object; raises Conflict when its name is taken."""
+
+    async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+        """Apply on the server's side, taking over fields of other managers."""
+
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
+        """Delete exactly the object with this UID; gone already is success. ``grace`` in seconds, None = its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the API server is and who we are to it; for clients other than ``ClusterKube``."""
+
+    server: str
+    ca_path: str | None
+    certificate_path: str | None
+    key_path: str | None
+    token: str | None
+    insecure: bool
+
+
+async def configuration(kubeconfig: str | None, context: str | None) -> Any:
+    """Load the pod's own account if there is one and no kubeconfig is named, else the kubeconfig.
+
+    Returns the client's configuration object. Raises UsageError when neither works.
+    """
+    loaded = kubernetes_client.Configuration()
+    try:
+        if kubeconfig is None and context is None:
+            try:
+                kubernetes_config.load_incluster_config(client_configuration=loaded)
+                return loaded
+            except kubernetes_config.ConfigException:
+                pass
+        await kubernetes_config.load_kube_config(
+            config_file=kubeconfig, context=context, client_configuration=loaded, persist_config=False
+        )
+    except (kubernetes_config.ConfigException, OSError) as error:
+        raise UsageError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+    return loaded
+
+
+async def connection(loaded: Any) -> Connection:
+    """Return the present credentials of a loaded configuration (a token file is read again)."""
+    bearer = await loaded.get_api_key_with_prefix("BearerToken")
+    return Connection(
+        server=loaded.host,
+        ca_path=loaded.ssl_ca_cert,
+        certificate_path=loaded.cert_file,
+        key_path=loaded.key_file,
+        token=None if bearer is None else str(bearer).removeprefix("Bearer "),
+        insecure=not loaded.verify_ssl,
+    )
+
+
+def path(ref: Ref, subresource: str = "") -> str:
+    """Return the path of an object, or of its collection when the name is empty."""
+    kind = KINDS[ref.kind]
+    prefix = "/api" if "/" not in kind.api_version else "/apis"
+    parts = [prefix, kind.api_version]
+    if kind.namespaced:
+        parts += ["namespaces", ref.namespace]
+    return "/".join([*parts, kind.plural, *filter(None, [ref.name, subresource])])
+
+
+def ref_of(manifest: Mapping[str, Any]) -> Ref:
+    """Return the name of a manifest."""
+    metadata = manifest["metadata"]
+    return Ref(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+class ClusterKube:
+    """The real API server. Use as an async context manager, in the loop that makes the calls."""
+
+    def __init__(self, loaded: Any) -> None:
+        loaded.connection_pool_maxsize = CONNECTIONS
+        self._client = kubernetes_client.ApiClient(configuration=loaded)
+        # Without discovery: the few paths are known, and discovery writes a cache file into a shared directory.
+        self._dynamic = dynamic.DynamicClient(self._client)
+
+    async def __aenter__(self) -> "ClusterKube":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """Return the object as it is now, None when it does not exist."""
+        return await self._send("get", path(ref), missing_is_none=True)
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create the object; raises Conflict when its name is taken."""
+        ref = ref_of(manifest)
+        query = [("fieldValidation", "Strict"), ("fieldManager", names.OPERATOR_MANAGER)]
+        if dry_run:
+            query.append(("dryRun", "All"))
+        collection = path(Ref(ref.kind, ref.namespace, ""))
+        return await self._send("post", collection, body=manifest, query=query) or {}
+
+    async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+        """Apply on the server's side, taking over fields of other managers."""
+        query = [("fieldManager", manager), ("force", "true"), ("fieldValidation", "Strict")]
+        target = path(ref_of(manifest), subresource)
+        return (
+            await self._send("patch", target, body=manifest, query=query, content_type="application/apply-patch+yaml")
+            or {}
+        )
+
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
+        """Delete exactly the object with this UID; gone already is success."""
+        body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        await self._send("delete", path(ref), body=body, missing_is_none=True)
+
+    async def _send(
+        self,
+        method: str,
+        target: str,
+        *,
+        missing_is_none: bool = False,
+        **arguments: Any,
+    ) -> Manifest | None:
+        try:
+            answer: Manifest = await self._dynamic.request(
+                method,
+                target,
+                body=arguments.get("body"),
+                query_params=arguments.get("query", []),
+                content_type=arguments.get("content_type"),
+                serializer=lambda _, data: data,
+                _request_timeout=REQUEST_TIMEOUT_SECONDS,
+            )
+        except kubernetes_client.ApiException as error:
+            if error.status == 404 and missing_is_none:
+                return None
+            raise _translated(error, f"{method.upper()} {target}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(0, f"{method.upper()} {target}: the API server does not answer") from error
+        return answer
+
+
+def _translated(error: Any, what: str) -> KubeError:
+    try:
+        said = str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        said = str(error.reason)
+    text = f"{what}: {said}"
+    match error.status:
+        case 409:
+            return Conflict(409, text)
+        case 400 | 403 | 422:
+            return Refused(error.status, said)
+        case 404 | 405:
+            return Refused(error.status, text)
+        case _:
+            return Unreachable(error.status or 0, text)

@@ -1,0 +1,41 @@
+"""Merge a user's partial pod template into ours: maps deeply, keyed lists by their key, other lists replaced."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Manifest = dict[str, Any]
+
+# Strategic merge patch has the same keys; the API server offers it for stored objects only, not for parts of ours.
+_KEYS: Mapping[str, str] = {
+    "containers": "name",
+    "initContainers": "name",
+    "volumes": "name",
+    "env": "name",
+    "volumeMounts": "mountPath",
+}
+
+
+def merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> Manifest:
+    """Return ``base`` with ``overlay`` over it; neither is changed."""
+    result: Manifest = dict(base)
+    for name, value in overlay.items():
+        result[name] = _value(name, result.get(name), value)
+    return result
+
+
+def _value(name: str, old: Any, new: Any) -> Any:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        return merged(old, new)
+    key = _KEYS.get(name)
+    if key is not None and isinstance(old, list) and isinstance(new, list):
+        return _keyed(key, old, new)
+    return new
+
+
+def _keyed(key: str, old: list[Any], new: list[Any]) -> list[Any]:
+    result = {item[key]: item for item in old}
+    for item in new:
+        # An environment variable has a value or a source, never parts of both: it is replaced as a whole.
+        whole = "value" in item or "valueFrom" in item
+        result[item[key]] = item if whole else merged(result.get(item[key], {}), item)
+    return list(result.values())

@@ -1,0 +1,107 @@
+"""Parse the command line and the environment into one frozen value."""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from whatsapp_operator.errors import UsageError
+
+ENV = "WHATSAPP_OPERATOR_"
+LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the operator runs. An empty ``namespaces`` means all."""
+
+    worker_image: str
+    worker_image_pull_policy: str = "IfNotPresent"
+    worker_resources: Mapping[str, Any] = field(default_factory=dict)
+    worker_host_aliases: tuple[Mapping[str, Any], ...] = ()
+    worker_extra_browser_args: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    kubeconfig: str | None = None
+    context: str | None = None
+    health_port: int | None = None
+    log_level: str = "info"
+    workers: int = 8
+
+
+def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Return the command line's parser; each option's default may come from the environment."""
+    top = argparse.ArgumentParser(
+        prog="whatsapp-operator",
+        description="Keep WhatsApp Web sessions linked: reconcile WhatsAppSession resources into worker pods.",
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="run the operator, in the cluster or against the current kubeconfig",
+        description="Run the operator: in a pod with its service account, elsewhere with the current kubeconfig.",
+        epilog=f"Options may be given as environment variables, such as {ENV}WORKER_IMAGE.",
+    )
+
+    def option(name: str, **more: Any) -> None:
+        variable = ENV + name.strip("-").upper().replace("-", "_")
+        default = environ.get(variable, more.pop("default", None))
+        if more.get("action") == "append":
+            default = default.split() if isinstance(default, str) else []
+        run.add_argument(name, default=default, **more)
+
+    option("--worker-image", metavar="IMAGE", help="image of the worker pods (required)")
+    option("--worker-image-pull-policy", choices=("Always", "IfNotPresent", "Never"), default="IfNotPresent")
+    option("--worker-resources", metavar="JSON", default="{}", help="requests and limits of the worker container")
+    option(
+        "--worker-host-alias",
+        metavar="IP=HOST[,HOST]",
+        action="append",
+        help="entry of /etc/hosts for every worker (repeatable)",
+    )
+    option("--worker-extra-browser-arg", metavar="ARG", action="append", help="browser switch for every worker")
+    option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
+    option("--kubeconfig", metavar="FILE", help="default: the pod's service account, else KUBECONFIG, else ~/.kube")
+    option("--context", help="context of the kubeconfig")
+    option("--health-port", type=int, metavar="PORT", help="serve /healthz and /readyz here (default: do not)")
+    option("--log-level", choices=LEVELS, default="info")
+    option("--workers", type=int, default=8, metavar="N", help="sessions reconciled at the same time (default: 8)")
+    return top
+
+
+def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> Options:
+    """Parse; raises UsageError with a sentence, or exits as argparse does (``--help``)."""
+    found = parser(os.environ if environ is None else environ).parse_args(arguments)
+    if not found.worker_image:
+        raise UsageError(f"say which image workers run: --worker-image=IMAGE or {ENV}WORKER_IMAGE")
+    return Options(
+        worker_image=found.worker_image,
+        worker_image_pull_policy=found.worker_image_pull_policy,
+        worker_resources=_json(found.worker_resources),
+        worker_host_aliases=tuple(_alias(text) for text in found.worker_host_alias),
+        worker_extra_browser_args=tuple(found.worker_extra_browser_arg),
+        namespaces=tuple(found.namespace),
+        kubeconfig=found.kubeconfig,
+        context=found.context,
+        health_port=found.health_port,
+        log_level=found.log_level,
+        workers=found.workers,
+    )
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError('--worker-resources must be a JSON object such as {"requests": {"memory": "512Mi"}}')
+    return value
+
+
+def _alias(text: str) -> Mapping[str, Any]:
+    address, equals, hosts = text.partition("=")
+    if not (address and equals and hosts):
+        raise UsageError(f"--worker-host-alias must be IP=HOST[,HOST], not {text!r}")
+    return {"ip": address, "hostnames": hosts.split(",")}

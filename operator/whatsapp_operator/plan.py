@@ -1,0 +1,104 @@
+"""Decide what to do about one session: specification and observation in, actions out."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from whatsapp_operator import endings
+from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted
+from whatsapp_session.conditions import Reason
+from whatsapp_session.spec import OperatingMode
+
+POLICY_RETRY_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAccess:
+    """See to the workers' service account and its rights."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyClaim:
+    """See to LocalAuth's claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyLease:
+    """See to the Lease and to who may update it (None: nobody yet)."""
+
+    pod_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Make the worker pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete the pod with this UID gracefully; ``reason`` and ``message`` are for the Event."""
+
+    uid: str
+    reason: Reason
+    message: str
+
+
+Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now, in order, and after how many seconds to look again (None: when something happens)."""
+
+    actions: tuple[Action, ...] = ()
+    look_again: float | None = None
+
+
+def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+    """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
+    session, pod = observed.session, observed.pod
+    if pod is None:
+        return Plan() if session.deleting else _start(observed, wanted, now)
+    if pod.ownership is Ownership.FOREIGN or pod.deleting:
+        return Plan()
+    leave = _leave(observed, pod, wanted)
+    if leave is not None:
+        return Plan((leave,))
+    if session.recorded_pod_uid != pod.uid:
+        return Plan((ApplyLease(pod.uid),))
+    return Plan()
+
+
+def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
+    session = observed.session
+    if pod.ownership is Ownership.PREDECESSOR:
+        return DeletePod(pod.uid, Reason.REPLACING, "the pod belonged to a deleted session of the same name")
+    if session.deleting:
+        return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
+    if endings.is_over(pod):
+        return DeletePod(pod.uid, Reason.STOPPING, "the worker has ended")
+    if session.spec.operating_mode is OperatingMode.SUSPENDED:
+        return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
+    if wanted is not None and pod.template_hash != wanted.template_hash:
+        return DeletePod(pod.uid, Reason.REPLACING, f"the worker pod is replaced because of {_changed(pod, wanted)}")
+    return None
+
+
+def _changed(pod: Pod, wanted: Wanted) -> str:
+    """Say in a few words what differs; values stay out, because they may be private."""
+    if pod.image != wanted.image:
+        return f"image {pod.image} -> {wanted.image}"
+    differing = sorted(name for name in wanted.env.keys() | pod.env.keys() if wanted.env.get(name) != pod.env.get(name))
+    return f"changed settings: {', '.join(differing)}" if differing else "a change of the pod's template"
+
+
+def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+    session = observed.session
+    if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
+        return Plan()
+    if not observed.policy:
+        return Plan(look_again=POLICY_RETRY_SECONDS)
+    held = endings.hold(session.last, wanted.template_hash, session.annotations)
+    if held is not None and (held.until is None or held.until > now):
+        return Plan(look_again=None if held.until is None else held.until - now)
+    claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()
+    return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))

@@ -1,0 +1,184 @@
+"""Name the situation that a session is in: one phase, one reason, one sentence."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from whatsapp_operator import endings
+from whatsapp_operator.endings import Fate, Hold
+from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session
+from whatsapp_session import names
+from whatsapp_session.conditions import Phase, Reason, SessionState
+from whatsapp_session.spec import OperatingMode
+
+_IMAGE_TROUBLE = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+_CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where a session is; ``reason`` is for the conditions that are not True, ``message`` for people."""
+
+    phase: Phase
+    reason: Reason
+    message: str
+
+
+def situation(observed: Observed, wanted_hash: str | None) -> Situation:
+    """Judge the whole; ``wanted_hash`` is the wanted pod's, None while it cannot be known (no store)."""
+    session, pod = observed.session, observed.pod
+    suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
+    if pod is not None and pod.ownership is Ownership.FOREIGN:
+        return Situation(
+            Phase.FAILED,
+            Reason.CONFLICT,
+            f"the pod {pod.name} exists and is not this session's; delete it or give the session another name",
+        )
+    if session.deleting:
+        return Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
+    if suspended and pod is None:
+        return Situation(
+            Phase.SUSPENDED, Reason.SUSPENDED, "suspended; set spec.operatingMode to Running to resume from the archive"
+        )
+    if suspended:
+        return Situation(Phase.PENDING, Reason.STOPPING, "the worker saves and stops, because the session is suspended")
+    if pod is None:
+        return _without_pod(observed, wanted_hash)
+    if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
+        return Situation(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
+    if endings.is_over(pod):
+        return _held(session, endings.hold(endings.remember(observed), pod.template_hash, {}))
+    if pod.running_since is None:
+        return _not_running(pod)
+    return _running(session, endings.fresh_report(session, pod))
+
+
+def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
+    session = observed.session
+    if observed.refusal is not None:
+        waits = observed.refusal.reason is Reason.QUOTA_EXCEEDED
+        return Situation(Phase.PENDING if waits else Phase.FAILED, observed.refusal.reason, observed.refusal.message)
+    remote = session.spec.auth.remote
+    if remote is not None and observed.store is None:
+        return Situation(
+            Phase.PENDING,
+            Reason.STORE_NOT_FOUND,
+            f"the SessionStore {remote.store!r} does not exist in namespace {session.namespace!r};"
+            " create it, or name another in spec.auth.remoteAuth.storeRef",
+        )
+    if not observed.policy:
+        return Situation(
+            Phase.FAILED,
+            Reason.POLICY_MISSING,
+            f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing or does not deny, so that"
+            " workers get no rights; install the chart with clusterScoped.install=true",
+        )
+    held = endings.hold(session.last, wanted_hash, session.annotations)
+    return _held(session, held)
+
+
+def _held(session: Session, held: Hold | None) -> Situation:
+    if held is None or held.fate is Fate.AGAIN:
+        return Situation(Phase.PENDING, Reason.POD_STARTING, "the worker pod is about to be made")
+    match held.fate:
+        case Fate.LINK_EXPIRED:
+            return Situation(
+                Phase.LINK_EXPIRED, Reason.QR_EXPIRED, f"no phone linked in time; {_scan(session)} to try again"
+            )
+        case Fate.LOGGED_OUT:
+            return Situation(
+                Phase.LOGGED_OUT,
+                Reason.LOGGED_OUT_FROM_PHONE,
+                f"the phone removed this device and no new link was made in time; {_scan(session)} to link again",
+            )
+        case Fate.HELD:
+            return Situation(Phase.FAILED, held.reason, held.message)
+        case Fate.BACKOFF:
+            return Situation(Phase.FAILED, held.reason, f"{held.message}; the worker is started again after a pause")
+        case _:
+            assert_never(held.fate)
+
+
+def _not_running(pod: Pod) -> Situation:
+    if pod.unschedulable is not None and pod.node is None:
+        return Situation(Phase.PENDING, Reason.UNSCHEDULABLE, f"the worker pod fits no node: {pod.unschedulable}")
+    if pod.waiting in _IMAGE_TROUBLE:
+        return Situation(
+            Phase.FAILED, Reason.IMAGE_PULL_FAILED, f"the image {pod.image} cannot be pulled: {pod.waiting_message}"
+        )
+    if pod.waiting in _CONFIG_TROUBLE:
+        return Situation(Phase.FAILED, Reason.SECRET_NOT_FOUND, f"the container cannot start: {pod.waiting_message}")
+    if pod.waiting == "CrashLoopBackOff" and pod.ending is not None:
+        if pod.ending.out_of_memory:
+            return Situation(
+                Phase.FAILED,
+                Reason.OUT_OF_MEMORY,
+                "the worker used more memory than its limit; raise the worker container's memory in spec.podTemplate",
+            )
+        return Situation(
+            Phase.FAILED,
+            pod.ending.reason or Reason.CRASH_LOOP,
+            pod.ending.message or f"the worker ends again and again (code {pod.ending.exit_code}); its log says why",
+        )
+    return Situation(Phase.STARTING, Reason.POD_STARTING, "the worker pod is starting")
+
+
+def _running(session: Session, report: Report | None) -> Situation:
+    if report is None or report.state is None:
+        return Situation(Phase.STARTING, Reason.POD_STARTING, "the worker is starting")
+    trouble = report.trouble
+    match report.state:
+        case SessionState.CLAIMING:
+            text = trouble.message if trouble else "the worker claims the session"
+            return Situation(Phase.STARTING, Reason.POD_STARTING, text)
+        case SessionState.RESTORING:
+            return Situation(Phase.RESTORING, Reason.RESTORING, "the worker restores the newest archive")
+        case SessionState.LAUNCHING:
+            return Situation(Phase.STARTING, Reason.POD_STARTING, "the browser is starting")
+        case SessionState.STOPPING:
+            return Situation(Phase.PENDING, Reason.STOPPING, "the worker saves and stops")
+        case SessionState.FAILED:
+            reason, text = (trouble.reason, trouble.message) if trouble else (Reason.CRASH_LOOP, "the worker failed")
+            return Situation(Phase.FAILED, reason, text)
+        case SessionState.SUPERSEDED:
+            return Situation(Phase.FAILED, Reason.SUPERSEDED, _or(trouble, "another owner has taken this session over"))
+        case _:
+            return _linked_or_waiting(session, report, report.state)
+
+
+def _linked_or_waiting(session: Session, report: Report, state: SessionState) -> Situation:
+    trouble = report.trouble
+    match state:
+        case SessionState.AWAITING_LINK:
+            word = trouble.reason if trouble and trouble.reason in _UNLINKED else Reason.AWAITING_SCAN
+            return Situation(Phase.AWAITING_LINK, word, f"waiting for a phone; {_scan(session)} and scan the code")
+        case SessionState.LINK_EXPIRED:
+            return Situation(Phase.LINK_EXPIRED, Reason.QR_EXPIRED, f"no phone linked in time; {_scan(session)}")
+        case SessionState.LOGGED_OUT:
+            text = f"the phone removed this device; {_scan(session)} to link again"
+            return Situation(Phase.LOGGED_OUT, Reason.LOGGED_OUT_FROM_PHONE, text)
+        case SessionState.SYNCING:
+            return Situation(Phase.SYNCING, Reason.SYNCING, "linked; WhatsApp Web loads its messages")
+        case SessionState.CONNECTED:
+            return Situation(Phase.CONNECTED, Reason.SOCKET_CONNECTED, "connected to WhatsApp")
+        case SessionState.RECONNECTING:
+            text = "the connection to WhatsApp is being restored; nothing is to be done"
+            return Situation(Phase.RECONNECTING, Reason.RECONNECTING, _or(trouble, text))
+        case SessionState.FROZEN:
+            text = "the browser is frozen, because neither the Lease nor the store answers"
+            return Situation(Phase.FROZEN, Reason.FROZEN, _or(trouble, text))
+        case _:
+            text = "WhatsApp Web is open in another place with this login"
+            return Situation(Phase.CONFLICT, Reason.CONFLICT, _or(trouble, text))
+
+
+_UNLINKED = frozenset({Reason.LOGGED_OUT_FROM_PHONE, Reason.ACCOUNT_MISMATCH, Reason.RESTORE_FAILED})
+
+
+def _scan(session: Session) -> str:
+    return f"run `kubectl whatsapp qr {session.name} -n {session.namespace}`"
+
+
+def _or(trouble: object, text: str) -> str:
+    return getattr(trouble, "message", "") or text

@@ -1,0 +1,201 @@
+"""Compute the operator's part of a session's status: the rows of the design's table, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from whatsapp_operator import endings
+from whatsapp_operator.observed import Last, Observed, Ownership
+from whatsapp_operator.situation import Situation, situation
+from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
+from whatsapp_session.spec import Strategy
+
+Manifest = dict[str, Any]
+OWN_FIELDS: Final = ("observedGeneration", "phase", "conditions", "worker", "handledRequests")
+"""What the operator writes of a status; the rest is the worker's."""
+
+
+class Cell(Enum):
+    """How a condition follows from a phase."""
+
+    TRUE = auto()
+    FALSE = auto()
+    KNOWN = auto()
+    """As remembered, Unknown if never known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table; ``healthy`` False means that Ready is False and the flag that is True says why."""
+
+    healthy: bool
+    flag: ConditionType | None
+    linked: Cell
+    connected: Cell
+    saved: Cell
+
+
+_BUSY = Row(False, ConditionType.RECONCILING, Cell.KNOWN, Cell.FALSE, Cell.KNOWN)
+_UNLINKED = Row(True, None, Cell.FALSE, Cell.FALSE, Cell.FALSE)
+_IMPAIRED = Row(True, None, Cell.TRUE, Cell.FALSE, Cell.KNOWN)
+
+TABLE: Final[Mapping[Phase, Row]] = {
+    Phase.PENDING: _BUSY,
+    Phase.STARTING: _BUSY,
+    Phase.RESTORING: _BUSY,
+    Phase.AWAITING_LINK: _UNLINKED,
+    Phase.SYNCING: Row(True, None, Cell.TRUE, Cell.FALSE, Cell.FALSE),
+    Phase.CONNECTED: Row(True, None, Cell.TRUE, Cell.TRUE, Cell.KNOWN),
+    Phase.RECONNECTING: _IMPAIRED,
+    Phase.FROZEN: _IMPAIRED,
+    Phase.CONFLICT: _IMPAIRED,
+    Phase.SUSPENDED: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),
+    Phase.LINK_EXPIRED: _UNLINKED,
+    Phase.LOGGED_OUT: _UNLINKED,
+    Phase.FAILED: Row(False, ConditionType.STALLED, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),
+}
+
+_SAVE_TROUBLE = frozenset({Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE})
+
+
+def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tuple[Condition, ...]]:
+    """Return phase and conditions, in a fixed order, without transition times."""
+    now = situation(observed, wanted_hash)
+    row, last = TABLE[now.phase], endings.remember(observed)
+    ready = Reason.WORKER_HEALTHY if row.healthy else now.reason
+    found = [_condition(ConditionType.READY, row.healthy, ready, now.message)]
+    if row.flag is not None:
+        found.append(_condition(row.flag, True, now.reason, now.message))
+    found.append(_linked(row.linked, last, now))
+    connected = row.connected is Cell.TRUE
+    word = Reason.SOCKET_CONNECTED if connected else now.reason
+    found.append(_condition(ConditionType.CONNECTED, connected, word, now.message))
+    strategy = observed.session.spec.auth.strategy
+    if strategy is not Strategy.NO_AUTH:
+        found.append(_saved(observed, row.saved, last, now))
+    if strategy is Strategy.REMOTE_AUTH:
+        found.append(_store(observed, now))
+    return now.phase, tuple(found)
+
+
+def _condition(kind: ConditionType, true: bool | None, reason: Reason, message: str) -> Condition:
+    status = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}[true]
+    return Condition(kind, status, reason, message)
+
+
+def _linked(cell: Cell, last: Last, now: Situation) -> Condition:
+    value = {Cell.TRUE: True, Cell.FALSE: False, Cell.KNOWN: last.linked}[cell]
+    match value:
+        case True:
+            return _condition(ConditionType.LINKED, True, Reason.DEVICE_LINKED, "a phone has linked this session")
+        case False:
+            word = now.reason if cell is Cell.FALSE else Reason.AWAITING_SCAN
+            text = now.message if cell is Cell.FALSE else "no phone has linked this session"
+            return _condition(ConditionType.LINKED, False, word, text)
+        case None:
+            return _condition(ConditionType.LINKED, None, now.reason, "not known until a worker has looked")
+
+
+def _saved(observed: Observed, cell: Cell, last: Last, now: Situation) -> Condition:
+    kind = ConditionType.SAVED
+    local = observed.session.spec.auth.strategy is Strategy.LOCAL_AUTH
+    report = endings.fresh_report(observed.session, observed.pod)
+    if cell is Cell.FALSE:
+        if now.phase is Phase.SYNCING:
+            return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the new link is saved once it is whole")
+        return _condition(kind, False, now.reason, "there is no link to save")
+    if report is not None and report.overdue:
+        trouble = report.trouble
+        word = trouble.reason if trouble and trouble.reason in _SAVE_TROUBLE else Reason.BACKUP_OVERDUE
+        return _condition(kind, False, word, trouble.message if trouble else "a due save has not been made")
+    match last.saved:
+        case True if local:
+            return _condition(kind, True, Reason.PROFILE_ON_CLAIM, "the profile is on its claim")
+        case True:
+            return _condition(kind, True, Reason.ARCHIVE_VERIFIED, "a verified archive of the link is in the store")
+        case False:
+            return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the link is not in the store yet")
+        case None:
+            return _condition(kind, None, now.reason, "not known until a worker has looked")
+
+
+def _store(observed: Observed, now: Situation) -> Condition:
+    kind = ConditionType.STORE_AVAILABLE
+    if observed.store is None:
+        remote = observed.session.spec.auth.remote
+        name = "" if remote is None else remote.store
+        return _condition(kind, False, Reason.STORE_NOT_FOUND, f"the SessionStore {name!r} does not exist")
+    report = endings.fresh_report(observed.session, observed.pod)
+    if report is not None and report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
+        return _condition(kind, False, Reason.STORE_UNAVAILABLE, report.trouble.message)
+    if report is not None and now.phase not in (Phase.PENDING, Phase.STARTING, Phase.RESTORING, Phase.FAILED):
+        return _condition(kind, True, Reason.STORE_ANSWERED, "the store answered the worker")
+    return _condition(kind, None, now.reason, "not known until a worker has asked the store")
+
+
+def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifest:
+    """Return the operator's part of the status, complete; ``now`` is RFC 3339 for new transition times."""
+    session = observed.session
+    phase, wanted = conditions(observed, wanted_hash)
+    before = {item["type"]: item for item in session.status.get("conditions") or ()}
+    body: Manifest = {
+        "observedGeneration": session.generation,
+        "phase": str(phase),
+        "conditions": [_written(item, before.get(item.type), session.generation, now) for item in wanted],
+    }
+    worker = _worker(observed)
+    return body | ({"worker": worker} if worker else {})
+
+
+def _written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
+    same = before is not None and before["status"] == item.status
+    return {
+        "type": str(item.type),
+        "status": str(item.status),
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "reason": str(item.reason),
+        "message": item.message,
+    }
+
+
+def _worker(observed: Observed) -> Manifest:
+    pod, worker = observed.pod, {}
+    if pod is not None and pod.ownership is Ownership.OURS:
+        worker = {
+            "pod": pod.name,
+            "podUID": pod.uid,
+            "node": pod.node,
+            "restarts": pod.restarts,
+            "image": pod.image,
+            "templateHash": pod.template_hash,
+        }
+    last = endings.remember(observed)
+    kept = {
+        "accountHash": last.account_hash,
+        "linked": last.linked,
+        "saved": last.saved,
+        "endReason": last.end_reason,
+        "endMessage": last.end_message,
+        "endTime": last.end_time,
+        "exitCode": last.exit_code,
+        "failures": last.failures or None,
+        "podUID": last.pod_uid,
+        "templateHash": last.template_hash,
+    }
+    kept = {name: value for name, value in kept.items() if value is not None}
+    worker = {name: value for name, value in worker.items() if value is not None}
+    return worker | ({"last": kept} if kept else {})
+
+
+def differs(session_status: Mapping[str, Any], own: Manifest) -> bool:
+    """Return whether the operator's part must be written."""
+    return any(session_status.get(name) != own.get(name) for name in OWN_FIELDS)
+
+
+def report_is_stale(observed: Observed) -> bool:
+    """Return whether ``status.session`` was left by a process that no longer lives and must be cleared."""
+    if not observed.session.status.get("session"):
+        return False
+    return endings.fresh_report(observed.session, observed.pod) is None
