@@ -1,0 +1,191 @@
+"""Run a worker from the command line: on a laptop by flags, in a pod from the environment."""
+
+import argparse
+import asyncio
+import logging
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from whatsapp_session import spec, worker_env
+from whatsapp_session.conditions import ExitCode
+from whatsapp_worker import auth, client, errors, keeper, terminal
+from whatsapp_worker.page import contract
+
+_EVENT_FIELDS = {
+    "qr": ("code",),
+    "code": ("code",),
+    "auth_failure": ("message",),
+    "disconnected": ("reason",),
+    "change_state": ("state",),
+    "loading_screen": ("percent", "message"),
+}
+_STRATEGIES = {"none": spec.Strategy.NO_AUTH, "local": spec.Strategy.LOCAL_AUTH, "remote": spec.Strategy.REMOTE_AUTH}
+_EPILOG = """\
+examples:
+  whatsapp-worker run --auth remote --store file:$HOME/sessions --client-id support
+  whatsapp-worker run --auth local
+Signals: TERM and INT stop cleanly (last save, session released); USR1 saves now.
+Exit codes: 0 done on purpose, 1 crash, 2 wrong settings, 3 the store refuses, 4 the page refuses.
+Without flags the settings come from the environment, as the operator's pods have them.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(
+        prog="whatsapp-worker",
+        description="Keep one WhatsApp Web session logged in: link once, save the login, restore it after a restart.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run = top.add_subparsers(dest="command", metavar="COMMAND", required=True).add_parser(
+        "run",
+        help="run a session until it is stopped",
+        description="Run a session until it is stopped.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = run.add_argument
+    add(
+        "--auth",
+        choices=sorted(_STRATEGIES),
+        help="where the login is kept: remote (a store), local (a directory), none",
+    )
+    add("--store", metavar="ADDRESS", help="address of the store for --auth remote, such as file:DIRECTORY")
+    add("--client-id", metavar="ID", help="name that tells sessions in one store apart (letters, digits, - and _)")
+    add("--data-path", metavar="DIR", help="directory that holds the browser's profile (default: .wwebjs_auth)")
+    add("--backup-sync-interval", metavar="TIME", help="time between two saves, at least 1m (default: 5m)")
+    add(
+        "--linking-timeout",
+        metavar="TIME",
+        help="how long an unlinked browser waits for a scan, 0s = for ever (default: 30m)",
+    )
+    add("--expected-account", metavar="NUMBER", help="unlink at once any other phone that links")
+    add("--phone-number", metavar="NUMBER", help="link by pairing code with this phone instead of by QR code")
+    add("--url", metavar="URL", help="address of the page (default: https://web.whatsapp.com/)")
+    add("--browser-arg", metavar="ARG", action="append", help="further switch for the browser; may be repeated")
+    add(
+        "--take-over",
+        action="store_true",
+        help="take a session that another owner has not released; stop that one first",
+    )
+    add("--events", choices=["text", "json"], default="text", help="json: one JSON object a line on standard output")
+    add(
+        "--log-level",
+        choices=["error", "warning", "info", "debug"],
+        default=None,
+        help="(default: warning; info in a pod)",
+    )
+    return top
+
+
+def configuration(flags: argparse.Namespace) -> worker_env.WorkerConfig:
+    """Return the environment's settings with the flags over them; raises SpecError or ConfigurationError."""
+    config = worker_env.from_env(os.environ)
+    if config.resource is None:
+        config = replace(
+            config, data_path=".wwebjs_auth" if "WHATSAPP_DATA_PATH" not in os.environ else config.data_path
+        )
+    given: dict[str, object] = {
+        "strategy": _STRATEGIES.get(flags.auth or ""),
+        "store": flags.store,
+        "client_id": flags.client_id,
+        "data_path": flags.data_path,
+        "expected_account": flags.expected_account,
+        "browser_url": flags.url,
+        "browser_args": tuple(flags.browser_arg) if flags.browser_arg else None,
+        "backup_sync_interval": spec.duration(flags.backup_sync_interval) if flags.backup_sync_interval else None,
+        "linking_timeout": spec.duration(flags.linking_timeout) if flags.linking_timeout else None,
+    }
+    return replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
+
+
+def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
+    """Return the strategy that the settings ask for; raises ConfigurationError."""
+    match config.strategy:
+        case spec.Strategy.NO_AUTH:
+            return auth.NoAuth()
+        case spec.Strategy.LOCAL_AUTH:
+            return auth.LocalAuth(config.client_id, config.data_path)
+        case spec.Strategy.REMOTE_AUTH:
+            if not config.store:
+                raise errors.ConfigurationError("RemoteAuth needs a store: give --store file:DIRECTORY")
+            return auth.RemoteAuth(
+                config.store,
+                config.client_id,
+                config.data_path,
+                float(config.backup_sync_interval),
+                config.generations,
+            )
+
+
+def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> client.Options:
+    """Return the client's options."""
+    override = os.environ.get(contract.OVERRIDE)
+    return client.Options(
+        url=config.browser_url,
+        browser_args=config.browser_args,
+        user_agent=config.browser_user_agent,
+        channel=config.browser_channel,
+        linking_timeout=float(config.linking_timeout),
+        phone_number=flags.phone_number or "",
+        expected_account=config.expected_account or "",
+        take_over=flags.take_over,
+        contract=pathlib.Path(override) if override else None,
+    )
+
+
+def _handle_signals(running: client.Client) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.stop)
+    loop.add_signal_handler(signal.SIGUSR1, running.request_save)
+
+
+def _listen(running: client.Client, lines: terminal.EventLines) -> None:
+    for name in client.EVENTS:
+
+        def tell(*arguments: object, name: str = name) -> None:
+            lines.event(name, **dict(zip(_EVENT_FIELDS.get(name, ()), arguments, strict=True)))
+
+        running.on(name, tell)
+
+
+async def run_alone(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> keeper.Outcome:
+    """Run without Kubernetes, showing the session on standard output."""
+    lines = terminal.EventLines() if flags.events == "json" else None
+    reporter: keeper.Reporter = lines or terminal.Terminal()
+    running = client.Client(strategy(config), options(config, flags), reporters=(reporter,))
+    if lines:
+        _listen(running, lines)
+    _handle_signals(running)
+    outcome = await running.run()
+    if lines:
+        lines.event("ended", code=int(outcome.code), reason=outcome.reason, message=outcome.message)
+    return outcome
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    flags = parser().parse_args(arguments)
+    try:
+        config = configuration(flags)
+        level = flags.log_level or ("info" if config.resource else "warning")
+        logging.basicConfig(
+            level=level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr
+        )
+        outcome = asyncio.run(run_alone(config, flags))
+    except (spec.SpecError, errors.ConfigurationError) as error:
+        print(f"whatsapp-worker: {error}", file=sys.stderr)
+        return int(ExitCode.CONFIGURATION)
+    if outcome.code is not ExitCode.DONE:
+        print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
+    return int(outcome.code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

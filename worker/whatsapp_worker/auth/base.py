@@ -1,0 +1,91 @@
+"""Define the hooks of a strategy around the browser's life."""
+
+import pathlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import browser, model, records
+from whatsapp_worker.page import events
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a strategy is told by the client before it starts."""
+
+    owner: records.Owner
+    url: str
+    take_over: bool = False
+    terminated_pod_uid: Callable[[], str] = field(default=lambda: "")
+    trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
+    """Say that something transient is being tried again."""
+    claimed: Callable[[], None] = field(default=lambda: None)
+    """Say that the session is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveResult:
+    """What a save has found; ``changed`` is False when the store already held this content."""
+
+    saved: model.Saved
+    changed: bool
+
+
+class Auth:
+    """Base of all strategies; extend it to keep a login in your own way.
+
+    The client calls ``setup`` once, then ``before_browser`` -> browser -> ``connected`` -> ``save`` ... -> ``close`` ->
+    ``release``. Each hook may block on the network; each raises errors of ``whatsapp_worker.errors`` only.
+    """
+
+    saves = False
+    """Whether ``save`` publishes anything."""
+    interval = 0.0
+    """Seconds between two checks for a save."""
+
+    def setup(self, context: Context) -> None:
+        """Remember who we are."""
+        self.context = context
+
+    @property
+    def data_path(self) -> str:
+        """Part of the owner's identity without Kubernetes."""
+        return ""
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """The browser's user data directory."""
+        raise NotImplementedError
+
+    async def before_browser(self) -> model.Prepared:
+        """Make the profile ready; the browser starts on it when this returns."""
+        raise NotImplementedError
+
+    async def fall_back(self) -> model.Prepared:
+        """Put the next older profile in place after one came up without its login; the default starts empty."""
+        raise NotImplementedError
+
+    async def connected(self, account: events.Account, version: str) -> None:
+        """Hear that the profile has proven to hold this account's login."""
+
+    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> SaveResult | None:
+        """Save the running browser's profile; raises SnapshotFailed, StoreUnavailable or Superseded."""
+        return None
+
+    async def close(self, running: browser.Browser, account: events.Account | None) -> SaveResult | None:
+        """Close the browser and save what it leaves; ``account`` None means that nothing may be saved."""
+        await running.close()
+        return None
+
+    async def bury(self, account_hash: str) -> None:
+        """Set the login aside: the phone has removed the device."""
+
+    async def still_owner(self) -> bool:
+        """Tell whether nobody has claimed the session after us."""
+        return True
+
+    async def release(self) -> None:
+        """Let anybody follow at once; called at a clean stop, when the browser has ended."""
+
+    async def clean_up(self) -> None:
+        """Remove what must not stay on this machine; called last, in any case."""

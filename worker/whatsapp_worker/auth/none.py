@@ -1,0 +1,39 @@
+"""Keep nothing: a temporary profile for each start."""
+
+import asyncio
+import pathlib
+import shutil
+import tempfile
+
+from whatsapp_worker import model
+from whatsapp_worker.auth import base
+
+
+class NoAuth(base.Auth):
+    """Start without a login each time, as the guide's default strategy does."""
+
+    def __init__(self) -> None:
+        self._parent: pathlib.Path | None = None
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """A temporary directory, removed at exit."""
+        assert self._parent is not None, "before_browser comes first"
+        return self._parent / "profile"
+
+    async def before_browser(self) -> model.Prepared:
+        """Make an empty profile."""
+        self._parent = pathlib.Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="whatsapp-"))
+        self.profile.mkdir()
+        self.context.claimed()
+        return model.Prepared()
+
+    async def fall_back(self) -> model.Prepared:
+        """Start empty again."""
+        await self.clean_up()
+        return await self.before_browser()
+
+    async def clean_up(self) -> None:
+        """Remove the profile."""
+        if self._parent is not None:
+            await asyncio.to_thread(shutil.rmtree, self._parent, True)

@@ -1,0 +1,294 @@
+"""Keep the login in a store: restore before the browser starts, save while it runs and when it ends."""
+
+import asyncio
+import contextlib
+import datetime
+import pathlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from typing import TypeVar
+
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import (
+    browser,
+    errors,
+    generations,
+    log,
+    model,
+    ownership,
+    processes,
+    profiles,
+    records,
+    saving,
+    snapshot,
+    stores,
+)
+from whatsapp_worker.auth import base, local
+from whatsapp_worker.page import events
+from whatsapp_worker.stores import registry
+
+_T = TypeVar("_T")
+_STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
+
+
+def _seconds(stamp: str) -> float:
+    return datetime.datetime.fromisoformat(stamp).timestamp()
+
+
+class RemoteAuth(base.Auth):
+    """Keep generations of the profile in a store, on the session's numbered log.
+
+    ``store`` is a Store or an address such as ``file:DIRECTORY``; ``backup_sync_interval`` is in seconds, at least 60.
+    """
+
+    saves = True
+
+    def __init__(
+        self,
+        store: stores.Backend | str,
+        client_id: str = "",
+        data_path: pathlib.Path | str = ".wwebjs_auth",
+        backup_sync_interval: float = 300.0,
+        keep: int = generations.RETENTION,
+    ) -> None:
+        if backup_sync_interval < 60:
+            raise errors.ConfigurationError("the backup sync interval must be at least 60 seconds")
+        self.interval = backup_sync_interval
+        self.store = registry.open_store(store) if isinstance(store, str) else store
+        self.session = names.store_session(local.check_client_id(client_id))
+        self._data_path = pathlib.Path(data_path).absolute()
+        self._keep = keep
+        self._candidates: Iterator[generations.Published] = iter(())
+        self._latest: generations.Published | None = None
+        self._restored = 0
+        self._proven = 0
+        self._claimed = False
+        self._version = ""
+
+    @property
+    def data_path(self) -> str:
+        """The directory that holds the profile."""
+        return str(self._data_path)
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """``<data_path>/RemoteAuth[-<client_id>]``."""
+        return self._data_path / self.session
+
+    def setup(self, context: base.Context) -> None:
+        """Open the log as this owner."""
+        super().setup(context)
+        self._log = log.SessionLog(self.store, self.session, context.owner)
+        self._generations = generations.Generations(self.store, self._log, self._keep)
+        self._stager = snapshot.Stager(self.profile, profiles.origin_folder(context.url))
+
+    async def before_browser(self) -> model.Prepared:
+        """Claim the session, wait out a previous owner, put the newest whole profile in place."""
+        await asyncio.to_thread(self._tidy)
+        own, claim, wait = await self._patiently(self._claim)
+        self._claimed = True
+        if wait:
+            self.context.trouble(
+                Reason.LEASE_HELD, f"waiting {wait:.0f} s until the previous worker has surely stopped"
+            )
+            await asyncio.sleep(wait)
+        self.context.claimed()
+        self._candidates = self._generations.candidates(claim.slot)
+        if own is None:
+            return await self._patiently(self._restore_next)
+        self._latest = await self._patiently(lambda: next(self._generations.candidates(claim.slot), None))
+        await asyncio.to_thread(self._mark, own.account_hash, own.generation)
+        restored = model.Restored(0, time.time()) if own.account_hash else None
+        return model.Prepared(own.account_hash, self._saved(), restored)
+
+    async def fall_back(self) -> model.Prepared:
+        """Restore the next older generation, or start empty and say so."""
+        prepared = await self._patiently(self._restore_next)
+        message = "the restored profile came up without its login; "
+        message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
+        return model.Prepared(
+            prepared.known_hash,
+            prepared.saved,
+            model.Restored(prepared.restored.generation, prepared.restored.time, True) if prepared.restored else None,
+            model.Fault(Reason.RESTORE_FAILED, message, time.time()),
+        )
+
+    def _tidy(self) -> None:
+        self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        browser.end_orphan(self.profile)
+        self._stager.sweep()
+        for rubble in self._data_path.glob(f".{self.session}.fresh*"):
+            shutil.rmtree(rubble, ignore_errors=True) if rubble.is_dir() else rubble.unlink(missing_ok=True)
+
+    def _claim(self) -> tuple[profiles.Marker | None, records.Record, float]:
+        for _ in range(20):
+            head = self._log.newest()
+            known = ownership.Knowledge(
+                take_over=self.context.take_over,
+                terminated_pod_uid=self.context.terminated_pod_uid(),
+                process_gone=head is not None and self._gone(head.owner),
+            )
+            waits = ownership.must_wait(head, self.context.owner, known)
+            wait = ownership.waiting_seconds(self._log.back(self._log.head), self.store.visibility) if waits else 0.0
+            own = self._own_profile() if head and head.owner.same_place(self.context.owner) else None
+            try:
+                return own, self._log.append(records.Claim(ownership.POLL_SECONDS)), wait
+            except errors.Superseded:
+                continue  # the previous owner published meanwhile, or another start was faster: look again
+        raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+
+    def _gone(self, owner: records.Owner) -> bool:
+        mine = self.context.owner
+        if owner.session_uid or (owner.host, owner.boot_id) != (mine.host, mine.boot_id) or not owner.pid:
+            return False
+        return not processes.alive(processes.Identity(owner.pid, owner.start_time))
+
+    def _own_profile(self) -> profiles.Marker | None:
+        marker = profiles.read_marker(self.profile)
+        if marker is None or marker.session != self.session:
+            return None
+        try:
+            profiles.check(self.profile)
+        except errors.ArchiveDamaged:
+            return None
+        profiles.remove_locks(self.profile)
+        return marker
+
+    def _restore_next(self) -> model.Prepared:
+        """Put the next candidate that is whole in place; an empty profile when there is none."""
+        broken: list[str] = []
+        missing = 0
+        for candidate in self._candidates:
+            fresh = self._data_path / f".{self.session}.fresh"
+            shutil.rmtree(fresh, ignore_errors=True)
+            try:
+                self._generations.fetch(candidate.generation, fresh)
+            except errors.NotFound:
+                missing += 1
+                broken.append(f"generation {candidate.generation.number} is missing")
+                continue
+            except errors.ArchiveDamaged as error:
+                broken.append(str(error))
+                continue
+            self._latest = candidate
+            self._restored = candidate.generation.number
+            profiles.swap_in(fresh, self.profile)
+            self._mark(candidate.generation.account_hash, candidate.generation.number)
+            fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(broken), time.time()) if broken else None
+            restored = model.Restored(candidate.generation.number, time.time(), bool(broken))
+            return model.Prepared(candidate.generation.account_hash, self._saved(), restored, fault)
+        if missing and missing == len(broken):
+            raise errors.ArchiveMissing(
+                f"the log of {self.session} names archives that the store does not hold: is it the right store?"
+            )
+        return self._start_empty(broken)
+
+    def _start_empty(self, broken: list[str]) -> model.Prepared:
+        fresh = self._data_path / f".{self.session}.fresh"
+        fresh.mkdir(mode=0o700)
+        profiles.swap_in(fresh, self.profile)
+        self._mark("", 0)
+        self._latest, self._restored = None, 0
+        fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(broken), time.time()) if broken else None
+        return model.Prepared(fault=fault)
+
+    def _mark(self, account_hash: str, generation: int) -> None:
+        slot = self._log.head
+        profiles.write_marker(
+            self.profile, profiles.Marker(self.session, slot, account_hash, generation, complete=True)
+        )
+
+    def _saved(self) -> model.Saved | None:
+        if self._latest is None:
+            return None
+        found = self._latest.generation
+        return model.Saved(found.number, _seconds(self._latest.time), found.size, found.digest, found.trigger)
+
+    async def connected(self, account: events.Account, version: str) -> None:
+        """Remember whose login the profile holds, and that the restored generation is good."""
+        self._version = version
+        self._proven = max(self._proven, self._restored)
+        if self._latest and self._latest.generation.account_hash != account.hash:
+            self._latest = None
+        await asyncio.to_thread(self._mark, account.hash, self._restored)
+
+    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
+        """Snapshot the running browser and publish what changed."""
+        await saving.ask(running, account)
+        if self._latest and await asyncio.to_thread(self._stager.live_digest) == self._latest.generation.content_digest:
+            return self._unchanged()
+        assert running.identity is not None
+        async with saving.sentinel(running) as mark:
+            await saving.wait_for(self.profile, mark)
+            with contextlib.ExitStack() as stack:
+                staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
+                await saving.ask(running, account)
+                return await asyncio.to_thread(self._publish, staged, account, trigger)
+
+    async def close(self, running: browser.Browser, account: events.Account | None) -> base.SaveResult | None:
+        """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
+        if account is None:
+            await running.close()
+            return None
+        try:
+            await saving.ask(running, account)
+            async with saving.sentinel(running) as mark:
+                clean = await running.close()
+        except errors.SnapshotFailed:
+            await running.close()
+            raise
+        if not clean:
+            raise errors.SnapshotFailed("the browser had to be killed, so its profile was not saved")
+        with contextlib.ExitStack() as stack:
+            staged = await asyncio.to_thread(stack.enter_context, self._stager.closed(mark))
+            return await asyncio.to_thread(self._publish, staged, account, "Shutdown")
+
+    def _unchanged(self) -> base.SaveResult:
+        saved = self._saved()
+        assert saved is not None
+        return base.SaveResult(saved, changed=False)
+
+    def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
+        if self._latest and self._latest.generation.content_digest == staged.content_digest:
+            return self._unchanged()
+        about = generations.About(
+            account_hash=account.hash,
+            trigger=trigger,
+            browser_version=self._version,
+            worker_version=metadata.version("whatsapp-session-operator"),
+            proven=self._proven,
+        )
+        self._latest = self._generations.publish(staged, about)
+        saved = self._saved()
+        assert saved is not None
+        return base.SaveResult(saved, changed=True)
+
+    async def bury(self, account_hash: str) -> None:
+        """Put a tombstone into the log: nothing saved before is ever restored again."""
+        self._latest, self._restored, self._proven = None, 0, 0
+        self._candidates = iter(())
+        await self._patiently(lambda: self._log.append(records.Logout(account_hash)))
+        await asyncio.to_thread(self._mark, "", 0)
+
+    async def still_owner(self) -> bool:
+        """Read the slot after ours."""
+        return await asyncio.to_thread(self._log.still_head)
+
+    async def release(self) -> None:
+        """Write the record that lets any owner follow."""
+        if self._claimed:
+            self._claimed = False
+            await asyncio.to_thread(self._log.append, records.Release())
+
+    async def _patiently(self, work: Callable[[], _T]) -> _T:
+        """Run blocking work in a thread until the store answers; the local profile stays as it is meanwhile."""
+        for attempt in range(1_000_000):
+            try:
+                return await asyncio.to_thread(work)
+            except errors.StoreUnavailable as error:
+                self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
+                await asyncio.sleep(_STORE_RETRY[min(attempt, len(_STORE_RETRY) - 1)])
+        raise AssertionError("unreachable")

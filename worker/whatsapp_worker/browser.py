@@ -1,0 +1,196 @@
+"""Run Chromium with one page through Playwright. The only user of playwright."""
+
+import asyncio
+import contextlib
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright import async_api as playwright
+
+from whatsapp_worker import errors, flags, processes, profiles
+from whatsapp_worker.page import contract, events
+
+_BINDING = "whatsappWorkerReport"
+_API = "whatsappWorkerPage"
+_CALL = f"([name, values]) => window.{_API} ? window.{_API}[name](...values) : null"
+_LOAD_PATIENCE = 60.0
+_ATTACH_PATIENCE = 30.0
+_CALL_PATIENCE = 10.0
+_CLOSE_PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to start the browser; ``proxy`` may hold credentials."""
+
+    url: str
+    args: tuple[str, ...] = ()
+    user_agent: str | None = None
+    channel: str = "chromium"
+    environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
+    contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Browser:
+    """One browser on one profile. Reports page events to ``on_event`` and its own end to ``on_gone``."""
+
+    def __init__(
+        self, options: Options, on_event: Callable[[events.PageEvent], None], on_gone: Callable[[], None]
+    ) -> None:
+        self._options = options
+        self._on_event = on_event
+        self._on_gone = on_gone
+        self._playwright: playwright.Playwright | None = None
+        self._context: playwright.BrowserContext | None = None
+        self._page: playwright.Page | None = None
+        self._attaching: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self.version = ""
+        self.identity: processes.Identity | None = None
+
+    async def launch(self, user_data_dir: pathlib.Path) -> None:
+        """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
+        here = self._options.environment
+        self._playwright = await playwright.async_playwright().start()
+        try:
+            self._context = await self._playwright.chromium.launch_persistent_context(
+                user_data_dir,
+                executable_path=here.executable,
+                headless=True,
+                args=flags.arguments(here, self._options.args),
+                ignore_default_args=flags.unwanted_defaults(here),
+                chromium_sandbox=here.sandbox,
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+                no_viewport=True,
+                user_agent=self._options.user_agent,
+            )
+        except playwright.Error as error:
+            await self._playwright.stop()
+            self._playwright = None
+            raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
+        self.identity = processes.identify(processes.find_browser(user_data_dir))
+        (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
+            json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
+        )
+        browser = self._context.browser
+        self.version = browser.version if browser else await self._ask_version()
+        self._context.on("close", self._gone)
+        await self._context.expose_binding(_BINDING, self._report)
+        self._page = self._context.pages[0] if self._context.pages else await self._context.new_page()
+        self._page.on("crash", self._gone)
+        self._page.on("close", self._gone)
+        self._page.on("domcontentloaded", self._loaded)
+        self._page.on("framenavigated", self._navigated)
+
+    async def load(self) -> None:
+        """Load the page; raises BrowserError when the site does not answer."""
+        try:
+            await self._live().goto(self._options.url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
+        except playwright.Error as error:
+            raise errors.BrowserError(f"{self._options.url} could not be loaded: {_sentence(error)}") from error
+
+    async def facts(self) -> events.Facts | None:
+        """Ask the page what it is; None while no adapter listens there."""
+        raw = await self.call("facts")
+        return events.facts(raw) if raw else None
+
+    async def call(self, name: str, *values: object) -> Any:
+        """Call a function of the adapter; raises BrowserError when the page does not answer within 10 s."""
+        try:
+            async with asyncio.timeout(_CALL_PATIENCE):
+                return await self._live().evaluate(_CALL, [name, list(values)])
+        except TimeoutError:
+            raise errors.BrowserError("the page does not answer") from None
+        except playwright.Error as error:
+            raise errors.BrowserError(f"the page refused {name}: {_sentence(error)}") from error
+
+    async def close(self) -> bool:
+        """Close cleanly, which writes everything to disk; kill what does not close. Tells whether it was clean."""
+        self._closing = True
+        clean = False
+        if self._context is not None:
+            with contextlib.suppress(playwright.Error, TimeoutError):
+                async with asyncio.timeout(_CLOSE_PATIENCE):
+                    await self._context.close()
+                    clean = True
+        await self.kill()
+        return clean
+
+    async def kill(self) -> None:
+        """End the browser at once, and the driver with it."""
+        self._closing = True
+        for task in self._attaching:
+            task.cancel()
+        if self.identity is not None:
+            await asyncio.to_thread(processes.kill_tree, self.identity)
+        if self._playwright is not None:
+            with contextlib.suppress(playwright.Error, TimeoutError):
+                async with asyncio.timeout(_CLOSE_PATIENCE):
+                    await self._playwright.stop()
+        self._context = self._page = self._playwright = None
+
+    def _live(self) -> playwright.Page:
+        if self._page is None:
+            raise errors.BrowserError("the browser does not run")
+        return self._page
+
+    async def _ask_version(self) -> str:
+        assert self._context is not None
+        page = self._context.pages[0] if self._context.pages else await self._context.new_page()
+        session = await self._context.new_cdp_session(page)
+        product = str((await session.send("Browser.getVersion"))["product"])
+        await session.detach()
+        return product.rpartition("/")[2]
+
+    def _gone(self, _: object = None) -> None:
+        if not self._closing:
+            self._closing = True
+            self._on_gone()
+
+    def _report(self, source: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
+        if source.get("frame") is self._live().main_frame and (event := events.parse(raw)):
+            self._on_event(event)
+
+    def _navigated(self, frame: playwright.Frame) -> None:
+        parameter = str(self._options.contract["loggedOutParameter"])
+        if self._page and frame is self._page.main_frame and events.is_logged_out_address(frame.url, parameter):
+            self._on_event(events.LoggedOut())
+
+    def _loaded(self, page: playwright.Page) -> None:
+        if page.url.startswith(("http:", "https:")):
+            task = asyncio.get_running_loop().create_task(self._attach(page))
+            self._attaching.add(task)
+            task.add_done_callback(self._attaching.discard)
+
+    async def _attach(self, page: playwright.Page) -> None:
+        argument = {
+            "contract": dict(self._options.contract),
+            "binding": _BINDING,
+            "api": _API,
+            "patienceMs": _ATTACH_PATIENCE * 1000,
+            "sentinelPrefix": profiles.SENTINEL,
+        }
+        # A navigation ends the evaluation; the next load attaches anew.
+        with contextlib.suppress(playwright.Error):
+            await page.evaluate(contract.script(), argument)
+
+
+def _sentence(error: playwright.Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def end_orphan(profile: pathlib.Path) -> None:
+    """End the browser that a killed worker left on this profile, by pid and start time."""
+    record = profile.parent / f"{profile.name}.browser.json"
+    try:
+        found = json.loads(record.read_text())
+        processes.kill_tree(processes.Identity(int(found["pid"]), float(found["startTime"])))
+    except (OSError, ValueError, KeyError):
+        pass
+    record.unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""Offer the library: a client that keeps one WhatsApp Web session, with the guide's strategies and events."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import pathlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_session.spec import DEFAULT_URL
+from whatsapp_worker import auth as strategies
+from whatsapp_worker import browser, flags, keeper, model, processes, records
+from whatsapp_worker.page import contract
+
+LOG = logging.getLogger("whatsapp_worker")
+EVENTS = (
+    "qr",
+    "code",
+    "authenticated",
+    "auth_failure",
+    "ready",
+    "remote_session_saved",
+    "disconnected",
+    "change_state",
+    "loading_screen",
+)
+_Listener = TypeVar("_Listener", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a client behaves; times in seconds, 0 for ``linking_timeout`` means no limit."""
+
+    url: str = DEFAULT_URL
+    browser_args: tuple[str, ...] = ()
+    user_agent: str | None = None
+    channel: str = "chromium"
+    linking_timeout: float = 1800.0
+    phone_number: str = field(default="", repr=False)
+    """Link by pairing code instead of QR code."""
+    expected_account: str = ""
+    take_over: bool = False
+    contract: pathlib.Path | None = None
+
+
+def local_owner(data_path: str) -> records.Owner:
+    """Return who we are without Kubernetes: host, boot, process, data path."""
+    mine = processes.me()
+    return records.Owner(
+        host=socket.gethostname(),
+        boot_id=processes.boot_id(),
+        pid=mine.pid,
+        start_time=mine.start_time,
+        data_path=data_path,
+    )
+
+
+class Client:
+    """Keep one session: ``client.on("qr", show)``, then ``await client.run()``.
+
+    Events: qr(code), code(code), authenticated(), auth_failure(message), ready(), remote_session_saved(),
+    disconnected(reason), change_state(state), loading_screen(percent, message). Listeners may be coroutines.
+    """
+
+    def __init__(
+        self,
+        auth: strategies.Auth | None = None,
+        options: Options | None = None,
+        *,
+        owner: records.Owner | None = None,
+        reporters: tuple[keeper.Reporter, ...] = (),
+        terminated_pod_uid: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.options = options or Options()
+        self._auth = auth or strategies.NoAuth()
+        self._listeners: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
+        self._owner = owner
+        self._reporters = reporters
+        self._terminated_pod_uid = terminated_pod_uid
+        self._keeper: keeper.Keeper | None = None
+        self._done: asyncio.Task[keeper.Outcome] | None = None
+
+    def on(self, name: str, listener: _Listener) -> _Listener:
+        """Call ``listener`` at each event ``name``; returns it. Raises ValueError for a name that does not exist."""
+        if name not in self._listeners:
+            raise ValueError(f"there is no event {name!r}; there are {', '.join(EVENTS)}")
+        self._listeners[name].append(listener)
+        return listener
+
+    @property
+    def state(self) -> SessionState:
+        """What the session is doing."""
+        return self._keeper.model.state if self._keeper else SessionState.CLAIMING
+
+    @property
+    def current(self) -> model.Model:
+        """Everything the session knows of itself."""
+        return self._keeper.model if self._keeper else model.Model()
+
+    @property
+    def beat(self) -> float:
+        """Monotonic time at which the loop last came round, 0 before it runs."""
+        return self._keeper.beat if self._keeper else 0.0
+
+    async def run(self) -> keeper.Outcome:
+        """Keep the session until something ends it; returns why. Cancelling it stops cleanly."""
+        self.start()
+        assert self._done is not None
+        try:
+            return await asyncio.shield(self._done)
+        except asyncio.CancelledError:
+            await self.destroy()
+            raise
+
+    def start(self) -> None:
+        """Begin in the background of the running loop; the guide calls it initialize()."""
+        options = self.options
+        here = flags.environment(os.environ)
+        flags.arguments(here, options.browser_args)  # a wrong argument is told now
+        settings = model.Settings(
+            saves=self._auth.saves,
+            interval=self._auth.interval or 300.0,
+            linking_timeout=options.linking_timeout,
+            phone_number=options.phone_number,
+            expected_account=options.expected_account,
+        )
+        how = browser.Options(
+            url=options.url,
+            args=options.browser_args,
+            user_agent=options.user_agent,
+            channel=options.channel,
+            environment=here,
+            contract=contract.load(options.contract),
+        )
+
+        def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> browser.Browser:
+            return browser.Browser(how, on_event, on_gone)
+
+        self._keeper = keeper.Keeper(self._auth, settings, make, self._tell, self._reporters)
+        self._auth.setup(self._context(self._keeper))
+        self._done = asyncio.get_running_loop().create_task(self._keeper.run())
+
+    initialize = start
+
+    def _context(self, kept: keeper.Keeper) -> strategies.Context:
+        return strategies.Context(
+            owner=self._owner or local_owner(self._auth.data_path),
+            url=self.options.url,
+            take_over=self.options.take_over,
+            terminated_pod_uid=self._terminated_pod_uid,
+            trouble=lambda reason, message: kept.post(model.Troubled(reason, message)),
+            claimed=lambda: kept.post(model.Claimed()),
+        )
+
+    def request_save(self) -> None:
+        """Ask for a save; ``remote_session_saved`` tells when changed content is in the store."""
+        self._post(model.SaveRequested())
+
+    def stop(self) -> None:
+        """Ask for a clean end: last save, browser closed, session released."""
+        self._post(model.StopRequested())
+
+    def supersede(self, message: str) -> None:
+        """End at once without saving: somebody else has the session."""
+        self._post(model.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
+
+    async def destroy(self) -> None:
+        """Stop and wait for the end, as the guide's client does."""
+        self.stop()
+        if self._done is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._done)
+
+    async def logout(self) -> None:
+        """Remove this device from the account; its archives are set aside."""
+        if self._keeper is not None:
+            await self._keeper.call_page("logout")
+
+    def _post(self, event: model.Event) -> None:
+        if self._keeper is not None:
+            self._keeper.post(event)
+
+    async def _tell(self, name: str, arguments: tuple[object, ...]) -> None:
+        for listener in self._listeners[name]:
+            try:
+                result = listener(*arguments)
+                if inspect.isawaitable(result):
+                    await result
+            except Exception:
+                # A listener's mistake must not cost the session.
+                LOG.exception("a listener of the event %s failed", name)

@@ -1,0 +1,90 @@
+# ruff: noqa: N818  names say what happened, as httpx's and the standard library's do; the root tells that they are errors
+"""Raise what can go wrong in a worker.
+
+WorkerError
+|- ConfigurationError        the user can mend it in the settings (exit code 2)
+|- StoreError
+|  |- StoreUnavailable       transient: retried with backoff
+|  |- NotFound               the store answered: there is no such name
+|  |- AlreadyExists          an exclusive create lost
+|- StoreRefused              the store says no for good (exit code 3)
+|  |- SessionInUse           another owner holds the session and has not released it
+|  |- ArchiveMissing         the log names archives, and none of them is there
+|  |- LogBroken              a slot is missing or is of a newer format
+|- Superseded                somebody claimed the session after us: leave without saving
+|- ArchiveDamaged            digest, structure or a database in it is not whole
+|- SnapshotFailed            no snapshot that is known to hold the link could be taken
+|- BrowserError              the browser did not start, died, or does not answer
+|- PageContractBroken        the page lacks modules or members that the adapter needs
+|- LeaseHeld                 another pod renews the Lease
+
+The worker translates foreign exceptions into these at the seams only.
+"""
+
+
+class WorkerError(Exception):
+    """Root of the tree; the message is one sentence for a person and holds no secret."""
+
+
+class ConfigurationError(WorkerError):
+    """A setting is wrong; the message names it and says how to mend it."""
+
+
+class StoreError(WorkerError):
+    """A store did not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer, or not in a way that allows a conclusion; try again."""
+
+
+class NotFound(StoreError):
+    """The store answered that the name does not exist."""
+
+
+class AlreadyExists(StoreError):
+    """The name was taken before; nothing was written."""
+
+
+class StoreRefused(WorkerError):
+    """The store's content forbids to go on until a person decides."""
+
+
+class SessionInUse(StoreRefused):
+    """The newest record is of another owner that has not released the session."""
+
+
+class ArchiveMissing(StoreRefused):
+    """Every archive that the log names is gone: a wrong bucket must not show a QR code."""
+
+
+class LogBroken(StoreRefused):
+    """The session's log has a hole or a record that this version cannot read."""
+
+
+class Superseded(WorkerError):
+    """A later claim stands in the log; what this worker knows may not be published."""
+
+
+class ArchiveDamaged(WorkerError):
+    """An archive or a profile is not whole and must not be used."""
+
+
+class SnapshotFailed(WorkerError):
+    """No snapshot passed its checks; nothing was published."""
+
+
+class BrowserError(WorkerError):
+    """The browser could not be started or does not answer."""
+
+
+class PageContractBroken(WorkerError):
+    """The page lacks what the contract names; ``missing`` lists it."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        super().__init__(f"the page lacks {', '.join(missing)}")
+        self.missing = missing
+
+
+class LeaseHeld(WorkerError):
+    """Another pod holds the Lease."""

@@ -1,0 +1,129 @@
+"""Build Chromium's command line. Pure but for `environment`, which looks at this machine once."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from whatsapp_worker import errors
+
+STORAGE_FEATURES = (
+    "IdbSqliteBackingStore",
+    "IdbSqliteOnDiskRollout",
+    "DomStorageSqlite",
+    "DomStorageSqliteNewDatabases",
+    "DomStorageSqliteMigration",
+)
+"""Features that would move the login to places that no archive covers."""
+PLAYWRIGHT_DISABLED = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
+"""What Playwright's own switch holds: the last switch wins, so ours must repeat it. A component test compares."""
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-domain-reliability",
+    "--disable-client-side-phishing-detection",
+    "--disable-sync",
+    "--no-pings",
+    "--no-first-run",
+)
+"""No calls to anybody but the page's own servers."""
+FLUSH = "--enable-aggressive-domstorage-flushing"
+"""Writes localStorage to disk within a second instead of up to a minute."""
+_FEATURES = "--disable-features="
+_SMALL_SHM = 1 << 30
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+EXECUTABLE = "WHATSAPP_BROWSER_EXECUTABLE"
+_FORBIDDEN = (
+    "--remote-debugging",
+    "--user-data-dir",
+    "--load-extension",
+    "--disable-web-security",
+    "--profile-directory",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What of this machine decides about switches."""
+
+    executable: str | None
+    sandbox: bool
+    small_shm: bool
+
+
+def environment(environ: Mapping[str, str]) -> Environment:
+    """Look for a browser, for the right to a sandbox, and at /dev/shm."""
+    executable = environ.get(EXECUTABLE) or next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if executable and not os.access(executable, os.X_OK):
+        raise errors.ConfigurationError(f"{EXECUTABLE} names {executable}, which cannot be run")
+    shm = pathlib.Path("/dev/shm")  # noqa: S108  only its size is looked at
+    small = shm.exists() and shutil.disk_usage(shm).total < _SMALL_SHM
+    return Environment(executable, os.geteuid() != 0 and _user_namespaces(), small)
+
+
+def _user_namespaces() -> bool:
+    # Chromium's sandbox needs them for a user who is not root; a pod usually has none.
+    for path, wanted in (
+        ("/proc/sys/user/max_user_namespaces", "0"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
+    ):
+        try:
+            if pathlib.Path(path).read_text().strip() == wanted:
+                return False
+        except OSError:
+            continue
+    if os.uname().sysname != "Linux":
+        return True
+    # The only reliable question is the attempt, in a process of its own.
+    attempt = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
+    return subprocess.run([sys.executable, "-I", "-c", attempt], check=False).returncode == 0
+
+
+def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
+    """Return the switches to pass, with exactly one ``--disable-features``.
+
+    Raises ConfigurationError for an extra switch that opens debugging, moves the profile or loads an extension.
+    """
+    disabled = [*PLAYWRIGHT_DISABLED, *STORAGE_FEATURES]
+    rest = []
+    for argument in extra:
+        if argument.startswith(_FORBIDDEN):
+            raise errors.ConfigurationError(f"the browser argument {argument.partition('=')[0]} is not allowed")
+        if argument.startswith(_FEATURES):
+            disabled += [name for name in argument.removeprefix(_FEATURES).split(",") if name not in disabled]
+        elif not argument.startswith("-"):
+            raise errors.ConfigurationError(f"the browser argument {argument!r} must begin with '-'")
+        else:
+            rest.append(argument)
+    # Playwright adds --no-sandbox itself when it is told that there is no sandbox.
+    needed = [] if here.sandbox else ["--disable-setuid-sandbox"]
+    return [FLUSH, *QUIET, *needed, _FEATURES + ",".join(disabled), *rest]
+
+
+def unwanted_defaults(here: Environment) -> list[str]:
+    """Return switches of Playwright's that must not be passed: its list of features (ours holds it), needless ones.
+
+    Playwright filters our own switches by this list too.
+    """
+    keep_shm = [] if here.small_shm else ["--disable-dev-shm-usage"]
+    return [_FEATURES + ",".join(PLAYWRIGHT_DISABLED), "--enable-automation", *keep_shm]

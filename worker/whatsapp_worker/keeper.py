@@ -1,0 +1,321 @@
+"""Perform what the machine decides: one loop of events, one browser, one strategy."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_worker import auth, browser, errors, machine, model
+from whatsapp_worker.page import events
+
+LOG = logging.getLogger("whatsapp_worker")
+TICK = 0.5
+HEARTBEAT = 15.0
+"""Seconds between two questions to the page; two without an answer make it dead, within a minute in all."""
+WATCH = 20.0
+"""A third of the poll interval that our claims state."""
+CLOSE_PATIENCE = 100.0
+"""Seconds for the last save: under the pod's grace period of 120 s."""
+
+
+class Reporter(Protocol):
+    """Show the model to somebody; must not block."""
+
+    def show(self, current: model.Model) -> None:
+        """Take the newest model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why the worker ended."""
+
+    code: ExitCode
+    reason: Reason | None
+    message: str
+
+
+MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
+Tell = Callable[[str, tuple[object, ...]], Awaitable[None]]
+
+
+class Keeper:
+    """Keep one session alive until something ends it."""
+
+    def __init__(
+        self,
+        strategy: auth.Auth,
+        settings: model.Settings,
+        make_browser: MakeBrowser,
+        tell: Tell,
+        reporters: tuple[Reporter, ...],
+    ) -> None:
+        self._auth = strategy
+        self._settings = settings
+        self._make_browser = make_browser
+        self._tell = tell
+        self._reporters = reporters
+        self._events: asyncio.Queue[model.Event] = asyncio.Queue()
+        self._browser: browser.Browser | None = None
+        self._browser_lock = asyncio.Lock()
+        self._save_lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._seen: events.Facts | None = None
+        self.model = model.Model(since=time.time())
+        self.beat = time.monotonic()
+        """When the loop last came round: what liveness means."""
+
+    def post(self, event: model.Event) -> None:
+        """Let the machine hear of something; callable from the loop's thread."""
+        self._events.put_nowait(event)
+
+    async def run(self) -> Outcome:
+        """Keep the session until it ends; returns why."""
+        self._spawn(self._prepare(), self._tick(), self._heartbeat(), self._watch())
+        self._show()
+        ending: model.Shutdown | None = None
+        try:
+            while ending is None:
+                ending = await self._step(await self._events.get())
+        finally:
+            outcome = await self._end(ending)
+        return outcome
+
+    async def _step(self, event: model.Event) -> model.Shutdown | None:
+        self.beat = time.monotonic()
+        if isinstance(event, events.Attached | events.Changed | events.Synced):
+            self._seen = event.facts
+        before, (self.model, actions) = self.model, machine.step(self._settings, self.model, event, time.time())
+        if self.model != before:
+            self._show()
+            self._note(before)
+        for action in actions:
+            if isinstance(action, model.Shutdown):
+                return action
+            await self._perform(action)
+        return None
+
+    def _show(self) -> None:
+        for reporter in self._reporters:
+            reporter.show(self.model)
+
+    def _note(self, before: model.Model) -> None:
+        if self.model.state is not before.state:
+            LOG.info("state=%s before=%s", self.model.state, before.state)
+        if self.model.fault and self.model.fault != before.fault:
+            LOG.warning("reason=%s message=%s", self.model.fault.reason, self.model.fault.message)
+
+    async def _perform(self, action: model.Action) -> None:
+        match action:
+            case model.Emit(name, arguments):
+                await self._tell(name, arguments)
+            case model.Launch():
+                self._spawn(self._launch())
+            case model.Recycle():
+                self._spawn(self._recycle())
+            case model.Load():
+                self._spawn(self._load())
+            case model.FallBack():
+                self._spawn(self._fall_back())
+            case model.Save(trigger):
+                self._spawn(self._save(str(trigger)))
+            case model.BuryLogin(account_hash):
+                self._spawn(self._bury(account_hash))
+            case model.AskOwner():
+                self._spawn(self._ask_owner())
+            case model.RefreshQr():
+                self._spawn(self.call_page("refreshQr"))
+            case model.TakeOver():
+                self._spawn(self.call_page("takeOver"))
+            case model.Unlink():
+                self._spawn(self.call_page("logout"))
+            case model.AskPairingCode():
+                self._spawn(self._pairing_code())
+            case model.Shutdown():
+                raise AssertionError("handled by the loop")
+            case _:
+                assert_never(action)
+
+    def _spawn(self, *works: Coroutine[Any, Any, None]) -> None:
+        for work in works:
+            task = asyncio.get_running_loop().create_task(self._guarded(work))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Turn what a task could not cope with into the event that says so."""
+        try:
+            await work
+        except errors.Superseded as error:
+            self.post(model.Fatal(ExitCode.DONE, Reason.SUPERSEDED, str(error)))
+        except errors.SessionInUse as error:
+            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error)))
+        except errors.ArchiveMissing as error:
+            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, str(error)))
+        except errors.StoreRefused as error:
+            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.RESTORE_FAILED, str(error)))
+        except errors.ConfigurationError as error:
+            self.post(model.Fatal(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error)))
+        except errors.BrowserError as error:
+            self.post(model.BrowserGone(Reason.BROWSER_CRASHED, str(error)))
+        except errors.StoreError as error:
+            self.post(model.Troubled(Reason.STORE_UNAVAILABLE, str(error)))
+        except Exception as error:  # crash loudly: the loop ends and the traceback is logged
+            LOG.exception("a part of the worker failed")
+            self.post(model.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}"))
+
+    async def _prepare(self) -> None:
+        self.post(await self._auth.before_browser())
+
+    async def _launch(self) -> None:
+        async with self._browser_lock:
+            running = self._make_browser(self.post, self._gone)
+            await running.launch(self._auth.profile)
+            self._browser = running
+            self.post(model.Launched(running.version))
+        await self._load()
+
+    def _gone(self) -> None:
+        self.post(model.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
+
+    async def _load(self) -> None:
+        running = self._browser
+        if running is None:
+            return
+        try:
+            await running.load()
+        except errors.BrowserError as error:
+            if running is self._browser:
+                self.post(model.LoadFailed(str(error)))
+
+    async def _drop_browser(self) -> None:
+        async with self._browser_lock:
+            running, self._browser, self._seen = self._browser, None, None
+            if running is not None:
+                await running.kill()
+
+    async def _recycle(self) -> None:
+        await self._drop_browser()
+        if self.model.relaunches > 1:
+            await asyncio.sleep(machine.backoff(self.model.relaunches))
+        await self._launch()
+
+    async def _fall_back(self) -> None:
+        await self._drop_browser()
+        self.post(await self._auth.fall_back())
+
+    async def _save(self, trigger: str) -> None:
+        async with self._save_lock:
+            running, account = self._browser, self.model.account
+            if running is None or account is None:
+                self.post(model.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
+                return
+            try:
+                await self._auth.connected(account, running.version)
+                result = await self._auth.save(running, account, trigger)
+            except errors.StoreError as error:
+                self.post(model.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
+            except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
+                self.post(model.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+            else:
+                if result is not None:
+                    self.post(model.SaveDone(result.saved, result.changed))
+
+    async def _bury(self, account_hash: str) -> None:
+        async with self._save_lock:  # a save that is under way must not come after the tombstone
+            await self._auth.bury(account_hash)
+
+    async def _ask_owner(self) -> None:
+        if await self._auth.still_owner():
+            self.post(model.StillOwner())
+        else:
+            raise errors.Superseded("another worker has claimed the session")
+
+    async def call_page(self, name: str) -> None:
+        """Call a function of the page; one that does not answer is the heartbeat's matter."""
+        with contextlib.suppress(errors.BrowserError):
+            if self._browser is not None:
+                await self._browser.call(name)
+
+    async def _pairing_code(self) -> None:
+        if self._browser is None:
+            return
+        code = await self._browser.call("pairingCode", self._settings.phone_number, True)
+        if code:
+            self.post(model.CodeShown(str(code)))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self.post(model.Tick())
+
+    async def _heartbeat(self) -> None:
+        silent = 0
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            running = self._browser
+            if running is None or self._seen is None:
+                silent = 0
+                continue
+            try:
+                facts = await running.facts()
+                silent = 0
+            except errors.BrowserError:
+                silent += 1
+                facts = None
+            if silent >= 2 and running is self._browser:
+                silent = 0
+                self.post(model.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
+            if facts is not None and (facts.state, facts.synced) != (self._seen.state, self._seen.synced):
+                self.post(events.Changed(facts))  # an event that the page swallowed
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH)
+            with contextlib.suppress(errors.StoreError):
+                if self.model.state is not SessionState.CLAIMING and not await self._auth.still_owner():
+                    raise errors.Superseded("another worker has claimed the session")
+
+    async def _end(self, ending: model.Shutdown | None) -> Outcome:
+        """Save if that is wanted and possible, close, release; a second signal does not shorten it."""
+        ending = ending or model.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
+        superseded = ending.reason is Reason.SUPERSEDED
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE), self._save_lock:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._close(ending, superseded)
+        except TimeoutError:
+            LOG.warning("the last save did not end in time")
+        finally:
+            if self._browser is not None:
+                await self._browser.kill()
+            if not superseded:
+                with contextlib.suppress(errors.StoreError, errors.Superseded):
+                    await self._auth.release()
+            await self._auth.clean_up()
+        self._show()
+        return Outcome(ending.code, ending.reason, ending.message)
+
+    async def _close(self, ending: model.Shutdown, superseded: bool) -> None:
+        running = self._browser
+        if running is None:
+            return
+        if superseded:
+            await running.kill()
+            return
+        account = self.model.account if ending.save and self.model.synced else None
+        if account is not None:
+            await self._auth.connected(account, running.version)
+        try:
+            result = await self._auth.close(running, account)
+        except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
+            LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
+            await self._step(model.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+        else:
+            if result is not None:
+                await self._step(model.SaveDone(result.saved, result.changed))

@@ -1,0 +1,143 @@
+"""Keep the one numbered log of a session: claims, generations, logouts and releases take its slots in turn.
+
+Two independent sequences would not fence: A checks the epoch, B claims the next and restores, A then publishes. Here
+each record is the exclusive create of slot head + 1, so a claim kills every publish that has not taken its slot.
+Source: the persistence protocol, section 3. Calls block.
+"""
+
+import datetime
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from whatsapp_worker import errors, records, stores
+
+_DIGITS = 12
+
+
+def utc_now() -> datetime.datetime:
+    """Return the wall clock in UTC."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+def stamp(moment: datetime.datetime) -> str:
+    """Return RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def new_nonce() -> str:
+    """Return 128 random bits as text."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Where times and nonces come from."""
+
+    now: Callable[[], datetime.datetime] = utc_now
+    nonce: Callable[[], str] = new_nonce
+
+
+class SessionLog:
+    """The log of one session, written by one owner.
+
+    ``head`` is the newest slot this owner knows; a write goes to head + 1 or fails with Superseded.
+    """
+
+    def __init__(self, store: stores.Store, session: str, owner: records.Owner, ids: Ids | None = None) -> None:
+        self._store = store
+        self._ids = ids or Ids()
+        self._lock = threading.Lock()
+        self.session = session
+        self.owner = owner
+        self.head = 0
+
+    def archive_name(self, number: int) -> str:
+        """Return a new name for the archive of generation ``number``; two writers never share one."""
+        return f"{self.session}/archives/{number:08d}-{self._ids.nonce()[:16]}.zip"
+
+    def read(self, slot: int) -> records.Record | None:
+        """Return the record in ``slot``, None if the store says that there is none."""
+        name = self._name(slot)
+        try:
+            text = b"".join(self._store.read(name))
+        except errors.NotFound:
+            return None
+        record = records.decode(text, name)
+        if record.slot != slot:
+            raise errors.LogBroken(f"{name} says that it is slot {record.slot}")
+        return record
+
+    def newest(self) -> records.Record | None:
+        """Find the head by listing, then by reading on; returns its record and moves ``head`` there."""
+        prefix = f"{self.session}/log/"
+        slots = [int(name) for entry in self._store.list(prefix) if (name := entry.name[len(prefix) : -5]).isdigit()]
+        slot = max(slots, default=0)
+        record = self.read(slot) if slot else None
+        if slot and record is None:
+            raise errors.StoreUnavailable(f"the store lists {self._name(slot)} and does not return it")
+        while (following := self.read(slot + 1)) is not None:
+            slot, record = slot + 1, following
+        self.head = slot
+        return record
+
+    def back(self, slot: int) -> Iterator[records.Record]:
+        """Yield the records from ``slot`` down to 1; raises LogBroken at a hole."""
+        for number in range(slot, 0, -1):
+            record = self.read(number)
+            if record is None:
+                raise errors.LogBroken(f"{self._name(number)} is missing: slots are never deleted by a worker")
+            yield record
+
+    def generations(self, below: int) -> Iterator[tuple[int, records.Generation]]:
+        """Yield (slot, generation) from the newest under slot ``below`` down to the newest logout."""
+        for record in self.back(below - 1):
+            match record.body:
+                case records.Generation() as generation:
+                    yield record.slot, generation
+                case records.Logout():
+                    return
+                case _:
+                    pass
+
+    def last_number(self) -> int:
+        """Return the highest generation number in the log, 0 if none; logouts do not start over."""
+        for record in self.back(self.head):
+            if isinstance(record.body, records.Generation):
+                return record.body.number
+        return 0
+
+    def append(self, body: records.Body) -> records.Record:
+        """Take slot head + 1.
+
+        Raises Superseded if somebody else has it. When the outcome of the create is unknown the slot is read and the
+        nonce compared, because clients and servers repeat writes that succeeded.
+        """
+        with self._lock:
+            return self._append(body)
+
+    def _append(self, body: records.Body) -> records.Record:
+        slot = self.head + 1
+        moment = stamp(self._ids.now())
+        record = records.Record(slot, moment, self._ids.nonce(), self.owner, body)
+        try:
+            self._store.create(self._name(slot), [records.encode(record)])
+        except (errors.AlreadyExists, errors.StoreUnavailable) as error:
+            found = self.read(slot)
+            if found is None:
+                raise errors.StoreUnavailable(f"{self._name(slot)} was not written: {error}") from error
+            if found.nonce != record.nonce:
+                raise errors.Superseded(
+                    f"slot {slot} of {self.session} was taken by {found.owner.describe()} at {found.time}"
+                ) from error
+        self.head = slot
+        return record
+
+    def still_head(self) -> bool:
+        """Tell whether no later slot exists: what was appended last counts as published only then."""
+        with self._lock:
+            return self.read(self.head + 1) is None
+
+    def _name(self, slot: int) -> str:
+        return f"{self.session}/log/{slot:0{_DIGITS}d}.json"

@@ -1,0 +1,56 @@
+"""Save a running browser's profile: ask, mark, snapshot, ask again. The caller publishes."""
+
+import asyncio
+import contextlib
+import pathlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from whatsapp_worker import browser, errors, profiles, snapshot
+from whatsapp_worker.page import events
+
+FLUSH_PATIENCE = 8.0
+"""Seconds: the switch makes it about one; without the switch it is up to a minute, and the save is tried again."""
+
+
+async def ask(running: browser.Browser, account: events.Account) -> None:
+    """Raise SnapshotFailed unless the page says that it is connected as this account."""
+    try:
+        facts = await running.facts()
+    except errors.BrowserError as error:
+        raise errors.SnapshotFailed(f"the page did not say whether it is linked: {error}") from error
+    linked = facts is not None and facts.state is events.SocketState.CONNECTED and facts.account is not None
+    if not linked or facts is None or facts.account is None or facts.account.hash != account.hash:
+        raise errors.SnapshotFailed("the page does not say that it is linked and connected")
+
+
+@contextlib.asynccontextmanager
+async def sentinel(running: browser.Browser) -> AsyncIterator[snapshot.Sentinel]:
+    """Write a random mark into the page's localStorage for the block."""
+    mark = snapshot.Sentinel(profiles.SENTINEL + secrets.token_hex(8), secrets.token_hex(16))
+    try:
+        await running.call("writeSentinel", mark.key, mark.value)
+    except errors.BrowserError as error:
+        raise errors.SnapshotFailed(f"the page did not take the mark: {error}") from error
+    try:
+        yield mark
+    finally:
+        with contextlib.suppress(errors.BrowserError):  # left-overs go at the next load
+            await running.call("removeSentinel", mark.key)
+
+
+async def wait_for(root: pathlib.Path, mark: snapshot.Sentinel, patience: float = FLUSH_PATIENCE) -> None:
+    """Wait until the mark is on disk, without holding a thread; raises SnapshotFailed."""
+    deadline = time.monotonic() + patience
+    while not await asyncio.to_thread(_holds, root, mark):
+        if time.monotonic() > deadline:
+            raise errors.SnapshotFailed(f"the browser did not write localStorage to disk within {patience:.0f} s")
+        await asyncio.sleep(0.05)
+
+
+def _holds(root: pathlib.Path, mark: snapshot.Sentinel) -> bool:
+    try:
+        return profiles.holds_sentinel(root, mark.key, mark.value)
+    except (OSError, errors.ArchiveDamaged):
+        return False

@@ -1,0 +1,139 @@
+"""Keep a session's log and archives in a directory: a claim mounted into the pod, or a folder of a laptop."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import secrets
+from collections.abc import Iterable, Iterator
+
+from whatsapp_worker import errors, stores
+
+NETWORK_VISIBILITY = 60.0
+"""Seconds: NFS clients cache directory attributes for up to 60 s (acdirmax)."""
+_NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "gluster", "lustre", "gpfs")
+_MOUNTS = pathlib.Path("/proc/self/mountinfo")
+
+
+def filesystem_type(path: pathlib.Path, mountinfo: str) -> str:
+    """Return the type of the file system that holds ``path``, "" if the kernel's table does not say."""
+    best, kind = -1, ""
+    for line in mountinfo.splitlines():
+        left, separator, right = line.partition(" - ")
+        fields = left.split()
+        if not separator or len(fields) < 5:
+            continue
+        mount = fields[4].encode().decode("unicode_escape")
+        if path.is_relative_to(mount) and len(mount) > best:
+            best, kind = len(mount), right.split()[0]
+    return kind
+
+
+class FilesystemStore:
+    """Store names as files below a directory.
+
+    A name appears by ``link(2)`` of a complete, synced file: rename would overwrite, and O_EXCL alone can leave a torn
+    file behind. Only the owner may read what is stored, since an archive is a login.
+    """
+
+    def __init__(self, directory: pathlib.Path | str) -> None:
+        self.directory = pathlib.Path(directory).absolute()
+
+    def __repr__(self) -> str:
+        return f"FilesystemStore({str(self.directory)!r})"
+
+    @property
+    def visibility(self) -> float:
+        """Seconds until another node sees a create: 0 on a local disk."""
+        try:
+            kind = filesystem_type(self.directory.resolve(), _MOUNTS.read_text())
+        except OSError:
+            kind = ""
+        return NETWORK_VISIBILITY if kind.startswith(_NETWORK) else 0.0
+
+    def create(self, name: str, content: Iterable[bytes]) -> None:
+        """Write, sync, link; see the class."""
+        target = self.directory / stores.checked(name)
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if target.exists():
+                raise errors.AlreadyExists(name)  # spares the writing; the decision is link(2)'s
+            try:
+                _write(temporary, content)
+                _link(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync_directory(target.parent)
+        except OSError as error:
+            raise _unavailable(error, name) from error
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Open now, so that NotFound comes before the first chunk."""
+        try:
+            stream = (self.directory / stores.checked(name)).open("rb")
+        except FileNotFoundError:
+            raise errors.NotFound(name) from None
+        except OSError as error:
+            raise _unavailable(error, name) from error
+
+        def chunks() -> Iterator[bytes]:
+            with stream:
+                try:
+                    while chunk := stream.read(stores.CHUNK):
+                        yield chunk
+                except OSError as error:
+                    raise _unavailable(error, name) from error
+
+        return chunks()
+
+    def list(self, prefix: str) -> Iterator[stores.Entry]:
+        """List one folder; temporary files are no entries."""
+        folder = self.directory / stores.checked(prefix.rstrip("/"))
+        try:
+            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+            found = [stores.Entry(prefix + entry.name, entry.stat().st_size) for entry in entries if entry.is_file()]
+        except FileNotFoundError:
+            return iter(())
+        except OSError as error:
+            raise _unavailable(error, prefix) from error
+        return iter(sorted(found, key=lambda entry: entry.name))
+
+    def delete(self, name: str) -> None:
+        """Unlink."""
+        try:
+            (self.directory / stores.checked(name)).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(error, name) from error
+
+
+def _write(path: pathlib.Path, content: Iterable[bytes]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        for chunk in content:
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _link(temporary: pathlib.Path, target: pathlib.Path) -> None:
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        # An NFS client that sends the request again gets EEXIST for its own success.
+        if temporary.stat().st_nlink != 2:
+            raise errors.AlreadyExists(target.name) from None
+
+
+def _sync_directory(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems refuse; their server syncs by itself
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(error: OSError, name: str) -> errors.StoreUnavailable:
+    code = errno.errorcode.get(error.errno or 0, "unknown error")
+    return errors.StoreUnavailable(f"the store's directory answered {code} for {name}: {error.strerror}")

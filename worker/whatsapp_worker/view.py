@@ -1,0 +1,70 @@
+"""Render a model as ``status.session``. Pure."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from whatsapp_session.conditions import SessionState
+from whatsapp_worker import model as m
+
+
+def stamp(seconds: float) -> str:
+    """Return RFC 3339 in UTC with whole seconds, as Kubernetes writes times."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def session(model: m.Model, pod_uid: str, handled: Mapping[str, str]) -> dict[str, Any]:
+    """Return the whole object; what is not known is absent rather than null."""
+    document: dict[str, Any] = {
+        "podUID": pod_uid,
+        "state": str(model.state),
+        "stateSince": stamp(model.since),
+        "handledRequests": dict(handled),
+    }
+    if model.account:
+        document["account"] = {
+            "id": model.account.masked,
+            "pushName": model.account.push_name,
+            "platform": model.account.platform,
+            "hash": model.account.hash,
+        }
+    elif model.known_hash:
+        document["account"] = {"hash": model.known_hash}
+    if model.state is SessionState.AWAITING_LINK and model.qr:
+        document["qr"] = {
+            "code": model.qr.code,
+            "issuedAt": stamp(model.qr.issued_at),
+            "expiresAt": stamp(model.qr.expires_at),
+            "attempt": model.qr.attempt,
+        }
+    if model.state is SessionState.AWAITING_LINK and model.pairing_code:
+        document["pairingCode"] = model.pairing_code
+    if model.saved:
+        document["saved"] = {
+            "generation": model.saved.generation,
+            "time": stamp(model.saved.time),
+            "bytes": model.saved.size,
+            "sha256": model.saved.digest,
+            "trigger": str(model.saved.trigger),
+        }
+        if model.overdue_since:
+            document["saved"]["overdueSince"] = stamp(model.overdue_since)
+    if model.restored and model.restored.generation:
+        document["restored"] = {
+            "generation": model.restored.generation,
+            "time": stamp(model.restored.time),
+            "fallback": model.restored.fallback,
+        }
+    if model.web_version:
+        document["webVersion"] = model.web_version
+    if model.browser_version:
+        document["browserVersion"] = model.browser_version
+    if model.state is SessionState.SYNCING and model.percent >= 0:
+        document["loading"] = {"percent": model.percent, "message": "WhatsApp"}
+    if model.fault:
+        document["lastError"] = {
+            "reason": str(model.fault.reason),
+            "message": model.fault.message,
+            "time": stamp(model.fault.time),
+        }
+    return document
