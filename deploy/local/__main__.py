@@ -97,9 +97,10 @@ def _prepare_in_background(arguments: argparse.Namespace, store: cache.Cache) ->
 
 
 def render(_: argparse.Namespace, store: cache.Cache) -> int:
-    """Print the manifests of the chart, its custom resources included."""
+    """Print the manifests of the chart, namespace and definitions included."""
     chart = images.REPOSITORY / "charts" / cache.NAME
-    options = ["--include-crds", "--namespace", cache.NAME]
+    # Without a cluster helm would take the version that it was built for; 1.30 is the oldest that the chart supports.
+    options = ["--namespace", "whatsapp-operator", "--set", "namespace.create=true", "--kube-version", "1.30.0"]
     return subprocess.run(
         [str(binaries.program(store, "helm")), "template", cache.NAME, str(chart), *options], check=False
     ).returncode

@@ -3,7 +3,6 @@
 ``Kube`` is the seam: four verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
