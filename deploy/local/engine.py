@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local import cache, packages
+from deploy.local import cache, packages, progress
 from deploy.local.errors import LocalClusterError
 
 BASE = "debian:bookworm-slim"
@@ -108,7 +108,8 @@ class Buildah:
     def base(self) -> str:
         """Pull the base by its public name; where no registry can be reached, make it from packages."""
         if not self._identity(BASE_REFERENCE) and not _succeeds(self._command("pull", "--quiet", BASE_REFERENCE)):
-            self._make_base()
+            with progress.step(self.store.progress, f"making the base image {BASE} from packages", 40):
+                self._make_base()
         return self._identity(BASE_REFERENCE)
 
     def build(self, context: Path, dockerfile: str, reference: str) -> None:
@@ -157,8 +158,12 @@ class Buildah:
 
     def _command(self, verb: str, *arguments: str) -> list[str]:
         own = self.store.image_storage
+        # Its networks are not used, but their directory would be made in /etc.
+        settings = own / "containers.conf"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f'[network]\nnetwork_config_dir = "{own / "networks"}"\n')
         storage = ["--root", str(own / "root"), "--runroot", str(own / "run"), "--storage-driver", "overlay"]
-        return ["buildah", *storage, verb, *arguments]
+        return ["env", f"CONTAINERS_CONF={settings}", "buildah", *storage, verb, *arguments]
 
 
 _UNWANTED = ("/var/lib/apt/lists/*", "/var/cache/apt/*", "/etc/hostname", "/etc/resolv.conf")

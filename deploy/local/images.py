@@ -87,8 +87,7 @@ def ensure(store: cache.Cache, names: Iterable[str]) -> list[Built]:
     """Build what the cache does not hold; return the archives."""
     with locking.exclusive(store.locks, "images"):
         builder = engine.choose(store)
-        with progress.step(store.progress, "making the base image ready", 40):
-            base = builder.base()
+        base = builder.base()
         return [_ensure(store, builder, IMAGES[name], base) for name in names]
 
 
@@ -98,18 +97,19 @@ def build(store: cache.Cache, names: Iterable[str] = tuple(IMAGES)) -> list[Path
 
 
 def _ensure(store: cache.Cache, builder: engine.Engine, image: Image, base: str) -> Built:
-    archive = store.images / f"{image.repository}-{key(REPOSITORY, image, base)}.tar"
-    if archive.exists():
-        archive.touch()  # the newest two are kept, by time
-        return Built(image, archive, built=False)
-    store.images.mkdir(parents=True, exist_ok=True)
-    with progress.step(store.progress, f"building the image {image.repository}", image.usually):
-        with _context(image) as context:
+    # The key is that of the copy, not of the repository: somebody may be editing there.
+    with _context(image) as context:
+        archive = store.images / f"{image.repository}-{key(context, image, base)}.tar"
+        if archive.exists():
+            archive.touch()  # the newest two are kept, by time
+            return Built(image, archive, built=False)
+        store.images.mkdir(parents=True, exist_ok=True)
+        with progress.step(store.progress, f"building the image {image.repository}", image.usually):
             builder.build(context, image.dockerfile, image.reference)
-        temporary = archive.with_suffix(".partial")
-        temporary.unlink(missing_ok=True)
-        builder.export(image.reference, temporary)
-        temporary.rename(archive)
+            temporary = archive.with_suffix(".partial")
+            temporary.unlink(missing_ok=True)
+            builder.export(image.reference, temporary)
+            temporary.rename(archive)
     _forget_old(store, image)
     return Built(image, archive, built=True)
 

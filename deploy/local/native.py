@@ -1,5 +1,6 @@
 """The provider `native`: Kubernetes' own programs as processes of this machine, in namespaces of their own."""
 
+import dataclasses
 import json
 import shutil
 import time
@@ -86,7 +87,7 @@ class Native:
         with locking.exclusive(self.store.locks, "clusters"):
             self._clear(name)
             directory = self.directory(name)
-            trace.observe(directory, names.link(name)).write(self._before(name))
+            self._record_before(name)
             directory.mkdir(parents=True)
             plan = Plan(name, directory, names.addresses(name, links.taken()), nodes)
             (directory / "plan.json").write_text(json.dumps({"block": str(plan.addresses.block), "nodes": nodes}))
@@ -123,6 +124,13 @@ class Native:
 
     def directory(self, name: str) -> Path:
         return self.store.clusters / name
+
+    def _record_before(self, name: str) -> None:
+        state = trace.observe(self.directory(name), names.link(name))
+        for other in self._neighbours(name)[:1]:
+            # A cluster that runs has changed the kernel's settings already: what it found is what they were.
+            state = dataclasses.replace(state, kernel=trace.State.read(self._before(other)).kernel)
+        state.write(self._before(name))
 
     def _before(self, name: str) -> Path:
         return self.store.clusters / f"{name}.before.json"
