@@ -81,12 +81,20 @@ def test_a_child_that_ends_by_itself_is_named_and_its_last_words_are_kept(tmp_pa
 
 
 def test_children_die_with_the_process_that_started_them(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys; from pathlib import Path; from deploy.local import processes\n"
-        f"children = processes.Children(Path({str(tmp_path)!r})); children.start('sleep', {SLEEP!r})\n"
-        "print(children.running['sleep'].pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    )
+    code = f"""
+import os, signal
+from pathlib import Path
+from deploy.local import processes
+children = processes.Children(Path({str(tmp_path)!r}))
+children.start("sleep", ["sleep", "600"])
+pid = children.running["sleep"].pid
+# Before it runs the program, the guard may not have asked for the signal yet.
+processes.wait(lambda: "sleep" in os.readlink(f"/proc/{{pid}}/exe"), 20, lambda: "the guard")
+print(pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
     repository = Path(processes.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == -signal.SIGKILL
     child = int(done.stdout)
     assert processes.poll(lambda: processes.start_time(child) is None, 10)
