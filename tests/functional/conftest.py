@@ -1,0 +1,87 @@
+"""One API server for all functional tests, the rendered manifests on it, and operators that run in this process."""
+
+import asyncio
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.local import controlplane
+from functional.world import Caller, Place, World, wait
+from whatsapp_operator import app, options
+
+INSTALL = Path(__file__).parents[2] / "deploy" / "install.yaml"
+OPERATOR_NAMESPACE, OPERATOR_ACCOUNT = "whatsapp-operator", "whatsapp-session-operator"
+IMAGE = "whatsapp-session-worker:test"
+
+Operator = Callable[..., AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A control plane with what `kubectl apply -f deploy/install.yaml` makes."""
+    with controlplane.running(tmp_path_factory.mktemp("control-plane")) as plane:
+        context = ssl.create_default_context(cafile=str(plane.api.authority))
+        context.load_cert_chain(plane.api.certificate, plane.api.key)
+        made = World(plane, Caller(plane.server, context), context)
+        kubectl(made, "apply", "--server-side", "-f", str(INSTALL))
+        kubectl(made, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        yield made
+
+
+def kubectl(world: World, *arguments: str) -> str:
+    """Run kubectl as the administrator; returns what it printed."""
+    command = [str(world.plane.kubectl), "--kubeconfig", str(world.plane.kubeconfig), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def place(world: World) -> Place:
+    """A namespace of the test's own."""
+    return world.namespace()
+
+
+@pytest.fixture(scope="session")
+def start(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """Start an operator with the rights of the chart's service account, and no others."""
+
+    @contextmanager
+    def running(**changes: object) -> Iterator[None]:
+        token = world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
+        file = world.kubeconfig(tmp_path_factory.mktemp("operator"), token)
+        chosen = options.Options(**({"worker_image": IMAGE, "kubeconfig": str(file)} | changes))  # type: ignore[arg-type]  # a test's keywords
+        flags = app.Flags(stop=threading.Event(), ready=threading.Event())
+        failures: list[BaseException] = []
+
+        def main() -> None:
+            try:
+                asyncio.run(app.run(chosen, flags))
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=main, name="operator")
+        thread.start()
+        try:
+            wait(lambda: flags.ready.is_set() or failures, "the operator to be ready")
+            assert not failures, failures
+            yield
+        finally:
+            flags.stop.set()
+            thread.join(30)
+        assert not thread.is_alive(), "the operator did not stop within 30 s"
+        assert not failures, failures
+
+    return running
+
+
+@pytest.fixture(scope="session")
+def operator(start: Operator) -> Iterator[None]:
+    """The operator that most tests share."""
+    with start():
+        yield

@@ -1,0 +1,348 @@
+"""A real API server as the tests see it, with the parts that are played: kubelet and worker.
+
+Reads and writes are plain HTTPS calls; what acts as a worker does so with a token that is bound to its pod.
+"""
+
+import contextlib
+import http.client
+import itertools
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from deploy.local.controlplane import ControlPlane
+from whatsapp_operator.kube import Ref, path, ref_of
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+NODE = "node-of-the-tests"
+_numbers = itertools.count(1)
+
+
+class ApiError(Exception):
+    """The API server said no."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
+
+
+class Caller:
+    """Somebody who calls the API server: the administrator, or the bearer of a token."""
+
+    def __init__(self, server: str, context: ssl.SSLContext, token: str | None = None) -> None:
+        self._address = urlsplit(server)
+        self._context = context
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def send(self, method: str, target: str, body: Manifest | None = None, kind: str = "application/json") -> Manifest:
+        """Return the answer; raises ApiError unless it is 2xx."""
+        connection = http.client.HTTPSConnection(
+            self._address.hostname or "", self._address.port, timeout=20, context=self._context
+        )
+        with contextlib.closing(connection):
+            content = None if body is None else json.dumps(body).encode()
+            connection.request(method, target, content, {**self._headers, "Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read()
+        found: Manifest = json.loads(text) if text.startswith(b"{") else {}
+        if answer.status >= 300:
+            raise ApiError(answer.status, str(found.get("message", text.decode(errors="replace"))))
+        return found
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object."""
+        ref = ref_of(manifest)
+        return self.send("POST", path(Ref(ref.kind, ref.namespace, "")), manifest)
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        """Return an object, None if it does not exist."""
+        try:
+            return self.send("GET", path(Ref(kind, namespace, name)))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def items(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the objects of a kind in a namespace."""
+        found: list[Manifest] = self.send("GET", path(Ref(kind, namespace, "")))["items"]
+        return found
+
+    def merge(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
+        """Merge-patch an object."""
+        target = path(Ref(kind, namespace, name), subresource)
+        return self.send("PATCH", target, patch, "application/merge-patch+json")
+
+    def apply(self, manifest: Manifest, *, manager: str, subresource: str = "", **query: str) -> Manifest:
+        """Apply on the server's side."""
+        asked = urlencode({"fieldManager": manager, "force": "true", **query})
+        target = f"{path(ref_of(manifest), subresource)}?{asked}"
+        return self.send("PATCH", target, manifest, "application/apply-patch+yaml")
+
+    def delete(self, kind: str, namespace: str, name: str, *, grace: int | None = None) -> None:
+        """Delete an object; gone already is success."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions"} | ({} if grace is None else {"gracePeriodSeconds": grace})
+        with contextlib.suppress(ApiError):
+            self.send("DELETE", path(Ref(kind, namespace, name)), body)
+
+
+def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 15.0) -> Any:
+    """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        found = predicate()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds:.0f} s for {what if isinstance(what, str) else what()}")
+        time.sleep(0.03)
+
+
+@dataclass
+class World:
+    """The API server and everything that tests do to it."""
+
+    plane: ControlPlane
+    admin: Caller
+    context: ssl.SSLContext
+
+    def token(self, namespace: str, account: str, pod: Manifest | None = None) -> str:
+        """Return a token of a service account, bound to a pod if one is given."""
+        spec: Manifest = {"expirationSeconds": 3600}
+        if pod is not None:
+            metadata = pod["metadata"]
+            spec["boundObjectRef"] = {
+                "apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]
+            }  # fmt: skip
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        target = path(Ref("ServiceAccount", namespace, account), "token")
+        return str(self.admin.send("POST", target, request)["status"]["token"])
+
+    def caller(self, token: str) -> Caller:
+        """Return the API as the bearer of a token sees it."""
+        bare = ssl.create_default_context(cafile=str(self.plane.api.authority))
+        return Caller(self.plane.server, bare, token)
+
+    def kubeconfig(self, directory: Path, token: str) -> Path:
+        """Write a kubeconfig for a token."""
+        file = directory / "kubeconfig"
+        cluster = {"server": self.plane.server, "certificate-authority": str(self.plane.api.authority)}
+        file.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "tests",
+                    "clusters": [{"name": "tests", "cluster": cluster}],
+                    "users": [{"name": "tests", "user": {"token": token}}],
+                    "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
+                }
+            )
+        )
+        return file
+
+    def namespace(self) -> "Place":
+        """Make a namespace whose pods must keep the restricted standard."""
+        name = f"t{next(_numbers)}"
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        return Place(self, name)
+
+
+@dataclass
+class Place:
+    """One test's namespace."""
+
+    world: World
+    name: str
+    _workers: dict[str, "Worker"] = field(default_factory=dict)
+
+    @property
+    def admin(self) -> Caller:
+        """Return the administrator's calls."""
+        return self.world.admin
+
+    def store(self, name: str = "default", **spec: Any) -> Manifest:
+        """Make a filesystem store."""
+        return self.admin.create(
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.STORE_KIND,
+                "metadata": {"name": name, "namespace": self.name},
+                "spec": {"filesystem": {"claimName": "archives"}, **spec},
+            }
+        )
+
+    def session(self, name: str, **spec: Any) -> Manifest:
+        """Make a session."""
+        return self.admin.create(session_manifest(self.name, name, spec))
+
+    def update(self, name: str, **spec: Any) -> Manifest:
+        """Change a session's spec."""
+        return self.admin.merge(names.SESSION_KIND, self.name, name, {"spec": spec})
+
+    def get(self, name: str) -> Manifest:
+        """Return a session."""
+        found = self.admin.get(names.SESSION_KIND, self.name, name)
+        assert found is not None, f"session {self.name}/{name} does not exist"
+        return found
+
+    def status(self, name: str) -> Manifest:
+        """Return a session's status."""
+        return dict(self.get(name).get("status") or {})
+
+    def condition(self, name: str, kind: str) -> Manifest:
+        """Return a condition; {} when absent."""
+        return next((item for item in self.status(name).get("conditions", []) if item["type"] == kind), {})
+
+    def pod(self, name: str) -> Manifest | None:
+        """Return a session's pod."""
+        return self.admin.get("Pod", self.name, names.pod(name))
+
+    def lease(self, name: str) -> Manifest | None:
+        """Return a session's Lease."""
+        return self.admin.get("Lease", self.name, names.lease(name))
+
+    def events(self, name: str) -> list[Manifest]:
+        """Return the Events about a session."""
+        return [item for item in self.admin.items("Event", self.name) if item["involvedObject"]["name"] == name]
+
+    def wait_phase(self, name: str, phase: str, reason: str | None = None) -> Manifest:
+        """Wait until a session is in a phase (and one of its conditions has a reason)."""
+
+        def there() -> bool:
+            status = self.status(name)
+            reasons = {item["reason"] for item in status.get("conditions", [])}
+            return status.get("phase") == phase and (reason is None or reason in reasons)
+
+        def shown() -> str:
+            shown = {name: value for name, value in self.status(name).items() if name != "session"}
+            return f"session {name} to be {phase} ({reason}); it is {json.dumps(shown, indent=1)}"
+
+        wait(there, shown)
+        return self.status(name)
+
+    def wait_worker(self, name: str) -> "Worker":
+        """Wait until a session's pod is there and may write, and return its worker."""
+
+        def marked() -> Manifest | None:
+            pod = self.pod(name)
+            known = (self.status(name).get("worker") or {}).get("podUID")
+            return pod if pod is not None and known == pod["metadata"]["uid"] else None
+
+        pod: Manifest = wait(marked, lambda: f"the pod of {name} to be marked: {self.status(name).get('worker')}")
+        worker = Worker(self, name, pod)
+        self._workers[name] = worker
+        return worker
+
+
+def session_manifest(namespace: str, name: str, spec: Mapping[str, Any]) -> Manifest:
+    """Return a WhatsAppSession."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.SESSION_KIND,
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": dict(spec),
+    }
+
+
+def stamp(offset: float = 0.0) -> str:
+    """Return the present time as the API writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
+
+
+@dataclass
+class Worker:
+    """A session's worker and its kubelet, both played; the API rights are real."""
+
+    place: Place
+    session: str
+    pod: Manifest
+
+    @property
+    def uid(self) -> str:
+        """Return the pod's UID."""
+        return str(self.pod["metadata"]["uid"])
+
+    def caller(self) -> Caller:
+        """Return the API as this pod's token sees it."""
+        account = self.pod["spec"]["serviceAccountName"]
+        return self.place.world.caller(self.place.world.token(self.place.name, account, self.pod))
+
+    def bind(self) -> None:
+        """Schedule the pod, so that its deletion is graceful."""
+        target = path(Ref("Pod", self.place.name, names.pod(self.session)), "binding")
+        body = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": names.pod(self.session)},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
+        }
+        self.place.admin.send("POST", target, body)
+
+    def set_pod(self, phase: str, state: Manifest, **more: Any) -> None:
+        """Write the pod's status as a kubelet does."""
+        container = {
+            "name": names.WORKER_CONTAINER,
+            "image": "worker",
+            "imageID": "",
+            "ready": "running" in state,
+            "restartCount": more.pop("restarts", 0),
+            "state": state,
+            "lastState": more.pop("last_state", {}),
+        }
+        status = {"phase": phase, "containerStatuses": [container], **more}
+        self.place.admin.merge("Pod", self.place.name, names.pod(self.session), {"status": status}, "status")
+
+    def runs(self) -> "Worker":
+        """Start the container."""
+        self.set_pod("Running", {"running": {"startedAt": stamp(-2)}})
+        return self
+
+    def ends(self, exit_code: int, reason: str | None = None, message: str = "", *, phase: str) -> None:
+        """End the container with the worker's own last words."""
+        said = "" if reason is None else json.dumps({"reason": reason, "message": message, "exitCode": exit_code})
+        ended = {"exitCode": exit_code, "message": said, "startedAt": stamp(-2), "finishedAt": stamp()}
+        if phase == "Running":
+            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+            self.set_pod(phase, waiting, last_state={"terminated": ended}, restarts=1)
+        else:
+            self.set_pod(phase, {"terminated": ended})
+
+    def vanishes(self) -> None:
+        """Let the kubelet confirm that the pod has gone."""
+        self.place.admin.delete("Pod", self.place.name, names.pod(self.session), grace=0)
+
+    def report(self, state: str, **more: Any) -> Manifest:
+        """Return a ``status.session``."""
+        return {"podUID": self.uid, "state": state, "stateSince": stamp(), **more}
+
+    def says(self, state: str, **more: Any) -> None:
+        """Report with the pod's own token, under the admission policy."""
+        self.write(self.caller(), self.report(state, **more))
+
+    def write(self, caller: Caller, session: Manifest, *, name: str | None = None, **query: str) -> Manifest:
+        """Apply ``status.session`` as somebody."""
+        metadata = {"name": name or self.session, "namespace": self.place.name}
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.SESSION_KIND,
+            "metadata": metadata,
+            "status": {"session": session},
+        }
+        return caller.apply(body, manager=names.WORKER_MANAGER, subresource="status", **query)
+
+
+def connected(generation: int = 1) -> Manifest:
+    """Return what a worker that is linked and saved reports."""
+    return {
+        "account": {"id": "49***89@c.us", "hash": "0123456789abcdef"},
+        "saved": {"generation": generation, "time": stamp(), "bytes": 1, "sha256": "00", "trigger": "FirstLink"},
+    }
