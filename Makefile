@@ -12,7 +12,7 @@ export WSO_CACHE_DIR := $(CACHE)
 export UV_CACHE_DIR := $(CACHE)/uv
 export UV_LINK_MODE ?= copy
 LOCAL := $(BIN)/python -m deploy.local
-DEMO := $(BIN)/python -m deploy.demo
+DEMO := PYTHONPATH=tests $(BIN)/python -m deploy.demo
 PYTEST := $(BIN)/python -m pytest
 SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)

@@ -1,0 +1,145 @@
+"""One session on a real node, driven as a person would: kubectl, the phone, and what the resource says."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.demo import installation
+from deploy.demo.kubectl import Kubectl
+from deploy.demo.narration import wait_for
+from simulator import client
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A cluster with the product installed, and the simulator's phones."""
+
+    kubectl: Kubectl
+    admin: client.Admin
+
+    @contextmanager
+    def session(
+        self, namespace: str, name: str = "support", spec: Mapping[str, Any] | None = None
+    ) -> Iterator["Session"]:
+        """Apply the quick start (in ``namespace``), explain a failure, and delete the namespace at the end."""
+        session = Session(self.kubectl, self.admin, namespace, name)
+        documents = [
+            session.placed(document, spec) for document in yaml.safe_load_all(installation.QUICKSTART.read_text())
+        ]
+        self.kubectl.apply(yaml.safe_dump_all(documents))
+        try:
+            yield session
+        except BaseException:
+            print(self.kubectl.report(namespace, name))
+            raise
+        finally:
+            self.kubectl.run("delete", "namespace", namespace, "--timeout=180s", timeout=200)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One WhatsAppSession; each wait says what it waited for."""
+
+    kubectl: Kubectl
+    admin: client.Admin
+    namespace: str
+    name: str
+
+    @property
+    def phone(self) -> str:
+        """Each session has a phone of its own."""
+        return f"{self.namespace}-{self.name}"
+
+    def placed(self, document: dict[str, Any], spec: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return a document of the quick start moved to this session's namespace and name."""
+        metadata = document["metadata"]
+        if document["kind"] == "Namespace":
+            metadata["name"] = self.namespace
+        else:
+            metadata["namespace"] = self.namespace
+        if document["kind"] == "WhatsAppSession":
+            metadata["name"] = self.name
+            document["spec"] |= spec or {}
+        return document
+
+    def resource(self) -> Mapping[str, Any]:
+        """Return the resource as it is now."""
+        return self.kubectl.get("was", self.name, self.namespace) or {}
+
+    def status(self) -> Mapping[str, Any]:
+        """Return the worker's part of the status, {} when there is none."""
+        found: Mapping[str, Any] = (self.resource().get("status") or {}).get("session") or {}
+        return found
+
+    def condition(self, kind: str) -> str | None:
+        """Return a condition's status."""
+        conditions = (self.resource().get("status") or {}).get("conditions") or ()
+        return next((str(item["status"]) for item in conditions if item["type"] == kind), None)
+
+    def wait(self, condition: str, timeout: float = 120) -> None:
+        """Wait as a script would: kubectl wait."""
+        self.kubectl.run(
+            *("wait", f"was/{self.name}", "-n", self.namespace),
+            *(f"--for=condition={condition}", f"--timeout={timeout:.0f}s"),
+            timeout=timeout + 10,
+        )
+
+    def link(self) -> client.Device:
+        """Scan the first code with this session's phone; return the device once Saved."""
+        code = wait_for(f"a QR code of {self.phone}", lambda: (self.status().get("qr") or {}).get("code"), timeout=120)
+        device = self.admin.scan(self.phone, code)
+        assert device is not None
+        self.wait("Saved")
+        return self.admin.device(device)
+
+    def pod(self) -> Mapping[str, Any] | None:
+        """Return the worker pod."""
+        return self.kubectl.get("pod", f"wa-{self.name}", self.namespace)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the worker's container from outside, as an out-of-memory kill would end it.
+
+        From inside the kernel shields process 1 of the container. The node's processes are visible on this machine;
+        a container's are those whose cgroup names the pod's UID.
+        """
+        uid = (self.pod() or {})["metadata"]["uid"]
+        found = [pid for pid in _processes(uid) if b"whatsapp-worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert found, f"no worker process of pod {uid}"
+        os.kill(min(found), signal.SIGKILL)
+
+    def returned(self, unlike: Mapping[str, Any], timeout: float = 120) -> Mapping[str, Any]:
+        """Wait until another worker process than that of the status ``unlike`` is Connected; no code may show up."""
+
+        def connected_again() -> Mapping[str, Any] | None:
+            now = self.status()
+            assert "qr" not in now, "the session asks for a new QR code: the login was lost"
+            fresh = (now.get("podUID"), (now.get("restored") or {}).get("time")) != (
+                unlike.get("podUID"),
+                (unlike.get("restored") or {}).get("time"),
+            )
+            return now if fresh and now.get("state") == "Connected" else None
+
+        return wait_for(f"{self.phone} to be Connected again", connected_again, timeout=timeout)
+
+    def assert_same_login(self, device: client.Device) -> None:
+        """The device is the only one, on line, never rolled back, never in two browsers."""
+        (now,) = [found for found in self.admin.devices(self.phone) if found.linked]
+        assert (now.id, now.rollbacks, now.two_browsers) == (device.id, 0, 0)
+        assert now.online
+
+
+def _processes(pod_uid: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            if pod_uid in entry.read_text():
+                found.append(int(entry.parent.name))
+        except OSError:
+            continue  # the process ended meanwhile
+    return found
