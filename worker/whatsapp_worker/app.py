@@ -7,12 +7,12 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from whatsapp_session import spec, worker_env
-from whatsapp_session.conditions import ExitCode
-from whatsapp_worker import auth, client, errors, keeper, terminal
+from whatsapp_session.conditions import ExitCode, Reason
+from whatsapp_worker import auth, client, errors, keeper, pod, records, terminal
 from whatsapp_worker.page import contract
 
 _EVENT_FIELDS = {
@@ -169,6 +169,28 @@ async def run_alone(config: worker_env.WorkerConfig, flags: argparse.Namespace) 
     return outcome
 
 
+async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> keeper.Outcome:
+    """Run in the operator's pod: Lease, status and health beside the session."""
+
+    def make(
+        owner: records.Owner, reporters: tuple[keeper.Reporter, ...], terminated: Callable[[], str]
+    ) -> client.Client:
+        return client.Client(
+            strategy(config),
+            options(config, flags),
+            owner=owner,
+            reporters=reporters,
+            terminated_pod_uid=terminated,
+        )
+
+    return await pod.run(config, make)
+
+
+def _leave_word(outcome: keeper.Outcome) -> None:
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        pod.write_termination_message(outcome)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     flags = parser().parse_args(arguments)
@@ -178,10 +200,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(
             level=level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr
         )
-        outcome = asyncio.run(run_alone(config, flags))
+        outcome = asyncio.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags))
     except (spec.SpecError, errors.ConfigurationError) as error:
         print(f"whatsapp-worker: {error}", file=sys.stderr)
-        return int(ExitCode.CONFIGURATION)
+        outcome = keeper.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
+        _leave_word(outcome)
+        return int(outcome.code)
+    _leave_word(outcome)
     if outcome.code is not ExitCode.DONE:
         print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
     return int(outcome.code)

@@ -118,7 +118,9 @@ class Client:
             raise
 
     def start(self) -> None:
-        """Begin in the background of the running loop; the guide calls it initialize()."""
+        """Begin in the background of the running loop, once; the guide calls it initialize()."""
+        if self._done is not None:
+            return
         options = self.options
         here = flags.environment(os.environ)
         flags.arguments(here, options.browser_args)  # a wrong argument is told now

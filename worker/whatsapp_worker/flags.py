@@ -45,8 +45,9 @@ QUIET = (
     "--disable-sync",
     "--no-pings",
     "--no-first-run",
+    "--disk-cache-size=67108864",
 )
-"""No calls to anybody but the page's own servers."""
+"""No calls to anybody but the page's own servers, and a cache that fits a pod's volume."""
 FLUSH = "--enable-aggressive-domstorage-flushing"
 """Writes localStorage to disk within a second instead of up to a minute."""
 _FEATURES = "--disable-features="

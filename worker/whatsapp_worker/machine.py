@@ -346,8 +346,9 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> Step:
     waiting = model.state in (SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
     if waiting and model.link_deadline and now >= model.link_deadline:
         state = SessionState.LOGGED_OUT if model.logged_out else SessionState.LINK_EXPIRED
+        reason = Reason.LOGGED_OUT_FROM_PHONE if model.logged_out else Reason.QR_EXPIRED
         message = "nobody linked a phone in time"
-        return _ended(model, state, now, m.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, message, save=False))
+        return _ended(model, state, now, m.Shutdown(ExitCode.DONE, reason, message, save=False))
     if model.qr and now >= model.qr.expires_at:
         return replace(model, qr=None), ()
     if model.state is SessionState.CONFLICT and model.takeover_due and now >= model.takeover_due:

@@ -1,0 +1,128 @@
+"""Speak with the Kubernetes API: four requests of one worker. The only user of aiohttp's client.
+
+The token is read at each use, because the kubelet renews it.
+"""
+
+import asyncio
+import pathlib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+
+from whatsapp_session import names
+from whatsapp_worker import errors
+
+ACCOUNT_DIR = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
+ACCOUNT_DIR_VARIABLE = "WHATSAPP_SERVICE_ACCOUNT_DIR"
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_MESSAGE = 300
+
+
+class KubeError(errors.WorkerError):
+    """The API refused or did not answer; ``status`` is its code, 0 when there was no answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Kube(Protocol):
+    """What one worker asks of the API, all about its own session; each raises KubeError."""
+
+    async def get_lease(self) -> dict[str, Any]:
+        """Return the session's Lease."""
+
+    async def put_lease(self, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace the Lease if its resourceVersion is still the newest; returns what is stored."""
+
+    async def apply_session(self, session: Mapping[str, Any]) -> None:
+        """Apply ``status.session`` as its field manager."""
+
+    async def create_event(self, event: Mapping[str, Any]) -> None:
+        """Create an Event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which objects are this worker's."""
+
+    namespace: str
+    session: str
+
+
+class ApiServer:
+    """The Kubernetes API behind HTTPS; use as an asynchronous context manager."""
+
+    def __init__(self, address: str, account: pathlib.Path, own: Names) -> None:
+        self._address = address.rstrip("/")
+        self._account = account
+        self._own = own
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "ApiServer":
+        authority = self._account / "ca.crt"
+        try:
+            context = await asyncio.to_thread(ssl.create_default_context, cafile=str(authority))
+        except OSError as error:
+            raise errors.ConfigurationError(f"the cluster's certificate {authority} cannot be read: {error}") from error
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=_TIMEOUT)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def get_lease(self) -> dict[str, Any]:
+        """GET."""
+        return await self._send("GET", self._lease_path())
+
+    async def put_lease(self, lease: Mapping[str, Any]) -> dict[str, Any]:
+        """PUT."""
+        return await self._send("PUT", self._lease_path(), lease)
+
+    async def apply_session(self, session: Mapping[str, Any]) -> None:
+        """PATCH by server-side apply."""
+        own = self._own
+        path = f"/apis/{names.API_VERSION}/namespaces/{own.namespace}/{names.SESSION_PLURAL}/{own.session}/status"
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.SESSION_KIND,
+            "metadata": {"name": own.session, "namespace": own.namespace},
+            "status": {"session": session},
+        }
+        await self._send("PATCH", f"{path}?fieldManager={names.WORKER_MANAGER}&force=true", body)
+
+    async def create_event(self, event: Mapping[str, Any]) -> None:
+        """POST."""
+        await self._send("POST", f"/api/v1/namespaces/{self._own.namespace}/events", event)
+
+    def _lease_path(self) -> str:
+        own = self._own
+        return f"/apis/coordination.k8s.io/v1/namespaces/{own.namespace}/leases/{names.lease(own.session)}"
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        assert self._http is not None, "enter the context first"
+        kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        try:
+            token = await asyncio.to_thread((self._account / "token").read_text)
+            headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": kind}
+            async with self._http.request(method, self._address + path, json=body, headers=headers) as answer:
+                document: Any = await answer.json(content_type=None)
+                if answer.status < 400:
+                    return dict(document)
+                message = document.get("message", "") if isinstance(document, dict) else ""
+                raise KubeError(answer.status, f"the API answered {answer.status}: {message[:_MESSAGE]}")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise KubeError(0, f"the API did not answer: {type(error).__name__}") from error
+
+
+def in_cluster(environ: Mapping[str, str], own: Names) -> ApiServer:
+    """Return the API of the cluster that this pod runs in; raises ConfigurationError outside of one."""
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise errors.ConfigurationError("KUBERNETES_SERVICE_HOST is not set: this is no pod")
+    host = f"[{host}]" if ":" in host else host
+    return ApiServer(f"https://{host}:{port}", pathlib.Path(environ.get(ACCOUNT_DIR_VARIABLE, ACCOUNT_DIR)), own)

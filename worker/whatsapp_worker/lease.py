@@ -1,0 +1,166 @@
+"""Take, renew and give back the session's Lease: the first of the two witnesses.
+
+`standing` and the two builders are pure; `Holder` performs. Source: the persistence protocol, section 4.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from whatsapp_session import names
+from whatsapp_worker import kube
+
+LOG = logging.getLogger("whatsapp_worker")
+FIRST_RETRY, LAST_RETRY = 0.1, 2.0
+"""Seconds: the policy refuses until the operator has named this pod, which takes a moment at each start."""
+Lease = Mapping[str, Any]
+
+
+class Standing(Enum):
+    """Whose a Lease is, as seen by one worker."""
+
+    MINE = auto()
+    FREE = auto()
+    HELD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A holder's last renewal and when this worker first saw it, on its own monotonic clock."""
+
+    holder: str
+    renewed: str
+    since: float
+
+
+def sight(lease: Lease, before: Sighting | None, now: float) -> Sighting:
+    """Return the sighting; an unchanged holder and time keep the moment of the first look."""
+    spec = lease.get("spec", {})
+    holder, renewed = spec.get("holderIdentity") or "", spec.get("renewTime") or ""
+    if before and (before.holder, before.renewed) == (holder, renewed):
+        return before
+    return Sighting(holder, renewed, now)
+
+
+def terminated(lease: Lease) -> str:
+    """Return the UID of the previous owner's pod when the operator has proof that it is gone."""
+    return str((lease["metadata"].get("annotations") or {}).get(names.ANNOTATION_TERMINATED_POD_UID, ""))
+
+
+def standing(lease: Lease, me: str, seen: Sighting, now: float) -> Standing:
+    """Judge whose the Lease is."""
+    if seen.holder == me:
+        return Standing.MINE
+    if not seen.holder or terminated(lease) == seen.holder:
+        return Standing.FREE
+    duration = float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
+    return Standing.FREE if now - seen.since >= duration else Standing.HELD
+
+
+def taken(lease: Lease, me: str, moment: str) -> dict[str, Any]:
+    """Return the Lease as its new holder writes it; renewing one's own changes the time only."""
+    spec = dict(lease.get("spec", {}))
+    if spec.get("holderIdentity") != me:
+        spec |= {"acquireTime": moment, "leaseTransitions": int(spec.get("leaseTransitions") or 0) + 1}
+    return {**lease, "spec": {**spec, "holderIdentity": me, "renewTime": moment}}
+
+
+def given_back(lease: Lease, moment: str) -> dict[str, Any]:
+    """Return the Lease without a holder."""
+    return {**lease, "spec": {**lease["spec"], "holderIdentity": "", "renewTime": moment}}
+
+
+def micro_time() -> str:
+    """Return the wall clock as Kubernetes' MicroTime."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Holder:
+    """Hold one Lease for this pod."""
+
+    def __init__(self, api: kube.Kube, pod_uid: str, on_seen: Callable[[Lease], None] = lambda lease: None) -> None:
+        self._api = api
+        self._me = pod_uid
+        self._on_seen = on_seen
+        self._lease: dict[str, Any] | None = None
+        self.previous_terminated = ""
+
+    async def acquire(self, waiting: Callable[[str], None]) -> None:
+        """Wait until the Lease is ours; ``waiting`` hears why it is not yet."""
+        seen: Sighting | None = None
+        pause = FIRST_RETRY
+        while True:
+            try:
+                lease = await self._api.get_lease()
+                seen = sight(lease, seen, time.monotonic())
+                if standing(lease, self._me, seen, time.monotonic()) is Standing.HELD:
+                    waiting(f"the Lease is held by pod {seen.holder}")
+                    pause = LAST_RETRY
+                else:
+                    self.previous_terminated = terminated(lease)
+                    self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
+                    self._on_seen(self._lease)
+                    return
+            except kube.KubeError as error:
+                if error.status not in (403, 404, 409):
+                    waiting(str(error))
+            await asyncio.sleep(pause)
+            pause = min(LAST_RETRY, pause * 1.5)
+
+    async def keep(self, lost: Callable[[str], None]) -> None:
+        """Renew at a third of the duration, with jitter, until somebody else holds it: then ``lost`` hears who.
+
+        An API that does not answer, or refuses, is asked again and again: only another holder is a loss.
+        """
+        while self._lease is not None:
+            duration = float(self._lease["spec"].get("leaseDurationSeconds") or 60)
+            await asyncio.sleep(duration / 3 * random.uniform(0.85, 1.0))  # noqa: S311  spreads load, guards nothing
+            holder = await self._renew()
+            if holder:
+                lost(f"the Lease was taken by pod {holder}")
+                return
+
+    async def _renew(self) -> str:
+        """Renew once, however long it takes; returns the other holder if there is one."""
+        pause = FIRST_RETRY
+        while self._lease is not None:
+            try:
+                self._lease = await self._api.put_lease(taken(self._lease, self._me, micro_time()))
+                self._on_seen(self._lease)
+                return ""
+            except kube.KubeError as error:
+                LOG.info("lease=unrenewed status=%s", error.status)
+            with contextlib.suppress(kube.KubeError):
+                lease = await self._api.get_lease()
+                holder = lease["spec"].get("holderIdentity") or ""
+                if holder not in ("", self._me):
+                    return str(holder)
+                self._lease = lease
+            await asyncio.sleep(pause)
+            pause = min(LAST_RETRY, pause * 1.5)
+        return ""
+
+    async def release(self) -> None:
+        """Give the Lease back; one that cannot be reached expires."""
+        lease, self._lease = self._lease, None
+        if lease is None:
+            return
+        for _ in range(3):
+            try:
+                await self._api.put_lease(given_back(lease, micro_time()))
+                return
+            except kube.KubeError as error:
+                if error.status != 409:
+                    LOG.info("lease=unreleased status=%s", error.status)
+                    return
+            with contextlib.suppress(kube.KubeError):
+                lease = await self._api.get_lease()
+                if lease["spec"].get("holderIdentity") != self._me:
+                    return

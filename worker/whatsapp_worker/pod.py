@@ -1,0 +1,122 @@
+"""Run a worker in its pod: Lease first, then the session, status and health beside it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from whatsapp_session import names, worker_env
+from whatsapp_session.conditions import ExitCode, Reason
+from whatsapp_worker import client, health, keeper, kube, lease, model, processes, records, reporter
+
+SAVE_WISH = names.wish_annotation("save")
+MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], str]], client.Client]
+
+
+def owner(resource: worker_env.ResourceIdentity) -> records.Owner:
+    """Return who writes this pod's records."""
+    mine = processes.me()
+    return records.Owner(
+        cluster=resource.cluster,
+        namespace=resource.namespace,
+        session_uid=resource.uid,
+        pod_uid=resource.pod_uid,
+        host=resource.pod_name,
+        boot_id=processes.boot_id(),
+        pid=mine.pid,
+        start_time=mine.start_time,
+    )
+
+
+def termination_message(outcome: keeper.Outcome) -> str:
+    """Return what the operator reads when the container has ended."""
+    document: dict[str, object] = {"message": outcome.message[:2000], "exitCode": int(outcome.code)}
+    if outcome.reason is not None:
+        document["reason"] = str(outcome.reason)
+    return json.dumps(document)
+
+
+def write_termination_message(outcome: keeper.Outcome) -> None:
+    """Leave the message where the kubelet looks for it."""
+    with contextlib.suppress(OSError):  # the exit code says the rest
+        pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome))
+
+
+class Wishes:
+    """Turn the wishes that the operator copies onto the Lease into requests; each time stamp is handled once."""
+
+    def __init__(self, status: reporter.StatusReporter, request_save: Callable[[], None]) -> None:
+        self._status = status
+        self._request_save = request_save
+
+    def see(self, seen: Mapping[str, Any]) -> None:
+        """Look at a Lease that has just been read or renewed."""
+        wanted = (seen["metadata"].get("annotations") or {}).get(SAVE_WISH, "")
+        if wanted and wanted > self._status.handled.get("save", ""):
+            self._status.handled["save"] = wanted
+            self._request_save()
+
+
+async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keeper.Outcome:
+    """Run until the session ends; returns why."""
+    resource = config.resource
+    assert resource is not None, "only a pod of the operator has a resource"
+    running: client.Client | None = None
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        if running is not None:
+            running.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    own = kube.Names(resource.namespace, resource.name)
+    async with health.served(config.health_port, lambda: running), kube.in_cluster(os.environ, own) as api:
+        status = reporter.StatusReporter(api, resource)
+        wishes = Wishes(status, lambda: running.request_save() if running else None)
+        holder = lease.Holder(api, resource.pod_uid, wishes.see)
+        telling = asyncio.create_task(status.run())
+        try:
+            if not await _acquired(holder, status, stopped):
+                return keeper.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
+            running = make_client(owner(resource), (status,), lambda: holder.previous_terminated)
+            keeping = asyncio.create_task(holder.keep(running.supersede))
+            try:
+                running.start()
+                if stopped.is_set():
+                    running.stop()
+                return await running.run()
+            finally:
+                keeping.cancel()
+                await asyncio.gather(keeping, return_exceptions=True)
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            await status.finish()
+            await holder.release()
+
+
+async def _acquired(holder: lease.Holder, status: reporter.StatusReporter, stopped: asyncio.Event) -> bool:
+    loop = asyncio.get_running_loop()
+    current = model.Model(since=time.time())
+    status.show(current)
+
+    def waiting(why: str) -> None:
+        status.show(model.Model(since=current.since, fault=model.Fault(Reason.LEASE_HELD, why, time.time())))
+
+    taking = loop.create_task(holder.acquire(waiting))
+    stopping = loop.create_task(stopped.wait())
+    await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not taking.done():
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        return False
+    taking.result()
+    return True

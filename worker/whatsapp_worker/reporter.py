@@ -1,0 +1,140 @@
+"""Write the session's status and Events: only when they differ, at most about once a second."""
+
+import asyncio
+import datetime
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
+from whatsapp_session.worker_env import ResourceIdentity
+from whatsapp_worker import kube, model, view
+
+LOG = logging.getLogger("whatsapp_worker")
+SPACING = 1.0
+FIRST_RETRY, LAST_RETRY = 0.1, 2.0
+PATIENCE = 5.0
+"""Seconds for which the first report waits until the store has told what is saved."""
+_EARLY = (SessionState.CLAIMING, SessionState.RESTORING)
+
+
+def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -> dict[str, Any]:
+    """Return an Event about the session."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{resource.name}.{secrets.token_hex(8)}", "namespace": resource.namespace},
+        "involvedObject": {
+            "apiVersion": names.API_VERSION,
+            "kind": names.SESSION_KIND,
+            "name": resource.name,
+            "namespace": resource.namespace,
+            "uid": resource.uid,
+        },
+        "type": kind,
+        "reason": str(reason),
+        "message": message[:1000],
+        "count": 1,
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "source": {"component": names.WORKER_MANAGER, "host": resource.node_name},
+        "reportingComponent": names.WORKER_MANAGER,
+        "reportingInstance": resource.pod_name,
+    }
+
+
+def worth_telling(before: model.Model, after: model.Model) -> list[tuple[str, Reason, str]]:
+    """Return the Events (type, reason, message) for a change: what a person cares about, once each. Pure."""
+    told = []
+    if after.account and after.state is SessionState.SYNCING and before.state is SessionState.AWAITING_LINK:
+        told.append(("Normal", Reason.DEVICE_LINKED, f"linked as {after.account.masked}"))
+    if after.saved and after.saved != before.saved and after.saved.trigger == SaveTrigger.FIRST_LINK:
+        told.append(("Normal", Reason.ARCHIVE_VERIFIED, f"the login is saved as generation {after.saved.generation}"))
+    if after.fault and (before.fault is None or after.fault.reason is not before.fault.reason):
+        told.append(("Warning", after.fault.reason, after.fault.message))
+    return told
+
+
+class StatusReporter:
+    """Apply the newest model to ``status.session``; `run` works in the background, `finish` writes the last word."""
+
+    def __init__(self, api: kube.Kube, resource: ResourceIdentity) -> None:
+        self._api = api
+        self._resource = resource
+        self._model: model.Model | None = None
+        self._applied: Mapping[str, Any] | None = None
+        self._news = asyncio.Event()
+        self._state_news = asyncio.Event()
+        self._events: list[dict[str, Any]] = []
+        self.handled: dict[str, str] = {}
+
+    def show(self, current: model.Model) -> None:
+        """Take the newest model; never blocks."""
+        before = self._model or model.Model()
+        self._model = current
+        self._events += [event(self._resource, *told) for told in worth_telling(before, current)]
+        if current.state is not before.state:
+            self._state_news.set()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Apply what is new, for ever; what fails is tried again."""
+        await self._wait_for_the_store()
+        pause = FIRST_RETRY
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            self._state_news.clear()
+            try:
+                await self._apply()
+                pause = FIRST_RETRY
+            except kube.KubeError as error:
+                if error.status not in (0, 403, 404):
+                    LOG.warning("status=unwritten code=%s message=%s", error.status, error)
+                self._news.set()
+                await asyncio.sleep(pause)
+                pause = min(LAST_RETRY, pause * 1.5)
+                continue
+            try:
+                async with asyncio.timeout(SPACING):
+                    await self._state_news.wait()
+            except TimeoutError:
+                pass
+
+    async def finish(self, patience: float = 5.0) -> None:
+        """Write the last state; gives up after ``patience`` seconds, the termination message says the rest."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._apply()
+        except (TimeoutError, kube.KubeError):
+            LOG.info("status=unwritten last=true")
+
+    async def _wait_for_the_store(self) -> None:
+        # A first report without `saved` would look as if nothing were in the store.
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while self._model is None or (self._model.state in _EARLY and self._model.fault is None):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._news.wait()
+                    self._news.clear()
+            except TimeoutError:
+                break
+        self._news.set()
+
+    async def _apply(self) -> None:
+        if self._model is None:
+            return
+        document = view.session(self._model, self._resource.pod_uid, self.handled)
+        if document != self._applied:
+            await self._api.apply_session(document)
+            self._applied = document
+        while self._events:
+            try:
+                await self._api.create_event(self._events[0])
+            except kube.KubeError as error:
+                if error.status in (0, 403, 429, 500, 503):
+                    raise
+            self._events.pop(0)
