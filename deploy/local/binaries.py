@@ -56,7 +56,7 @@ def _build(store: cache.Cache, tool: versions.Tool, go: Path, target: Path) -> N
         output = Path(scratch) / "out"
         output.mkdir()
         binary = output / tool.name
-        command = ["nice", "-n", "10", str(go), "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
+        command = ["nice", "-n", "10", str(go), "build", "-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false"]
         command += ["-ldflags", linker, "-o", str(binary), tool.package]
         environment = os.environ | store.go_environment() | {"CGO_ENABLED": "0"}
         with log.open("wb") as sink:
