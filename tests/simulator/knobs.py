@@ -93,6 +93,7 @@ class Knobs:
     flaps: int = 3
     flap_s: float = 0.5
     crash_at: CrashAt = CrashAt.NEVER
+    site_error: int = 0  # an HTTP status that is served instead of the page; 0 = the page
     page_delay_s: float = 0.0  # from load until window.Debug and window.require appear
     web_version: str = "2.3000.1031000000"
     contract: tuple[Breakage, ...] = ()

@@ -20,7 +20,7 @@ from simulator.world import Close, Send, World
 PAGE = pathlib.Path(__file__).parent / "page"
 TYPES = {".html": "text/html", ".js": "text/javascript"}
 TICK_S = 0.25
-# A browser that stopped answering is taken for gone after 1.5 times this: a frozen one does not hold its login for ever.
+# A browser that stopped answering is taken for gone after 1.5 times this: a frozen one cannot hold its login for ever.
 HEARTBEAT_S = 15.0
 QUEUED_FRAMES = 10_000
 
@@ -93,7 +93,7 @@ class Server:
             runner, self._runner = self._runner, None
             for queue in self._queues.values():
                 queue.put_nowait(None)
-            await runner.cleanup()
+            await _end(runner)
         self.world.journal.add(time.time(), "site", up=up)
         self.flush()
 
@@ -145,6 +145,8 @@ class Server:
     async def _index(self, request: web.Request) -> web.Response:
         self.world.journal.add(time.time(), "page_served", logged_out="post_logout" in request.query)
         self.flush()
+        if self.world.knobs.site_error:
+            return web.Response(status=self.world.knobs.site_error, text="the site is away")
         settings = json.dumps(knobs.for_page(self.world.knobs)).replace("<", "\\u003c").encode()
         return _body(".html", self._files["index.html"].replace(b"__KNOBS__", settings))
 
@@ -187,6 +189,17 @@ class Server:
                 future.set_result(frame.result)
         page_side.received(self.world, number, frame, time.time())
         self.flush()
+
+
+async def _end(runner: web.AppRunner) -> None:
+    served = runner.server
+    transports = [handler.transport for handler in served.connections] if served is not None else []
+    await runner.cleanup()
+    for transport in transports:
+        # A polite end of TLS waits for a browser that may be stopped.
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(0.05)  # the event loop closes aborted transports in its next rounds, and says nothing when
 
 
 async def _write(socket: web.WebSocketResponse, queue: asyncio.Queue[dict[str, object] | None]) -> None:

@@ -1,0 +1,248 @@
+"""Try what the library is known to do badly: each row of the table is a test for ours."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+
+from conformance import peer, scenarios
+from conformance.scenarios import Observation, Scenario
+from simulator.testing import Running, running_simulator
+
+
+def saved_session(place: peer.Place, sim: Running) -> str:
+    """Link, save the whole login, and lose process and browser; return the device."""
+    with peer.running(place, sim, "remote") as first:
+        device = peer.link(first, sim)
+        scenarios.wait_for_disk(place)
+        first.do("save")
+        first.kill()
+    scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 10)
+    return device
+
+
+@contextlib.contextmanager
+def restarted(place: peer.Place, sim: Running) -> Iterator[peer.Peer]:
+    """Run the library on a machine that has only the store."""
+    with peer.running(place, sim, "remote") as again:
+        yield again
+
+
+def busy_saves(place: peer.Place) -> Observation:
+    """Save while the page writes 64 KB every 5 ms."""
+    attempts = 10
+    with running_simulator() as sim, peer.running(place, sim, "remote") as one:
+        peer.link(one, sim)
+        sim.admin.set_knobs(write_interval_s=0.005, write_bytes=65536)
+        scenarios.wait_for_disk(place)
+        failed = 0
+        for _ in range(attempts):
+            try:
+                one.do("save")
+            except peer.SilentError as error:
+                if "ENOENT" not in str(error):
+                    raise
+                failed += 1
+        return Observation(f"{failed} of {attempts} saves fail", {"failed": failed, "attempts": attempts})
+
+
+def early_save(place: peer.Place) -> Observation:
+    """Save at once when ready, kill, restore."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        with peer.running(place, sim, "remote") as first:
+            peer.link(first, sim)
+            first.do("save")
+            first.kill()
+        with restarted(place, sim) as second:
+            second.wait_for("qr")
+        half = sim.admin.counts().get("half_keys", 0)
+        return Observation("half a session is saved; QR after the restore", {"half": half})
+
+
+def dead_archive(place: peer.Place) -> Observation:
+    """Restore the archive of a device that the phone has unlinked."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        device = saved_session(place, sim)
+        sim.admin.logout(device)
+        rejected = []
+        for _ in range(2):
+            with restarted(place, sim) as again:
+                rejected.append(str(again.wait_for("rejected").details["error"]))
+                assert not again.said("qr")
+                assert not again.said("disconnected")
+        facts = {"rejected": rejected, "archive_kept": place.archive().exists()}
+        return Observation("rejects at every start; the dead archive stays", facts)
+
+
+def conflict(place: peer.Place) -> Observation:
+    """Lose the connection to another browser."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        device = saved_session(place, sim)
+        with restarted(place, sim) as second:
+            second.wait_for("ready")
+            sim.admin.take_over(device)
+            reason = second.wait_for("disconnected").details["reason"]
+        facts = {"reason": reason, "archive_kept": place.archive().exists()}
+        return Observation("deletes the archive", facts)
+
+
+def damaged(place: peer.Place, content: bytes) -> peer.Said:
+    """Start on an archive with this content; return what it says first of qr, ready or rejected."""
+    place.store.mkdir(parents=True, exist_ok=True)
+    place.archive().write_bytes(content)
+    with running_simulator(sync_bytes=200_000) as sim, restarted(place, sim) as one:
+        ends = ("qr", "ready", "rejected")
+        one.heard(lambda said: any(item.event in ends for item in said), 40)
+        return next(item for item in one.said() if item.event in ends)
+
+
+def half_zip(place: peer.Place) -> Observation:
+    """Start on the first half of an archive."""
+    with running_simulator(sync_bytes=1_000_000) as sim:
+        saved_session(place, sim)
+    content = place.archive().read_bytes()
+    first = damaged(place, content[: len(content) // 2])
+    return Observation({"qr": "QR, without a word"}.get(first.event, first.event), {"first": first.event})
+
+
+def empty_file(place: peer.Place) -> Observation:
+    """Start on an empty archive."""
+    first = damaged(place, b"")
+    return Observation({"rejected": "rejects at every start"}.get(first.event, first.event), {"first": first.event})
+
+
+def failing_store(place: peer.Place) -> Observation:
+    """Let the store refuse the first save, the one after the fixed minute."""
+    place.set_store_mode("failing")
+    with running_simulator(sync_bytes=200_000) as sim, peer.running(place, sim, "remote") as one:
+        peer.link(one, sim)
+        code = one.exit_code(90)
+        errors = one.errors()
+        return Observation("unhandled rejection, the process ends", {"exit": code, "errors": errors})
+
+
+def destroyed_early(place: peer.Place) -> Observation:
+    """Stop within the fixed minute."""
+    with running_simulator(sync_bytes=200_000) as sim, peer.running(place, sim, "remote") as one:
+        peer.link(one, sim)
+        one.do("destroy")
+        code = one.exit_code(3)
+        saved = one.heard(lambda said: any(item.event == "remote_session_saved" for item in said), 70)
+        later = one.exit_code(5)
+        facts = {"exit": code, "saved_later": saved, "exit_later": later}
+        return Observation("still saves when the minute is over, and never exits", facts)
+
+
+def used_up_refs(place: peer.Place) -> Observation:
+    """Let all refs of a QR code pass."""
+    with running_simulator(ref_first_s=1.0, ref_next_s=0.5, ref_count=3) as sim, peer.running(place, sim, "no") as one:
+        one.wait_for("qr", number=3)
+        idle = sim.admin.wait_for_event("state", after=0, seconds=5)
+        while idle.details["state"] != "UNPAIRED_IDLE":
+            idle = sim.admin.wait_for_event("state", after=idle.number, seconds=10)
+        quiet = one.says_nothing("qr", 5, beyond=3)
+        return Observation("no further qr, no event", {"quiet": quiet})
+
+
+def idle_at_start(place: peer.Place) -> Observation:
+    """Start on a page that has gone idle."""
+    with running_simulator(idle_qr=True) as sim, peer.running(place, sim, "no") as one:
+        text = str(one.wait_for("qr").details["qr"])
+        quiet = one.says_nothing("qr", 3, beyond=1)
+        return Observation("a QR code that no phone can scan", {"ref": text.split(",")[0], "quiet": quiet})
+
+
+def early_sync(place: peer.Place) -> Observation:
+    """Attach to a page that has already synced."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        saved_session(place, sim)
+        sim.admin.set_knobs(sync_fault="early")
+        with restarted(place, sim) as one:
+            sim.admin.wait_for("the page to have synced", lambda devices: devices[0].synced)
+            one.wait_for("initialized")
+            silent = one.says_nothing("ready", 8)
+        return Observation("ready never fires", {"silent": silent})
+
+
+def resync(place: peer.Place) -> Observation:
+    """Let the synced flag flip after a reconnect."""
+    with running_simulator(sync_bytes=200_000, sync_fault="again_on_reconnect") as sim:
+        device = saved_session(place, sim)
+        with restarted(place, sim) as one:
+            one.wait_for("ready")
+            for number in (2, 3):
+                sim.admin.drop(device)
+                one.wait_for("ready", number=number)
+            ready = len(one.said("ready"))
+        timers = place.store_calls().count("sessionExists")
+        return Observation(f"ready {ready} times, one more timer each", {"ready": ready, "timers": timers})
+
+
+def relinked(place: peer.Place) -> Observation:
+    """Link again in the same process after a logout from the phone, and save."""
+    with running_simulator(sync_bytes=200_000) as sim, peer.running(place, sim, "remote") as one:
+        device = peer.link(one, sim)
+        sim.admin.logout(device)
+        one.wait_for("disconnected")
+        text = one.wait_for("qr", number=2)
+        sim.admin.scan("alice", str(text.details["qr"]))
+        one.wait_for("ready", number=2)
+        one.do("save")
+        with zipfile.ZipFile(place.archive()) as archive:
+            files = [name for name in archive.namelist() if not name.endswith("/")]
+        size = place.archive().stat().st_size
+        return Observation(f"saves an empty zip ({size} bytes)", {"size": size, "files": files})
+
+
+def site_down(place: peer.Place) -> Observation:
+    """Start while the site is away."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        saved_session(place, sim)
+        sim.admin.set_knobs(site_error=503)
+        with restarted(place, sim) as one:
+            said = one.wait_for("rejected", 60)
+        facts = {"error": said.details["error"], "after": said.after}
+        return Observation(f"rejects '{said.details['error']}' after {said.after:.0f} s", facts)
+
+
+def store_away(place: peer.Place) -> Observation:
+    """Start again on a good local profile while the store cannot be asked."""
+    with running_simulator(sync_bytes=200_000) as sim:
+        saved_session(place, sim)
+        assert scenarios.second_key_is_on_disk(place.profile())
+        place.set_store_mode("absent")
+        with restarted(place, sim) as one:
+            one.wait_for("qr")
+        logins = [device.logins for device in sim.admin.devices()]
+        return Observation("wipes the local profile, QR", {"logins": logins})
+
+
+def stale_lock(place: peer.Place) -> Observation:
+    """Start LocalAuth on a directory whose lock names a host that is gone."""
+    profile = place.directory / "data" / "session-it"
+    profile.mkdir(parents=True)
+    (profile / "SingletonLock").symlink_to("another-pod-0-4711")
+    with running_simulator() as sim, peer.running(place, sim, "local") as one:
+        error = str(one.wait_for("rejected").details["error"])
+        return Observation("does not start: profile in use", {"error": error})
+
+
+SCENARIOS = [
+    Scenario("busy-saves", "saving while the page writes", "every save succeeds and restores whole", busy_saves),
+    Scenario("early-save", "save at once when ready", "publish nothing that is half", early_save),
+    Scenario("dead-archive", "archive of an unlinked device", "LoggedOut, archive set aside, a new QR", dead_archive),
+    Scenario("conflict", "conflict without takeover", "delete nothing", conflict),
+    Scenario("half-zip", "half a zip in the store", "restore the previous generation, say so", half_zip),
+    Scenario("empty-file", "an empty file in the store", "restore the previous generation, say so", empty_file),
+    Scenario("failing-store", "store.save throws", "a condition, retry, go on", failing_store, long=True),
+    Scenario("destroyed-early", "destroy() within a minute", "save if whole, exit in time", destroyed_early, long=True),
+    Scenario("used-up-refs", "refs used up", "refresh until the linking time-out", used_up_refs),
+    Scenario("idle-at-start", "page idle at start", "refresh", idle_at_start),
+    Scenario("early-sync", "page synced before listeners attach", "ready", early_sync),
+    Scenario("resync", "synced flag flips at a reconnect", "one ready, one timer", resync),
+    Scenario("relinked", "relink after a phone logout", "a real save", relinked),
+    Scenario("site-down", "site down at start", "reconnect, lose nothing", site_down),
+    Scenario("store-away", "store away at a restart", "keep the local profile", store_away),
+    Scenario("stale-lock", "LocalAuth: a stale lock of another host", "start", stale_lock),
+]

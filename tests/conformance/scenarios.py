@@ -1,0 +1,73 @@
+"""Name what is tried, and run all of it side by side: much of the library's time is fixed waiting."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+
+from conformance import peer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Observation:
+    """Hold what was seen, in a few words, and the facts that a test asserts."""
+
+    words: str
+    facts: Mapping[str, object]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scenario:
+    """Describe one thing to try with the library; `must` says what is expected of ours instead."""
+
+    name: str
+    what: str
+    must: str
+    run: Callable[[peer.Place], Observation]
+    long: bool = False  # waits for the library's fixed 60 s
+
+
+def wait_until(what: str, predicate: Callable[[], bool], seconds: float) -> None:
+    """Poll until the predicate is true; raise AssertionError with what was waited for."""
+    end = time.monotonic() + seconds
+    while not predicate():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds:g} s for {what}")
+        time.sleep(0.05)
+
+
+def second_key_is_on_disk(profile: pathlib.Path) -> bool:
+    """Return whether Chromium has written the page's localStorage (which it does late)."""
+    folder = profile / "Default" / "Local Storage" / "leveldb"
+    try:
+        return any(b"WAIdentityKey" in file.read_bytes() for file in folder.glob("*.log"))
+    except FileNotFoundError:
+        return False
+
+
+def wait_for_disk(place: peer.Place) -> None:
+    """Wait until the whole login is in RemoteAuth's local profile."""
+    wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile()), 90)
+
+
+class Runs:
+    """Run scenarios in threads, the long ones first, and hand out what they saw."""
+
+    def __init__(self, scenarios: list[Scenario], place: Callable[[str], peer.Place]) -> None:
+        # A long scenario mostly waits; those that work are as many as there are cores.
+        ordered = sorted(scenarios, key=lambda scenario: not scenario.long)
+        lasting = sum(scenario.long for scenario in ordered)
+        self._pool = concurrent.futures.ThreadPoolExecutor(lasting + max(2, os.cpu_count() or 2))
+        self._futures = {s.name: self._pool.submit(s.run, place(s.name)) for s in ordered}
+
+    def of(self, name: str) -> Observation:
+        """Return what a scenario saw; raise what it raised."""
+        return self._futures[name].result(300)
+
+    def close(self) -> None:
+        """Wait for the rest and end the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
