@@ -121,7 +121,8 @@ async def connection(loaded: Any) -> Connection:
         ca_path=loaded.ssl_ca_cert,
         certificate_path=loaded.cert_file,
         key_path=loaded.key_file,
-        token=None if bearer is None else str(bearer).removeprefix("Bearer "),
+        # The client's loaders write the scheme as they like: "Bearer " from a kubeconfig, "bearer " in a pod.
+        token=None if bearer is None else str(bearer).rpartition(" ")[2],
         insecure=not loaded.verify_ssl,
     )
 
