@@ -1,0 +1,133 @@
+"""A real worker process beside a real operator on a real API server; the kubelet alone is played."""
+
+import json
+import pathlib
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from component import workers
+from functional.world import Place, wait
+from functional.world import Worker as PlayedPod
+from whatsapp_session import names
+
+pytestmark = pytest.mark.usefixtures("operator")
+SESSION = "support"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Cluster:
+    """Start the worker of a pod as its kubelet would: its environment, its token, its files."""
+
+    def __init__(self, place: Place, home: workers.Home) -> None:
+        self.place = place
+        self.home = home
+
+    def start(self, pod: PlayedPod) -> workers.Worker:
+        container = next(c for c in pod.pod["spec"]["containers"] if c["name"] == names.WORKER_CONTAINER)
+        fields = {
+            "metadata.name": pod.pod["metadata"]["name"],
+            "metadata.uid": pod.uid,
+            "metadata.namespace": self.place.name,
+            "spec.nodeName": "node",
+        }
+        env = {
+            item["name"]: item.get("value") or fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
+            for item in container["env"]
+            if "value" in item or "fieldRef" in item.get("valueFrom", {})
+        }
+        host, port = self.place.world.plane.server.removeprefix("https://").split(":")
+        env |= {
+            "KUBERNETES_SERVICE_HOST": host,
+            "KUBERNETES_SERVICE_PORT": port,
+            "WHATSAPP_SERVICE_ACCOUNT_DIR": str(self._account(pod)),
+            "WHATSAPP_DATA_PATH": str(self.home.data / pod.uid),
+            "WHATSAPP_STORE": f"file:{self.home.store}",
+            "WHATSAPP_HEALTH_PORT": str(free_port()),
+            "WHATSAPP_BROWSER_ARGS": json.dumps(self.home.simulator.browser_args()),
+        }
+        pod.runs()
+        return self.home.spawn([workers.COMMAND, "run"], env)
+
+    def _account(self, pod: PlayedPod) -> pathlib.Path:
+        folder = self.home.root / f"account-{pod.uid}"
+        folder.mkdir(parents=True)
+        account = pod.pod["spec"]["serviceAccountName"]
+        (folder / "token").write_text(self.place.world.token(self.place.name, account, pod.pod))
+        (folder / "ca.crt").write_bytes(pathlib.Path(self.place.world.plane.api.authority).read_bytes())
+        return folder
+
+    def session(self) -> dict[str, object]:
+        return dict(self.place.status(SESSION).get("session") or {})
+
+    def wait_state(self, state: str) -> dict[str, object]:
+        wait(
+            lambda: self.session().get("state") == state,
+            lambda: f"{state}; it is {self.session()}\n{self.home.started[-1]}",
+            40,
+        )
+        return self.session()
+
+
+@pytest.fixture
+def cluster(place: Place, home: workers.Home) -> Iterator[Cluster]:
+    place.store()
+    place.session(SESSION)
+    yield Cluster(place, home)
+
+
+def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(cluster: Cluster) -> None:
+    place, admin = cluster.place, cluster.home.simulator.admin
+    first = place.wait_worker(SESSION)
+    worker = cluster.start(first)
+    shown = cluster.wait_state("AwaitingLink")
+    wait(lambda: cluster.session().get("qr"), "the code in the status")
+    device = admin.scan("alice", cluster.session()["qr"]["code"])  # type: ignore[index] # status.session.qr is an object
+    assert shown["podUID"] == first.uid
+    cluster.wait_state("Connected")
+    saved = wait(lambda: cluster.session().get("saved"), "the first save in the status")
+    assert saved["generation"] == 1
+    assert saved["trigger"] == "FirstLink"
+    assert "qr" not in cluster.session()
+    lease = place.lease(SESSION)
+    assert lease is not None
+    assert lease["spec"]["holderIdentity"] == first.uid
+    place.wait_phase(SESSION, "Connected", "ArchiveVerified")
+    reasons = wait(
+        lambda: {e["reason"] for e in place.events(SESSION)} >= {"DeviceLinked", "ArchiveVerified"}, "Events"
+    )
+    assert reasons
+
+    first.bind()
+    place.admin.delete("Pod", place.name, names.pod(SESSION))
+    assert worker.stop() == 0
+    lease = place.lease(SESSION)
+    assert lease is not None
+    assert not lease["spec"].get("holderIdentity")
+    first.vanishes()
+
+    wait(lambda: (pod := place.pod(SESSION)) and pod["metadata"]["uid"] != first.uid, "a new pod")
+    second = place.wait_worker(SESSION)
+    cluster.start(second)
+    connected = cluster.wait_state("Connected")
+    assert connected["podUID"] == second.uid
+    newest = [record["generation"]["number"] for record in cluster.home.records() if record["kind"] == "generation"][-1]
+    assert connected["restored"]["generation"] == newest  # type: ignore[index] # an object
+    assert admin.device(device).logins == 2
+    assert admin.counts().get("rollbacks", 0) == 0
+    assert admin.counts().get("two_browsers", 0) == 0
+
+
+def test_a_worker_waits_without_complaint_until_the_operator_has_named_its_pod(cluster: Cluster) -> None:
+    # The first writes of a worker are refused by the policy while its pod is not yet named: normal, and quiet.
+    worker = cluster.start(cluster.place.wait_worker(SESSION))
+    cluster.wait_state("AwaitingLink")
+    log = worker.log.read_text()
+    assert "level=ERROR" not in log
+    assert "2@" not in log, "a QR code in the log"

@@ -1,0 +1,213 @@
+"""Worker processes as the component tests use them: started, followed by their events, killed."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from simulator.testing import Running
+
+COMMAND = str(pathlib.Path(sys.executable).parent / "whatsapp-worker")
+Event = Mapping[str, Any]
+
+
+def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 30.0) -> Any:
+    """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
+    end = time.monotonic() + seconds
+    while not (found := predicate()):
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds:.0f} s for {what if isinstance(what, str) else what()}")
+        time.sleep(0.02)
+    return found
+
+
+@dataclass
+class Worker:
+    """One ``whatsapp-worker run --events json`` process."""
+
+    process: subprocess.Popen[str]
+    log: pathlib.Path
+    events: list[Event] = field(default_factory=list)
+
+    def follow(self) -> None:
+        """Collect events until the process ends."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def all(self, name: str, after: int = 0, **fields: object) -> list[Event]:
+        """Return the events of a name whose fields have these values."""
+        return [
+            event
+            for event in self.events[after:]
+            if event["event"] == name and all(event.get(key) == value for key, value in fields.items())
+        ]
+
+    def wait(self, name: str, after: int = 0, seconds: float = 30.0, **fields: object) -> Event:
+        """Wait for an event and return it."""
+
+        def found() -> Event | None:
+            hits = self.all(name, after, **fields)
+            if not hits and self.process.poll() is not None and name != "ended":
+                raise AssertionError(f"the worker ended with {self.process.returncode} before {name} {fields}:\n{self}")
+            return hits[0] if hits else None
+
+        event: Event = wait(found, lambda: f"{name} {fields}; seen:\n{self}", seconds)
+        return event
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker's process only."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill the worker as a node's loss would: no last word."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self, seconds: float = 60.0) -> int:
+        """Stop it cleanly; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+    @property
+    def mark(self) -> int:
+        """Position in the events, for ``after``."""
+        return len(self.events)
+
+    def __str__(self) -> str:
+        shown = [
+            {**event, "code": "..."} if "code" in event and event["event"] == "qr" else event for event in self.events
+        ]
+        lines = [json.dumps(event) for event in shown if event["event"] != "loading_screen"]
+        return "\n".join(lines[-40:]) + "\n" + self.log.read_text()[-4000:]
+
+
+@dataclass
+class Home:
+    """Where workers of one session live: a store and data directories below one temporary directory."""
+
+    root: pathlib.Path
+    simulator: Running
+    client_id: str = "support"
+    started: list[Worker] = field(default_factory=list)
+
+    @property
+    def store(self) -> pathlib.Path:
+        """The store's directory."""
+        return self.root / "store"
+
+    @property
+    def data(self) -> pathlib.Path:
+        """The data directory that workers use unless told otherwise."""
+        return self.root / "data"
+
+    @property
+    def session(self) -> pathlib.Path:
+        """The session's folder in the store."""
+        return self.store / f"RemoteAuth-{self.client_id}"
+
+    @property
+    def profile(self) -> pathlib.Path:
+        """The browser's profile."""
+        return self.data / f"RemoteAuth-{self.client_id}"
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the log."""
+        return [json.loads(path.read_text()) for path in sorted((self.session / "log").glob("*.json"))]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of the log's records, in order."""
+        return [str(record["kind"]) for record in self.records()]
+
+    def archives(self) -> list[pathlib.Path]:
+        """Return the archives in the store, oldest first."""
+        return sorted((self.session / "archives").glob("*.zip"))
+
+    def start(self, *flags: str, env: Mapping[str, str] | None = None, data: pathlib.Path | None = None) -> Worker:
+        """Start a worker with RemoteAuth on this home's store."""
+        remote = ["--auth", "remote", "--store", f"file:{self.store}", "--client-id", self.client_id]
+        return self.run(*remote, "--data-path", str(data or self.data), *flags, env=env)
+
+    def run(self, *flags: str, env: Mapping[str, str] | None = None) -> Worker:
+        """Start a worker with these flags and the way to the simulator."""
+        arguments = [f"--browser-arg={argument}" for argument in self.simulator.browser_args()]
+        return self.spawn([COMMAND, "run", "--events", "json", "--log-level", "info", *flags, *arguments], env)
+
+    def spawn(self, command: list[str], env: Mapping[str, str] | None = None) -> Worker:
+        """Start a process whose standard output is events."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        log = self.root / f"worker-{len(self.started)}.log"
+        with log.open("w") as stream:
+            environment = {**os.environ, **(env or {})}
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True, env=environment)
+        worker = Worker(process, log)
+        threading.Thread(target=worker.follow, daemon=True).start()
+        self.started.append(worker)
+        return worker
+
+    def link(self, worker: Worker, phone: str = "alice", after: int = 0) -> str:
+        """Scan the worker's code; returns the device."""
+        code = worker.wait("qr", after)["code"]
+        device = self.simulator.admin.scan(phone, code)
+        assert device is not None
+        return device
+
+    def linked(self, *flags: str) -> tuple[Worker, str]:
+        """Start a worker, link it and wait until its login is saved."""
+        worker = self.start(*flags)
+        device = self.link(worker)
+        worker.wait("saved")
+        return worker, device
+
+    def assert_whole(self, device: str) -> None:
+        """Let the page recompute every checksum of what it holds."""
+        report = self.simulator.admin.verify(device)
+        assert report["ok"], report
+        assert report["bad"] == 0, report
+        assert report["missing"] == 0, report
+
+    def browsers(self) -> list[psutil.Process]:
+        """Return the browsers whose profile lies below this home."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(argument.startswith(f"--user-data-dir={self.root}") for argument in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def end(self) -> None:
+        """Kill what still runs, and wait until the browsers have gone: the simulator outlives its connections."""
+        for worker in self.started:
+            if worker.process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.process.kill()
+                worker.process.wait(30)
+            if worker.process.stdout is not None:
+                worker.process.stdout.close()
+        end = time.monotonic() + 5
+        while (left := self.browsers()) and time.monotonic() < end:
+            time.sleep(0.05)
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=10)
+
+
+@contextlib.contextmanager
+def home_at(root: pathlib.Path, simulator: Running) -> Iterator[Home]:
+    """Yield a home whose workers are killed at the end."""
+    home = Home(root, simulator)
+    try:
+        yield home
+    finally:
+        home.end()
