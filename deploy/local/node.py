@@ -29,11 +29,19 @@ def snapshotter(directory: Path) -> str:
 
 
 def import_image(node: nodeconfig.Node, archive: Path) -> None:
-    """Hand an OCI archive to the node's containerd."""
-    command = ["ctr", "--address", str(node.socket), "--namespace", "k8s.io", "images", "import", "--all-platforms"]
-    done = subprocess.run([*command, str(archive)], capture_output=True, text=True, check=False)
+    """Hand an OCI archive to the node's containerd, unless it has that very image already."""
+    command = ["ctr", "--address", str(node.socket), "--namespace", "k8s.io", "images"]
+    known = subprocess.run([*command, "ls"], capture_output=True, text=True, check=False).stdout
+    wanted = ociarchive.contents(archive)
+    if wanted and all(_knows(known, name, digest) for name, digest in wanted.items()):
+        return
+    done = subprocess.run([*command, "import", "--all-platforms", str(archive)], capture_output=True, check=False)
     if done.returncode:
-        raise LocalClusterError(f"{archive.name} cannot be imported into {node.name}: {done.stderr.strip()}")
+        raise LocalClusterError(f"{archive.name} cannot be imported into {node.name}: {done.stderr.decode().strip()}")
+
+
+def _knows(listing: str, name: str, digest: str) -> bool:
+    return any(line.startswith(f"{name} ") and digest in line.split() for line in listing.splitlines())
 
 
 def import_pause_image(store: cache.Cache, node: nodeconfig.Node) -> None:

@@ -1,4 +1,4 @@
-"""Write an image that holds one static program, as an OCI archive: no image builder is needed for it."""
+"""OCI archives: read what is in them; write an image of one static program, for which no builder is needed."""
 
 import gzip
 import hashlib
@@ -8,6 +8,7 @@ import platform
 import tarfile
 from pathlib import Path
 
+_NAME = "org.opencontainers.image.ref.name"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -32,11 +33,23 @@ def write(target: Path, name: str, program: Path) -> None:
         }
     )
     entry = _descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
-    entry["annotations"] = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
+    entry["annotations"] = {"io.containerd.image.name": name, _NAME: name}
     files = {f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (layer, config, manifest)}
     files["oci-layout"] = _json({"imageLayoutVersion": "1.0.0"})
     files["index.json"] = _json({"schemaVersion": 2, "manifests": [entry]})
     target.write_bytes(_tar(files, mode=0o644))
+
+
+def contents(archive: Path) -> dict[str, str]:
+    """Return the digest of each image in the archive by its name; empty for an archive of another format."""
+    with tarfile.open(archive) as opened:
+        try:
+            index = opened.extractfile("index.json")
+        except KeyError:
+            return {}
+        entries = json.load(index)["manifests"] if index else []
+    named = [entry for entry in entries if _NAME in entry.get("annotations", {})]
+    return {entry["annotations"][_NAME]: entry["digest"] for entry in named}
 
 
 def _json(value: object) -> bytes:

@@ -162,5 +162,6 @@ def test_an_archive_holds_the_program_under_the_name_that_its_entry_point_has(tm
         with tarfile.open(fileobj=io.BytesIO(at(manifest["layers"][0]))) as layer:
             names = layer.getnames()
     assert entry["annotations"]["io.containerd.image.name"] == "example.com/pause:1"
+    assert ociarchive.contents(tmp_path / "image.tar") == {"example.com/pause:1": entry["digest"]}
     assert config["config"]["Entrypoint"] == ["/pause"]
     assert names == ["pause"]
