@@ -21,6 +21,7 @@ log = logging.getLogger("whatsapp_operator")
 HUNG_SECONDS = 60.0
 """Workers of the queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
 CRD_POLL_SECONDS = 1.0
+TLS_GOODBYE_SECONDS = 0.25
 
 
 class SystemClock:
@@ -39,7 +40,8 @@ class SystemClock:
 class Flags:
     """How the operator is watched and stopped from outside; tests use it from another thread."""
 
-    stop: Any = field(default_factory=asyncio.Event)
+    stop: Any = None
+    """None when only signals stop it: kopf would wait for a flag that is never set."""
     ready: Any = field(default_factory=asyncio.Event)
 
 
@@ -47,6 +49,14 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
     """Run until stopped. Raises OperatorError if it cannot start; returns when asked to stop."""
     flags = flags or Flags()
     loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
+    try:
+        await _run(chosen, flags, loaded)
+    finally:
+        # aiohttp ends its TLS connections in callbacks of the loop and offers nothing to wait for.
+        await asyncio.sleep(TLS_GOODBYE_SECONDS)
+
+
+async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
         await _definitions(cluster)

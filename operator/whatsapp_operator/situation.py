@@ -45,10 +45,11 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
         return Situation(Phase.PENDING, Reason.STOPPING, "the worker saves and stops, because the session is suspended")
     if pod is None:
         return _without_pod(observed, wanted_hash)
+    if pod.ownership is Ownership.OURS and endings.is_over(pod):
+        # Also while the pod goes: why it ended is what a person wants to know.
+        return _held(session, endings.hold(endings.remember(observed), pod.template_hash, {}))
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return Situation(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
-    if endings.is_over(pod):
-        return _held(session, endings.hold(endings.remember(observed), pod.template_hash, {}))
     if pod.running_since is None:
         return _not_running(pod)
     return _running(session, endings.fresh_report(session, pod))

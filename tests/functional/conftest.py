@@ -80,8 +80,8 @@ def start(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(start: Operator) -> Iterator[None]:
-    """The operator that most tests share."""
+    """The operator that the tests of a file share."""
     with start():
         yield

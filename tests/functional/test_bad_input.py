@@ -1,0 +1,124 @@
+"""Wrong input is refused by the API server with a sentence that says how to mend it."""
+
+from typing import Any
+
+import pytest
+
+from functional.world import ApiError, Place, session_manifest
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+
+def remote(**settings: Any) -> Manifest:
+    """Return a spec with settings of RemoteAuth."""
+    return {"auth": {"strategy": "RemoteAuth", "remoteAuth": settings}}
+
+
+def template(**spec: Any) -> Manifest:
+    """Return a spec with a pod template."""
+    return {"podTemplate": {"spec": spec}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"auth": {"strategy": "Magic"}}, '"NoAuth", "LocalAuth", "RemoteAuth"'),
+        ({"auth": {"strategy": "LocalAuth"}}, "strategy LocalAuth needs spec.auth.localAuth"),
+        ({"auth": {"localAuth": {}}}, "spec.auth.localAuth belongs to strategy LocalAuth"),
+        ({"auth": {"strategy": "NoAuth", "remoteAuth": {}}}, "spec.auth.remoteAuth belongs to strategy RemoteAuth"),
+        (remote(backupSyncInterval="30s"), "of at least 1m, such as 5m"),
+        (remote(backupSyncInterval="soon"), "must be a duration of whole hours, minutes and seconds"),
+        (remote(backupSyncInterval=""), "must be a duration of whole hours, minutes and seconds"),
+        (remote(generations=0), "greater than or equal to 1"),
+        ({"clientId": "a/b"}, "may hold letters, digits, '-' and '_' only"),
+        ({"linking": {"timeout": "1d"}}, "0s means no limit"),
+        ({"linking": {"method": "PairingCode"}}, "needs spec.linking.phoneNumberSecretRef"),
+        ({"linking": {"expectedAccount": "me"}}, "in digits with its country code"),
+        ({"failover": {"leaseDuration": "11m"}}, "from 30s to 10m"),
+        ({"browser": {"url": "http://web.whatsapp.com"}}, "must be an https address"),
+        ({"browser": {"args": ["--user-data-dir=/x"]}}, "may not open debugging, change the profile"),
+        ({"browser": {"args": ["--remote-debugging-port=1"]}}, "use spec.browser.cdpPort"),
+        ({"browser": {"args": ["no-sandbox"]}}, "a switch that begins with '--'"),
+        (template(serviceAccountName="mine"), "may not set the service account"),
+        (template(hostNetwork=True), "may not share the host's network"),
+        (template(restartPolicy="Always"), "restartPolicy is the operator's"),
+        (template(volumes=[{"name": "x", "hostPath": {"path": "/"}}]), "may not mount the host's directories"),
+        (template(volumes=[{"name": "store", "emptyDir": {}}]), "are the operator's; use other names"),
+        ({"podTemplate": {"metadata": {"labels": {names.LABEL_SESSION: "other"}}}}, "use another prefix"),
+        ({"operatingMode": "Paused"}, '"Running", "Suspended"'),
+    ],
+    ids=str,
+)
+def test_a_wrong_session_is_refused_with_a_sentence(place: Place, spec: Manifest, sentence: str) -> None:
+    with pytest.raises(ApiError) as error:
+        place.session("support", **spec)
+    assert error.value.status == 422
+    assert sentence in error.value.message
+
+
+@pytest.mark.parametrize("name", ["a.b", "x" * 61], ids=["dots", "long"])
+def test_a_name_that_a_pod_could_not_bear_is_refused(place: Place, name: str) -> None:
+    with pytest.raises(ApiError) as error:
+        place.session(name)
+    assert "must be a DNS label of at most 60 characters" in error.value.message
+
+
+def test_the_longest_name_is_accepted(place: Place) -> None:
+    assert place.session("x" * 60)["metadata"]["name"] == "x" * 60
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ({"clientId": "one"}, {"clientId": "two"}, "spec.clientId is immutable"),
+        ({}, {"clientId": "late"}, "spec.clientId is immutable"),
+        ({"clientId": "one"}, {"clientId": None}, "spec.clientId is immutable"),
+        ({}, {"auth": {"strategy": "NoAuth", "remoteAuth": None}}, "spec.auth.strategy is immutable"),
+    ],
+    ids=["changed", "set later", "removed", "strategy"],
+)
+def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, after: Manifest, sentence: str) -> None:
+    place.session("support", **before)
+    with pytest.raises(ApiError) as error:
+        place.update("support", **after)
+    assert sentence in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({}, "a store needs a backend; set spec.filesystem.claimName"),
+        ({"filesystem": {"claimName": "a", "path": "/x"}}, "must be a relative path"),
+        ({"filesystem": {"claimName": "a", "path": "a/../../b"}}, "must be a relative path"),
+        ({"filesystem": {}}, "claimName: Required value"),
+    ],
+    ids=["no backend", "absolute", "upwards", "no claim"],
+)
+def test_a_wrong_store_is_refused_with_a_sentence(place: Place, spec: Manifest, sentence: str) -> None:
+    manifest = session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND}
+    with pytest.raises(ApiError) as error:
+        place.admin.create(manifest)
+    assert sentence in error.value.message
+
+
+def test_an_absent_spec_gets_every_default(place: Place) -> None:
+    manifest = session_manifest(place.name, "support", {})
+    del manifest["spec"]
+    made = place.admin.create(manifest)
+    assert made["spec"] == {
+        "operatingMode": "Running",
+        "auth": {
+            "strategy": "RemoteAuth",
+            "remoteAuth": {
+                "storeRef": {"name": "default"},
+                "backupSyncInterval": "5m",
+                "generations": 3,
+                "interop": "EverySave",
+                "onDelete": "Retain",
+            },
+        },
+        "linking": {"method": "QRCode", "timeout": "30m"},
+        "browser": {"url": "https://web.whatsapp.com/", "channel": "chromium", "pageOwner": "Worker"},
+        "failover": {"leaseDuration": "60s"},
+    }

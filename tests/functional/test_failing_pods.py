@@ -1,0 +1,137 @@
+"""Failing pods are explained in conditions, and nothing is tried in a hot loop."""
+
+import time
+
+import pytest
+
+from functional.world import NODE, Place, Worker, wait
+from whatsapp_session import names
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def worker(place: Place) -> Worker:
+    """A session's worker whose pod is scheduled, so that its deletion waits for the kubelet."""
+    place.store()
+    place.session("support")
+    made = place.wait_worker("support")
+    made.bind()
+    return made
+
+
+def test_a_pod_that_fits_no_node_is_explained(place: Place) -> None:
+    place.store()
+    place.session("support")
+    worker = place.wait_worker("support")
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: memory"}
+    patch = {"status": {"conditions": [condition]}}
+    place.admin.merge("Pod", place.name, worker.pod["metadata"]["name"], patch, "status")
+    place.wait_phase("support", "Pending", "Unschedulable")
+    assert "0/3 nodes: memory" in place.condition("support", "Reconciling")["message"]
+
+
+def test_an_image_that_cannot_be_pulled_is_explained(place: Place, worker: Worker) -> None:
+    worker.set_pod("Pending", {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}})
+    place.wait_phase("support", "Failed", "ImagePullFailed")
+    assert "no such image" in place.condition("support", "Stalled")["message"]
+
+
+def test_a_worker_without_enough_memory_is_explained(place: Place, worker: Worker) -> None:
+    killed = {"exitCode": 137, "reason": "OOMKilled", "startedAt": "2026-01-01T00:00:00Z"}
+    worker.set_pod(
+        "Running", {"waiting": {"reason": "CrashLoopBackOff"}}, last_state={"terminated": killed}, restarts=3
+    )
+    place.wait_phase("support", "Failed", "OutOfMemory")
+    assert "raise the worker container's memory" in place.condition("support", "Stalled")["message"]
+
+
+def test_a_crash_loop_is_explained_and_left_to_the_node(place: Place, worker: Worker) -> None:
+    worker.ends(1, phase="Running")
+    place.wait_phase("support", "Failed", "CrashLoop")
+    pod = place.pod("support")
+    assert pod is not None
+    assert "deletionTimestamp" not in pod["metadata"]
+    worker.runs()
+    place.wait_phase("support", "Starting")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(2, "BrowserTooOld"), (3, "ArchiveMissing"), (3, "StoreSessionInUse")], ids=str
+)
+def test_a_worker_that_gave_up_is_not_started_again_until_something_changes(
+    place: Place, worker: Worker, code: int, reason: str
+) -> None:
+    worker.ends(code, reason, "the sentence of the worker", phase="Running")
+    place.wait_phase("support", "Failed", reason)
+    wait(lambda: "deletionTimestamp" in (place.pod("support") or {"metadata": {}})["metadata"], "the pod to be stopped")
+    worker.vanishes()
+    wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
+    assert place.pod("support") is None
+    assert place.condition("support", "Stalled")["message"] == "the sentence of the worker"
+    place.update("support", browser={"userAgent": "Mended/1.0"})
+    place.wait_worker("support")
+
+
+def test_a_wish_for_a_restart_lifts_the_hold(place: Place, worker: Worker) -> None:
+    worker.ends(3, "ArchiveMissing", "there is no archive", phase="Running")
+    place.wait_phase("support", "Failed", "ArchiveMissing")
+    worker.vanishes()
+    wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
+    later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 5))
+    wish = {"metadata": {"annotations": {names.wish_annotation("restart"): later}}}
+    place.admin.merge(names.SESSION_KIND, place.name, "support", wish)
+    place.wait_worker("support")
+
+
+def test_an_expired_link_waits_for_a_person(place: Place, worker: Worker) -> None:
+    worker.ends(0, "QRExpired", "nobody scanned", phase="Succeeded")
+    place.wait_phase("support", "LinkExpired", "QRExpired")
+    assert place.condition("support", "Ready")["status"] == "True"
+    worker.vanishes()
+    wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
+    assert place.pod("support") is None
+    assert place.status("support")["phase"] == "LinkExpired"
+
+
+def test_a_banned_account_is_not_tried_at_once(place: Place, worker: Worker) -> None:
+    worker.ends(4, "TemporarilyBanned", "WhatsApp asks for patience", phase="Running")
+    place.wait_phase("support", "Failed", "TemporarilyBanned")
+    worker.vanishes()
+    wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
+    assert place.pod("support") is None
+    assert place.status("support")["worker"]["last"]["failures"] == 1
+
+
+def test_a_pod_that_ended_well_is_made_anew_at_once(place: Place, worker: Worker) -> None:
+    worker.ends(0, phase="Succeeded")
+    wait(lambda: (place.pod("support") or worker.pod)["metadata"]["uid"] != worker.uid, "a new pod")
+    again = place.wait_worker("support")
+    assert again.pod["spec"].get("nodeName") != NODE
+
+
+def test_a_pod_that_the_quota_refuses_is_explained(place: Place) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": place.name},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    made = place.admin.send("POST", f"/api/v1/namespaces/{place.name}/resourcequotas", quota)
+    # The controller manager, which is not here, would say that nothing is used yet.
+    target = f"/api/v1/namespaces/{place.name}/resourcequotas/none/status"
+    used = {"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}
+    place.admin.send("PATCH", target, used, "application/merge-patch+json")
+    assert made["spec"]["hard"] == {"pods": "0"}
+    place.store()
+    place.session("support")
+    place.wait_phase("support", "Pending", "QuotaExceeded")
+
+
+def test_a_pod_template_that_the_server_refuses_is_explained(place: Place) -> None:
+    place.store()
+    place.session("support", podTemplate={"spec": {"containers": [{"name": "sidecar", "image": "x"}]}})
+    place.wait_phase("support", "Failed", "InvalidPodTemplate")
+    assert "violates PodSecurity" in place.condition("support", "Stalled")["message"]
+    place.update("support", podTemplate=None)
+    place.wait_worker("support")

@@ -1,0 +1,155 @@
+"""The operator's own life: restarts, missing parts of the installation, rights, health."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local import controlplane
+from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
+from functional.world import ApiError, Place, World, connected, wait
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+KINDS = (names.SESSION_KIND, names.STORE_KIND, "Pod", "Lease", "ServiceAccount", "RoleBinding", "Event")
+
+
+def versions(place: Place) -> dict[str, str]:
+    """Return the version of each object of a namespace."""
+    return {
+        f"{kind}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+        for kind in KINDS
+        for item in place.admin.items(kind, place.name)
+    }
+
+
+def test_a_restart_writes_nothing_when_nothing_changed(place: Place, start: Operator) -> None:
+    place.store()
+    place.session("support")
+    place.session("orphan", auth={"strategy": "RemoteAuth", "remoteAuth": {"storeRef": {"name": "nowhere"}}})
+    with start():
+        place.wait_worker("support").runs().says("Connected", **connected())
+        place.wait_phase("support", "Connected")
+        place.wait_phase("orphan", "Pending", "StoreNotFound")
+    before = versions(place)
+    probe = place.world.namespace()
+    with start():
+        # Both are in one queue: when the newer session is done, the older ones have been looked at.
+        probe.session("probe")
+        probe.wait_phase("probe", "Pending", "StoreNotFound")
+        assert versions(place) == before
+
+
+def test_what_changed_while_no_operator_ran_is_caught_up_with(place: Place, start: Operator) -> None:
+    place.store()
+    place.session("deleted")
+    place.session("changed")
+    with start():
+        gone, old = place.wait_worker("deleted"), place.wait_worker("changed")
+        gone.bind()
+    place.admin.delete(names.SESSION_KIND, place.name, "deleted")
+    place.update("changed", browser={"userAgent": "New/1.0"})
+    place.session("new")
+    with start():
+        place.wait_worker("new")
+        wait(lambda: (place.pod("changed") or old.pod)["metadata"]["uid"] != old.uid, "the changed session's new pod")
+        stopped = wait(
+            lambda: (place.pod("deleted") or {"metadata": {"deletionTimestamp": "gone"}})["metadata"].get(
+                "deletionTimestamp"
+            ),
+            "the deleted session's pod to be stopping",
+        )
+        assert stopped
+
+
+def test_an_operator_serves_only_the_namespaces_that_it_is_given(world: World, start: Operator) -> None:
+    mine, other = world.namespace(), world.namespace()
+    for place in (other, mine):
+        place.store()
+        place.session("support")
+    with start(namespaces=(mine.name,)):
+        mine.wait_worker("support")
+        assert other.status("support") == {}
+
+
+def test_no_worker_gets_rights_without_the_admission_policy(place: Place, start: Operator) -> None:
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    binding = place.admin.send("GET", f"{policies}/{names.POLICY_NAME}")
+    place.admin.send("DELETE", f"{policies}/{names.POLICY_NAME}")
+    place.store()
+    place.session("support")
+    try:
+        with start():
+            place.wait_phase("support", "Failed", "PolicyMissing")
+            assert place.admin.items("RoleBinding", place.name) == []
+            assert place.pod("support") is None
+    finally:
+        for field in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
+            binding["metadata"].pop(field, None)
+        place.admin.send("POST", policies, binding)
+    with start():
+        place.wait_worker("support")
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/api/v1/secrets"),
+        ("GET", "/api/v1/namespaces/default/secrets"),
+        ("GET", "/api/v1/configmaps"),
+        ("GET", "/api/v1/namespaces"),
+        ("POST", "/api/v1/namespaces/default/serviceaccounts/default/token"),
+    ],
+)
+def test_the_operator_reads_no_secrets_and_little_else(world: World, method: str, target: str) -> None:
+    caller = world.caller(world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT))
+    with pytest.raises(ApiError) as error:
+        caller.send(method, target, {} if method == "POST" else None)
+    assert error.value.status == 403
+
+
+def test_the_operator_can_grant_no_role_but_the_workers(place: Place) -> None:
+    caller = place.world.caller(place.world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT))
+    grant = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "mine", "namespace": place.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
+    }
+    with pytest.raises(ApiError) as error:
+        caller.create(grant)
+    assert "attempting to grant" in error.value.message
+
+
+def test_the_command_runs_on_a_laptop_and_stops_on_sigterm(place: Place, tmp_path: Path) -> None:
+    port = controlplane.free_ports(1)[0]
+    command = [sys.executable, "-c", "import sys; from whatsapp_operator import app; sys.exit(app.main())", "run"]
+    arguments = [f"--namespace={place.name}", f"--health-port={port}"]
+    environ = {
+        **os.environ,
+        "KUBECONFIG": str(place.world.plane.kubeconfig),
+        "WHATSAPP_OPERATOR_WORKER_IMAGE": "worker:laptop",
+    }
+    place.store()
+    place.session("support")
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen([*command, *arguments], env=environ, stderr=file)
+        try:
+            worker = place.wait_worker("support")
+            assert worker.pod["spec"]["containers"][0]["image"] == "worker:laptop"
+            for path in ("healthz", "readyz"):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+                    assert answer.read() == b"ok\n"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+    text = log.read_text()
+    assert "phase: session=" in text
+    assert "Traceback" not in text
