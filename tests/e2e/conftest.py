@@ -5,7 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.demo import installation
+from deploy.demo.kubectl import Kubectl
+from deploy.local import binaries, images
 from e2e.local_cluster import LocalCluster, start
+from e2e.world import World
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,13 @@ def cluster() -> Iterator[LocalCluster]:
     yield local
     if not os.environ.get("WSO_E2E_KEEP"):
         local.provider.down(name)
+
+
+@pytest.fixture(scope="session")
+def world(cluster: LocalCluster) -> Iterator[World]:
+    """Give the cluster with the product installed in it, workers pointed at a simulator."""
+    cluster.import_archives(images.build(cluster.store))
+    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
+    with installation.simulator(kubectl) as target:
+        installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, target)
+        yield World(kubectl, target.admin)
