@@ -125,10 +125,10 @@ class Reconciler:
                     assert_never(step)
         return observed
 
-    async def _apply_access(self, observed: Observed) -> None:
+    async def _apply_access(self, observed: Observed, afresh: bool = False) -> None:
         account, binding = desired.access(observed.session, observed.store)
         place = ("access", account["metadata"]["namespace"], account["metadata"]["name"], repr(account))
-        if self._is_fresh(place):
+        if self._is_fresh(place) and not afresh:
             return
         for manifest in (account, binding):
             await self._kube.apply(manifest, manager=names.OPERATOR_MANAGER)
@@ -142,7 +142,7 @@ class Reconciler:
         with contextlib.suppress(Conflict):
             await self._kube.create(manifest)
 
-    async def _create_pod(self, observed: Observed) -> Observed:
+    async def _create_pod(self, observed: Observed, first_try: bool = True) -> Observed:
         session, manifest = observed.session, self._manifest(observed)
         assert manifest is not None, "a pod is planned only when its manifest is known"
         try:
@@ -154,6 +154,10 @@ class Reconciler:
                 raise Unreachable(409, "the worker pod vanished while it was looked at") from None
             return dataclasses.replace(observed, pod=parse_pod(found, session.name, session.uid))
         except Refused as error:
+            if first_try:
+                # The namespace may have been deleted and made again since we last saw to the service account.
+                await self._apply_access(observed, afresh=True)
+                return await self._create_pod(observed, first_try=False)
             return dataclasses.replace(observed, refusal=_refusal(error))
         pod = parse_pod(made, session.name, session.uid)
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, pod.name)
