@@ -3,7 +3,6 @@
 import json
 import pathlib
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -76,10 +75,10 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(place: Place, home: workers.Home) -> Iterator[Cluster]:
+def cluster(place: Place, home: workers.Home) -> Cluster:
     place.store()
     place.session(SESSION)
-    yield Cluster(place, home)
+    return Cluster(place, home)
 
 
 def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(cluster: Cluster) -> None:

@@ -46,6 +46,7 @@ class Account:
     def masked(self) -> str:
         """The id with all but two digits at both ends hidden."""
         user, at, server = self.id.partition("@")
+        user = user.partition(":")[0]
         hidden = f"{user[:2]}***{user[-2:]}" if len(user) > 6 else "***"
         return f"{hidden}{at}{server}"
 

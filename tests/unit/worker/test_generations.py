@@ -1,0 +1,119 @@
+"""Publishing, fetching and pruning archives on the log."""
+
+import pathlib
+
+import pytest
+
+from unit.worker import profile_maker as make
+from whatsapp_worker import errors, generations, log, records, snapshot
+from whatsapp_worker.stores import memory
+
+OWNER = records.Owner(host="h", data_path="/d")
+
+
+class Place:
+    def __init__(self, root: pathlib.Path) -> None:
+        self.store = memory.MemoryStore()
+        self.root = make.profile(root / "profile")
+        self.journal = log.SessionLog(self.store, "RemoteAuth", OWNER)
+        self.kept = generations.Generations(self.store, self.journal, keep=2)
+        self.journal.append(records.Claim(60))
+
+    def publish(self, proven: int = 0, account: str = "hash") -> generations.Published:
+        about = generations.About(account, "Interval", "156.0", "0.1", proven)
+        with snapshot.Stager(self.root, make.ORIGIN).closed(None) as staged:
+            return self.kept.publish(staged, about)
+
+    def archives(self) -> list[int]:
+        return [int(entry.name.split("/")[-1].split("-")[0]) for entry in self.store.list("RemoteAuth/archives/")]
+
+
+@pytest.fixture
+def place(tmp_path: pathlib.Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_what_is_published_is_restored_as_it_was(place: Place, tmp_path: pathlib.Path) -> None:
+    published = place.publish()
+    place.kept.fetch(published.generation, tmp_path / "fresh")
+    with snapshot.Stager(tmp_path / "fresh", make.ORIGIN).closed(None) as again:
+        assert again.content_digest == published.generation.content_digest
+    assert published.generation.checks == ("linked", "databases")
+
+
+def test_a_publish_after_anothers_claim_is_refused_and_its_archive_removed(place: Place) -> None:
+    other = log.SessionLog(place.store, "RemoteAuth", OWNER)
+    other.newest()
+    other.append(records.Claim(60))
+    with pytest.raises(errors.Superseded):
+        place.publish()
+    assert place.archives() == []
+
+
+def test_a_claim_that_follows_at_once_takes_the_word_back(place: Place) -> None:
+    other = log.SessionLog(place.store, "RemoteAuth", OWNER)
+
+    def claim(verb: str, name: str) -> None:
+        if verb == "create" and "/log/" in name:
+            place.store.after = lambda verb, name: None
+            other.newest()
+            other.append(records.Claim(60))
+
+    place.store.after = claim
+    with pytest.raises(errors.Superseded, match="followed at once"):
+        place.publish()
+
+
+def test_the_newest_and_the_newest_proven_are_kept(place: Place) -> None:
+    for _ in range(3):
+        place.publish()
+    assert place.archives() == [2, 3]
+    place.publish(proven=2)
+    place.publish(proven=2)
+    assert place.archives() == [2, 4, 5], "2 is the newest that a restore has brought to Connected"
+
+
+def test_slots_are_never_deleted(place: Place) -> None:
+    for _ in range(5):
+        place.publish()
+    assert len(list(place.store.list("RemoteAuth/log/"))) == 6
+
+
+def test_another_accounts_archives_stay(place: Place) -> None:
+    place.publish(account="first")
+    for _ in range(4):
+        place.publish(account="second")
+    assert place.archives() == [1, 4, 5]
+
+
+def test_the_store_failing_half_way_leaves_the_log_as_it_was(place: Place) -> None:
+    def fail(verb: str, name: str) -> None:
+        if verb == "create" and "/archives/" in name:
+            raise errors.StoreUnavailable("full")
+
+    place.store.fail = fail
+    with pytest.raises(errors.StoreUnavailable):
+        place.publish()
+    assert place.journal.head == 1
+    place.store.fail = lambda verb, name: None
+    assert place.publish().generation.number == 1
+
+
+@pytest.mark.parametrize("harm", ["cut", "longer", "other"])
+def test_an_archive_that_is_not_what_was_saved_is_refused(place: Place, tmp_path: pathlib.Path, harm: str) -> None:
+    generation = place.publish().generation
+    content = place.store.contents[generation.archive]
+    changed = {"cut": content[:-1], "longer": content + b"x", "other": b"x" * len(content)}[harm]
+    place.store.contents[generation.archive] = changed
+    with pytest.raises(errors.ArchiveDamaged, match="digest differs"):
+        place.kept.fetch(generation, tmp_path / "fresh")
+    assert [path.name for path in tmp_path.iterdir()] == ["profile"], "no rubble"
+
+
+def test_candidates_come_newest_first_and_end_at_a_logout(place: Place) -> None:
+    place.publish()
+    place.journal.append(records.Logout("hash"))
+    place.publish()
+    place.publish()
+    found = [candidate.generation.number for candidate in place.kept.candidates(place.journal.head + 1)]
+    assert found == [3, 2]

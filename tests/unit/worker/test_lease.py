@@ -1,0 +1,145 @@
+"""The Lease: when it may be taken, how it is renewed, lost and given back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from unit.worker.fake_kube import FakeKube
+from whatsapp_session import names
+from whatsapp_worker import lease
+
+ME, OTHER = "uid-me", "uid-other"
+
+
+def made(holder: str = "", renewed: str = "", duration: int = 60, **annotations: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "wa-x", "annotations": annotations},
+        "spec": {"leaseDurationSeconds": duration, "holderIdentity": holder, "renewTime": renewed},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "seen_for", "expected"),
+    [
+        pytest.param(made(), 0, lease.Standing.FREE, id="no holder"),
+        pytest.param(made(ME), 0, lease.Standing.MINE, id="ours, the container restarted"),
+        pytest.param(made(OTHER), 59, lease.Standing.HELD, id="another, seen for less than its duration"),
+        pytest.param(made(OTHER), 60, lease.Standing.FREE, id="another, unchanged for its duration"),
+        pytest.param(
+            made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER}),
+            0,
+            lease.Standing.FREE,
+            id="another, known to be gone",
+        ),
+        pytest.param(
+            made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: "uid-older"}),
+            0,
+            lease.Standing.HELD,
+            id="an older one is gone",
+        ),
+    ],
+)
+def test_a_lease_stands_as_it_is_seen(found: dict[str, Any], seen_for: float, expected: lease.Standing) -> None:
+    seen = lease.sight(found, None, 100.0)
+    seen = lease.sight(found, seen, 100.0 + seen_for)
+    assert lease.standing(found, ME, seen, 100.0 + seen_for) is expected
+
+
+def test_a_renewal_starts_the_observers_clock_anew() -> None:
+    seen = lease.sight(made(OTHER, "1"), None, 0.0)
+    seen = lease.sight(made(OTHER, "2"), seen, 59.0)
+    assert lease.standing(made(OTHER, "2"), ME, seen, 100.0) is lease.Standing.HELD
+
+
+def test_taking_counts_a_transition_and_renewing_does_not() -> None:
+    taken = lease.taken(made(OTHER), ME, "t1")
+    assert taken["spec"] == {
+        "leaseDurationSeconds": 60,
+        "holderIdentity": ME,
+        "acquireTime": "t1",
+        "renewTime": "t1",
+        "leaseTransitions": 1,
+    }
+    assert lease.taken(taken, ME, "t2")["spec"] == {**taken["spec"], "renewTime": "t2"}
+
+
+async def acquired(api: FakeKube) -> lease.Holder:
+    holder = lease.Holder(api, ME)
+    async with asyncio.timeout(10):
+        await holder.acquire(lambda why: None)
+    return holder
+
+
+async def test_refusals_while_the_operator_has_not_named_the_pod_are_waited_out_in_silence() -> None:
+    api = FakeKube(made())
+    api.refuse = {"get": [404, 403], "put": [403, 409]}
+    said: list[str] = []
+    holder = lease.Holder(api, ME)
+    async with asyncio.timeout(10):
+        await holder.acquire(said.append)
+    assert api.lease is not None
+    assert api.lease["spec"]["holderIdentity"] == ME
+    assert said == []
+
+
+async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> None:
+    api = FakeKube(made(OTHER, duration=1))
+    said: list[str] = []
+    holder = lease.Holder(api, ME)
+    async with asyncio.timeout(10):
+        await holder.acquire(said.append)
+    assert said[0] == f"the Lease is held by pod {OTHER}"
+    assert api.lease is not None
+    assert api.lease["spec"]["holderIdentity"] == ME
+
+
+async def test_what_the_operator_knows_of_the_previous_owner_is_remembered() -> None:
+    api = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER}))
+    assert (await acquired(api)).previous_terminated == OTHER
+
+
+async def test_a_renewal_survives_refusals_conflicts_and_silence() -> None:
+    api = FakeKube(made(duration=1))
+    holder = await acquired(api)
+    assert api.lease is not None
+    before = api.lease["spec"]["renewTime"]
+    api.refuse = {"put": [401, 404, 0, 409], "get": [401, 404]}
+    lost: list[str] = []
+    keeping = asyncio.create_task(holder.keep(lost.append))
+    async with asyncio.timeout(10):
+        while api.refuse["put"] or api.lease["spec"]["renewTime"] == before:  # noqa: ASYNC110  the fake tells nobody
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    assert lost == []
+
+
+async def test_only_another_holder_is_a_loss() -> None:
+    api = FakeKube(made(duration=1))
+    holder = await acquired(api)
+    assert api.lease is not None
+    api.lease["spec"]["holderIdentity"] = OTHER
+    api.version += 1
+    lost: list[str] = []
+    async with asyncio.timeout(10):
+        await holder.keep(lost.append)
+    assert lost == [f"the Lease was taken by pod {OTHER}"]
+
+
+async def test_a_clean_stop_gives_the_lease_back_even_after_a_conflict() -> None:
+    api = FakeKube(made())
+    holder = await acquired(api)
+    api.version += 1
+    await holder.release()
+    assert api.lease is not None
+    assert api.lease["spec"]["holderIdentity"] == ""
+
+
+async def test_anothers_lease_is_not_given_back() -> None:
+    api = FakeKube(made())
+    holder = await acquired(api)
+    assert api.lease is not None
+    api.lease["spec"]["holderIdentity"] = OTHER
+    api.version += 1
+    await holder.release()
+    assert api.lease["spec"]["holderIdentity"] == OTHER

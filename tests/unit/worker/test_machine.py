@@ -1,0 +1,378 @@
+"""The worker's machine: what it decides in each situation, and what holds in every one."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
+from whatsapp_worker import machine
+from whatsapp_worker import model as m
+from whatsapp_worker.page import events as page
+
+ALICE = page.Account("4915112345678:3@c.us", "Alice", "android")
+BOB = page.Account("4917087654321@c.us", "Bob", "iphone")
+SETTINGS = m.Settings(interval=300, linking_timeout=1800)
+S = page.SocketState
+
+
+def facts(state: S, account: page.Account | None = None, synced: bool = False) -> page.Facts:
+    return page.Facts(state, synced, account, "2.3000")
+
+
+class Story:
+    """Drive a machine through events and remember its actions."""
+
+    def __init__(self, settings: m.Settings = SETTINGS) -> None:
+        self.settings = settings
+        self.model = m.Model()
+        self.now = 1000.0
+        self.actions: list[m.Action] = []
+
+    def on(self, *events: m.Event, after: float = 0.0) -> "Story":
+        self.actions = []
+        for event in events:
+            self.now += after
+            self.model, actions = machine.step(self.settings, self.model, event, self.now)
+            self.actions += actions
+        return self
+
+    def launched(self, prepared: m.Prepared | None = None) -> "Story":
+        return self.on(m.Claimed(), prepared or m.Prepared(), m.Launched("156.0"))
+
+    def awaiting(self) -> "Story":
+        return self.launched().on(page.Attached(facts(S.UNPAIRED)), page.Qr("2@one"))
+
+    def connected(self) -> "Story":
+        return self.awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
+
+    def restored(self) -> "Story":
+        prepared = m.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0))
+        return self.launched(prepared).on(page.Attached(facts(S.CONNECTED, ALICE, True)))
+
+    @property
+    def emitted(self) -> list[str]:
+        return [action.name for action in self.actions if isinstance(action, m.Emit)]
+
+    def does(self, kind: type[m.Action]) -> bool:
+        return any(isinstance(action, kind) for action in self.actions)
+
+
+SAVED = m.Saved(4, 800.0, 1000, "digest", "Interval")
+
+
+def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() -> None:
+    story = Story().on(m.Claimed())
+    assert story.model.state is SessionState.RESTORING
+    story.on(m.Prepared())
+    assert story.actions == [m.Launch()]
+    story.on(m.Launched("156.0"), page.Attached(facts(S.OPENING)))
+    assert story.model.state is SessionState.LAUNCHING
+    story.on(page.Changed(facts(S.UNPAIRED)), page.Qr("2@one"))
+    assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
+    story.on(page.Changed(facts(S.PAIRING)), page.Changed(facts(S.CONNECTED, ALICE)), page.Progress(40))
+    assert (story.model.state, story.model.qr) == (SessionState.SYNCING, None)
+    assert story.emitted[-1] == "loading_screen"
+    story.on(page.Synced(facts(S.CONNECTED, ALICE, True)))
+    assert story.emitted == ["authenticated", "ready"]
+    assert m.Save(SaveTrigger.FIRST_LINK) in story.actions, (
+        "saved at once: a link that is not saved is lost by a restart"
+    )
+    story.on(m.SaveDone(SAVED, changed=True))
+    assert story.emitted == ["remote_session_saved"]
+
+
+def test_a_restored_session_is_ready_without_a_code() -> None:
+    story = Story().restored()
+    assert story.model.state is SessionState.CONNECTED
+    assert story.emitted == ["authenticated", "ready"]
+    assert not story.does(m.Save)
+    story.on(m.Tick(), after=machine.SAVE_AFTER_RESTORE)
+    assert story.actions == [m.Save(SaveTrigger.INTERVAL)], "the login itself moved the ratchet on"
+
+
+def test_the_first_code_lives_a_minute_and_the_next_ones_20_seconds() -> None:
+    story = Story().awaiting()
+    assert story.model.qr is not None
+    assert story.model.qr.expires_at - story.now == 60
+    story.on(page.Qr("2@two"), after=60)
+    assert story.model.qr is not None
+    assert (story.model.qr.attempt, story.model.qr.expires_at - story.now) == (2, 20)
+    story.on(m.Tick(), after=20)
+    assert story.model.qr is None, "an expired code is not shown"
+
+
+def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.UNPAIRED_IDLE)), after=160)
+    assert story.does(m.RefreshQr)
+    story.on(page.Qr("2@seven"))
+    assert story.model.qr is not None
+    assert story.model.qr.expires_at - story.now == 60
+    story.on(m.Tick(), after=1800)
+    assert story.model.state is SessionState.LINK_EXPIRED
+    assert story.actions == [m.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)]
+
+
+def test_without_a_limit_a_browser_waits_for_ever() -> None:
+    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(m.Tick(), after=1e7)
+    assert story.model.state is SessionState.AWAITING_LINK
+
+
+def test_a_page_that_had_synced_before_anybody_listened_is_ready() -> None:
+    story = Story().awaiting().on(page.Attached(facts(S.CONNECTED, ALICE, True)))
+    assert story.emitted == ["authenticated", "ready"]
+
+
+def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
+    story = (
+        Story()
+        .connected()
+        .on(
+            page.Changed(facts(S.TIMEOUT, ALICE)),
+            page.Changed(facts(S.CONNECTED, ALICE)),
+            page.Synced(facts(S.CONNECTED, ALICE, True)),
+        )
+    )
+    assert story.model.state is SessionState.CONNECTED
+    assert "ready" not in story.emitted
+    assert not story.does(m.Save)
+
+
+def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
+    for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
+        story = Story().connected().on(page.Changed(facts(state, ALICE)))
+        assert story.model.state is SessionState.RECONNECTING, state
+        assert not story.does(m.BuryLogin), state
+
+
+def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
+    story = Story().launched(m.Prepared(ALICE.hash, SAVED))
+    for pause in (2, 4, 8, 16, 32, 60, 60):
+        story.on(m.LoadFailed("net::ERR_CONNECTION_REFUSED"))
+        assert story.model.state is SessionState.RECONNECTING
+        story.on(m.Tick(), after=pause - 0.1)
+        assert not story.does(m.Load)
+        story.on(m.Tick(), after=0.1)
+        assert story.actions == [m.Load()]
+
+
+def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
+    story = Story().connected().on(m.SaveDone(SAVED, True), page.LoggedOut())
+    assert story.actions[-2:] == [m.BuryLogin(ALICE.hash), m.Emit("disconnected", ("LOGOUT",))]
+    assert story.model.state is SessionState.LOGGED_OUT
+    story.on(page.LoggedOut())
+    assert story.actions == [], "the address says it once more"
+    story.on(page.Attached(facts(S.UNPAIRED)), page.Qr("2@new"))
+    assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["qr"])
+    assert story.model.saved is None
+    story.on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
+    assert m.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
+
+
+def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
+    story = Story().launched(m.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING)), page.LoggedOut())
+    assert story.does(m.BuryLogin)
+    story.on(page.Attached(facts(S.UNPAIRED)))
+    assert not story.does(m.FallBack)
+
+
+def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
+    story = Story().connected().on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED))).on(m.Tick(), after=1800)
+    assert story.model.state is SessionState.LOGGED_OUT
+    assert story.actions[0] == m.Shutdown(
+        ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "nobody linked a phone in time", save=False
+    )
+
+
+def test_a_restored_profile_without_its_login_falls_back_and_says_so() -> None:
+    story = Story().launched(m.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0))).on(page.Attached(facts(S.UNPAIRED)))
+    assert story.does(m.FallBack)
+    assert story.emitted == ["auth_failure"]
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.RESTORE_FAILED
+    assert not story.does(m.BuryLogin)
+    story.on(m.Prepared("", None, None), m.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+    assert story.model.state is SessionState.AWAITING_LINK
+
+
+def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
+    assert story.actions[-1] == m.AskOwner()
+    assert not story.does(m.BuryLogin)
+    story.on(m.StillOwner()).on(m.Tick(), after=machine.TAKEOVER_DELAY)
+    assert story.actions == [m.TakeOver()]
+    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    assert story.model.state is SessionState.CONNECTED
+
+
+def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
+    story, pauses = Story().connected(), []
+    for _ in range(3):
+        story.on(page.Changed(facts(S.CONFLICT, ALICE)), m.StillOwner())
+        pauses.append(story.model.takeover_due - story.now)
+        story.on(m.Tick(), after=pauses[-1])
+        assert story.does(m.TakeOver)
+        story.model = replace(story.model, state=SessionState.RECONNECTING)
+    assert pauses == [3, 6, 12]
+
+
+def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
+    story = Story().connected().on(m.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
+    assert story.model.state is SessionState.SUPERSEDED
+    assert story.actions == [m.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (S.TOS_BLOCK, Reason.TEMPORARILY_BANNED),
+        (S.SMB_TOS_BLOCK, Reason.TEMPORARILY_BANNED),
+        (S.DEPRECATED_VERSION, Reason.CLIENT_OUTDATED),
+    ],
+)
+def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, reason: Reason) -> None:
+    story = Story().restored().on(page.Changed(facts(state, ALICE)))
+    assert story.model.fault is not None
+    assert story.model.fault.reason is reason
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, m.Shutdown)
+    assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
+    assert not story.does(m.BuryLogin)
+
+
+def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
+    broken = page.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
+    story = Story().launched().on(broken)
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, m.Shutdown)
+    assert shutdown.code is ExitCode.PAGE_REFUSED
+    assert "WAWebSocketModel.Socket.state" in shutdown.message
+    story = Story().restored().on(broken)
+    assert not story.does(m.Shutdown)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+
+
+def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() -> None:
+    story = Story().connected()
+    for _ in range(5):
+        story.on(m.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        assert story.actions[-1] == m.Recycle()
+    story.on(m.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, m.Shutdown)
+    assert shutdown.code is ExitCode.CRASHED
+
+
+def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
+    story = Story(replace(SETTINGS, expected_account="+49 151 12345678")).awaiting()
+    story.on(page.Changed(facts(S.CONNECTED, BOB)))
+    assert story.actions[-1] == m.Unlink()
+    assert not story.does(m.Save)
+    story.on(page.Changed(facts(S.CONNECTED, ALICE)))
+    assert not story.does(m.Unlink)
+
+
+def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
+    story = Story().connected().on(m.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
+    assert story.model.state is SessionState.CONNECTED
+    assert story.model.fault is not None
+    assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
+    story.on(m.Tick(), after=2)
+    assert story.actions == [m.Save(SaveTrigger.FIRST_LINK)]
+    story.on(m.SaveDone(SAVED, True))
+    assert (story.model.fault, story.model.overdue_since) == (None, 0.0)
+
+
+def test_saves_never_overlap() -> None:
+    story = Story().connected()
+    assert story.does(m.Save)
+    story.on(m.SaveRequested(), m.Tick(), after=400)
+    assert not story.does(m.Save)
+
+
+def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
+    story = Story().connected().on(m.SaveDone(SAVED, changed=False))
+    assert story.emitted == []
+    story.on(m.Tick(), after=300)
+    assert story.actions == [m.Save(SaveTrigger.INTERVAL)]
+
+
+def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
+    story = Story().connected().on(m.StopRequested())
+    assert story.model.state is SessionState.STOPPING
+    assert story.actions == [m.Shutdown(ExitCode.DONE, None, "stopped as asked")]
+    assert story.on(m.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
+
+
+def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    story.on(m.Tick(), after=machine.SYNC_PATIENCE + 1)
+    assert story.actions == [m.Load()]
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.SYNCING
+
+
+def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    for percent in range(0, 100, 10):
+        story.on(page.Progress(percent), m.Tick(), after=100)
+        assert not story.does(m.Load)
+
+
+def test_a_pairing_code_is_asked_for_and_shown() -> None:
+    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
+    assert story.actions == [m.AskPairingCode()]
+    story.on(m.CodeShown("ABCD-EFGH"))
+    assert (story.emitted, story.model.pairing_code) == (["code"], "ABCD-EFGH")
+
+
+# What holds for every sequence of events.
+
+_ACCOUNTS = st.sampled_from([None, ALICE, BOB])
+_FACTS = st.builds(page.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
+_EVENTS: st.SearchStrategy[m.Event] = st.one_of(
+    st.builds(page.Attached, _FACTS),
+    st.builds(page.Changed, _FACTS),
+    st.builds(page.Synced, _FACTS),
+    st.builds(page.Qr, st.just("2@x")),
+    st.builds(page.Progress, st.integers(0, 100)),
+    st.just(page.LoggedOut()),
+    st.builds(page.ContractBroken, st.just(("X",)), st.booleans()),
+    st.just(m.Claimed()),
+    st.builds(m.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
+    st.just(m.Launched("156")),
+    st.just(m.LoadFailed("x")),
+    st.just(m.BrowserGone(Reason.PAGE_DEAD, "x")),
+    st.builds(m.SaveDone, st.just(SAVED), st.booleans()),
+    st.just(m.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
+    st.just(m.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
+    st.just(m.StillOwner()),
+    st.just(m.CodeShown("AAAA-BBBB")),
+    st.just(m.SaveRequested()),
+    st.just(m.StopRequested()),
+    st.just(m.Troubled(Reason.STORE_UNAVAILABLE, "x")),
+    st.just(m.Tick()),
+)
+
+
+@given(st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60))
+def test_in_every_story_the_promises_hold(events: list[tuple[m.Event, float]]) -> None:
+    story, ended = Story(), False
+    for event, after in events:
+        before = story.model
+        story.on(event, after=after)
+        assert not (ended and story.does(m.Launch)), "nothing starts after the end"
+        if story.does(m.BuryLogin):
+            assert isinstance(event, page.LoggedOut), "only a logout buries a login"
+        if story.does(m.Save):
+            assert story.model.state is SessionState.CONNECTED
+            assert story.model.account is not None
+            assert not before.saving, "saves do not overlap"
+        if story.model.qr is not None:
+            assert story.model.state in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT)
+        assert sum(isinstance(action, m.Shutdown) for action in story.actions) <= (0 if ended else 1)
+        ended = ended or story.does(m.Shutdown)
+        assert "2@x" not in repr((story.model, story.actions)), "no code in any repr"
+        assert "4915112345678" not in repr((story.model, story.actions)), "no full number in any repr"

@@ -1,0 +1,200 @@
+"""status.session, Events, terminal and JSON lines: what is told, and what never is."""
+
+import asyncio
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from unit.worker.fake_kube import FakeKube
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_session.worker_env import ResourceIdentity
+from whatsapp_worker import keeper, model, pod, reporter, terminal, view
+from whatsapp_worker.page import events as page
+
+RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
+ACCOUNT = page.Account("4915112345678:3@c.us", "Support", "android")
+SAVED = model.Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
+AWAITING = model.Model(
+    state=SessionState.AWAITING_LINK,
+    since=1_767_225_600.0,
+    qr=model.ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2),
+)
+CONNECTED = model.Model(
+    state=SessionState.CONNECTED,
+    since=1_767_225_600.0,
+    account=ACCOUNT,
+    known_hash=ACCOUNT.hash,
+    saved=SAVED,
+    restored=model.Restored(11, 1_767_225_500.0),
+    web_version="2.3000.1",
+    browser_version="156.0",
+)
+
+
+def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
+    assert view.session(CONNECTED, "uid-pod", {"save": "t"}) == {
+        "podUID": "uid-pod",
+        "state": "Connected",
+        "stateSince": "2026-01-01T00:00:00Z",
+        "account": {"id": "49***78@c.us", "pushName": "Support", "platform": "android", "hash": ACCOUNT.hash},
+        "saved": {
+            "generation": 12,
+            "time": "2026-01-01T00:00:00Z",
+            "bytes": 1834021,
+            "sha256": "digest",
+            "trigger": "Interval",
+        },
+        "restored": {"generation": 11, "time": "2025-12-31T23:58:20Z", "fallback": False},
+        "webVersion": "2.3000.1",
+        "browserVersion": "156.0",
+        "handledRequests": {"save": "t"},
+    }
+
+
+def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
+    told = view.session(AWAITING, "uid-pod", {})
+    assert told["qr"] == {
+        "code": "2@secret",
+        "issuedAt": "2026-01-01T00:00:00Z",
+        "expiresAt": "2026-01-01T00:01:00Z",
+        "attempt": 2,
+    }
+    for state in set(SessionState) - {SessionState.AWAITING_LINK}:
+        assert "qr" not in view.session(replace(AWAITING, state=state), "uid-pod", {})
+
+
+def test_nothing_is_null() -> None:
+    def leaves(value: object) -> list[object]:
+        if isinstance(value, dict):
+            return [leaf for item in value.values() for leaf in leaves(item)]
+        return [value]
+
+    for shown in (model.Model(), AWAITING, CONNECTED):
+        assert None not in leaves(view.session(shown, "uid-pod", {}))
+
+
+def test_all_devices_of_an_account_have_one_hash() -> None:
+    assert ACCOUNT.hash == page.Account("4915112345678@c.us").hash
+    assert len(ACCOUNT.hash) == 16
+
+
+@pytest.mark.parametrize("secret", ["2@secret", "4915112345678", "Support"])
+def test_no_repr_holds_a_code_a_number_or_a_name(secret: str) -> None:
+    assert secret not in repr((AWAITING, CONNECTED, page.Qr("2@secret"), model.Emit("qr", ("2@secret",))))
+
+
+class Told:
+    """A reporter that runs beside the test."""
+
+    def __init__(self) -> None:
+        self.api = FakeKube()
+        self.reporter = reporter.StatusReporter(self.api, RESOURCE)
+        self.task = asyncio.get_running_loop().create_task(self.reporter.run())
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.api.sessions) < count:  # noqa: ASYNC110  a predicate of the fake, not of the product
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def test_a_state_is_told_at_once_and_equal_content_only_once() -> None:
+    told = Told()
+    told.reporter.show(AWAITING)
+    await told.until(1)
+    told.reporter.show(replace(AWAITING, load_failures=3))
+    told.reporter.show(CONNECTED)
+    await told.until(2)
+    await told.end()
+    assert [session["state"] for session in told.api.sessions] == ["AwaitingLink", "Connected"]
+
+
+async def test_refusals_before_the_operator_has_named_the_pod_are_repeated_until_it_has() -> None:
+    told = Told()
+    told.api.refuse = {"apply": [403, 403, 0]}
+    told.reporter.show(CONNECTED)
+    await told.until(1)
+    await told.end()
+
+
+async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
+    told = Told()
+    told.reporter.show(model.Model())
+    await asyncio.sleep(0.1)
+    assert told.api.sessions == []
+    told.reporter.show(CONNECTED)
+    await told.until(1)
+    await told.end()
+    assert told.api.sessions[0]["saved"]["generation"] == 12
+
+
+async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> None:
+    told = Told()
+    told.reporter.show(model.Model(fault=model.Fault(Reason.STORE_UNAVAILABLE, "ENOSPC")))
+    await told.until(1)
+    await told.end()
+
+
+async def test_events_say_what_a_person_cares_about_once() -> None:
+    told = Told()
+    syncing = replace(CONNECTED, state=SessionState.SYNCING, saved=None)
+    faulty = replace(
+        CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=model.Fault(Reason.SNAPSHOT_FAILED, "why")
+    )
+    for shown in (AWAITING, syncing, replace(CONNECTED, saved=None), faulty, replace(faulty, save_failures=2)):
+        told.reporter.show(shown)
+    await told.reporter.finish()
+    await told.end()
+    assert [(event["type"], event["reason"]) for event in told.api.events] == [
+        ("Normal", "DeviceLinked"),
+        ("Normal", "ArchiveVerified"),
+        ("Warning", "SnapshotFailed"),
+    ]
+    event = told.api.events[0]
+    assert event["involvedObject"]["name"] == "support"
+    assert event["metadata"]["namespace"] == "bots"
+    assert ACCOUNT.id not in json.dumps(told.api.events)
+
+
+def test_a_wish_for_a_save_is_handled_once_for_each_time_stamp() -> None:
+    status = reporter.StatusReporter(FakeKube(), RESOURCE)
+    saves: list[int] = []
+    wishes = pod.Wishes(status, lambda: saves.append(1))
+    for wanted in ("", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2025-01-01T00:00:00Z"):
+        wishes.see({"metadata": {"annotations": {pod.SAVE_WISH: wanted} if wanted else {}}})
+    assert len(saves) == 2
+    assert status.handled == {"save": "2026-01-02T00:00:00Z"}
+
+
+def test_the_last_word_of_a_pod_is_json_for_the_operator() -> None:
+    said = json.loads(pod.termination_message(keeper.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, "gone")))
+    assert said == {"reason": "ArchiveMissing", "message": "gone", "exitCode": 3}
+    assert "reason" not in json.loads(pod.termination_message(keeper.Outcome(ExitCode.DONE, None, "stopped")))
+
+
+def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None:
+    stream = io.StringIO()
+    shown = terminal.Terminal(stream)
+    for current in (model.Model(), AWAITING, AWAITING, replace(AWAITING, load_failures=1), CONNECTED):
+        shown.show(current)
+    text = stream.getvalue()
+    assert text.count("code 2, valid for about 60 s") == 1
+    assert text.count("waiting for a phone") == 1
+    assert "connected as 49***78@c.us" in text
+    assert "2@secret" not in text, "drawn, not written"
+    assert "saved: generation 12, 1.8 MB" in text
+
+
+def test_json_lines_tell_states_saves_and_faults_without_the_code() -> None:
+    stream = io.StringIO()
+    lines = terminal.EventLines(stream)
+    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=model.Fault(Reason.CONFLICT, "why"))):
+        lines.show(current)
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in told] == ["state", "state", "saved", "fault"]
+    assert "2@secret" not in stream.getvalue()

@@ -1,0 +1,162 @@
+"""Switches, settings and the command line: what is passed on, and how wrong input is answered."""
+
+import json
+import pathlib
+
+import pytest
+
+from whatsapp_worker import app, auth, client, errors, flags, records
+from whatsapp_worker.auth import local
+from whatsapp_worker.page import contract, events
+
+POD = flags.Environment("/usr/bin/chromium", sandbox=False, small_shm=True)
+LAPTOP = flags.Environment("/usr/bin/chromium", sandbox=True, small_shm=False)
+
+
+def test_there_is_one_list_of_disabled_features_with_all_names() -> None:
+    given = flags.arguments(POD, ["--disable-features=Mine,MediaRouter", "--mute-audio"])
+    lists = [argument for argument in given if argument.startswith("--disable-features=")]
+    assert len(lists) == 1
+    names = lists[0].removeprefix("--disable-features=").split(",")
+    assert set(names) == {*flags.PLAYWRIGHT_DISABLED, *flags.STORAGE_FEATURES, "Mine"}
+    assert len(names) == len(set(names))
+    assert "--mute-audio" in given
+    assert flags.FLUSH in given
+
+
+def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
+    assert "--disable-setuid-sandbox" in flags.arguments(POD, [])
+    assert "--disable-setuid-sandbox" not in flags.arguments(LAPTOP, [])
+    assert "--disable-dev-shm-usage" in flags.unwanted_defaults(LAPTOP)
+    assert "--disable-dev-shm-usage" not in flags.unwanted_defaults(POD)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--remote-debugging-port=1", "--user-data-dir=/x", "--load-extension=/x", "--disable-web-security", "url"],
+)
+def test_a_switch_that_opens_or_moves_the_profile_is_refused_by_name(argument: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=argument.partition("=")[0]):
+        flags.arguments(POD, [argument])
+
+
+def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.ConfigurationError, match="cannot be run"):
+        flags.environment({flags.EXECUTABLE: str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--auth", "remote"], "needs a store"),
+        (["run", "--auth", "remote", "--store", "ftp:x"], "use file:DIRECTORY"),
+        (["run", "--auth", "remote", "--store", "file:x", "--client-id", "../x"], "letters, digits"),
+        (["run", "--auth", "remote", "--store", "file:x", "--backup-sync-interval", "59s"], "at least 60 seconds"),
+        (["run", "--auth", "local", "--client-id", "a b"], "letters, digits"),
+        (["run", "--backup-sync-interval", "soon"], "is not a duration"),
+        (["run", "--browser-arg=--user-data-dir=/x"], "--user-data-dir is not allowed"),
+    ],
+)
+def test_wrong_input_is_one_sentence_and_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+
+
+def test_the_help_names_every_flag_signal_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app.main(["run", "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("--auth", "--store", "--client-id", "--events", "file:DIRECTORY", "USR1", "Exit codes"):
+        assert word in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "--auth", "magic"]])
+def test_an_unknown_command_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app.main(arguments)
+    assert ended.value.code == 2
+    capsys.readouterr()
+
+
+def test_the_guides_names_of_directories_are_kept(tmp_path: pathlib.Path) -> None:
+    assert auth.LocalAuth(data_path=tmp_path).profile == tmp_path / "session"
+    assert auth.LocalAuth("one", tmp_path).profile == tmp_path / "session-one"
+    assert auth.RemoteAuth("file:/x", data_path=tmp_path).profile == tmp_path / "RemoteAuth"
+    assert auth.RemoteAuth("file:/x", "one", tmp_path).profile == tmp_path / "RemoteAuth-one"
+    assert auth.LocalAuth().profile.parent.name == ".wwebjs_auth"
+
+
+def test_a_client_without_a_strategy_is_noauth_and_knows_its_events() -> None:
+    made = client.Client()
+    assert isinstance(made._auth, auth.NoAuth)
+    for name in client.EVENTS:
+        made.on(name, lambda *_: None)
+    with pytest.raises(ValueError, match="there is no event 'reday'"):
+        made.on("reday", lambda: None)
+
+
+def test_without_kubernetes_an_owner_is_host_boot_process_and_data_path() -> None:
+    owner = client.local_owner("/data")
+    assert owner.data_path == "/data"
+    assert owner.pid > 0
+    assert owner.start_time > 0
+    assert owner.boot_id
+    assert owner.same_session(records.Owner(host=owner.host, boot_id=owner.boot_id, data_path="/data"))
+
+
+def test_a_file_replaces_parts_of_the_page_contract(tmp_path: pathlib.Path) -> None:
+    override = tmp_path / "contract.json"
+    override.write_text(
+        json.dumps({"objects": {"socket": {"modules": ["New"], "path": "", "members": [], "neededFor": "session"}}})
+    )
+    table = contract.load(override)
+    assert table["objects"]["socket"]["modules"] == ["New"]
+    assert table["objects"]["conn"] == contract.load()["objects"]["conn"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"typo": 1}'])
+def test_a_wrong_page_contract_is_answered_with_its_name(tmp_path: pathlib.Path, text: str) -> None:
+    override = tmp_path / "contract.json"
+    override.write_text(text)
+    with pytest.raises(errors.ConfigurationError, match=r"contract\.json"):
+        contract.load(override)
+
+
+def test_a_word_of_the_page_that_is_not_known_is_unknown_and_no_crash() -> None:
+    found = events.facts({"state": "BRAND_NEW", "account": None})
+    assert found.state is events.SocketState.UNKNOWN
+    assert events.parse({"kind": "brand new"}) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "out"),
+    [
+        ("https://web.whatsapp.com/?post_logout=1&logout_reason=0", True),
+        ("https://web.whatsapp.com/", False),
+        ("https://web.whatsapp.com/?post_logout=0", False),
+    ],
+)
+def test_the_address_after_a_logout_is_recognised(url: str, out: bool) -> None:
+    assert events.is_logged_out_address(url, "post_logout") is out
+
+
+def test_a_stale_lock_of_a_dead_process_goes_and_a_living_one_stays(tmp_path: pathlib.Path) -> None:
+    import os
+    import socket
+
+    lock = tmp_path / "SingletonLock"
+    lock.symlink_to(f"{socket.gethostname()}-{2**22 + 1}")
+    local.clear_locks(tmp_path)
+    assert not lock.is_symlink()
+    for target in (f"{socket.gethostname()}-{os.getpid()}", "another-host-1"):
+        lock.symlink_to(target)
+        with pytest.raises(errors.ConfigurationError, match="is in use by process"):
+            local.clear_locks(tmp_path)
+        assert lock.is_symlink()
+        lock.unlink()
