@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
 from collections.abc import Iterator
 
@@ -29,8 +30,15 @@ def wanted(session: pytest.Session) -> list[scenarios.Scenario]:
 
 
 @pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenarios.Runs]:
-    modules = packages.installed()
+def modules() -> pathlib.Path:
+    """Return the folder with the unmodified library."""
+    return packages.installed()
+
+
+@pytest.fixture(scope="session")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, modules: pathlib.Path
+) -> Iterator[scenarios.Runs]:
     base = tmp_path_factory.mktemp("conformance")
 
     def place(name: str) -> peer.Place:

@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +72,9 @@ class Peer:
     def __init__(self, place: Place, simulator: Running, auth: str, **options: object) -> None:
         data = place.directory / "data"
         data.mkdir(parents=True, exist_ok=True)
-        arguments = [*simulator.browser_args(), "--disable-background-networking"]
+        further = options.pop("puppeteer_args", [])
+        assert isinstance(further, list)
+        arguments = [*simulator.browser_args(), *further]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")
         config = {
@@ -83,14 +86,14 @@ class Peer:
             "args": arguments,
             "options": options,
         }
-        temporary = place.directory / "tmp"
-        temporary.mkdir(exist_ok=True)
+        # Chromium puts a socket there, whose path must be short.
+        self._temporary = tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True)
         self._begun = time.monotonic()
         self._errors = (place.directory / "stderr").open("a+")
         self.process = subprocess.Popen(
             ["node", str(HERE / "peer.js"), json.dumps(config)],
             cwd=data,  # the one directory with which the library's own stores work
-            env={**os.environ, "NODE_PATH": str(place.modules), "TMPDIR": str(temporary)},
+            env={**os.environ, "NODE_PATH": str(place.modules), "TMPDIR": self._temporary.name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -129,8 +132,8 @@ class Peer:
     def wait_for(self, event: str, seconds: float = 40, number: int = 1) -> Said:
         """Return the first (or n-th) event of this name; raise SilentError."""
         if not self.heard(lambda said: sum(item.event == event for item in said) >= number, seconds):
-            names = [item.event for item in self.said() if item.event != "loading_screen"]
-            raise SilentError(f"no {event} (number {number}) within {seconds:g} s; it said {names}; {self.errors()}")
+            told = [(i.event, i.details.get("error")) for i in self.said() if i.event != "loading_screen"]
+            raise SilentError(f"no {event} (number {number}) within {seconds:g} s; it said {told}; {self.errors()}")
         return self.said(event)[number - 1]
 
     def says_nothing(self, event: str, seconds: float, beyond: int = 0) -> bool:
@@ -185,6 +188,7 @@ class Peer:
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+        self._temporary.cleanup()
 
 
 @contextlib.contextmanager
