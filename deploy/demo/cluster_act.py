@@ -28,18 +28,19 @@ class ClusterAct:
     def play(self) -> None:
         """Run the act; raises StoryError with the step that failed."""
         narrator, store = self._narrator, self._store
-        with narrator.step("cluster up: Kubernetes built from source, its own containerd, one node"):
+        with narrator.step("cluster up: real Kubernetes, its own containerd, one node"):
             provider = native.Native(store)
             cluster = provider.up(CLUSTER, 1)
         kubectl = Kubectl(binaries.program(store, "kubectl"), cluster.kubeconfig)
         with narrator.step("images into the cluster"):
-            for archive in images.build(store):
+            archives = images.build(store)
+            for archive in archives:
                 provider.import_image(CLUSTER, archive)
         with ExitStack() as stack:
             with narrator.step("a simulator of WhatsApp Web as a pod (the real site is not reachable from a test)"):
                 target = stack.enter_context(installation.simulator(kubectl))
             with narrator.step("helm install: CRDs, roles, admission policy, operator"):
-                installation.install_chart(binaries.program(store, "helm"), kubectl, target)
+                installation.install_chart(binaries.program(store, "helm"), kubectl, target, archives)
             try:
                 self._tell(kubectl, target.admin)
             except (StoryError, client.WaitedInVainError) as error:

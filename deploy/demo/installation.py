@@ -5,7 +5,7 @@ that they can be applied unchanged.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +44,13 @@ def simulator(kubectl: Kubectl) -> Iterator[Simulator]:
         yield Simulator(service_ip, admin.tls().spki, admin)
 
 
-def install_chart(helm: Path, kubectl: Kubectl, target: Simulator) -> None:
-    """Install or upgrade the chart, workers pointed at the simulator, and wait until the operator is ready."""
+def install_chart(helm: Path, kubectl: Kubectl, target: Simulator, archives: Sequence[Path]) -> None:
+    """Install or upgrade the chart, workers pointed at the simulator, and wait until the operator is ready.
+
+    The images keep one tag, so the archives' names (they hold a digest of the content) say whether to restart.
+    """
     values = {
+        "podAnnotations": {"whatsapp-operator.dev/images": " ".join(sorted(archive.stem for archive in archives))},
         "image": {"repository": "docker.io/library/whatsapp-session-operator", "tag": TAG, "pullPolicy": "Never"},
         "worker": {
             "image": {"repository": "docker.io/library/whatsapp-session-worker", "tag": TAG, "pullPolicy": "Never"},

@@ -31,3 +31,14 @@ def world(cluster: LocalCluster) -> Iterator[World]:
     with installation.simulator(kubectl) as target:
         installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, target)
         yield World(kubectl, target.admin)
+
+
+@pytest.fixture(scope="session")
+def world(cluster: LocalCluster) -> Iterator[World]:
+    """Give the cluster with simulator and product installed, images built from our Dockerfiles."""
+    archives = images.build(cluster.store)
+    cluster.import_archives(archives)
+    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
+    with installation.simulator(kubectl) as simulator:
+        installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, simulator, archives)
+        yield World(kubectl, simulator.admin)
