@@ -13,3 +13,16 @@ def exclusive(directory: Path, name: str) -> Iterator[None]:
     with (directory / f"{name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def attempt(directory: Path, name: str) -> Iterator[bool]:
+    """Hold the lock `name` if nobody else does; give whether it is held."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f"{name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

@@ -2,35 +2,30 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
-from deploy.local import binaries, images
+from deploy.local import binaries, cache, images, locking
 from e2e.local_cluster import LocalCluster, start
 from e2e.world import World
 
 
+_NAMES = ("wso-test", "wso-test2", "wso-test3", "wso-test4")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[LocalCluster]:
-    """Give a cluster of this run's own; WSO_E2E_KEEP=1 leaves it up for the next run."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    name = f"wso-test-{worker}" if worker else "wso-test"
-    local = start(name)
-    yield local
-    if not os.environ.get("WSO_E2E_KEEP"):
-        local.provider.down(name)
-
-
-@pytest.fixture(scope="session")
-def world(cluster: LocalCluster) -> Iterator[World]:
-    """Give the cluster with the product installed in it, workers pointed at a simulator."""
-    cluster.import_archives(images.build(cluster.store))
-    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
-    with installation.simulator(kubectl) as target:
-        installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, target)
-        yield World(kubectl, target.admin)
+    """Give a cluster that no other run on this machine uses; WSO_E2E_KEEP=1 leaves it up for the next run."""
+    with ExitStack() as held:
+        locks = cache.locate().locks
+        name = next(name for name in _NAMES if held.enter_context(locking.attempt(locks, f"run-{name}")))
+        local = start(name)
+        yield local
+        if not os.environ.get("WSO_E2E_KEEP"):
+            local.provider.down(name)
 
 
 @pytest.fixture(scope="session")
