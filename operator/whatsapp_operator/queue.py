@@ -80,9 +80,9 @@ class Schedule(Generic[K]):
 
     def _release(self, key: K, again: float | None) -> None:
         self._busy.discard(key)
-        if again is not None:
-            self.add(key, again)
-        if key in self._due:
+        times = [at for at in (again, self._due.get(key)) if at is not None]
+        if times:
+            self._due[key] = min(times)
             self._push(key, self._due[key])
 
     def _push(self, key: K, at: float) -> None:

@@ -1,0 +1,141 @@
+"""A fake of the operator's seam to the API server; the same contract tests run on it and on the real one.
+
+It knows what the operator relies on: unique names, UIDs, resource versions, graceful deletion of scheduled pods,
+preconditions, and server-side apply with an owner for each top-level field of a status.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from whatsapp_operator.errors import Conflict, Refused
+from whatsapp_operator.kube import Ref, ref_of
+
+Manifest = dict[str, Any]
+
+
+class Killed(BaseException):
+    """The operator's process ended here."""
+
+
+@dataclass
+class FakeKube:
+    """Objects in memory. ``before_call`` and ``after_call`` get the number of the call and may raise."""
+
+    objects: dict[Ref, Manifest] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    before_call: Callable[[int], None] = lambda number: None
+    after_call: Callable[[int], None] = lambda number: None
+    refuse: Callable[[Manifest], str | None] = lambda manifest: None
+    """What admission says to the creation of an object; None lets it pass."""
+    writes: int = 0
+    _owned: dict[tuple[Ref, str], set[str]] = field(default_factory=dict)
+    _number: int = 0
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """Return a copy of the object."""
+        return self._called("get", ref, lambda: copy.deepcopy(self.objects.get(ref)))
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create the object, or say why not."""
+        return self._called("create", ref_of(manifest), lambda: self._create(manifest, dry_run))
+
+    async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+        """Apply the manifest for a field manager."""
+        return self._called("apply", ref_of(manifest), lambda: self._apply(manifest, manager, subresource))
+
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
+        """Delete the object with this UID."""
+        self._called("delete", ref, lambda: self._delete(ref, uid, grace))
+
+    def put(self, manifest: Manifest) -> Manifest:
+        """Make an object as somebody else."""
+        return self._create(manifest, dry_run=False)
+
+    def touch(self, ref: Ref, change: Callable[[Manifest], None]) -> None:
+        """Change an object as somebody else."""
+        change(self.objects[ref])
+        self._stamp(self.objects[ref])
+
+    def _called(self, verb: str, ref: Ref, act: Callable[[], Any]) -> Any:
+        number = len(self.calls)
+        self.calls.append(f"{verb} {ref.kind}/{ref.name}")
+        self.before_call(number)
+        result = act()
+        self.after_call(number)
+        return result
+
+    def _create(self, manifest: Manifest, dry_run: bool) -> Manifest:
+        ref = ref_of(manifest)
+        if ref in self.objects:
+            raise Conflict(409, f"{ref} already exists")
+        refusal = self.refuse(manifest)
+        if refusal is not None:
+            raise Refused(403, refusal)
+        made = copy.deepcopy(manifest)
+        self._number += 1
+        made["metadata"] |= {
+            "uid": f"uid-{self._number}",
+            "generation": 1,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        }
+        self._stamp(made)
+        if not dry_run:
+            self.objects[ref] = made
+        return copy.deepcopy(made)
+
+    def _apply(self, manifest: Manifest, manager: str, subresource: str) -> Manifest:
+        ref = ref_of(manifest)
+        old = self.objects.get(ref)
+        if old is None:
+            if subresource:
+                raise Refused(404, f"{ref} not found")
+            return self._create(manifest, dry_run=False)
+        version = manifest["metadata"].get("resourceVersion")
+        if version is not None and version != old["metadata"]["resourceVersion"]:
+            raise Conflict(409, f"{ref} was changed")
+        new = copy.deepcopy(old)
+        if subresource:
+            self._apply_status(new, manifest, manager)
+        else:
+            for part in ("labels", "annotations", "ownerReferences"):
+                if part in manifest["metadata"]:
+                    new["metadata"][part] = copy.deepcopy(manifest["metadata"][part])
+            for part, value in manifest.items():
+                if part != "metadata":
+                    merged = new.get(part, {}) | value if isinstance(value, dict) else value
+                    new[part] = copy.deepcopy(merged)
+        if new != old:
+            self._stamp(new)
+            self.objects[ref] = new
+        return copy.deepcopy(self.objects[ref])
+
+    def _apply_status(self, new: Manifest, manifest: Manifest, manager: str) -> None:
+        wanted = manifest.get("status") or {}
+        status = new.setdefault("status", {})
+        mine = self._owned.setdefault((ref_of(manifest), manager), set())
+        for name in mine - wanted.keys():
+            status.pop(name, None)
+        status |= copy.deepcopy(wanted)
+        mine.clear()
+        mine |= wanted.keys()
+
+    def _delete(self, ref: Ref, uid: str, grace: int | None) -> None:
+        found = self.objects.get(ref)
+        if found is None:
+            return
+        if found["metadata"]["uid"] != uid:
+            raise Conflict(409, f"{ref} has another UID")
+        scheduled = ref.kind == "Pod" and "nodeName" in found["spec"]
+        if scheduled and grace != 0:
+            if "deletionTimestamp" not in found["metadata"]:
+                found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+                self._stamp(found)
+            return
+        del self.objects[ref]
+        self.writes += 1
+
+    def _stamp(self, manifest: Manifest) -> None:
+        self.writes += 1
+        manifest["metadata"]["resourceVersion"] = str(self.writes)

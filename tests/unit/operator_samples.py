@@ -1,0 +1,109 @@
+"""Values that the operator's unit tests start from."""
+
+from typing import Any
+
+from whatsapp_operator import desired
+from whatsapp_operator.observed import (
+    Observed,
+    Pod,
+    Session,
+    Store,
+    parse_pod,
+    parse_session_resource,
+    parse_store_resource,
+)
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+NAMESPACE, NAME, UID, POD_UID = "bots", "support", "session-uid", "pod-uid"
+NOON = "2026-01-01T12:00:00Z"
+NOON_SECONDS = 1767268800.0
+DEFAULTS = desired.WorkerDefaults(image="worker:1", cluster="cluster-uid")
+
+
+def session_resource(spec: Manifest | None = None, status: Manifest | None = None, **metadata: Any) -> Manifest:
+    """Return a WhatsAppSession as the API returns it."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.SESSION_KIND,
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "uid": UID,
+            "generation": 3,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            **metadata,
+        },
+        "spec": spec or {},
+        "status": status or {},
+    }
+
+
+def session(spec: Manifest | None = None, status: Manifest | None = None, **metadata: Any) -> Session:
+    """Return a parsed session."""
+    return parse_session_resource(session_resource(spec, status, **metadata))
+
+
+def store_resource(**spec: Any) -> Manifest:
+    """Return a SessionStore as the API returns it."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.STORE_KIND,
+        "metadata": {"name": "default", "namespace": NAMESPACE},
+        "spec": {"filesystem": {"claimName": "archives"}, **spec},
+    }
+
+
+def store(**spec: Any) -> Store:
+    """Return a parsed store."""
+    return parse_store_resource(store_resource(**spec))
+
+
+def pod_resource(made: Manifest | None = None, **status: Any) -> Manifest:
+    """Return the worker pod as the API returns it, by default running since noon."""
+    manifest = made or desired.pod(session(), store(), DEFAULTS)
+    manifest["metadata"]["uid"] = POD_UID
+    manifest["spec"]["nodeName"] = "node-1"
+    return {**manifest, "status": status or running()}
+
+
+def running(since: str = NOON) -> Manifest:
+    """Return the status of a pod that runs."""
+    state = {"name": "worker", "restartCount": 0, "state": {"running": {"startedAt": since}}}
+    return {"phase": "Running", "containerStatuses": [state]}
+
+
+def waiting(reason: str, message: str = "", ended: Manifest | None = None) -> Manifest:
+    """Return the status of a pod whose container waits."""
+    now = {"waiting": {"reason": reason, "message": message}}
+    state: Manifest = {"name": "worker", "restartCount": 1, "state": now}
+    if ended is not None:
+        state["lastState"] = {"terminated": ended}
+    return {"phase": "Running", "containerStatuses": [state]}
+
+
+def terminated(code: int, message: str = "", phase: str = "Succeeded", **more: Any) -> Manifest:
+    """Return the status of a pod that has ended."""
+    ended = {"exitCode": code, "message": message, "startedAt": "2026-01-01T11:59:30Z", "finishedAt": NOON, **more}
+    return {"phase": phase, "containerStatuses": [{"name": "worker", "state": {"terminated": ended}}]}
+
+
+def pod(made: Manifest | None = None, **status: Any) -> Pod:
+    """Return the parsed worker pod."""
+    return parse_pod(pod_resource(made, **status), NAME, UID)
+
+
+def report(state: str, **more: Any) -> Manifest:
+    """Return a status with what the worker of the sample pod says."""
+    return {
+        "worker": {"podUID": POD_UID},
+        "session": {"podUID": POD_UID, "state": state, "stateSince": "2026-01-01T12:00:05Z", **more},
+    }
+
+
+def observed(state: str | None = None, spec: Manifest | None = None, **more: Any) -> Observed:
+    """Return an observation: with a state, of a running worker that reports it."""
+    status = {} if state is None else report(state, **more)
+    return Observed(session(spec, status), None if state is None else pod(), store())

@@ -1,0 +1,330 @@
+"""The manifests of a session."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from unit import operator_samples as samples
+from whatsapp_operator import desired, merge
+from whatsapp_session import names, worker_env
+
+Manifest = dict[str, Any]
+
+WORKER_ENV = {
+    "WHATSAPP_AUTH_STRATEGY": "RemoteAuth",
+    "WHATSAPP_BACKUP_SYNC_INTERVAL_SECONDS": "300",
+    "WHATSAPP_BROWSER_CHANNEL": "chromium",
+    "WHATSAPP_BROWSER_URL": "https://web.whatsapp.com/",
+    "WHATSAPP_CLIENT_ID": "support",
+    "WHATSAPP_CLUSTER_UID": "cluster-uid",
+    "WHATSAPP_DATA_PATH": "/var/lib/whatsapp/data",
+    "WHATSAPP_GENERATIONS": "3",
+    "WHATSAPP_HEALTH_PORT": "8080",
+    "WHATSAPP_INTEROP": "EverySave",
+    "WHATSAPP_LEASE_DURATION_SECONDS": "60",
+    "WHATSAPP_LINKING_METHOD": "QRCode",
+    "WHATSAPP_LINKING_TIMEOUT_SECONDS": "1800",
+    "WHATSAPP_SESSION_NAME": "support",
+    "WHATSAPP_SESSION_UID": "session-uid",
+    "WHATSAPP_STORE": "file:/var/lib/whatsapp/store",
+}
+DOWNWARD = {
+    "WHATSAPP_NODE_NAME": "spec.nodeName",
+    "WHATSAPP_POD_NAME": "metadata.name",
+    "WHATSAPP_POD_NAMESPACE": "metadata.namespace",
+    "WHATSAPP_POD_UID": "metadata.uid",
+}
+OWNER = {
+    "apiVersion": "whatsapp-operator.dev/v1alpha1",
+    "kind": "WhatsAppSession",
+    "name": "support",
+    "uid": "session-uid",
+    "blockOwnerDeletion": False,
+}
+LABELS = {
+    "app.kubernetes.io/managed-by": "whatsapp-session-operator",
+    "app.kubernetes.io/component": "worker",
+    "whatsapp-operator.dev/session": "support",
+}
+
+
+def probe(path: str, period: int, failures: int) -> Manifest:
+    """Return a probe."""
+    get = {"path": path, "port": "health"}
+    return {"httpGet": get, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
+
+
+def pod(spec: Manifest | None = None, **store: Any) -> Manifest:
+    """Return the pod for a spec."""
+    return desired.pod(samples.session(spec), samples.store(**store), samples.DEFAULTS)
+
+
+def container(manifest: Manifest) -> Manifest:
+    """Return the worker container."""
+    found: Manifest = next(item for item in manifest["spec"]["containers"] if item["name"] == "worker")
+    return found
+
+
+def env(manifest: Manifest) -> dict[str, str]:
+    """Return the worker's plain variables."""
+    return {item["name"]: item["value"] for item in container(manifest)["env"] if "value" in item}
+
+
+def test_the_whole_pod_of_an_empty_spec() -> None:
+    made = pod()
+    digest = made["metadata"]["annotations"].pop(names.ANNOTATION_TEMPLATE_HASH)
+    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
+    token = {
+        "defaultMode": 0o440,
+        "sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+        ],
+    }
+    assert made == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "wa-support",
+            "namespace": "bots",
+            "labels": LABELS | {"whatsapp-operator.dev/store": "default"},
+            "annotations": {
+                "argocd.argoproj.io/ignore-healthcheck": "true",
+                "kubectl.kubernetes.io/default-container": "worker",
+            },
+            "ownerReferences": [OWNER | {"controller": True}],
+        },
+        "spec": {
+            "serviceAccountName": "wa-worker-default",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "OnFailure",
+            "terminationGracePeriodSeconds": 120,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 10001,
+                "runAsGroup": 10001,
+                "fsGroup": 10001,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "tolerations": [
+                {"key": "node.kubernetes.io/not-ready", **lost},
+                {"key": "node.kubernetes.io/unreachable", **lost},
+            ],
+            "containers": [
+                {
+                    "name": "worker",
+                    "image": "worker:1",
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["whatsapp-worker"],
+                    "args": ["run"],
+                    "env": [
+                        *({"name": name, "value": value} for name, value in WORKER_ENV.items()),
+                        *(
+                            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+                            for name, path in DOWNWARD.items()
+                        ),
+                    ],
+                    "ports": [{"name": "health", "containerPort": 8080}],
+                    "startupProbe": probe("/healthz", 2, 60),
+                    "livenessProbe": probe("/healthz", 10, 6),
+                    "readinessProbe": probe("/readyz", 5, 1),
+                    "resources": {},
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "terminationMessagePath": "/dev/termination-log",
+                    "volumeMounts": [
+                        {"name": "data", "mountPath": "/var/lib/whatsapp/data"},
+                        {"name": "tmp", "mountPath": "/tmp"},
+                        {"name": "shm", "mountPath": "/dev/shm"},
+                        {
+                            "name": "kube-api-access",
+                            "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+                            "readOnly": True,
+                        },
+                        {"name": "store", "mountPath": "/var/lib/whatsapp/store"},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "data", "emptyDir": {"sizeLimit": "2Gi"}},
+                {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+                {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
+                {"name": "kube-api-access", "projected": token},
+                {"name": "store", "persistentVolumeClaim": {"claimName": "archives"}},
+            ],
+        },
+    }
+    assert len(digest) == 16
+
+
+def test_the_worker_understands_its_environment() -> None:
+    session = samples.session({"browser": {"args": ["--lang=de"], "userAgent": "Mine/1"}, "clientId": ""})
+    defaults = dataclasses.replace(samples.DEFAULTS, extra_browser_args=("--one",))
+    config = desired.config(session, defaults)
+    environ = {item["name"]: item.get("value", "from the pod") for item in desired.environment(session, defaults)}
+    assert config.resource is not None
+    said = "from the pod"
+    resource = dataclasses.replace(
+        config.resource, pod_name=said, pod_uid=said, node_name=said, namespace="from the pod"
+    )
+    assert worker_env.from_env(environ) == dataclasses.replace(config, resource=resource)
+    assert config.browser_args == ("--lang=de", "--one")
+    assert config.client_id == ""
+
+
+def test_a_store_with_a_path_mounts_that_directory_only() -> None:
+    made = pod(filesystem={"claimName": "archives", "path": "team/a"})
+    assert {"name": "store", "mountPath": names.STORE_DIR, "subPath": "team/a"} in container(made)["volumeMounts"]
+
+
+def test_the_labels_of_a_store_do_not_override_ours() -> None:
+    made = pod(podLabels={"cloud": "yes", names.LABEL_SESSION: "other"})
+    assert made["metadata"]["labels"]["cloud"] == "yes"
+    assert made["metadata"]["labels"][names.LABEL_SESSION] == "support"
+
+
+def test_noauth_has_no_store_and_a_service_account_of_its_own() -> None:
+    made = desired.pod(samples.session({"auth": {"strategy": "NoAuth"}}), None, samples.DEFAULTS)
+    assert made["spec"]["serviceAccountName"] == "wa-worker"
+    assert "WHATSAPP_STORE" not in env(made)
+    assert all("persistentVolumeClaim" not in volume for volume in made["spec"]["volumes"])
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "wa-support"), ("mine", "mine")], ids=["made", "named"])
+def test_localauth_keeps_the_profile_on_a_claim(given: str | None, used: str) -> None:
+    local = {} if given is None else {"claimName": given}
+    session = samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}})
+    made = desired.pod(session, None, samples.DEFAULTS)
+    volume = next(item for item in made["spec"]["volumes"] if item["name"] == "data")
+    assert volume["persistentVolumeClaim"] == {"claimName": used}
+    assert env(made)["WHATSAPP_DATA_PATH"] == "/var/lib/whatsapp/data/.wwebjs_auth"
+    assert (desired.claim(session) is None) == (given is not None)
+
+
+@pytest.mark.parametrize("on_delete", ["Retain", "Delete"])
+def test_a_claim_goes_with_its_session_only_if_asked(on_delete: str) -> None:
+    local = {"onDelete": on_delete, "size": "3Gi", "storageClassName": "fast"}
+    made = desired.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
+    assert made is not None
+    assert ("ownerReferences" in made["metadata"]) == (on_delete == "Delete")
+    assert made["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "3Gi"}},
+        "storageClassName": "fast",
+    }
+
+
+def test_secrets_are_mounted_and_never_in_the_environment() -> None:
+    ref = {"name": "phone", "key": "number"}
+    made = pod({"linking": {"method": "PairingCode", "phoneNumberSecretRef": ref}, "browser": {"proxySecretRef": ref}})
+    secrets = [volume for volume in made["spec"]["volumes"] if "secret" in volume]
+    assert [volume["name"] for volume in secrets] == ["phone-number", "proxy"]
+    assert all(item.get("valueFrom", {}).get("secretKeyRef") is None for item in container(made)["env"])
+    assert env(made)["WHATSAPP_PHONE_NUMBER_FILE"] == "/var/run/secrets/whatsapp/phone-number/value"
+
+
+def test_the_defaults_of_the_operator_reach_every_worker() -> None:
+    defaults = dataclasses.replace(
+        samples.DEFAULTS,
+        host_aliases=({"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]},),
+        extra_browser_args=("--lang=de",),
+        resources={"limits": {"memory": "1Gi"}},
+    )
+    made = desired.pod(samples.session(), samples.store(), defaults)
+    assert made["spec"]["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]}]
+    assert json.loads(env(made)["WHATSAPP_BROWSER_ARGS"]) == ["--lang=de"]
+    assert container(made)["resources"] == {"limits": {"memory": "1Gi"}}
+
+
+def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:
+    made = desired.lease(samples.session(), "pod-uid")
+    assert made == {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": "wa-support",
+            "namespace": "bots",
+            "labels": LABELS,
+            "annotations": {"whatsapp-operator.dev/worker-pod-uid": "pod-uid"},
+            "ownerReferences": [OWNER | {"controller": False}],
+        },
+        "spec": {"leaseDurationSeconds": 60},
+    }
+
+
+def test_the_service_account_carries_the_stores_cloud_identity() -> None:
+    store = samples.store(serviceAccount={"annotations": {"cloud/role": "archives"}})
+    account, binding = desired.access(samples.session(), store)
+    assert account["metadata"]["annotations"] == {"cloud/role": "archives"}
+    assert account["automountServiceAccountToken"] is False
+    assert binding["roleRef"]["name"] == "whatsapp-session-worker"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "wa-worker-default", "namespace": "bots"}]
+    assert "annotations" not in binding["metadata"]
+
+
+def test_a_pod_template_is_merged_by_name_and_path() -> None:
+    made = pod(
+        {
+            "podTemplate": {
+                "metadata": {"labels": {"team": "a"}, "annotations": {"note": "b"}},
+                "spec": {
+                    "nodeSelector": {"disk": "fast"},
+                    "tolerations": [],
+                    "containers": [
+                        {
+                            "name": "worker",
+                            "env": [{"name": "TZ", "value": "UTC"}],
+                            "resources": {"limits": {"memory": "3Gi"}},
+                            "volumeMounts": [{"mountPath": "/tmp", "name": "big"}],
+                        },
+                        {"name": "bot", "image": "bot:1"},
+                    ],
+                    "volumes": [{"name": "big", "emptyDir": {}}],
+                },
+            }
+        }
+    )
+    worker, bot = made["spec"]["containers"]
+    assert made["metadata"]["labels"]["team"] == "a"
+    assert made["metadata"]["annotations"]["note"] == "b"
+    assert made["spec"]["nodeSelector"] == {"disk": "fast"}
+    assert made["spec"]["tolerations"] == []
+    assert bot == {"name": "bot", "image": "bot:1"}
+    assert worker["image"] == "worker:1"
+    assert worker["resources"] == {"limits": {"memory": "3Gi"}}
+    assert env(made) == WORKER_ENV | {"TZ": "UTC"}
+    assert [mount for mount in worker["volumeMounts"] if mount["mountPath"] == "/tmp"] == [
+        {"name": "big", "mountPath": "/tmp"}
+    ]
+    assert [volume["name"] for volume in made["spec"]["volumes"]][-1] == "big"
+
+
+def test_a_variable_is_replaced_as_a_whole() -> None:
+    base = {"env": [{"name": "A", "value": "1"}]}
+    source = {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    assert merge.merged(base, {"env": [source]}) == {"env": [source]}
+
+
+def test_merging_changes_neither_side() -> None:
+    base, overlay = {"a": {"b": 1}}, {"a": {"c": 2}}
+    assert merge.merged(base, overlay) == {"a": {"b": 1, "c": 2}}
+    assert (base, overlay) == ({"a": {"b": 1}}, {"a": {"c": 2}})
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
+    assert desired.template_hash({"a": 1, "b": {"c": 2, "d": 3}}) == desired.template_hash(
+        {"b": {"d": 3, "c": 2}, "a": 1}
+    )
+
+
+def test_the_hash_of_a_released_template_stays_as_it_is() -> None:
+    """An upgrade must not replace every pod: a change here needs a reason and a line in the changelog."""
+    assert desired.wanted(samples.session(), pod()).template_hash == "5465eab0870fe199"

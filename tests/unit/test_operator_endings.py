@@ -1,0 +1,107 @@
+"""What is remembered of a worker that ended."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from unit import operator_samples as samples
+from whatsapp_operator import endings
+from whatsapp_operator.endings import Fate
+from whatsapp_operator.observed import Last, Observed
+
+
+def after(code: int, message: str = "", last: dict[str, Any] | None = None, **more: Any) -> Last:
+    """Return what is remembered after an end."""
+    phase = "Succeeded" if code == 0 else "Failed"
+    pod = samples.pod(**samples.terminated(code, message, phase, **more))
+    session = samples.session(status={"worker": {"last": last or {}}})
+    return endings.remember(Observed(session, pod, samples.store()))
+
+
+def test_the_workers_last_words_are_kept() -> None:
+    last = after(3, '{"reason": "ArchiveMissing", "message": "there is none", "exitCode": 3}')
+    assert (last.end_reason, last.end_message, last.exit_code) == ("ArchiveMissing", "there is none", 3)
+    assert (last.end_time, last.pod_uid, last.failures) == (samples.NOON, samples.POD_UID, 1)
+
+
+@pytest.mark.parametrize("text", ["", "Traceback: secret", "[1]", '{"reason": "Invented"}'], ids=str)
+def test_last_words_that_are_not_understood_are_a_crash_and_not_repeated(text: str) -> None:
+    last = after(1, text)
+    assert (last.end_reason, last.end_message) == ("CrashLoop", None)
+
+
+def test_the_same_end_is_counted_once() -> None:
+    first = after(1)
+    again = after(1, last={"failures": 1, "endReason": "CrashLoop", "podUID": samples.POD_UID, "endTime": samples.NOON})
+    assert (first.failures, again.failures) == (1, 1)
+
+
+def test_ends_in_a_row_are_counted() -> None:
+    assert after(1, last={"failures": 2, "endReason": "CrashLoop", "podUID": "older"}).failures == 3
+    assert after(1, last={"failures": 2, "endReason": "OutOfMemory", "podUID": "older"}).failures == 1
+
+
+def test_a_worker_that_ran_long_begins_a_new_count() -> None:
+    last = {"failures": 5, "endReason": "CrashLoop", "podUID": "older"}
+    assert after(1, last=last, startedAt="2026-01-01T11:00:00Z").failures == 1
+
+
+def test_a_healthy_worker_ends_the_count_and_keeps_what_is_known() -> None:
+    status = samples.report("Connected", account={"hash": "aa"}, saved={"generation": 1})
+    status["worker"]["last"] = {"failures": 5, "endReason": "CrashLoop", "endTime": samples.NOON}
+    observed = Observed(samples.session(status=status), samples.pod(), samples.store())
+    assert endings.remember(observed) == Last(account_hash="aa", linked=True, saved=True)
+
+
+def test_suspending_forgets_why_the_worker_ended() -> None:
+    status = {"worker": {"last": {"endReason": "ArchiveMissing", "endTime": samples.NOON, "linked": True}}}
+    observed = Observed(samples.session({"operatingMode": "Suspended"}, status), None, samples.store())
+    assert endings.remember(observed) == Last(linked=True)
+
+
+def test_a_logout_leaves_no_link_behind() -> None:
+    last = after(0, '{"reason": "LoggedOutFromPhone"}', {"linked": True, "saved": True, "accountHash": "aa"})
+    assert (last.linked, last.saved, last.account_hash) == (False, False, "aa")
+
+
+def test_an_archive_saved_before_a_lost_connection_still_counts() -> None:
+    status = samples.report("Reconnecting") | {"worker": {"podUID": samples.POD_UID, "last": {"saved": True}}}
+    observed = Observed(samples.session(status=status), samples.pod(), samples.store())
+    assert endings.remember(observed).saved is True
+
+
+def test_an_eviction_is_an_end_with_its_own_word() -> None:
+    pod = samples.pod(phase="Failed", reason="Evicted")
+    last = endings.remember(Observed(samples.session(), pod, samples.store()))
+    assert (last.exit_code, last.end_message) == (1, "the pod failed: Evicted")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "fate"),
+    [
+        (0, None, Fate.AGAIN),
+        (0, "Suspended", Fate.AGAIN),
+        (0, "QRExpired", Fate.LINK_EXPIRED),
+        (0, "LoggedOutFromPhone", Fate.LOGGED_OUT),
+        (0, "Superseded", Fate.HELD),
+        (2, None, Fate.HELD),
+        (3, "StoreUnfenced", Fate.HELD),
+        (4, "ClientOutdated", Fate.BACKOFF),
+        (1, None, Fate.BACKOFF),
+        (137, None, Fate.BACKOFF),
+    ],
+    ids=str,
+)
+def test_the_fate_of_each_exit_code(code: int, reason: str | None, fate: Fate) -> None:
+    assert endings.fate(code, reason) is fate
+
+
+def test_a_foreign_pods_end_is_not_ours() -> None:
+    observed = Observed(samples.session(), samples.pod(**samples.terminated(3)), samples.store())
+    assert observed.pod is not None
+    foreign = dataclasses.replace(observed, session=dataclasses.replace(observed.session, uid="other"))
+    from whatsapp_operator.observed import parse_pod
+
+    pod = parse_pod(samples.pod_resource(**samples.terminated(3)), "other-name", "other-uid")
+    assert endings.remember(dataclasses.replace(foreign, pod=pod)) == Last()

@@ -1,0 +1,71 @@
+"""One Event for each change that a person cares about."""
+
+import pytest
+
+from unit import operator_samples as samples
+from whatsapp_operator import events, status
+from whatsapp_operator.observed import Observed
+
+SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+
+
+def told(before: Observed | None, after: Observed) -> list[tuple[str, bool]]:
+    """Return reason and whether it is a warning, of each Event of a change."""
+    old = {} if before is None else status.own_status(before, "hash", "2026-01-01T12:00:00Z")
+    new = status.own_status(after, "hash", "2026-01-01T13:00:00Z")
+    return [(item.reason, item.warning) for item in events.happenings(old, new)]
+
+
+def test_nothing_is_told_when_nothing_changed() -> None:
+    assert told(samples.observed("Connected", **SEEN), samples.observed("Connected", **SEEN)) == []
+
+
+def test_a_start_is_quiet_until_a_person_is_needed() -> None:
+    assert told(None, samples.observed("Claiming")) == []
+    assert told(samples.observed("Claiming"), samples.observed("AwaitingLink")) == [("AwaitingScan", False)]
+
+
+def test_a_link_and_its_first_save_are_told() -> None:
+    waiting, syncing = samples.observed("AwaitingLink"), samples.observed("Syncing")
+    fresh, saved = samples.observed("Connected"), samples.observed("Connected", **SEEN)
+    assert told(waiting, syncing) == [("DeviceLinked", False)]
+    assert told(syncing, fresh) == [("SocketConnected", False)]
+    assert told(fresh, saved) == [("ArchiveVerified", False)]
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (samples.observed("Conflict", **SEEN), "Conflict"),
+        (samples.observed("Frozen", **SEEN), "Frozen"),
+        (samples.observed("Connected", saved={"generation": 1, "overdueSince": samples.NOON}), "BackupOverdue"),
+        (samples.observed("Failed", lastError={"reason": "PageDead", "message": "x"}), "PageDead"),
+    ],
+    ids=["conflict", "frozen", "overdue", "failed"],
+)
+def test_trouble_is_a_warning(after: Observed, reason: str) -> None:
+    assert (reason, True) in told(samples.observed("Connected", **SEEN), after)
+
+
+def test_a_missing_store_is_told_once() -> None:
+    missing = Observed(samples.session(), None, None)
+    assert told(None, missing) == [("StoreNotFound", True)]
+    assert told(missing, missing) == []
+
+
+def test_an_event_that_is_posted_again_after_a_crash_has_the_same_name() -> None:
+    old = status.own_status(samples.observed("AwaitingLink"), "hash", "2026-01-01T12:00:00Z")
+    names = set()
+    for now in ("2026-01-01T13:00:00Z", "2026-01-01T13:00:09Z"):
+        new = status.own_status(samples.observed("Syncing"), "hash", now)
+        (happening,) = events.happenings(old, new)
+        names.add(events.manifest(samples.session(), happening, now)["metadata"]["name"])
+    assert len(names) == 1
+
+
+def test_an_event_is_complete_and_of_bounded_length() -> None:
+    happening = events.Happening("Replacing", "x" * 5000, warning=False, since="1")
+    made = events.manifest(samples.session(), happening, samples.NOON)
+    assert len(made["message"]) <= 1024
+    assert made["involvedObject"]["uid"] == samples.UID
+    assert made["type"] == "Normal"

@@ -1,0 +1,61 @@
+"""The command line."""
+
+import pytest
+
+from whatsapp_operator import app, options
+from whatsapp_operator.errors import UsageError
+
+
+def test_every_option_reaches_its_place() -> None:
+    arguments = ["run", "--worker-image=w:1", "--worker-host-alias=10.0.0.1=a,b", "--worker-extra-browser-arg=--x=1"]
+    more = ["--namespace=one", "--namespace=two", '--worker-resources={"limits": {"memory": "1Gi"}}', "--workers=3"]
+    assert options.parse([*arguments, *more], {}) == options.Options(
+        worker_image="w:1",
+        worker_host_aliases=({"ip": "10.0.0.1", "hostnames": ["a", "b"]},),
+        worker_extra_browser_args=("--x=1",),
+        worker_resources={"limits": {"memory": "1Gi"}},
+        namespaces=("one", "two"),
+        workers=3,
+    )
+
+
+def test_an_option_may_come_from_the_environment() -> None:
+    environ = {"WHATSAPP_OPERATOR_WORKER_IMAGE": "w:2", "WHATSAPP_OPERATOR_NAMESPACE": "one two"}
+    chosen = options.parse(["run"], environ)
+    assert (chosen.worker_image, chosen.namespaces) == ("w:2", ("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "say which image workers run"),
+        (["--worker-image=w", "--worker-host-alias=nonsense"], "must be IP=HOST"),
+        (["--worker-image=w", "--worker-resources=[]"], "must be a JSON object"),
+    ],
+    ids=["no image", "alias", "resources"],
+)
+def test_a_mistake_is_told_in_a_sentence(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        options.parse(["run", *arguments], {})
+
+
+def test_a_mistake_ends_the_command_with_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHATSAPP_OPERATOR_WORKER_IMAGE", raising=False)
+    assert app.main(["run"]) == 2
+    assert "--worker-image" in capsys.readouterr().err
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options.parse(["run", "--help"], {})
+    text = capsys.readouterr().out
+    for option in (
+        "--worker-image",
+        "--worker-host-alias",
+        "--worker-extra-browser-arg",
+        "--namespace",
+        "--kubeconfig",
+    ):
+        assert option in text

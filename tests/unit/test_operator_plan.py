@@ -1,0 +1,183 @@
+"""What the operator does in each situation."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from unit import operator_samples as samples
+from whatsapp_operator import desired, plan
+from whatsapp_operator.observed import Observed, Ownership, Wanted
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason
+
+NOW = samples.NOON_SECONDS
+SUSPENDED = {"operatingMode": "Suspended"}
+GAVE_UP = samples.waiting("CrashLoopBackOff", ended={"exitCode": 3})
+
+
+def wanted(spec: dict[str, Any] | None = None) -> Wanted:
+    """Return what is wanted for a spec."""
+    session = samples.session(spec)
+    return desired.wanted(session, desired.pod(session, samples.store(), samples.DEFAULTS))
+
+
+def marked(spec: dict[str, Any] | None = None, **metadata: Any) -> Observed:
+    """Return a session with a running pod that is marked as its worker."""
+    session = samples.session(spec, {"worker": {"podUID": samples.POD_UID}}, **metadata)
+    return Observed(session, samples.pod(), samples.store())
+
+
+def held(code: int, reason: str, **last: Any) -> Observed:
+    """Return a session without a pod whose worker has ended."""
+    ending = {"exitCode": code, "endReason": reason, "endTime": samples.NOON, "failures": 1} | last
+    ending["templateHash"] = wanted().template_hash
+    return Observed(samples.session(status={"worker": {"last": ending}}), None, samples.store())
+
+
+def steps(observed: Observed, want: Wanted | None = None, now: float = NOW) -> list[str]:
+    """Return the names of the steps."""
+    return [type(action).__name__ for action in plan.plan(observed, want or wanted(), now).actions]
+
+
+START = ["ApplyAccess", "ApplyLease", "CreatePod"]
+
+
+def test_a_session_without_a_pod_gets_rights_a_lease_and_a_pod_in_this_order() -> None:
+    assert steps(Observed(samples.session(), None, samples.store())) == START
+
+
+def test_nothing_is_made_before_the_store_is_there() -> None:
+    assert plan.plan(Observed(samples.session(), None, None), None, NOW) == plan.Plan()
+
+
+def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None:
+    observed = Observed(samples.session(), None, samples.store(), policy=False)
+    assert plan.plan(observed, wanted(), NOW) == plan.Plan(look_again=plan.POLICY_RETRY_SECONDS)
+
+
+def test_localauth_gets_its_claim_before_its_pod() -> None:
+    spec = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
+    session = samples.session(spec)
+    want = desired.wanted(session, desired.pod(session, None, samples.DEFAULTS))
+    assert steps(Observed(session, None, None), want) == ["ApplyAccess", "ApplyClaim", "ApplyLease", "CreatePod"]
+
+
+def test_a_new_pod_is_marked() -> None:
+    observed = Observed(samples.session(), samples.pod(), samples.store())
+    assert plan.plan(observed, wanted(), NOW).actions == (plan.ApplyLease(samples.POD_UID),)
+
+
+def test_a_marked_pod_is_left_alone() -> None:
+    assert plan.plan(marked(), wanted(), NOW) == plan.Plan()
+
+
+def test_a_running_pod_outlives_its_store() -> None:
+    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == plan.Plan()
+
+
+@pytest.mark.parametrize("spec", [None, SUSPENDED], ids=["running", "suspended"])
+@pytest.mark.parametrize("metadata", [{}, {"deletionTimestamp": samples.NOON}], ids=["live", "deleted"])
+def test_a_pod_owned_by_someone_else_is_never_deleted(spec: dict[str, Any] | None, metadata: dict[str, Any]) -> None:
+    observed = marked(spec, **metadata)
+    assert observed.pod is not None
+    foreign = dataclasses.replace(observed.pod, ownership=Ownership.FOREIGN, template_hash="other", phase="Failed")
+    assert plan.plan(dataclasses.replace(observed, pod=foreign), wanted(spec), NOW) == plan.Plan()
+
+
+def test_a_pod_that_is_going_is_waited_for() -> None:
+    observed = marked()
+    assert observed.pod is not None
+    going = dataclasses.replace(observed.pod, deleting=True, template_hash="other")
+    assert plan.plan(dataclasses.replace(observed, pod=going), wanted(), NOW) == plan.Plan()
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (marked(SUSPENDED), Reason.SUSPENDED),
+        (marked(None, deletionTimestamp=samples.NOON), Reason.STOPPING),
+        (dataclasses.replace(marked(), pod=samples.pod(**samples.terminated(0))), Reason.STOPPING),
+        (
+            dataclasses.replace(
+                marked(), pod=samples.pod(**samples.waiting("CrashLoopBackOff", ended={"exitCode": 3}))
+            ),
+            Reason.STOPPING,
+        ),
+    ],
+    ids=["suspended", "deleted", "ended", "gave up"],
+)
+def test_a_pod_goes_when_it_should_not_be(observed: Observed, reason: Reason) -> None:
+    (action,) = plan.plan(observed, wanted(), NOW).actions
+    assert isinstance(action, plan.DeletePod)
+    assert (action.uid, action.reason) == (samples.POD_UID, reason)
+
+
+def test_a_crashed_container_is_left_to_the_node() -> None:
+    crashed = samples.pod(**samples.waiting("CrashLoopBackOff", ended={"exitCode": 1}))
+    assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted(), NOW) == plan.Plan()
+
+
+@pytest.mark.parametrize(
+    ("want", "what"),
+    [
+        (dataclasses.replace(wanted(), template_hash="new", image="worker:2"), "image worker:1 -> worker:2"),
+        (wanted({"browser": {"userAgent": "secret"}}), "changed settings: WHATSAPP_BROWSER_USER_AGENT"),
+        (dataclasses.replace(wanted(), template_hash="new"), "a change of the pod's template"),
+    ],
+    ids=["image", "settings", "else"],
+)
+def test_a_replacement_says_why_and_keeps_values_to_itself(want: Wanted, what: str) -> None:
+    (action,) = plan.plan(marked(), want, NOW).actions
+    assert isinstance(action, plan.DeletePod)
+    assert action.message == f"the worker pod is replaced because of {what}"
+
+
+def test_a_suspended_session_gets_no_pod() -> None:
+    assert steps(Observed(samples.session(SUSPENDED), None, samples.store())) == []
+
+
+def test_a_deleted_session_gets_no_pod() -> None:
+    assert steps(Observed(samples.session(deletionTimestamp=samples.NOON), None, samples.store())) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(2, "BrowserTooOld"), (3, "ArchiveMissing"), (0, "QRExpired"), (0, "LoggedOutFromPhone"), (0, "Superseded")],
+    ids=str,
+)
+def test_a_worker_that_gave_up_is_not_started_again(code: int, reason: str) -> None:
+    assert plan.plan(held(code, reason), wanted(), NOW + 1e6) == plan.Plan()
+
+
+def test_a_changed_template_starts_it_again() -> None:
+    assert steps(held(3, "ArchiveMissing"), wanted({"clientId": "other"})) == START
+
+
+@pytest.mark.parametrize(
+    ("wish", "time", "started"),
+    [
+        ("restart", "2026-01-01T12:00:01Z", True),
+        ("relink", "2026-01-01T12:00:01Z", True),
+        ("restart", "2026-01-01T11:59:59Z", False),
+        ("restart", "now", False),
+        ("save", "2026-01-01T12:00:01Z", False),
+    ],
+    ids=str,
+)
+def test_a_wish_that_is_newer_than_the_end_starts_it_again(wish: str, time: str, started: bool) -> None:
+    observed = held(3, "ArchiveMissing")
+    session = dataclasses.replace(observed.session, annotations={names.wish_annotation(wish): time})
+    assert bool(steps(dataclasses.replace(observed, session=session))) == started
+
+
+@pytest.mark.parametrize(
+    ("code", "failures", "pause"),
+    [(0, 1, 0), (0, 2, 10), (1, 1, 10), (1, 2, 20), (1, 20, 300), (4, 1, 60), (4, 3, 240), (4, 20, 3600)],
+    ids=str,
+)
+def test_the_pause_before_the_next_worker_grows_to_its_limit(code: int, failures: int, pause: int) -> None:
+    observed = held(code, "", failures=failures)
+    if pause:
+        assert plan.plan(observed, wanted(), NOW) == plan.Plan(look_again=pause)
+    assert steps(observed, now=NOW + pause) == START

@@ -1,0 +1,377 @@
+"""One session's life, with the operator killed between any two calls to the API server."""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kube_fake import FakeKube, Killed
+from unit import operator_samples as samples
+from whatsapp_operator import desired
+from whatsapp_operator.errors import Unreachable
+from whatsapp_operator.kube import Ref
+from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+KEY = Key(samples.NAMESPACE, samples.NAME)
+SESSION = Ref(names.SESSION_KIND, samples.NAMESPACE, samples.NAME)
+POD = Ref("Pod", samples.NAMESPACE, names.pod(samples.NAME))
+LEASE = Ref("Lease", samples.NAMESPACE, names.lease(samples.NAME))
+
+
+@dataclass
+class FakeClock:
+    """Time that moves when a test says so."""
+
+    time: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+        return self.time.timestamp()
+
+
+def policy() -> list[Manifest]:
+    """Return the admission policy and its binding."""
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": names.POLICY_NAME}}
+    binding = {"policyName": names.POLICY_NAME, "validationActions": ["Deny"]}
+    return [
+        {**copy.deepcopy(head), "kind": "ValidatingAdmissionPolicy", "spec": {"failurePolicy": "Fail"}},
+        {**copy.deepcopy(head), "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    ]
+
+
+@dataclass
+class Cluster:
+    """A fake cluster with one session, and the operator that serves it."""
+
+    kube: FakeKube = field(default_factory=FakeKube)
+    clock: FakeClock = field(default_factory=FakeClock)
+    defaults: desired.WorkerDefaults = samples.DEFAULTS
+
+    def __post_init__(self) -> None:
+        for manifest in policy():
+            self.kube.put(manifest)
+        self.kube.put(samples.store_resource())
+        self.operator = self.restarted()
+
+    def restarted(self) -> Reconciler:
+        """Return an operator that remembers nothing."""
+        self.operator = Reconciler(self.kube, self.defaults, self.clock)
+        return self.operator
+
+    def make_session(self, spec: Manifest | None = None) -> None:
+        """Make the session."""
+        manifest = samples.session_resource(spec)
+        del manifest["status"]
+        self.kube.put(manifest)
+
+    def look(self) -> float | None:
+        """Reconcile once. The fake never waits, so that no event loop is needed."""
+        work = self.operator.reconcile(KEY)
+        try:
+            work.send(None)
+        except StopIteration as end:
+            again: float | None = end.value
+            return again
+        finally:
+            work.close()
+        raise AssertionError("the fake waited")
+
+    def settle(self) -> None:
+        """Reconcile until nothing is written any more."""
+        for _ in range(10):
+            before = self.kube.writes
+            self.look()
+            if self.kube.writes == before:
+                return
+        raise AssertionError(f"the operator writes on and on: {self.kube.calls[-20:]}")
+
+    @property
+    def status(self) -> Manifest:
+        """Return the session's status."""
+        return dict(self.kube.objects[SESSION].get("status") or {})
+
+    def change(self, ref: Ref, change: Callable[[Manifest], None]) -> None:
+        """Change an object as somebody else."""
+        self.kube.touch(ref, change)
+
+    def pod_runs(self) -> None:
+        """Play the kubelet: the pod is scheduled and runs."""
+
+        def start(pod: Manifest) -> None:
+            pod["spec"]["nodeName"] = "node-1"
+            pod["status"] = samples.running()
+
+        self.change(POD, start)
+
+    def worker_says(self, state: str, **more: Any) -> None:
+        """Play the worker, as its field manager."""
+        uid = self.kube.objects[POD]["metadata"]["uid"]
+        said = {"podUID": uid, "state": state, "stateSince": "2026-01-01T12:00:05Z", **more}
+        head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+        place = {"name": samples.NAME, "namespace": samples.NAMESPACE}
+        body = {**head, "metadata": place, "status": {"session": said}}
+        self.kube._apply(body, names.WORKER_MANAGER, "status")
+
+    def pod_gone(self) -> None:
+        """Play the kubelet: the pod that was stopping is gone."""
+        if "deletionTimestamp" in self.kube.objects[POD]["metadata"]:
+            del self.kube.objects[POD]
+
+
+SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+
+
+def set_spec(**spec: Any) -> Callable[[Manifest], None]:
+    """Return a change of a session's spec."""
+
+    def change(session: Manifest) -> None:
+        session["spec"] |= spec
+        session["metadata"]["generation"] += 1
+
+    return change
+
+
+Stage = Callable[[Cluster], None]
+LIFE: list[tuple[str, Stage]] = [
+    ("created", lambda cluster: cluster.make_session()),
+    ("runs", Cluster.pod_runs),
+    ("waits for a link", lambda cluster: cluster.worker_says("AwaitingLink", qr={"code": "2@x"})),
+    ("is connected", lambda cluster: cluster.worker_says("Connected", **SEEN)),
+    ("is suspended", lambda cluster: cluster.change(SESSION, set_spec(operatingMode="Suspended"))),
+    ("has stopped", Cluster.pod_gone),
+    ("is resumed", lambda cluster: cluster.change(SESSION, set_spec(operatingMode="Running"))),
+    ("runs again", Cluster.pod_runs),
+    ("is changed", lambda cluster: cluster.change(SESSION, set_spec(browser={"userAgent": "New"}))),
+    ("has stopped for the change", Cluster.pod_gone),
+    ("runs the change", Cluster.pod_runs),
+    ("gave up", lambda cluster: cluster.change(POD, lambda pod: pod.update(status=GAVE_UP))),
+    ("has stopped for good", Cluster.pod_gone),
+]
+GAVE_UP = samples.waiting(
+    "CrashLoopBackOff", ended={"exitCode": 3, "message": '{"reason": "ArchiveMissing"}', "finishedAt": samples.NOON}
+)
+
+
+def picture(cluster: Cluster) -> Manifest:
+    """Return the end state without what differs from run to run."""
+    volatile = {"uid", "resourceVersion", "podUID", "holderIdentity"}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items() if key not in volatile}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    lease = cluster.kube.objects.get(LEASE)
+    found = {f"{ref.kind}/{ref.name}": plain(item) for ref, item in cluster.kube.objects.items() if ref.kind != "Event"}
+    if lease is not None:
+        uid = lease["metadata"]["annotations"].get(names.ANNOTATION_WORKER_POD_UID)
+        pod = cluster.kube.objects.get(POD)
+        found["Lease/wa-support"]["metadata"]["annotations"] = {
+            "marks the pod": pod is None or uid == pod["metadata"]["uid"]
+        }
+    return found
+
+
+def live(cluster: Cluster, disturb: Callable[[Cluster], None]) -> Manifest:
+    """Live the whole life; ``disturb`` reconciles after each stage."""
+    for _, stage in LIFE:
+        stage(cluster)
+        disturb(cluster)
+    return picture(cluster)
+
+
+def calls_of_a_life() -> int:
+    """Return how many calls the operator makes in an undisturbed life."""
+    cluster = Cluster()
+    live(cluster, Cluster.settle)
+    return len(cluster.kube.calls)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_the_operator_killed_between_any_two_calls_converges_to_the_same_end(moment: str) -> None:
+    expected = live(Cluster(), Cluster.settle)
+    for fatal in range(calls_of_a_life()):
+        cluster = Cluster()
+
+        def die(number: int, fatal: int = fatal) -> None:
+            if number == fatal:
+                raise Killed
+
+        def survive(cluster: Cluster) -> None:
+            try:
+                cluster.settle()
+            except Killed:
+                cluster.restarted()
+                cluster.settle()
+
+        setattr(cluster.kube, f"{moment}_call", die)
+        assert live(cluster, survive) == expected, f"killed {moment} call {fatal}: {cluster.kube.calls[fatal]}"
+
+
+def test_an_api_server_that_fails_at_any_call_changes_nothing_in_the_end() -> None:
+    expected = live(Cluster(), Cluster.settle)
+    for failing in range(calls_of_a_life()):
+        cluster = Cluster()
+
+        def fail(number: int, failing: int = failing) -> None:
+            if number == failing:
+                raise Unreachable(503, "try again")
+
+        def retry(cluster: Cluster) -> None:
+            try:
+                cluster.settle()
+            except Unreachable:
+                cluster.settle()
+
+        cluster.kube.before_call = fail
+        assert live(cluster, retry) == expected, f"call {failing} failed: {cluster.kube.calls[failing]}"
+
+
+def test_each_event_of_a_life_is_posted_once() -> None:
+    cluster = Cluster()
+    live(cluster, Cluster.settle)
+    reasons = [item["reason"] for ref, item in cluster.kube.objects.items() if ref.kind == "Event"]
+    assert sorted(reasons) == sorted(
+        [
+            "AwaitingScan",
+            "DeviceLinked",
+            "SocketConnected",
+            "ArchiveVerified",
+            "Suspended",
+            "Replacing",
+            "ArchiveMissing",
+        ]
+    )
+
+
+def test_a_look_at_a_settled_session_writes_nothing() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    before = len(cluster.kube.calls)
+    cluster.look()
+    assert {call.split()[0] for call in cluster.kube.calls[before:]} == {"get"}
+
+
+def test_a_report_that_arrives_while_an_old_one_is_cleared_survives() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    cluster.change(POD, lambda pod: pod.update(status=samples.running(since="2026-01-01T13:00:00Z")))
+
+    def report_now(number: int) -> None:
+        if cluster.kube.calls[number].startswith("apply WhatsAppSession") and not said:
+            said.append(number)
+            cluster.worker_says("Claiming", webVersion="new")
+
+    said: list[int] = []
+    cluster.kube.after_call = report_now
+    with pytest.raises(Exception, match="was changed"):
+        cluster.look()
+    assert cluster.status["session"]["webVersion"] == "new"
+
+
+def test_a_pod_of_a_session_that_is_gone_is_stopped() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    del cluster.kube.objects[SESSION]
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[POD]["metadata"]
+
+
+def test_a_foreign_pod_is_left_alone_when_its_namesake_goes() -> None:
+    cluster = Cluster()
+    foreign = cluster.kube.put({"kind": "Pod", "metadata": {"name": POD.name, "namespace": POD.namespace}, "spec": {}})
+    cluster.make_session()
+    cluster.settle()
+    assert cluster.status["phase"] == "Failed"
+    del cluster.kube.objects[SESSION]
+    cluster.settle()
+    assert cluster.kube.objects[POD] == foreign
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('pods "wa-support" is forbidden: exceeded quota: small', "QuotaExceeded"),
+        ("admission webhook says no", "InvalidPodTemplate"),
+    ],
+    ids=["quota", "webhook"],
+)
+def test_a_refused_pod_is_one_condition_and_tried_again_later(said: str, reason: str) -> None:
+    cluster = Cluster()
+    cluster.kube.refuse = lambda manifest: said if manifest["kind"] == "Pod" else None
+    cluster.make_session()
+    assert cluster.look() == 60
+    writes = cluster.kube.writes
+    assert cluster.look() == 60
+    assert cluster.kube.writes == writes
+    assert reason in {item["reason"] for item in cluster.status["conditions"]}
+    cluster.kube.refuse = lambda manifest: None
+    cluster.settle()
+    assert cluster.status["phase"] == "Starting"
+
+
+@pytest.mark.parametrize(
+    "weaken",
+    [
+        lambda kube: kube.objects.pop(Ref("ValidatingAdmissionPolicy", "", names.POLICY_NAME)),
+        lambda kube: kube.objects.pop(Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)),
+        lambda kube: kube.objects[Ref("ValidatingAdmissionPolicy", "", names.POLICY_NAME)]["spec"].update(
+            failurePolicy="Ignore"
+        ),
+        lambda kube: kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]["spec"].update(
+            validationActions=["Audit"]
+        ),
+    ],
+    ids=["no policy", "no binding", "fails open", "audits only"],
+)
+def test_no_rights_are_granted_without_a_policy_that_denies(weaken: Callable[[FakeKube], Any]) -> None:
+    cluster = Cluster()
+    weaken(cluster.kube)
+    cluster.make_session()
+    cluster.settle()
+    assert not {"RoleBinding", "ServiceAccount", "Pod"} & {ref.kind for ref in cluster.kube.objects}
+    assert "PolicyMissing" in {item["reason"] for item in cluster.status["conditions"]}
+
+
+def test_a_new_image_replaces_the_pod_gracefully() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    cluster.restarted()
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[POD]["metadata"]
+    cluster.pod_gone()
+    cluster.settle()
+    assert cluster.kube.objects[POD]["spec"]["containers"][0]["image"] == "worker:2"
+
+
+def test_a_held_worker_is_started_when_its_pause_is_over() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.change(POD, lambda pod: pod.update(status=samples.terminated(4, '{"reason": "ClientOutdated"}', "Failed")))
+    cluster.settle()
+    assert POD not in cluster.kube.objects
+    assert cluster.look() == 60
+    cluster.clock.time += timedelta(seconds=60)
+    cluster.settle()
+    assert POD in cluster.kube.objects

@@ -1,0 +1,213 @@
+"""Conditions and phase are those of the design's table."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unit import operator_samples as samples
+from whatsapp_operator import endings, status
+from whatsapp_operator.observed import Last, Observed, Trouble
+from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
+
+TABLE = Path(__file__).with_name("conditions-table.md")
+SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+LAST = {"linked": True, "saved": True, "accountHash": "aa"}
+
+
+def ended(code: int, reason: str) -> Observed:
+    """Return a session whose worker has ended and whose pod has gone."""
+    last = LAST | {"endReason": reason, "exitCode": code, "endTime": samples.NOON, "templateHash": "hash"}
+    return Observed(samples.session(status={"worker": {"last": last}}), None, samples.store())
+
+
+SITUATIONS: dict[str, Observed] = {
+    "Pending": Observed(samples.session(), None, None),
+    "Starting": dataclasses.replace(samples.observed("Claiming")),
+    "Restoring": samples.observed("Restoring"),
+    "AwaitingLink": samples.observed("AwaitingLink"),
+    "Syncing": samples.observed("Syncing"),
+    "Connected": samples.observed("Connected", **SEEN),
+    "Reconnecting": samples.observed("Reconnecting", **SEEN),
+    "Frozen": samples.observed("Frozen", **SEEN),
+    "Conflict": samples.observed("Conflict", **SEEN),
+    "Suspended": Observed(samples.session({"operatingMode": "Suspended"}), None, samples.store()),
+    "LinkExpired": ended(0, "QRExpired"),
+    "LoggedOut": ended(0, "LoggedOutFromPhone"),
+    "Failed": ended(3, "ArchiveMissing"),
+}
+
+
+def conditions(observed: Observed) -> tuple[Phase, dict[str, tuple[str, str]]]:
+    """Return the phase and each condition's status and reason."""
+    phase, found = status.conditions(observed, "hash")
+    return phase, {str(item.type): (str(item.status), str(item.reason)) for item in found}
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    """Yield phase, condition and cell of each row of the table."""
+    lines = [line.strip("| ").split(" | ") for line in TABLE.read_text().splitlines() if line.startswith("|")]
+    head = lines[0]
+    for line in lines[2:]:
+        for phase in re.sub(r"\(.*?\)", "", line[0]).split(","):
+            for kind, cell in zip(head[1:], line[1:], strict=True):
+                if kind != "kstatus":
+                    yield phase.strip(), kind, cell
+
+
+@pytest.mark.parametrize(("phase", "kind", "cell"), list(rows()), ids=lambda value: str(value))
+def test_a_cell_of_the_table_holds(phase: str, kind: str, cell: str) -> None:
+    found_phase, found = conditions(SITUATIONS[phase])
+    assert found_phase == phase
+    match cell:
+        case "-":
+            assert kind not in found
+        case "as known" | "as is":
+            assert kind in found
+        case "True / False: reason":
+            assert found[kind][0] in ("True", "False")
+        case _:
+            value, _, reasons = cell.partition(": ")
+            assert found[kind][0] == value
+            if reasons and reasons != "reason":
+                assert found[kind][1] in reasons.split(" / ")
+
+
+def test_the_table_has_a_row_for_each_phase() -> None:
+    assert {phase for phase, _, _ in rows()} == {str(phase) for phase in Phase} == {str(key) for key in status.TABLE}
+
+
+@pytest.mark.parametrize("state", list(SessionState))
+def test_every_state_of_a_worker_has_a_phase(state: SessionState) -> None:
+    phase, _ = conditions(samples.observed(str(state)))
+    assert phase in Phase
+
+
+def test_what_was_known_outlives_the_worker() -> None:
+    session = samples.session({"operatingMode": "Suspended"}, {"worker": {"last": LAST}})
+    _, found = conditions(Observed(session, None, samples.store()))
+    assert found["Linked"] == ("True", "DeviceLinked")
+    assert found["Saved"] == ("True", "ArchiveVerified")
+
+
+def test_what_was_never_known_is_unknown() -> None:
+    _, found = conditions(Observed(samples.session(), samples.pod(), samples.store()))
+    assert found["Linked"][0] == found["Saved"][0] == found["StoreAvailable"][0] == "Unknown"
+
+
+def test_an_overdue_backup_is_not_saved_though_connected() -> None:
+    saved = {"generation": 4, "overdueSince": samples.NOON}
+    _, found = conditions(samples.observed("Connected", saved=saved))
+    assert found["Connected"] == ("True", "SocketConnected")
+    assert found["Saved"] == ("False", "BackupOverdue")
+
+
+def test_a_store_that_does_not_answer_is_named() -> None:
+    trouble = {"reason": "StoreUnavailable", "message": "no route"}
+    saved = {"generation": 4, "overdueSince": samples.NOON}
+    _, found = conditions(samples.observed("Connected", saved=saved, lastError=trouble))
+    assert found["Saved"] == ("False", "StoreUnavailable")
+    assert found["StoreAvailable"] == ("False", "StoreUnavailable")
+
+
+def test_a_logout_is_still_said_while_a_new_code_waits() -> None:
+    trouble = {"reason": "LoggedOutFromPhone", "message": "removed on the phone"}
+    _, found = conditions(samples.observed("AwaitingLink", lastError=trouble))
+    assert found["Linked"] == ("False", "LoggedOutFromPhone")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kinds"),
+    [
+        ("NoAuth", {"Ready", "Linked", "Connected"}),
+        ("LocalAuth", {"Ready", "Linked", "Connected", "Saved"}),
+        ("RemoteAuth", {"Ready", "Linked", "Connected", "Saved", "StoreAvailable"}),
+    ],
+)
+def test_conditions_of_what_a_strategy_does_not_have_are_absent(strategy: str, kinds: set[str]) -> None:
+    member = {"localAuth": {}} if strategy == "LocalAuth" else {}
+    observed = samples.observed("Connected", {"auth": {"strategy": strategy, **member}}, **SEEN)
+    _, found = conditions(observed)
+    assert found.keys() == kinds
+
+
+def test_a_profile_on_a_claim_counts_as_saved() -> None:
+    observed = samples.observed("Connected", {"auth": {"strategy": "LocalAuth", "localAuth": {}}}, **SEEN)
+    assert conditions(observed)[1]["Saved"] == ("True", "ProfileOnClaim")
+
+
+def test_what_another_pod_wrote_is_ignored() -> None:
+    said = samples.report("Connected", **SEEN)
+    said["session"]["podUID"] = "another"
+    phase, _ = conditions(Observed(samples.session(status=said), samples.pod(), samples.store()))
+    assert phase == "Starting"
+
+
+def test_what_a_container_wrote_before_its_restart_is_ignored() -> None:
+    later = samples.pod(**samples.running(since="2026-01-01T12:30:00Z"))
+    observed = Observed(samples.session(status=samples.report("Connected", **SEEN)), later, samples.store())
+    assert conditions(observed)[0] == "Starting"
+    assert status.report_is_stale(observed)
+
+
+@pytest.mark.parametrize(
+    ("pod_status", "phase", "reason"),
+    [
+        (samples.waiting("ContainerCreating"), "Starting", "PodStarting"),
+        (samples.waiting("ErrImagePull", "no such image"), "Failed", "ImagePullFailed"),
+        (samples.waiting("CreateContainerConfigError", "no secret"), "Failed", "SecretNotFound"),
+        (samples.waiting("CrashLoopBackOff", ended={"exitCode": 1}), "Failed", "CrashLoop"),
+        (samples.waiting("CrashLoopBackOff", ended={"exitCode": 137, "reason": "OOMKilled"}), "Failed", "OutOfMemory"),
+        (samples.terminated(3, '{"reason": "StoreSessionInUse"}', "Failed"), "Failed", "StoreSessionInUse"),
+        (samples.terminated(137, "", "Failed"), "Failed", "CrashLoop"),
+    ],
+    ids=str,
+)
+def test_a_pod_that_does_not_run_is_explained(pod_status: samples.Manifest, phase: str, reason: str) -> None:
+    found_phase, found = conditions(Observed(samples.session(), samples.pod(**pod_status), samples.store()))
+    assert found_phase == phase
+    assert found["Ready"] == ("False", reason)
+
+
+def test_a_refusal_of_the_server_is_explained() -> None:
+    refusal = Trouble(Reason.QUOTA_EXCEEDED, "no room")
+    observed = dataclasses.replace(samples.observed(), refusal=refusal)
+    assert conditions(observed)[1]["Reconciling"] == ("True", "QuotaExceeded")
+
+
+def test_the_log_text_of_a_crash_is_not_repeated() -> None:
+    crash = samples.waiting("CrashLoopBackOff", ended={"exitCode": 1, "message": "Traceback: token=secret"})
+    _, found = status.conditions(Observed(samples.session(), samples.pod(**crash), samples.store()), "hash")
+    assert not any("secret" in item.message for item in found)
+
+
+def test_transition_times_change_with_the_status_only() -> None:
+    first = status.own_status(samples.observed("AwaitingLink"), "hash", "2026-01-01T12:00:00Z")
+    session = samples.session(status=samples.report("Connected", **SEEN) | first)
+    observed = Observed(session, samples.pod(), samples.store())
+    second = status.own_status(observed, "hash", "2026-01-01T13:00:00Z")
+    times = {item["type"]: item["lastTransitionTime"] for item in second["conditions"]}
+    assert times["Ready"] == "2026-01-01T12:00:00Z"
+    assert times["Linked"] == "2026-01-01T13:00:00Z"
+
+
+def test_nothing_is_written_when_nothing_changed() -> None:
+    observed = samples.observed("Connected", **SEEN)
+    own = status.own_status(observed, "hash", samples.NOON)
+    assert status.differs({}, own)
+    again = dataclasses.replace(observed, session=samples.session(status=samples.report("Connected", **SEEN) | own))
+    assert not status.differs(again.session.status, status.own_status(again, "hash", "2026-01-02T00:00:00Z"))
+
+
+def test_a_session_that_is_newly_linked_is_not_saved_by_an_older_archive() -> None:
+    known = endings.remember(samples.observed("AwaitingLink", saved={"generation": 7}))
+    assert known == Last(linked=False, saved=False)
+
+
+def test_kstatus_sees_one_flag_at_most() -> None:
+    for observed in SITUATIONS.values():
+        _, found = conditions(observed)
+        assert not ({ConditionType.RECONCILING, ConditionType.STALLED} <= found.keys())
+        assert (found["Ready"][0] == ConditionStatus.FALSE) == bool({"Reconciling", "Stalled"} & found.keys())
