@@ -78,6 +78,8 @@ class Native:
         """Make the cluster, or return the one that runs, with the volumes of deleted claims offered again."""
         plan = self._plan(names.check(name))
         if plan is not None and self.find(name):
+            if plan.count != nodes:
+                raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
             storage.recycle(api.administrator(plan.layout.server, plan.layout.authority))
             return plan.cluster
         packages.ensure("node")

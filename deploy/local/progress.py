@@ -5,6 +5,7 @@ One line on standard error for a person, and the same as JSON in a file, so that
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is going on: `usually` and `took` are seconds, `started` is a Unix time."""
+    """What the process `pid` is doing: `usually` and `took` are seconds, `started` is a Unix time."""
 
     what: str
     usually: float
     started: float
+    pid: int
     took: float | None = None
     failed: bool = False
 
@@ -39,18 +41,20 @@ def duration(seconds: float) -> str:
 
 
 def read(path: Path) -> Step | None:
-    """Return the step that the file tells of; None when there is none or it is being written."""
+    """Return the step that the file tells of; None when there is none, or when its process died in the middle."""
     try:
-        return Step(**json.loads(path.read_text()))
+        found = Step(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+    dead = found.took is None and not Path(f"/proc/{found.pid}").exists()
+    return None if dead else found
 
 
 @contextmanager
 def step(path: Path, what: str, usually: float) -> Iterator[None]:
     """Announce a step, and how long it took when it ends."""
     started = time.time()
-    _publish(path, Step(what, usually, started))
+    _publish(path, Step(what, usually, started, os.getpid()))
     print(f"==> {what} (usually {duration(usually)})", file=sys.stderr, flush=True)
     failed = True
     try:
@@ -58,7 +62,7 @@ def step(path: Path, what: str, usually: float) -> Iterator[None]:
         failed = False
     finally:
         took = time.time() - started
-        done = Step(what, usually, started, took, failed)
+        done = Step(what, usually, started, os.getpid(), took, failed)
         _publish(path, done)
         print(f"    {done.line(started + took)}", file=sys.stderr, flush=True)
 

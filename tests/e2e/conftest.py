@@ -12,7 +12,6 @@ from deploy.local import binaries, cache, images, locking
 from e2e.local_cluster import LocalCluster, start
 from e2e.world import World
 
-
 _NAMES = ("wso-test", "wso-test2", "wso-test3", "wso-test4")
 
 

@@ -1,7 +1,9 @@
 """Progress, packages, certificates and configuration of local clusters."""
 
+import dataclasses
 import io
 import json
+import subprocess
 import tarfile
 import time
 from pathlib import Path
@@ -61,6 +63,14 @@ def test_a_step_that_fails_says_so(tmp_path: Path) -> None:
     done = progress.read(file)
     assert done is not None
     assert "failed after" in done.line(time.time())
+
+
+def test_a_step_whose_process_was_killed_is_not_under_way(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    step = progress.Step("building", 600, time.time(), gone.pid)
+    (tmp_path / "progress.json").write_text(json.dumps(dataclasses.asdict(step)))
+    assert progress.read(tmp_path / "progress.json") is None
 
 
 def test_no_progress_is_read_from_a_torn_file(tmp_path: Path) -> None:
