@@ -33,9 +33,11 @@ def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
     step = progress.read(store.progress)
     if step and step.took is None:
         print(f"under way: {step.what}")
-    cluster = native.Native(store).find(arguments.name)
+    provider = native.Native(store)
+    cluster = provider.find(arguments.name)
     if cluster is None:
-        print(f"no cluster {arguments.name}")
+        ended = ", ".join(provider.ended(arguments.name))
+        print(f"no cluster {arguments.name}" + (f" (broken: {ended} ended; `up` makes it anew)" if ended else ""))
         return 1
     print(f"cluster {cluster.name}\nnodes {' '.join(cluster.nodes)}\nkubeconfig {cluster.kubeconfig}")
     return 0

@@ -103,11 +103,16 @@ class Native:
             self._clear(names.check(name))
 
     def find(self, name: str) -> Cluster | None:
-        """Return the cluster if its first process and its administrator's kubeconfig are there."""
+        """Return the cluster if it was started to the end and all its programs run."""
         plan = self._plan(name)
         if plan is None or namespaces.find(plan.directory) is None or not (plan.directory / "complete").exists():
             return None
-        return plan.cluster
+        return None if self.ended(name) else plan.cluster
+
+    def ended(self, name: str) -> list[str]:
+        """Return the programs of the cluster that were started and run no longer."""
+        records = processes.load(self.directory(name) / "pids")
+        return [one.name for one in records if not processes.alive(one)]
 
     def import_image(self, name: str, archive: Path) -> None:
         """Import the archive into each node."""
