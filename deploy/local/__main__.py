@@ -163,6 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LocalClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was begun is removed by the next `up` or `down`", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
