@@ -93,6 +93,18 @@ class Worker:
 
 
 @dataclass
+class Text:
+    """A worker whose output is for people."""
+
+    process: subprocess.Popen[str]
+    log: pathlib.Path
+
+    def text(self) -> str:
+        """Return what it has said so far."""
+        return self.log.read_text()
+
+
+@dataclass
 class Home:
     """Where workers of one session live: a store and data directories below one temporary directory."""
 
@@ -154,6 +166,18 @@ class Home:
         threading.Thread(target=worker.follow, daemon=True).start()
         self.started.append(worker)
         return worker
+
+    def spawn_text(self, *arguments: str) -> "Text":
+        """Start a worker as a person would; its output is text."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        log = self.root / f"worker-{len(self.started)}.log"
+        way = [f"--browser-arg={argument}" for argument in self.simulator.browser_args()]
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                [COMMAND, *arguments, *way], stdout=stream, stderr=stream, text=True, cwd=self.root, env=os.environ
+            )
+        self.started.append(Worker(process, log))
+        return Text(process, log)
 
     def link(self, worker: Worker, phone: str = "alice", after: int = 0) -> str:
         """Scan the worker's code; returns the device."""

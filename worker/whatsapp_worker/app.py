@@ -123,6 +123,19 @@ def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
             )
 
 
+def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
+    """Return the content of a mounted secret, "" when none is configured; it is read at each start."""
+    path = config.extra.get(variable)
+    if path is None:
+        return ""
+    try:
+        return pathlib.Path(path).read_text().strip()
+    except OSError as error:
+        raise errors.ConfigurationError(
+            f"the secret of {worker_env.PREFIX}{variable} cannot be read: {error}"
+        ) from error
+
+
 def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> client.Options:
     """Return the client's options."""
     override = os.environ.get(contract.OVERRIDE)
@@ -132,7 +145,8 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         user_agent=config.browser_user_agent,
         channel=config.browser_channel,
         linking_timeout=float(config.linking_timeout),
-        phone_number=flags.phone_number or "",
+        proxy=_secret(config, "PROXY_FILE"),
+        phone_number=flags.phone_number or _secret(config, "PHONE_NUMBER_FILE"),
         expected_account=config.expected_account or "",
         take_over=flags.take_over,
         contract=pathlib.Path(override) if override else None,

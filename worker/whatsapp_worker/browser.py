@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from playwright import async_api as playwright
 
@@ -30,6 +31,7 @@ class Options:
     args: tuple[str, ...] = ()
     user_agent: str | None = None
     channel: str = "chromium"
+    proxy: str = field(default="", repr=False)
     environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -49,12 +51,16 @@ class Browser:
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
         self.version = ""
+        self.children: frozenset[int] = frozenset()
+        """The driver: the event loop waits for it, nobody else may."""
         self.identity: processes.Identity | None = None
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
         here = self._options.environment
+        before = processes.children()
         self._playwright = await playwright.async_playwright().start()
+        self.children = processes.children() - before
         try:
             self._context = await self._playwright.chromium.launch_persistent_context(
                 user_data_dir,
@@ -68,6 +74,7 @@ class Browser:
                 handle_sighup=False,
                 no_viewport=True,
                 user_agent=self._options.user_agent,
+                proxy=_proxy(self._options.proxy),
             )
         except playwright.Error as error:
             await self._playwright.stop()
@@ -178,6 +185,14 @@ class Browser:
         # A navigation ends the evaluation; the next load attaches anew.
         with contextlib.suppress(playwright.Error):
             await page.evaluate(contract.script(), argument)
+
+
+def _proxy(address: str) -> playwright.ProxySettings | None:
+    if not address:
+        return None
+    parts = urlsplit(address)
+    server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    return {"server": server, "username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
 
 
 def _sentence(error: playwright.Error) -> str:

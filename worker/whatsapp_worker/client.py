@@ -41,6 +41,8 @@ class Options:
     user_agent: str | None = None
     channel: str = "chromium"
     linking_timeout: float = 1800.0
+    proxy: str = field(default="", repr=False)
+    """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port."""
     phone_number: str = field(default="", repr=False)
     """Link by pairing code instead of QR code."""
     expected_account: str = ""
@@ -135,6 +137,7 @@ class Client:
             url=options.url,
             args=options.browser_args,
             user_agent=options.user_agent,
+            proxy=options.proxy,
             channel=options.channel,
             environment=here,
             contract=contract.load(options.contract),
@@ -144,15 +147,16 @@ class Client:
             return browser.Browser(how, on_event, on_gone)
 
         self._keeper = keeper.Keeper(self._auth, settings, make, self._tell, self._reporters)
-        self._auth.setup(self._context(self._keeper))
+        self._auth.setup(self._context(self._keeper, here))
         self._done = asyncio.get_running_loop().create_task(self._keeper.run())
 
     initialize = start
 
-    def _context(self, kept: keeper.Keeper) -> strategies.Context:
+    def _context(self, kept: keeper.Keeper, here: flags.Environment) -> strategies.Context:
         return strategies.Context(
             owner=self._owner or local_owner(self._auth.data_path),
             url=self.options.url,
+            browser_version=lambda: flags.version(here),
             take_over=self.options.take_over,
             terminated_pod_uid=self._terminated_pod_uid,
             trouble=lambda reason, message: kept.post(model.Troubled(reason, message)),

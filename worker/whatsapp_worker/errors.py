@@ -9,6 +9,7 @@ WorkerError
 |  |- AlreadyExists          an exclusive create lost
 |- StoreRefused              the store says no for good (exit code 3)
 |  |- SessionInUse           another owner holds the session and has not released it
+|  |- BrowserTooOld          the newest archive was written by a newer browser than ours
 |  |- ArchiveMissing         the log names archives, and none of them is there
 |  |- LogBroken              a slot is missing or is of a newer format
 |- Superseded                somebody claimed the session after us: leave without saving
@@ -52,6 +53,10 @@ class StoreRefused(WorkerError):
 
 class SessionInUse(StoreRefused):
     """The newest record is of another owner that has not released the session."""
+
+
+class BrowserTooOld(StoreRefused):
+    """A newer browser may write what an older one cannot read, and would "repair" by dropping data."""
 
 
 class ArchiveMissing(StoreRefused):

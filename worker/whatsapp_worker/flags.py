@@ -100,6 +100,17 @@ def _user_namespaces() -> bool:
     return subprocess.run([sys.executable, "-I", "-c", attempt], check=False).returncode == 0
 
 
+def version(here: Environment) -> str:
+    """Return the browser's version, "" if it does not tell; blocks for a moment."""
+    if here.executable is None:
+        return ""
+    try:
+        said = subprocess.run([here.executable, "--version"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next((word for word in said.stdout.split() if word[:1].isdigit()), "")
+
+
 def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
     """Return the switches to pass, with exactly one ``--disable-features``.
 

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import auth, browser, errors, machine, model
+from whatsapp_worker import auth, browser, errors, machine, model, processes
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -153,6 +154,8 @@ class Keeper:
             self.post(model.Fatal(ExitCode.DONE, Reason.SUPERSEDED, str(error)))
         except errors.SessionInUse as error:
             self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error)))
+        except errors.BrowserTooOld as error:
+            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.BROWSER_TOO_OLD, str(error)))
         except errors.ArchiveMissing as error:
             self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, str(error)))
         except errors.StoreRefused as error:
@@ -251,6 +254,8 @@ class Keeper:
         while True:
             await asyncio.sleep(TICK)
             self.post(model.Tick())
+            if os.getpid() == 1 and (running := self._browser) is not None and not self._browser_lock.locked():
+                processes.reap(running.children)
 
     async def _heartbeat(self) -> None:
         silent = 0

@@ -22,6 +22,7 @@ LAUNCH_PATIENCE = 90.0
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0
 TAKEOVER_DELAY = 3.0
 
+_PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
 _ENDED = (
     SessionState.STOPPING,
@@ -68,6 +69,8 @@ def step(settings: m.Settings, model: m.Model, event: m.Event, now: float) -> St
             return replace(model, percent=percent, since=now), (m.Emit("loading_screen", (percent, "WhatsApp")),)
         case page.LoggedOut():
             return _logged_out(model, now)
+        case page.PasskeyAsked():
+            return _fault(model, Reason.PASSKEY_REQUIRED, _PASSKEY, now), ()
         case page.ContractBroken():
             return _contract_broken(model, event, now)
         case m.Claimed() | m.Prepared() | m.Launched() | m.LoadFailed() | m.BrowserGone() | m.Troubled():
@@ -118,7 +121,7 @@ def _life(
                 restored=restored,
                 proven=False,
                 synced=False,
-                fault=fault or model.fault,
+                fault=fault or (None if model.fault and model.fault.reason in _STARTING else model.fault),
             )
             return fresh, (m.Launch(),)
         case m.Launched(version):
@@ -202,7 +205,10 @@ def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: floa
     if model.known_hash and not model.logged_out:
         message = "the restored profile came up without its login and no logout was seen"
         told = (m.Emit("auth_failure", (message,)), m.FallBack())
-        model = replace(_to(model, SessionState.RESTORING, now), known_hash="", account=None, qr=None)
+        previous = model.known_hash
+        model = replace(
+            _to(model, SessionState.RESTORING, now), known_hash="", previous_hash=previous, account=None, qr=None
+        )
         return _fault(model, Reason.RESTORE_FAILED, message, now), told
     if model.state is not SessionState.AWAITING_LINK:
         deadline = model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
@@ -237,7 +243,8 @@ def _connected(settings: m.Settings, model: m.Model, account: page.Account | Non
     if model.state is SessionState.CONNECTED and model.synced:
         return model, ()
     new_link = account.hash != model.known_hash
-    first = not model.synced or not model.proven
+    other = new_link and model.previous_hash not in ("", account.hash)
+    first = not model.proven
     model = replace(
         _to(model, SessionState.CONNECTED, now),
         synced=True,
@@ -251,8 +258,11 @@ def _connected(settings: m.Settings, model: m.Model, account: page.Account | Non
     )
     if not first:
         return model, ()
+    if other:
+        message = f"another account linked: {account.masked}; what was saved for the previous one stays apart"
+        model = _fault(model, Reason.ACCOUNT_CHANGED, message, now)
     events = (m.Emit("authenticated", ()), m.Emit("ready", ()))
-    if not settings.saves:
+    if not settings.saves or model.saving:
         return model, events
     if new_link or model.saved is None:
         return replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK), (
@@ -262,7 +272,10 @@ def _connected(settings: m.Settings, model: m.Model, account: page.Account | Non
     return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
 
 
+_STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _HEALED = (
+    Reason.PASSKEY_REQUIRED,
+    Reason.LOGGED_OUT_FROM_PHONE,
     Reason.RECONNECTING,
     Reason.PROXY_BLOCKED,
     Reason.CONFLICT,
@@ -285,6 +298,7 @@ def _logged_out(model: m.Model, now: float) -> Step:
         _to(model, SessionState.LOGGED_OUT, now),
         account=None,
         known_hash="",
+        previous_hash=buried,
         logged_out=True,
         synced=False,
         proven=False,

@@ -68,6 +68,8 @@ class Model:
     account: page.Account | None = None
     known_hash: str = ""
     """Hash of the account that the profile or archive is said to hold; "" when a link has to be made."""
+    previous_hash: str = ""
+    """Hash of the account whose login was lost in this run."""
     qr: ShownCode | None = None
     pairing_code: str = field(default="", repr=False)
     attempts: int = 0

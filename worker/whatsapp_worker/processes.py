@@ -157,6 +157,24 @@ def memory(browser: Identity) -> int:
     return total
 
 
+def reap(known: frozenset[int]) -> int:
+    """Collect zombies that fell to this process, the first of its container; returns how many.
+
+    ``known`` are children that somebody else waits for.
+    """
+    count = 0
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error, ChildProcessError):
+            if child.pid not in known and child.status() == psutil.STATUS_ZOMBIE:
+                count += os.waitpid(child.pid, os.WNOHANG)[0] != 0
+    return count
+
+
+def children() -> frozenset[int]:
+    """Return the numbers of our direct children."""
+    return frozenset(child.pid for child in psutil.Process().children())
+
+
 def exists(pid: int) -> bool:
     """Tell whether any process has this number."""
     return psutil.pid_exists(pid)

@@ -15,6 +15,8 @@ class Context:
 
     owner: records.Owner
     url: str
+    browser_version: Callable[[], str]
+    """Ask the browser for its version; blocks."""
     take_over: bool = False
     terminated_pod_uid: Callable[[], str] = field(default=lambda: "")
     trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime
+import logging
 import pathlib
 import shutil
 import time
@@ -30,6 +31,7 @@ from whatsapp_worker.auth import base, local
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
 
+LOG = logging.getLogger("whatsapp_worker")
 _T = TypeVar("_T")
 _STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
 
@@ -162,6 +164,7 @@ class RemoteAuth(base.Auth):
         broken: list[str] = []
         missing = 0
         for candidate in self._candidates:
+            self._check_age(candidate.generation)
             fresh = self._data_path / f".{self.session}.fresh"
             shutil.rmtree(fresh, ignore_errors=True)
             try:
@@ -185,6 +188,13 @@ class RemoteAuth(base.Auth):
                 f"the log of {self.session} names archives that the store does not hold: is it the right store?"
             )
         return self._start_empty(broken)
+
+    def _check_age(self, generation: records.Generation) -> None:
+        theirs, ours = generation.browser_version.partition(".")[0], self.context.browser_version().partition(".")[0]
+        if theirs.isdigit() and ours.isdigit() and int(theirs) > int(ours):
+            raise errors.BrowserTooOld(
+                f"generation {generation.number} was saved by browser {theirs}, ours is {ours}: use a newer image"
+            )
 
     def _start_empty(self, broken: list[str]) -> model.Prepared:
         fresh = self._data_path / f".{self.session}.fresh"
@@ -249,6 +259,7 @@ class RemoteAuth(base.Auth):
     def _unchanged(self) -> base.SaveResult:
         saved = self._saved()
         assert saved is not None
+        LOG.info("saved generation=%s unchanged=true", saved.generation)
         return base.SaveResult(saved, changed=False)
 
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
@@ -264,6 +275,10 @@ class RemoteAuth(base.Auth):
         self._latest = self._generations.publish(staged, about)
         saved = self._saved()
         assert saved is not None
+        LOG.info(
+            "saved generation=%s bytes=%s trigger=%s frozen_ms=%.1f linked=%s copied=%s",
+            *(saved.generation, saved.size, trigger, staged.frozen * 1000, staged.linked, staged.copied),
+        )
         return base.SaveResult(saved, changed=True)
 
     async def bury(self, account_hash: str) -> None:

@@ -53,6 +53,14 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
     version: String(version()),
   });
 
+  // Some accounts must pass a passkey to link: the page then asks the browser's authenticator, and no headless one answers.
+  const credentials = navigator.credentials;
+  if (credentials && !credentials[api]) {
+    const original = credentials.get.bind(credentials);
+    credentials[api] = true;
+    credentials.get = (options) => { if (options?.publicKey) report({kind: 'passkey'}); return original(options); };
+  }
+
   let asked = '';
   const showQr = async () => {
     const ref = conn[contract.attributes.ref];

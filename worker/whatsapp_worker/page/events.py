@@ -102,6 +102,11 @@ class LoggedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class PasskeyAsked:
+    """The link cannot go on without a passkey."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContractBroken:
     """Modules or members that are missing; ``session`` tells whether a linked session can be observed at all."""
 
@@ -109,7 +114,7 @@ class ContractBroken:
     session: bool
 
 
-PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | ContractBroken
+PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken
 
 
 def facts(raw: Mapping[str, Any]) -> Facts:
@@ -139,6 +144,8 @@ def parse(raw: Mapping[str, Any]) -> PageEvent | None:
             return Progress(int(raw["percent"]))
         case "logout":
             return LoggedOut()
+        case "passkey":
+            return PasskeyAsked()
         case "contract":
             return ContractBroken(tuple(str(name) for name in raw["missing"]), bool(raw["session"]))
         case _:

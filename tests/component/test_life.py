@@ -1,0 +1,177 @@
+"""A session's life on a laptop: link, save, loss of everything, back; and how it ends."""
+
+import json
+import os
+import shutil
+import signal
+import zipfile
+
+from component.conftest import MakeHome
+from component.workers import Home, wait
+from whatsapp_worker import flags
+
+
+def test_the_login_survives_kill_9_and_the_loss_of_the_directory(home: Home) -> None:
+    worker, device = home.linked()
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    shutil.rmtree(home.data)
+    again = home.start()
+    again.wait("ready")
+    assert not again.all("qr")
+    assert again.all("authenticated")
+    home.assert_whole(device)
+    assert home.simulator.admin.device(device).logins == 2
+    assert home.simulator.admin.counts().get("two_browsers", 0) == 0
+
+
+def test_a_clean_stop_saves_releases_and_ends_with_0_in_time(home: Home) -> None:
+    worker, device = home.linked()
+    home.simulator.admin.write("alice", "4917012345678", "a step of the ratchet")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    assert worker.stop(20) == 0
+    assert home.kinds()[-1] == "release"
+    assert worker.all("saved", trigger="Shutdown"), "what came after the first save is saved too"
+    assert not home.browsers()
+    shutil.rmtree(home.data)
+    home.start().wait("ready")
+    assert home.simulator.admin.device(device).rollbacks == 0
+
+
+def test_a_session_can_be_stopped_and_started_many_times_without_a_rollback(home: Home) -> None:
+    worker, device = home.linked()
+    for number in range(3):
+        home.simulator.admin.write("alice", "4917012345678", f"message {number}")
+        wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+        assert worker.stop() == 0
+        shutil.rmtree(home.data)
+        worker = home.start()
+        worker.wait("ready")
+    found = home.simulator.admin.device(device)
+    assert (found.rollbacks, found.two_browsers, found.logins) == (0, 0, 4)
+    home.assert_whole(device)
+
+
+def test_a_restarted_container_keeps_its_own_newer_profile(home: Home) -> None:
+    worker, device = home.linked()
+    home.simulator.admin.write("alice", "4917012345678", "after the save")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    worker.kill()
+    home.start().wait("ready")
+    assert home.simulator.admin.device(device).rollbacks == 0, "the archive is older than the profile"
+    home.assert_whole(device)
+
+
+def test_a_profile_of_an_unknown_kind_is_rubble_and_restored_afresh(home: Home) -> None:
+    worker, device = home.linked()
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    home.profile.with_name(home.profile.name + ".marker.json").unlink()
+    (home.profile / "Default" / "IndexedDB").rename(home.profile / "Default" / "rubble")
+    home.start().wait("ready")
+    home.assert_whole(device)
+    assert not (home.profile / "Default" / "rubble").exists()
+
+
+def test_a_local_profile_that_is_not_whole_is_replaced_by_the_archive(home: Home) -> None:
+    worker, device = home.linked()
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    for manifest in home.profile.rglob("MANIFEST-*"):
+        manifest.write_bytes(b"")
+    home.start().wait("ready")
+    home.assert_whole(device)
+
+
+def test_the_browser_is_started_as_the_reference_says(home: Home) -> None:
+    worker = home.start("--browser-arg=--disable-features=OurOwn")
+    worker.wait("qr")
+    root = next(process for process in home.browsers() if not any("--type=" in part for part in process.cmdline()))
+    command = root.cmdline()
+    lists = [part for part in command if part.startswith("--disable-features=")]
+    assert len(lists) == 1, "the last switch wins, so there must be one"
+    features = set(lists[0].removeprefix("--disable-features=").split(","))
+    assert features == {*flags.PLAYWRIGHT_DISABLED, *flags.STORAGE_FEATURES, "OurOwn"}
+    assert flags.FLUSH in command
+    assert "--disable-background-networking" in command
+    assert "--enable-automation" not in command
+    assert os.getpgid(root.pid) != os.getpgid(worker.process.pid), "a signal to the worker's group spares the browser"
+
+
+def test_no_browser_outlives_a_killed_worker(home: Home) -> None:
+    worker = home.start()
+    worker.wait("qr")
+    assert home.browsers()
+    worker.kill()
+    wait(lambda: not home.browsers(), "the orphan to end", 10)
+
+
+def test_a_browser_left_by_a_killed_worker_and_driver_is_ended_at_the_next_start(home: Home) -> None:
+    worker, _ = home.linked()
+    orphans = home.browsers()
+    for process in orphans:  # a stopped browser does not notice that its pipe has closed
+        process.send_signal(signal.SIGSTOP)
+    worker.kill()
+    assert any(process.is_running() for process in orphans)
+    home.start().wait("ready")
+    assert not [process for process in orphans if process.is_running() and process.status() != "zombie"]
+    assert home.simulator.admin.counts().get("two_browsers", 0) == 0
+
+
+def test_an_archive_holds_the_login_and_nothing_else(home: Home) -> None:
+    worker, _ = home.linked()
+    worker.stop()
+    with zipfile.ZipFile(home.archives()[0]) as archive:
+        names = archive.namelist()
+        assert archive.testzip() is None
+    folders = {"/".join(name.split("/")[:2]) for name in names}
+    assert folders == {"Default/", "Default/IndexedDB", "Default/Local Storage"}
+    assert not [name for name in names if name.endswith(("/LOCK", "/LOG"))]
+
+
+def test_the_log_tells_the_whole_story(home: Home) -> None:
+    worker, _ = home.linked()
+    worker.stop()
+    records = home.records()
+    assert [record["slot"] for record in records] == list(range(1, len(records) + 1))
+    kinds = home.kinds()
+    assert (kinds[0], kinds[1], kinds[-1]) == ("claim", "generation", "release")
+    generation = records[1]["generation"]
+    assert generation["checks"] == ["linked", "sentinel", "databases"]
+    assert generation["browserVersion"].partition(".")[0].isdigit()
+    assert generation["accountHash"]
+    assert records[0]["owner"]["dataPath"] == str(home.data)
+
+
+def test_neither_code_nor_account_reaches_the_log_of_the_process(home: Home) -> None:
+    worker, device = home.linked("--log-level", "debug")
+    worker.stop()
+    text = worker.log.read_text()
+    code = worker.all("qr")[0]["code"]
+    assert code.split(",")[0] not in text
+    assert device.partition(":")[0] not in text
+    assert device.partition(":")[0] not in json.dumps([event for event in worker.events if event["event"] != "qr"])
+
+
+def test_the_terminal_draws_the_code_and_tells_each_state(home: Home) -> None:
+    worker = home.start("--events", "json")
+    worker.wait("qr")
+    worker.kill()
+    process = home.spawn_text("run", "--auth", "none")
+    wait(lambda: "valid for about" in process.text() or None, process.text)
+    assert "█" in process.text() or "▀" in process.text()
+    assert "waiting for a phone" in process.text()
+
+
+def test_an_interval_save_happens_only_when_something_changed(make_home: MakeHome) -> None:
+    home = make_home()
+    worker, device = home.linked()
+    before = len(home.archives())
+    worker.signal(signal.SIGUSR1)
+    wait(lambda: "unchanged" in worker.log.read_text(), lambda: f"an unchanged check; {worker}")
+    assert len(home.archives()) == before, "nothing changed, nothing is uploaded"
+    home.simulator.admin.write("alice", "4917012345678", "news")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    worker.signal(signal.SIGUSR1)
+    worker.wait("saved", trigger="Request")
+    assert len(home.archives()) == before + 1
