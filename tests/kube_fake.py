@@ -119,7 +119,7 @@ class FakeKube:
             status.pop(name, None)
         status |= copy.deepcopy(wanted)
         mine.clear()
-        mine |= wanted.keys()
+        mine.update(wanted)
 
     def _delete(self, ref: Ref, uid: str, grace: int | None) -> None:
         found = self.objects.get(ref)

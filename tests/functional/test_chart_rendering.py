@@ -1,0 +1,130 @@
+"""The chart is the only source of manifests."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local import binaries, cache
+from functional.conftest import INSTALL, kubectl
+from functional.world import World
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "whatsapp-session-operator"
+Manifest = dict[str, Any]
+
+
+def helm(*arguments: str) -> str:
+    """Run helm; returns what it printed."""
+    program = binaries.program(cache.locate(), "helm")
+    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def render(values: Manifest) -> list[Manifest]:
+    """Render the chart with values."""
+    more = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
+    text = helm("template", "release", str(CHART), "--namespace", "here", "--kube-version", "1.30.0", *more)
+    return [item for item in yaml.safe_load_all(text) if item]
+
+
+def deployment(values: Manifest) -> Manifest:
+    """Render the operator's pod."""
+    found = next(item for item in render(values) if item["kind"] == "Deployment")
+    pod: Manifest = found["spec"]["template"]["spec"]
+    return pod
+
+
+def test_the_committed_manifests_are_what_the_chart_renders() -> None:
+    options = ["--namespace", "whatsapp-operator", "--set", "namespace.create=true", "--kube-version", "1.30.0"]
+    rendered = helm("template", "whatsapp-session-operator", str(CHART), *options)
+    assert INSTALL.read_text() == rendered, "deploy/install.yaml is old: make install-yaml"
+
+
+def test_the_chart_has_no_lint() -> None:
+    helm("lint", "--strict", "--kube-version", "1.30.0", str(CHART))
+
+
+def test_every_rendered_manifest_is_accepted_by_the_server(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(yaml.safe_dump_all(render({"namespace.create": True})))
+    # The namespace first: a dry run makes none for the objects in it.
+    kubectl(world, "create", "namespace", "here")
+    kubectl(world, "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", str(file))
+
+
+def test_values_reach_the_operators_command() -> None:
+    pod = deployment(
+        {
+            "imageRegistry": "registry.example.com/team/",
+            "worker.hostAliases": [{"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com", "other"]}],
+            "worker.extraBrowserArgs": ["--lang=de"],
+            "watchNamespaces": ["bots"],
+        }
+    )
+    (container,) = pod["containers"]
+    assert container["image"] == "registry.example.com/team/whatsapp-session-operator:0.1.0"
+    for argument in (
+        "--worker-image=registry.example.com/team/whatsapp-session-worker:0.1.0",
+        "--worker-host-alias=10.0.0.1=web.whatsapp.com,other",
+        "--worker-extra-browser-arg=--lang=de",
+        "--namespace=bots",
+    ):
+        assert argument in container["args"]
+
+
+def test_the_operators_own_command_line_understands_what_the_chart_writes() -> None:
+    from whatsapp_operator import options
+
+    (container,) = deployment({"worker.hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}]})["containers"]
+    chosen = options.parse(container["args"], {})
+    assert chosen.worker_resources["limits"] == {"memory": "2Gi", "ephemeral-storage": "4Gi"}
+    assert chosen.health_port == 8080
+
+
+@pytest.mark.parametrize(
+    ("value", "kinds"),
+    [
+        ("crds.install", {"CustomResourceDefinition"}),
+        ("clusterScoped.install", {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}),
+    ],
+)
+def test_what_a_cluster_has_once_can_be_left_out(value: str, kinds: set[str]) -> None:
+    with_it = {item["kind"] for item in render({value: True})}
+    without = {item["kind"] for item in render({value: False})}
+    assert with_it - without == kinds
+
+
+def test_an_uninstall_keeps_the_definitions_and_with_them_the_sessions() -> None:
+    definitions = [item for item in render({}) if item["kind"] == "CustomResourceDefinition"]
+    assert len(definitions) == 2
+    for item in definitions:
+        assert item["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "samples").glob("*.yaml")), ids=lambda file: file.name)
+def test_a_sample_is_accepted_unchanged(world: World, file: Path) -> None:
+    kubectl(world, "apply", "-f", str(file))
+    kubectl(world, "delete", "--wait=false", "-f", str(file))
+
+
+def test_every_field_is_explained(world: World) -> None:
+    for kind in ("whatsappsession", "sessionstore"):
+        text = kubectl(world, "explain", f"{kind}.spec", "--recursive")
+        assert "<empty>" not in text
+        assert "FIELDS" in text
+
+
+def test_a_store_and_sessions_show_in_their_category(world: World) -> None:
+    place = world.namespace()
+    place.store()
+    place.session("support")
+    found = kubectl(world, "get", "whatsapp", "-n", place.name)
+    assert "sessionstore.whatsapp-operator.dev/default" in found
+    assert "whatsappsession.whatsapp-operator.dev/support" in found
+    head = kubectl(world, "get", "was", "-n", place.name, "-o", "wide").splitlines()[0]
+    assert head.split() == ["NAME", "PHASE", "STRATEGY", "SAVED", "AGE", "ACCOUNT", "POD", "STORE"]

@@ -1,0 +1,136 @@
+"""The fake of the seam to the API server and the real one keep the same promises."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from functional.world import World
+from kube_fake import FakeKube
+from whatsapp_operator import kube
+from whatsapp_operator.errors import Conflict, Refused, Unreachable
+from whatsapp_operator.kube import Kube, Ref
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+Story = Callable[[Kube, str], Awaitable[None]]
+
+
+def session(namespace: str, **status: Any) -> Manifest:
+    """Return a session, or a part of its status to apply."""
+    head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+    metadata = {"name": "support", "namespace": namespace}
+    return {**head, "metadata": metadata, **({"status": status} if status else {})}
+
+
+def ref(namespace: str) -> Ref:
+    """Return the session's name."""
+    return Ref(names.SESSION_KIND, namespace, "support")
+
+
+async def what_does_not_exist_is_none(seam: Kube, namespace: str) -> None:
+    assert await seam.get(ref(namespace)) is None
+    await seam.delete(ref(namespace), uid="any")
+
+
+async def a_name_is_taken_once(seam: Kube, namespace: str) -> None:
+    made = await seam.create(session(namespace))
+    assert made["metadata"]["uid"]
+    with pytest.raises(Conflict):
+        await seam.create(session(namespace))
+
+
+async def a_dry_run_makes_nothing(seam: Kube, namespace: str) -> None:
+    await seam.create(session(namespace), dry_run=True)
+    assert await seam.get(ref(namespace)) is None
+
+
+async def a_deletion_with_another_uid_is_refused(seam: Kube, namespace: str) -> None:
+    made = await seam.create(session(namespace))
+    with pytest.raises(Conflict):
+        await seam.delete(ref(namespace), uid="another")
+    await seam.delete(ref(namespace), uid=made["metadata"]["uid"])
+    assert await seam.get(ref(namespace)) is None
+
+
+async def two_managers_share_a_status(seam: Kube, namespace: str) -> None:
+    await seam.create(session(namespace))
+    await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+    await seam.apply(session(namespace, session={"state": "Claiming"}), manager="worker", subresource="status")
+    found = await seam.get(ref(namespace))
+    assert found is not None
+    assert found["status"] == {"phase": "Starting", "session": {"state": "Claiming"}}
+    body = session(namespace) | {"status": {}}
+    cleared = await seam.apply(body, manager="worker", subresource="status")
+    assert cleared["status"] == {"phase": "Starting"}
+
+
+async def the_same_again_changes_no_version(seam: Kube, namespace: str) -> None:
+    await seam.create(session(namespace))
+    first = await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+    again = await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+    assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+
+
+async def an_old_version_is_refused(seam: Kube, namespace: str) -> None:
+    made = await seam.create(session(namespace))
+    await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+    stale = session(namespace, phase="Pending")
+    stale["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+    with pytest.raises(Conflict):
+        await seam.apply(stale, manager="operator", subresource="status")
+
+
+async def a_status_without_its_object_is_refused(seam: Kube, namespace: str) -> None:
+    with pytest.raises(Refused):
+        await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+
+
+STORIES = [
+    what_does_not_exist_is_none,
+    a_name_is_taken_once,
+    a_dry_run_makes_nothing,
+    a_deletion_with_another_uid_is_refused,
+    two_managers_share_a_status,
+    the_same_again_changes_no_version,
+    an_old_version_is_refused,
+    a_status_without_its_object_is_refused,
+]
+
+
+async def on_the_server(world: World, story: Story, namespace: str) -> None:
+    """Run a story on the real seam."""
+    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    async with kube.ClusterKube(loaded) as seam:
+        await story(seam, namespace)
+    await asyncio.sleep(0.1)  # aiohttp ends its TLS connections in callbacks of the loop
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_the_fake_keeps_the_promise(story: Story) -> None:
+    asyncio.run(story(FakeKube(), "bots"))  # type: ignore[arg-type]  # stories are coroutine functions
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_the_server_keeps_the_promise(world: World, story: Story) -> None:
+    asyncio.run(on_the_server(world, story, world.namespace().name))
+
+
+def test_a_server_that_does_not_answer_is_a_transient_error(world: World) -> None:
+    async def ask() -> None:
+        loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+        loaded.host = "https://127.0.0.1:9"
+        async with kube.ClusterKube(loaded) as seam:
+            await seam.get(ref("bots"))
+
+    with pytest.raises(Unreachable, match="does not answer"):
+        asyncio.run(ask())
+
+
+def test_a_field_that_does_not_exist_is_refused_with_its_name(world: World) -> None:
+    async def misspell(seam: Kube, namespace: str) -> None:
+        with pytest.raises(Refused, match="opratingMode"):
+            await seam.create(session(namespace) | {"spec": {"opratingMode": "Running"}})
+
+    asyncio.run(on_the_server(world, misspell, world.namespace().name))

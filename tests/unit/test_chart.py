@@ -1,0 +1,165 @@
+"""The chart's files agree with the contract and keep the design's promises."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from whatsapp_session import names
+from whatsapp_session.conditions import SessionState
+from whatsapp_session.spec import Interop, LinkingMethod, OnDelete, OperatingMode, Strategy
+
+ROOT = Path(__file__).parents[2]
+Manifest = dict[str, Any]
+
+
+def manifests() -> list[Manifest]:
+    """Return the committed rendering (a functional test compares it with the chart)."""
+    return [item for item in yaml.safe_load_all((ROOT / "deploy" / "install.yaml").read_text()) if item]
+
+
+def named(kind: str, name: str) -> Manifest:
+    """Return one manifest."""
+    return next(item for item in manifests() if item["kind"] == kind and item["metadata"]["name"] == name)
+
+
+def schema(plural: str) -> Manifest:
+    """Return a definition's schema."""
+    definition = named("CustomResourceDefinition", f"{plural}.{names.GROUP}")
+    (version,) = definition["spec"]["versions"]
+    found: Manifest = version["schema"]["openAPIV3Schema"]
+    return found
+
+
+def fields(node: Manifest, path: str = "") -> Iterator[tuple[str, Manifest]]:
+    """Yield each field of a schema with its path."""
+    for name, child in (node.get("properties") or {}).items():
+        yield f"{path}.{name}", child
+        yield from fields(child, f"{path}.{name}")
+    if "items" in node:
+        yield from fields(node["items"], f"{path}[]")
+
+
+PLURALS = (names.SESSION_PLURAL, names.STORE_PLURAL)
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+def test_every_field_has_a_description(plural: str) -> None:
+    plain = {".apiVersion", ".kind", ".metadata"}
+    bare = [path for path, node in fields(schema(plural)) if path not in plain and not node.get("description")]
+    assert bare == []
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+def test_every_rule_has_a_message(plural: str) -> None:
+    for path, node in [("", schema(plural)), *fields(schema(plural))]:
+        for rule in [
+            *node.get("x-kubernetes-validations", ()),
+            *node.get("items", {}).get("x-kubernetes-validations", ()),
+        ]:
+            assert len(rule["message"]) > 20, path
+
+
+@pytest.mark.parametrize(
+    ("path", "enum"),
+    [
+        (".spec.operatingMode", OperatingMode),
+        (".spec.auth.strategy", Strategy),
+        (".spec.auth.remoteAuth.interop", Interop),
+        (".spec.auth.remoteAuth.onDelete", OnDelete),
+        (".spec.auth.localAuth.onDelete", OnDelete),
+        (".spec.linking.method", LinkingMethod),
+    ],
+)
+def test_the_schema_and_the_contract_know_the_same_words(path: str, enum: type[Any]) -> None:
+    found = dict(fields(schema(names.SESSION_PLURAL)))[path]["enum"]
+    assert set(found) == {str(item) for item in enum}
+
+
+def test_the_names_are_the_contracts() -> None:
+    sessions = named("CustomResourceDefinition", f"{names.SESSION_PLURAL}.{names.GROUP}")["spec"]
+    stores = named("CustomResourceDefinition", f"{names.STORE_PLURAL}.{names.GROUP}")["spec"]
+    assert (sessions["names"]["kind"], sessions["names"]["shortNames"]) == (names.SESSION_KIND, ["was"])
+    assert (stores["names"]["kind"], stores["names"]["shortNames"]) == (names.STORE_KIND, ["wastore"])
+    assert {version["name"] for version in sessions["versions"]} == {names.VERSION}
+    assert named("ValidatingAdmissionPolicy", names.POLICY_NAME)
+    binding = named("ValidatingAdmissionPolicyBinding", names.POLICY_NAME)
+    assert (binding["spec"]["policyName"], binding["spec"]["validationActions"]) == (names.POLICY_NAME, ["Deny"])
+    assert SessionState.CONNECTED == "Connected"
+
+
+def test_the_policy_fails_closed_and_reads_the_contracts_annotation() -> None:
+    policy = named("ValidatingAdmissionPolicy", names.POLICY_NAME)["spec"]
+    assert policy["failurePolicy"] == "Fail"
+    text = yaml.safe_dump(policy)
+    assert names.ANNOTATION_WORKER_POD_UID in text
+    (condition,) = policy["matchConditions"]
+    pattern = condition["expression"].split("'")[1]
+    for store in (None, "default", "a-b-c"):
+        account = names.service_account(store)
+        assert re.match(pattern, f"system:serviceaccount:bots:{account}")
+    assert not re.match(pattern, "system:serviceaccount:bots:default")
+
+
+def rules(role: str) -> set[tuple[str, str, str]]:
+    """Return group, resource and verb of each right of a role."""
+    return {
+        (group, resource, verb)
+        for rule in named("ClusterRole", role)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_a_worker_holds_these_rights_and_no_more() -> None:
+    assert rules(names.WORKER_CLUSTER_ROLE) == {
+        ("whatsapp-operator.dev", "whatsappsessions/status", "patch"),
+        ("coordination.k8s.io", "leases", "get"),
+        ("coordination.k8s.io", "leases", "update"),
+        ("", "events", "create"),
+    }
+
+
+def test_the_operator_reads_no_secrets_and_has_no_wildcard() -> None:
+    found = rules("whatsapp-session-operator")
+    assert not any("secrets" in resource or "*" in (group, resource, verb) for group, resource, verb in found)
+    assert not any(resource in ("pods/exec", "pods/attach", "serviceaccounts/token") for _, resource, _ in found)
+    bind = [rule for rule in named("ClusterRole", "whatsapp-session-operator")["rules"] if "bind" in rule["verbs"]]
+    assert [rule["resourceNames"] for rule in bind] == [[names.WORKER_CLUSTER_ROLE]]
+
+
+def test_no_role_is_aggregated_because_a_status_holds_a_code() -> None:
+    for item in manifests():
+        labels = item["metadata"].get("labels", {})
+        assert not any(name.startswith("rbac.authorization.k8s.io/aggregate-to-") for name in labels)
+
+
+def test_the_operators_pod_keeps_the_restricted_standard() -> None:
+    pod = named("Deployment", "whatsapp-session-operator")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"livenessProbe", "readinessProbe", "startupProbe"} <= container.keys()
+
+
+def test_the_quick_start_names_the_true_site_and_keeps_the_restricted_standard() -> None:
+    sample = [item for item in yaml.safe_load_all((ROOT / "deploy/samples/quickstart.yaml").read_text()) if item]
+    namespace, claim, store, session = sample
+    assert [item["kind"] for item in sample] == [
+        "Namespace",
+        "PersistentVolumeClaim",
+        "SessionStore",
+        "WhatsAppSession",
+    ]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert store["spec"]["filesystem"]["claimName"] == claim["metadata"]["name"]
+    assert session["spec"]["browser"]["url"] == "https://web.whatsapp.com/"
