@@ -1,6 +1,7 @@
 """One session on a real node, driven as a person would: kubectl, the phone, and what the resource says."""
 
 import os
+import secrets
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ class World:
         self, namespace: str, name: str = "support", spec: Mapping[str, Any] | None = None
     ) -> Iterator["Session"]:
         """Apply the quick start (in ``namespace``), explain a failure, and delete the namespace at the end."""
-        session = Session(self.kubectl, self.admin, namespace, name)
+        phone = f"{namespace}-{secrets.token_hex(4)}"
+        session = Session(self.kubectl, self.admin, namespace, name, phone)
         documents = [
             session.placed(document, spec) for document in yaml.safe_load_all(installation.QUICKSTART.read_text())
         ]
@@ -50,11 +52,8 @@ class Session:
     admin: client.Admin
     namespace: str
     name: str
-
-    @property
-    def phone(self) -> str:
-        """Each session has a phone of its own."""
-        return f"{self.namespace}-{self.name}"
+    phone: str
+    """Each session has a phone of its own, also when the cluster and its simulator were kept."""
 
     def placed(self, document: dict[str, Any], spec: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a document of the quick start moved to this session's namespace and name."""
@@ -119,10 +118,8 @@ class Session:
         def connected_again() -> Mapping[str, Any] | None:
             now = self.status()
             assert "qr" not in now, "the session asks for a new QR code: the login was lost"
-            fresh = (now.get("podUID"), (now.get("restored") or {}).get("time")) != (
-                unlike.get("podUID"),
-                (unlike.get("restored") or {}).get("time"),
-            )
+            # A restarted container keeps pod and profile, so only the time since when it is Connected tells.
+            fresh = now.get("stateSince") != unlike["stateSince"]
             return now if fresh and now.get("state") == "Connected" else None
 
         return wait_for(f"{self.phone} to be Connected again", connected_again, timeout=timeout)
