@@ -24,6 +24,8 @@ TAKEOVER_DELAY = 3.0
 
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
+_UNLINKED = (SessionState.LAUNCHING, SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
+"""States in which a code may stand in the model."""
 _ENDED = (
     SessionState.STOPPING,
     SessionState.LINK_EXPIRED,
@@ -39,7 +41,11 @@ def backoff(failures: int) -> float:
 
 
 def _to(model: m.Model, state: SessionState, now: float) -> m.Model:
-    return model if model.state is state else replace(model, state=state, since=now)
+    if model.state is state:
+        return model
+    if state not in _UNLINKED:
+        model = replace(model, qr=None, pairing_code="")
+    return replace(model, state=state, since=now)
 
 
 def _fault(model: m.Model, reason: Reason, message: str, now: float) -> m.Model:

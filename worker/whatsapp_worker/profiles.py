@@ -1,5 +1,6 @@
 """Know the browser profile on disk: what of it is archived, the marker beside it, stale locks, the content's digest."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from whatsapp_worker import errors, leveldb
@@ -188,6 +190,22 @@ def sync_folder(path: pathlib.Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def claim_folder(profile: pathlib.Path) -> BinaryIO:
+    """Take the profile for this process until the returned file is closed, or the process ends however it may.
+
+    Raises ConfigurationError when another worker on this machine has it.
+    """
+    stream = profile.with_name(profile.name + ".lock").open("ab")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.close()
+        raise errors.ConfigurationError(
+            f"another worker uses {profile}: stop it, or give this one its own --data-path or --client-id"
+        ) from None
+    return stream
 
 
 def lock_holder(profile: pathlib.Path) -> tuple[str, int] | None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import time
+from typing import BinaryIO
 
 from whatsapp_session import names
 from whatsapp_worker import browser, errors, model, processes, profiles, saving
@@ -46,6 +47,7 @@ class LocalAuth(base.Auth):
     def __init__(self, client_id: str = "", data_path: pathlib.Path | str = ".wwebjs_auth") -> None:
         self._root = pathlib.Path(data_path).absolute() / names.local_session(check_client_id(client_id))
         self._previous: model.Saved | None = None
+        self._lock: BinaryIO | None = None
 
     @property
     def profile(self) -> pathlib.Path:
@@ -61,6 +63,7 @@ class LocalAuth(base.Auth):
 
     def _prepare(self) -> profiles.Marker | None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = profiles.claim_folder(self._root)
         browser.end_orphan(self._root)
         clear_locks(self._root)
         return profiles.read_marker(self._root)
@@ -88,6 +91,11 @@ class LocalAuth(base.Auth):
     async def bury(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""
         await asyncio.to_thread(profiles.write_marker, self._root, self._marker(""))
+
+    async def clean_up(self) -> None:
+        """Give the profile's folder back."""
+        if self._lock is not None:
+            self._lock.close()
 
     async def remove(self) -> None:
         """Remove the profile."""

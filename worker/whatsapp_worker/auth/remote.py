@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -69,6 +69,7 @@ class RemoteAuth(base.Auth):
         self._proven = 0
         self._claimed = False
         self._version = ""
+        self._lock: BinaryIO | None = None
 
     @property
     def data_path(self) -> str:
@@ -120,6 +121,7 @@ class RemoteAuth(base.Auth):
 
     def _tidy(self) -> None:
         self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = profiles.claim_folder(self.profile)
         browser.end_orphan(self.profile)
         self._stager.sweep()
         for rubble in self._data_path.glob(f".{self.session}.fresh*"):
@@ -291,6 +293,11 @@ class RemoteAuth(base.Auth):
     async def still_owner(self) -> bool:
         """Read the slot after ours."""
         return await asyncio.to_thread(self._log.still_head)
+
+    async def clean_up(self) -> None:
+        """Give the profile's folder back."""
+        if self._lock is not None:
+            self._lock.close()
 
     async def release(self) -> None:
         """Write the record that lets any owner follow."""
