@@ -82,7 +82,7 @@ def guard_covered_paths(directory: Path) -> None:
 def _launch(prefix: Sequence[str], name: str, log: Path, command: Sequence[str]) -> processes.Record:
     log.parent.mkdir(parents=True, exist_ok=True)
     launcher = [sys.executable, "-I", str(_HERE / "launch.py"), str(log), *command]
-    environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+    environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(log.parent)}
     done = subprocess.run([*prefix, *launcher], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         raise LocalClusterError(f"{name} cannot be started: {done.stderr.strip().splitlines()[-1]}")

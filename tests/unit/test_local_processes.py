@@ -74,9 +74,9 @@ def test_children_are_gone_when_they_were_stopped(tmp_path: Path) -> None:
 
 def test_a_child_that_ends_by_itself_is_named_and_its_last_words_are_kept(tmp_path: Path) -> None:
     children = processes.Children(tmp_path)
-    children.start("brief", ["sh", "-c", "echo farewell"])
-    assert processes.poll(lambda: children.ended() == "brief", 10)
-    assert children.last_lines("brief") == "farewell"
+    children.start("short", ["sh", "-c", "echo farewell"])
+    assert processes.poll(lambda: children.ended() == "short", 10)
+    assert children.last_lines("short") == "farewell"
     children.stop()
 
 
