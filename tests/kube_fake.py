@@ -68,7 +68,7 @@ class FakeKube:
 
     def _create(self, manifest: Manifest, dry_run: bool) -> Manifest:
         ref = ref_of(manifest)
-        if ref in self.objects:
+        if ref.name and ref in self.objects:
             raise Conflict(409, f"{ref} already exists")
         refusal = self.refuse(manifest)
         if refusal is not None:

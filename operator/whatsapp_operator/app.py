@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import kopf
 
-from whatsapp_operator import desired, handlers, health, kube, options, queue, reconcile
+from whatsapp_operator import clock, handlers, health, kube, options, queue, reconcile
+from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import OperatorError, Unreachable, UsageError
 from whatsapp_session import names
 
@@ -22,18 +21,6 @@ HUNG_SECONDS = 60.0
 """Workers of the queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
 CRD_POLL_SECONDS = 1.0
 TLS_GOODBYE_SECONDS = 0.25
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def now(self) -> datetime:
-        """Return the present time in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
 
 
 @dataclass(slots=True)
@@ -61,7 +48,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
         await _definitions(cluster)
         defaults = await _defaults(chosen, cluster)
-        reconciler = reconcile.Reconciler(cluster, defaults, SystemClock())
+        reconciler = reconcile.Reconciler(cluster, defaults, clock.SystemClock(), chosen.limits)
         work: queue.KeyedQueue[reconcile.Key] = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
         if chosen.health_port is not None:
             alive = _Alive(work, flags)
@@ -120,11 +107,11 @@ def _established(definition: kube.Manifest | None) -> bool:
     return any(item["type"] == "Established" and item["status"] == "True" for item in found)
 
 
-async def _defaults(chosen: options.Options, cluster: kube.Kube) -> desired.WorkerDefaults:
+async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaults:
     namespace = await cluster.get(kube.Ref("Namespace", "", "kube-system"))
     if namespace is None:
         raise Unreachable(404, "the namespace kube-system does not exist; is this a Kubernetes API server?")
-    return desired.WorkerDefaults(
+    return WorkerDefaults(
         image=chosen.worker_image,
         cluster=namespace["metadata"]["uid"],
         image_pull_policy=chosen.worker_image_pull_policy,

@@ -1,18 +1,14 @@
 """Judge how a worker ended: what is remembered of it, and whether and when the next one may start."""
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from whatsapp_operator import wishes
 from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, seconds
-from whatsapp_session import names
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import OperatingMode
-
-WISHES: Final = ("restart", "relink", "takeover")
-"""Wishes that let a session start again that was held back."""
 
 CRASH_BACKOFF_SECONDS: Final = (10, 300)
 """First and longest pause after a pod that failed as a whole (a container is restarted in place by the node)."""
@@ -104,11 +100,11 @@ def remember(observed: Observed) -> Last:
     return last
 
 
-def hold(last: Last, wanted_hash: str | None, annotations: Mapping[str, str]) -> Hold | None:
+def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
     """Return why no new worker may start yet, None when one may. A changed template or a newer wish lifts it."""
     if last.end_time is None or last.template_hash != wanted_hash:
         return None
-    if any(_is_newer(annotations.get(names.wish_annotation(wish)), last.end_time) for wish in WISHES):
+    if wishes.is_newer(wishes.newest_start(session), last.started_for):
         return None
     judged = fate(last.exit_code, last.end_reason)
     reason = Reason(last.end_reason) if last.end_reason else Reason.CRASH_LOOP
@@ -117,15 +113,6 @@ def hold(last: Last, wanted_hash: str | None, annotations: Mapping[str, str]) ->
     if judged in (Fate.AGAIN, Fate.BACKOFF):
         until = seconds(last.end_time) + _pause(judged, last)
     return Hold(judged, until, reason, message)
-
-
-def _is_newer(wish: str | None, than: str) -> bool:
-    if wish is None:
-        return False
-    try:
-        return seconds(wish) > seconds(than)
-    except ValueError:
-        return False
 
 
 def _pause(judged: Fate, last: Last) -> float:
@@ -176,6 +163,8 @@ def _ended(last: Last, pod: Pod) -> Last:
         failures=failures,
         pod_uid=pod.uid,
         template_hash=pod.template_hash,
+        started_for=pod.started_for,
+        stopped=pod.stopped,
     )
 
 

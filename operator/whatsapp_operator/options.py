@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from whatsapp_operator import pacing
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
@@ -28,6 +29,7 @@ class Options:
     health_port: int | None = None
     log_level: str = "info"
     workers: int = 8
+    limits: pacing.Limits = field(default_factory=pacing.Limits)
 
 
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -66,7 +68,16 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--context", help="context of the kubeconfig")
     option("--health-port", type=int, metavar="PORT", help="serve /healthz and /readyz here (default: do not)")
     option("--log-level", choices=LEVELS, default="info")
-    option("--workers", type=int, default=8, metavar="N", help="sessions reconciled at the same time (default: 8)")
+    limits = pacing.Limits()
+
+    def number(name: str, default: int, text: str) -> None:
+        option(name, type=int, default=default, metavar="N", help=f"{text} (default: {default})")
+
+    number("--workers", 8, "sessions reconciled at the same time")
+    number("--max-starting", limits.starting, "worker pods that start at the same time")
+    number("--max-replacing", limits.replacing, "worker pods being replaced at the same time")
+    number("--max-replacing-percent", limits.replacing_percent, "the same in percent of all sessions, at least one")
+    number("--max-replacing-per-node", limits.replacing_per_node, "the same for each node")
     return top
 
 
@@ -87,6 +98,12 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
         health_port=found.health_port,
         log_level=found.log_level,
         workers=found.workers,
+        limits=pacing.Limits(
+            starting=found.max_starting,
+            replacing=found.max_replacing,
+            replacing_percent=found.max_replacing_percent,
+            replacing_per_node=found.max_replacing_per_node,
+        ),
     )
 
 

@@ -23,7 +23,7 @@ class ApplyClaim:
 
 @dataclass(frozen=True, slots=True)
 class ApplyLease:
-    """See to the Lease and to who may update it (None: nobody yet)."""
+    """See to the Lease: who may update it (None: nobody yet) and the wishes for the worker."""
 
     pod_uid: str | None
 
@@ -40,6 +40,8 @@ class DeletePod:
     uid: str
     reason: Reason
     message: str
+    replaces: bool = False
+    """Whether a healthy pod makes room for a changed one: that may wait for its turn."""
 
 
 Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod
@@ -63,9 +65,7 @@ def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     leave = _leave(observed, pod, wanted)
     if leave is not None:
         return Plan((leave,))
-    if session.recorded_pod_uid != pod.uid:
-        return Plan((ApplyLease(pod.uid),))
-    return Plan()
+    return Plan((ApplyLease(pod.uid),))
 
 
 def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
@@ -79,7 +79,8 @@ def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | N
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
         return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
     if wanted is not None and pod.template_hash != wanted.template_hash:
-        return DeletePod(pod.uid, Reason.REPLACING, f"the worker pod is replaced because of {_changed(pod, wanted)}")
+        why = f"the worker pod is replaced because of {_changed(pod, wanted)}"
+        return DeletePod(pod.uid, Reason.REPLACING, why, replaces=True)
     return None
 
 
@@ -87,6 +88,8 @@ def _changed(pod: Pod, wanted: Wanted) -> str:
     """Say in a few words what differs; values stay out, because they may be private."""
     if pod.image != wanted.image:
         return f"image {pod.image} -> {wanted.image}"
+    if pod.restarted_for != wanted.restarted_for:
+        return "a restart that was asked for"
     differing = sorted(name for name in wanted.env.keys() | pod.env.keys() if wanted.env.get(name) != pod.env.get(name))
     return f"changed settings: {', '.join(differing)}" if differing else "a change of the pod's template"
 
@@ -97,7 +100,7 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
         return Plan()
     if not observed.policy:
         return Plan(look_again=POLICY_RETRY_SECONDS)
-    held = endings.hold(session.last, wanted.template_hash, session.annotations)
+    held = endings.hold(session, session.last, wanted.template_hash)
     if held is not None and (held.until is None or held.until > now):
         return Plan(look_again=None if held.until is None else held.until - now)
     claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()

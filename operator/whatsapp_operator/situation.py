@@ -47,7 +47,7 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
         return _without_pod(observed, wanted_hash)
     if pod.ownership is Ownership.OURS and endings.is_over(pod):
         # Also while the pod goes: why it ended is what a person wants to know.
-        return _held(session, endings.hold(endings.remember(observed), pod.template_hash, {}))
+        return _held(session, endings.hold(session, endings.remember(observed), pod.template_hash))
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return Situation(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
     if pod.running_since is None:
@@ -58,7 +58,7 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
 def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
     session = observed.session
     if observed.refusal is not None:
-        waits = observed.refusal.reason is Reason.QUOTA_EXCEEDED
+        waits = observed.refusal.reason in (Reason.QUOTA_EXCEEDED, Reason.STOPPING)
         return Situation(Phase.PENDING if waits else Phase.FAILED, observed.refusal.reason, observed.refusal.message)
     remote = session.spec.auth.remote
     if remote is not None and observed.store is None:
@@ -75,7 +75,7 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
             f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing or does not deny, so that"
             " workers get no rights; install the chart with clusterScoped.install=true",
         )
-    held = endings.hold(session.last, wanted_hash, session.annotations)
+    held = endings.hold(session, session.last, wanted_hash)
     return _held(session, held)
 
 

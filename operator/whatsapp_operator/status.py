@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from whatsapp_operator import endings
-from whatsapp_operator.observed import Last, Observed, Ownership
+from whatsapp_operator import endings, wishes
+from whatsapp_operator.observed import Last, Observed, Ownership, Pod
 from whatsapp_operator.situation import Situation, situation
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import Strategy
@@ -63,10 +63,7 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
     """Return phase and conditions, in a fixed order, without transition times."""
     now = situation(observed, wanted_hash)
     row, last = TABLE[now.phase], endings.remember(observed)
-    ready = Reason.WORKER_HEALTHY if row.healthy else now.reason
-    found = [_condition(ConditionType.READY, row.healthy, ready, now.message)]
-    if row.flag is not None:
-        found.append(_condition(row.flag, True, now.reason, now.message))
+    found = _overall(observed, row, now)
     found.append(_linked(row.linked, last, now))
     connected = row.connected is Cell.TRUE
     word = Reason.SOCKET_CONNECTED if connected else now.reason
@@ -77,6 +74,22 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
     if strategy is Strategy.REMOTE_AUTH:
         found.append(_store(observed, now))
     return now.phase, tuple(found)
+
+
+def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
+    """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
+    refusal = observed.refusal
+    if refusal is not None and observed.pod is not None:
+        text = f"{refusal.message} (the previous worker runs on)"
+        return [
+            _condition(ConditionType.READY, False, refusal.reason, text),
+            _condition(ConditionType.STALLED, True, refusal.reason, text),
+        ]
+    ready = Reason.WORKER_HEALTHY if row.healthy else now.reason
+    found = [_condition(ConditionType.READY, row.healthy, ready, now.message)]
+    if row.flag is not None:
+        found.append(_condition(row.flag, True, now.reason, now.message))
+    return found
 
 
 def _condition(kind: ConditionType, true: bool | None, reason: Reason, message: str) -> Condition:
@@ -144,8 +157,15 @@ def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifes
         "phase": str(phase),
         "conditions": [_written(item, before.get(item.type), session.generation, now) for item in wanted],
     }
-    worker = _worker(observed)
-    return body | ({"worker": worker} if worker else {})
+    parts = {
+        "worker": _worker(observed),
+        "handledRequests": wishes.handled(session, _own_pod(observed), session.report),
+    }
+    return body | {name: part for name, part in parts.items() if part}
+
+
+def _own_pod(observed: Observed) -> Pod | None:
+    return observed.pod if observed.pod is not None and observed.pod.ownership is Ownership.OURS else None
 
 
 def _written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
@@ -161,8 +181,9 @@ def _written(item: Condition, before: Mapping[str, Any] | None, generation: int,
 
 
 def _worker(observed: Observed) -> Manifest:
-    pod, worker = observed.pod, {}
-    if pod is not None and pod.ownership is Ownership.OURS:
+    pod: Pod | None = _own_pod(observed)
+    worker: Manifest = {}
+    if pod is not None:
         worker = {
             "pod": pod.name,
             "podUID": pod.uid,
@@ -183,6 +204,8 @@ def _worker(observed: Observed) -> Manifest:
         "failures": last.failures or None,
         "podUID": last.pod_uid,
         "templateHash": last.template_hash,
+        "startedFor": last.started_for,
+        "stopped": last.stopped or None,
     }
     kept = {name: value for name, value in kept.items() if value is not None}
     worker = {name: value for name, value in worker.items() if value is not None}

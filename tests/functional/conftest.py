@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local import controlplane
 from functional.world import Caller, Place, World, wait
-from whatsapp_operator import app, options
+from whatsapp_operator import app, options, pacing
 
 INSTALL = Path(__file__).parents[2] / "deploy" / "install.yaml"
 OPERATOR_NAMESPACE, OPERATOR_ACCOUNT = "whatsapp-operator", "whatsapp-session-operator"
@@ -55,7 +55,9 @@ def start(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     def running(**changes: object) -> Iterator[None]:
         token = world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
         file = world.kubeconfig(tmp_path_factory.mktemp("operator"), token)
-        chosen = options.Options(**({"worker_image": IMAGE, "kubeconfig": str(file)} | changes))  # type: ignore[arg-type]  # a test's keywords
+        # Nothing runs here, so that every pod starts for ever: pacing has its own tests.
+        defaults = {"worker_image": IMAGE, "kubeconfig": str(file), "limits": pacing.Limits(starting=1000)}
+        chosen = options.Options(**(defaults | changes))  # type: ignore[arg-type]  # a test's keywords
         flags = app.Flags(stop=threading.Event(), ready=threading.Event())
         failures: list[BaseException] = []
 

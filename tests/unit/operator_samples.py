@@ -2,16 +2,10 @@
 
 from typing import Any
 
-from whatsapp_operator import desired
-from whatsapp_operator.observed import (
-    Observed,
-    Pod,
-    Session,
-    Store,
-    parse_pod,
-    parse_session_resource,
-    parse_store_resource,
-)
+from whatsapp_operator.desired import worker_pod
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.observed import Observed, Pod, Session, Store
+from whatsapp_operator.parsing import parse_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -19,7 +13,7 @@ Manifest = dict[str, Any]
 NAMESPACE, NAME, UID, POD_UID = "bots", "support", "session-uid", "pod-uid"
 NOON = "2026-01-01T12:00:00Z"
 NOON_SECONDS = 1767268800.0
-DEFAULTS = desired.WorkerDefaults(image="worker:1", cluster="cluster-uid")
+DEFAULTS = WorkerDefaults(image="worker:1", cluster="cluster-uid")
 
 
 def session_resource(spec: Manifest | None = None, status: Manifest | None = None, **metadata: Any) -> Manifest:
@@ -63,7 +57,7 @@ def store(**spec: Any) -> Store:
 
 def pod_resource(made: Manifest | None = None, **status: Any) -> Manifest:
     """Return the worker pod as the API returns it, by default running since noon."""
-    manifest = made or desired.pod(session(), store(), DEFAULTS)
+    manifest = made or worker_pod.pod(session(), store(), DEFAULTS)
     manifest["metadata"]["uid"] = POD_UID
     manifest["spec"]["nodeName"] = "node-1"
     return {**manifest, "status": status or running()}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from whatsapp_operator import desired, merge
+from whatsapp_operator import merge
+from whatsapp_operator.desired import access, claim, environment, lease, worker_pod
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -58,7 +59,7 @@ def probe(path: str, period: int, failures: int) -> Manifest:
 
 def pod(spec: Manifest | None = None, **store: Any) -> Manifest:
     """Return the pod for a spec."""
-    return desired.pod(samples.session(spec), samples.store(**store), samples.DEFAULTS)
+    return worker_pod.pod(samples.session(spec), samples.store(**store), samples.DEFAULTS)
 
 
 def container(manifest: Manifest) -> Manifest:
@@ -168,8 +169,8 @@ def test_the_whole_pod_of_an_empty_spec() -> None:
 def test_the_worker_understands_its_environment() -> None:
     session = samples.session({"browser": {"args": ["--lang=de"], "userAgent": "Mine/1"}, "clientId": ""})
     defaults = dataclasses.replace(samples.DEFAULTS, extra_browser_args=("--one",))
-    config = desired.config(session, defaults)
-    environ = {item["name"]: item.get("value", "from the pod") for item in desired.environment(session, defaults)}
+    config = environment.config(session, defaults)
+    environ = {item["name"]: item.get("value", "from the pod") for item in environment.environment(session, defaults)}
     assert config.resource is not None
     said = "from the pod"
     resource = dataclasses.replace(
@@ -192,7 +193,7 @@ def test_the_labels_of_a_store_do_not_override_ours() -> None:
 
 
 def test_noauth_has_no_store_and_a_service_account_of_its_own() -> None:
-    made = desired.pod(samples.session({"auth": {"strategy": "NoAuth"}}), None, samples.DEFAULTS)
+    made = worker_pod.pod(samples.session({"auth": {"strategy": "NoAuth"}}), None, samples.DEFAULTS)
     assert made["spec"]["serviceAccountName"] == "wa-worker"
     assert "WHATSAPP_STORE" not in env(made)
     assert all("persistentVolumeClaim" not in volume for volume in made["spec"]["volumes"])
@@ -202,17 +203,17 @@ def test_noauth_has_no_store_and_a_service_account_of_its_own() -> None:
 def test_localauth_keeps_the_profile_on_a_claim(given: str | None, used: str) -> None:
     local = {} if given is None else {"claimName": given}
     session = samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}})
-    made = desired.pod(session, None, samples.DEFAULTS)
+    made = worker_pod.pod(session, None, samples.DEFAULTS)
     volume = next(item for item in made["spec"]["volumes"] if item["name"] == "data")
     assert volume["persistentVolumeClaim"] == {"claimName": used}
     assert env(made)["WHATSAPP_DATA_PATH"] == "/var/lib/whatsapp/data/.wwebjs_auth"
-    assert (desired.claim(session) is None) == (given is not None)
+    assert (claim.claim(session) is None) == (given is not None)
 
 
 @pytest.mark.parametrize("on_delete", ["Retain", "Delete"])
 def test_a_claim_goes_with_its_session_only_if_asked(on_delete: str) -> None:
     local = {"onDelete": on_delete, "size": "3Gi", "storageClassName": "fast"}
-    made = desired.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
+    made = claim.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
     assert made is not None
     assert ("ownerReferences" in made["metadata"]) == (on_delete == "Delete")
     assert made["spec"] == {
@@ -238,14 +239,14 @@ def test_the_defaults_of_the_operator_reach_every_worker() -> None:
         extra_browser_args=("--lang=de",),
         resources={"limits": {"memory": "1Gi"}},
     )
-    made = desired.pod(samples.session(), samples.store(), defaults)
+    made = worker_pod.pod(samples.session(), samples.store(), defaults)
     assert made["spec"]["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]}]
     assert json.loads(env(made)["WHATSAPP_BROWSER_ARGS"]) == ["--lang=de"]
     assert container(made)["resources"] == {"limits": {"memory": "1Gi"}}
 
 
 def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:
-    made = desired.lease(samples.session(), "pod-uid")
+    made = lease.lease(samples.session(), "pod-uid")
     assert made == {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -262,7 +263,7 @@ def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:
 
 def test_the_service_account_carries_the_stores_cloud_identity() -> None:
     store = samples.store(serviceAccount={"annotations": {"cloud/role": "archives"}})
-    account, binding = desired.access(samples.session(), store)
+    account, binding = access.access(samples.session(), store)
     assert account["metadata"]["annotations"] == {"cloud/role": "archives"}
     assert account["automountServiceAccountToken"] is False
     assert binding["roleRef"]["name"] == "whatsapp-session-worker"
@@ -320,11 +321,11 @@ def test_merging_changes_neither_side() -> None:
 
 
 def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
-    assert desired.template_hash({"a": 1, "b": {"c": 2, "d": 3}}) == desired.template_hash(
+    assert worker_pod.template_hash({"a": 1, "b": {"c": 2, "d": 3}}) == worker_pod.template_hash(
         {"b": {"d": 3, "c": 2}, "a": 1}
     )
 
 
 def test_the_hash_of_a_released_template_stays_as_it_is() -> None:
     """An upgrade must not replace every pod: a change here needs a reason and a line in the changelog."""
-    assert desired.wanted(samples.session(), pod()).template_hash == "5465eab0870fe199"
+    assert worker_pod.wanted(samples.session(), pod()).template_hash == "5465eab0870fe199"

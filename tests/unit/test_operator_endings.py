@@ -9,6 +9,7 @@ from unit import operator_samples as samples
 from whatsapp_operator import endings
 from whatsapp_operator.endings import Fate
 from whatsapp_operator.observed import Last, Observed
+from whatsapp_operator.parsing import parse_pod
 
 
 def after(code: int, message: str = "", last: dict[str, Any] | None = None, **more: Any) -> Last:
@@ -101,7 +102,5 @@ def test_a_foreign_pods_end_is_not_ours() -> None:
     observed = Observed(samples.session(), samples.pod(**samples.terminated(3)), samples.store())
     assert observed.pod is not None
     foreign = dataclasses.replace(observed, session=dataclasses.replace(observed.session, uid="other"))
-    from whatsapp_operator.observed import parse_pod
-
     pod = parse_pod(samples.pod_resource(**samples.terminated(3)), "other-name", "other-uid")
     assert endings.remember(dataclasses.replace(foreign, pod=pod)) == Last()

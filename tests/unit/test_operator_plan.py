@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from whatsapp_operator import desired, plan
+from whatsapp_operator import plan
+from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.observed import Observed, Ownership, Wanted
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -19,7 +20,7 @@ GAVE_UP = samples.waiting("CrashLoopBackOff", ended={"exitCode": 3})
 def wanted(spec: dict[str, Any] | None = None) -> Wanted:
     """Return what is wanted for a spec."""
     session = samples.session(spec)
-    return desired.wanted(session, desired.pod(session, samples.store(), samples.DEFAULTS))
+    return worker_pod.wanted(session, worker_pod.pod(session, samples.store(), samples.DEFAULTS))
 
 
 def marked(spec: dict[str, Any] | None = None, **metadata: Any) -> Observed:
@@ -59,21 +60,19 @@ def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None
 def test_localauth_gets_its_claim_before_its_pod() -> None:
     spec = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
     session = samples.session(spec)
-    want = desired.wanted(session, desired.pod(session, None, samples.DEFAULTS))
+    want = worker_pod.wanted(session, worker_pod.pod(session, None, samples.DEFAULTS))
     assert steps(Observed(session, None, None), want) == ["ApplyAccess", "ApplyClaim", "ApplyLease", "CreatePod"]
 
 
-def test_a_new_pod_is_marked() -> None:
-    observed = Observed(samples.session(), samples.pod(), samples.store())
-    assert plan.plan(observed, wanted(), NOW).actions == (plan.ApplyLease(samples.POD_UID),)
+MARK = plan.Plan((plan.ApplyLease(samples.POD_UID),))
 
 
-def test_a_marked_pod_is_left_alone() -> None:
-    assert plan.plan(marked(), wanted(), NOW) == plan.Plan()
+def test_a_pod_that_is_as_wanted_is_only_marked_on_the_lease() -> None:
+    assert plan.plan(marked(), wanted(), NOW) == MARK
 
 
 def test_a_running_pod_outlives_its_store() -> None:
-    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == plan.Plan()
+    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == MARK
 
 
 @pytest.mark.parametrize("spec", [None, SUSPENDED], ids=["running", "suspended"])
@@ -115,7 +114,7 @@ def test_a_pod_goes_when_it_should_not_be(observed: Observed, reason: Reason) ->
 
 def test_a_crashed_container_is_left_to_the_node() -> None:
     crashed = samples.pod(**samples.waiting("CrashLoopBackOff", ended={"exitCode": 1}))
-    assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted(), NOW) == plan.Plan()
+    assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted(), NOW) == MARK
 
 
 @pytest.mark.parametrize(
@@ -159,16 +158,33 @@ def test_a_changed_template_starts_it_again() -> None:
     [
         ("restart", "2026-01-01T12:00:01Z", True),
         ("relink", "2026-01-01T12:00:01Z", True),
-        ("restart", "2026-01-01T11:59:59Z", False),
-        ("restart", "now", False),
+        ("relink", "2026-01-01T11:00:00Z", False),
+        ("relink", "now", False),
         ("save", "2026-01-01T12:00:01Z", False),
+        ("relink", "2025-12-31T00:00:00Z", False),
     ],
     ids=str,
 )
-def test_a_wish_that_is_newer_than_the_end_starts_it_again(wish: str, time: str, started: bool) -> None:
-    observed = held(3, "ArchiveMissing")
+def test_a_wish_that_the_ended_worker_had_not_been_started_for_starts_it_again(
+    wish: str, time: str, started: bool
+) -> None:
+    observed = held(3, "ArchiveMissing", startedFor="2026-01-01T11:00:00Z")
     session = dataclasses.replace(observed.session, annotations={names.wish_annotation(wish): time})
-    assert bool(steps(dataclasses.replace(observed, session=session))) == started
+    observed = dataclasses.replace(observed, session=session)
+    want = worker_pod.wanted(session, worker_pod.pod(session, samples.store(), samples.DEFAULTS))
+    assert bool(steps(observed, want)) == started
+
+
+def test_a_restart_that_is_asked_for_replaces_the_pod_once() -> None:
+    asked = {names.wish_annotation("restart"): "2026-01-01T12:00:01Z"}
+    session = dataclasses.replace(marked().session, annotations=asked)
+    manifest = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
+    want = worker_pod.wanted(session, manifest)
+    (action,) = plan.plan(dataclasses.replace(marked(), session=session), want, NOW).actions
+    assert isinstance(action, plan.DeletePod)
+    assert "a restart that was asked for" in action.message
+    renewed = Observed(session, samples.pod(manifest), samples.store())
+    assert plan.plan(renewed, want, NOW) == MARK
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from kube_fake import FakeKube, Killed
 from unit import operator_samples as samples
-from whatsapp_operator import desired
+from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Unreachable
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key, Reconciler
@@ -49,13 +49,25 @@ def policy() -> list[Manifest]:
     ]
 
 
+def run(work: Coroutine[Any, Any, float | None]) -> float | None:
+    """Run to the end; returns the result."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        again: float | None = end.value
+        return again
+    finally:
+        work.close()
+    raise AssertionError("the fake waited")
+
+
 @dataclass
 class Cluster:
     """A fake cluster with one session, and the operator that serves it."""
 
     kube: FakeKube = field(default_factory=FakeKube)
     clock: FakeClock = field(default_factory=FakeClock)
-    defaults: desired.WorkerDefaults = samples.DEFAULTS
+    defaults: WorkerDefaults = samples.DEFAULTS
 
     def __post_init__(self) -> None:
         for manifest in policy():
@@ -76,15 +88,7 @@ class Cluster:
 
     def look(self) -> float | None:
         """Reconcile once. The fake never waits, so that no event loop is needed."""
-        work = self.operator.reconcile(KEY)
-        try:
-            work.send(None)
-        except StopIteration as end:
-            again: float | None = end.value
-            return again
-        finally:
-            work.close()
-        raise AssertionError("the fake waited")
+        return run(self.operator.reconcile(KEY))
 
     def settle(self) -> None:
         """Reconcile until nothing is written any more."""
@@ -164,7 +168,7 @@ GAVE_UP = samples.waiting(
 
 def picture(cluster: Cluster) -> Manifest:
     """Return the end state without what differs from run to run."""
-    volatile = {"uid", "resourceVersion", "podUID", "holderIdentity"}
+    volatile = {"uid", "resourceVersion", "podUID", names.ANNOTATION_TERMINATED_POD_UID}
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
@@ -252,6 +256,159 @@ def test_each_event_of_a_life_is_posted_once() -> None:
             "ArchiveMissing",
         ]
     )
+
+
+@dataclass
+class Fleet:
+    """Several sessions of one fake cluster."""
+
+    cluster: Cluster = field(default_factory=Cluster)
+
+    def make(self, count: int) -> list[Key]:
+        """Make sessions."""
+        keys = [Key(samples.NAMESPACE, f"s{number}") for number in range(count)]
+        for key in keys:
+            manifest = samples.session_resource()
+            del manifest["status"]
+            manifest["metadata"]["name"] = key.name
+            self.cluster.kube.put(manifest)
+        return keys
+
+    def look(self, keys: list[Key]) -> None:
+        """Reconcile each once."""
+        for key in keys:
+            run(self.cluster.operator.reconcile(key))
+
+    def pods(self) -> list[Manifest]:
+        """Return the pods that are not going."""
+        found = [item for ref, item in self.cluster.kube.objects.items() if ref.kind == "Pod"]
+        return [item for item in found if "deletionTimestamp" not in item["metadata"]]
+
+    def connect(self, keys: list[Key]) -> None:
+        """Play kubelet and worker until each of these sessions that has a pod is connected."""
+        for key in keys:
+            ref = Ref("Pod", key.namespace, names.pod(key.name))
+            if ref not in self.cluster.kube.objects:
+                continue
+            pod = self.cluster.kube.objects[ref]
+            pod["spec"]["nodeName"] = "node-1"
+            pod["status"] = samples.running()
+            said = {"podUID": pod["metadata"]["uid"], "state": "Connected", "stateSince": "2026-01-01T12:00:05Z"}
+            session = self.cluster.kube.objects[Ref(names.SESSION_KIND, key.namespace, key.name)]
+            session.setdefault("status", {})["session"] = said
+
+
+def test_only_so_many_pods_start_at_once_and_the_rest_follow() -> None:
+    fleet = Fleet()
+    keys = fleet.make(15)
+    fleet.look(keys)
+    assert len(fleet.pods()) == 10
+    fleet.connect(keys)
+    fleet.look(keys)
+    fleet.look(keys)
+    assert len(fleet.pods()) == 15
+
+
+def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_back() -> None:
+    fleet = Fleet()
+    keys = fleet.make(20)
+    for _ in range(4):
+        fleet.look(keys)
+        fleet.connect(keys)
+    fleet.look(keys)
+    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    fleet.cluster.restarted()
+    fleet.look(keys)
+    assert len(fleet.pods()) == 18
+    for _ in range(3):
+        fleet.look(keys)
+    assert len(fleet.pods()) == 18
+    fleet.cluster.kube.objects = {
+        ref: item for ref, item in fleet.cluster.kube.objects.items() if "deletionTimestamp" not in item["metadata"]
+    }
+    fleet.look(keys)
+    fleet.connect(keys)
+    fleet.look(keys)
+    images = [pod["spec"]["containers"][0]["image"] for pod in fleet.pods()]
+    assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
+
+
+def test_a_change_that_the_server_would_refuse_leaves_the_worker_running() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    uid = cluster.kube.objects[POD]["metadata"]["uid"]
+    cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
+    cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
+    assert cluster.look() == 60
+    assert cluster.kube.objects[POD]["metadata"]["uid"] == uid
+    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"]
+    found = {item["type"]: (item["status"], item["reason"]) for item in cluster.status["conditions"]}
+    assert found["Ready"] == ("False", "InvalidPodTemplate")
+    assert found["Stalled"] == ("True", "InvalidPodTemplate")
+    assert found["Connected"][0] == "True"
+    cluster.kube.refuse = lambda manifest: None
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[POD]["metadata"]
+
+
+@pytest.mark.parametrize("kind", ["ServiceAccount", "Lease", "Pod"])
+def test_a_namespace_that_is_being_deleted_is_one_condition(kind: str) -> None:
+    cluster = Cluster()
+    text = "unable to create new content in namespace bots because it is being terminated"
+    cluster.kube.refuse = lambda manifest: text if manifest["kind"] == kind else None
+    cluster.make_session()
+    assert cluster.look() == 60
+    writes = cluster.kube.writes
+    assert cluster.look() == 60
+    assert cluster.kube.writes == writes
+    assert cluster.status["conditions"][0]["message"] == "the namespace is being deleted"
+
+
+def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    cluster.settle()
+    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
+    cluster.worker_says("Connected", handledRequests={"save": time}, **SEEN)
+    cluster.settle()
+    assert wish not in cluster.kube.objects[LEASE]["metadata"]["annotations"]
+    assert cluster.status["handledRequests"] == {"save": time}
+
+
+def test_a_wish_for_a_restart_is_carried_out_once_and_said_so() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    uid = cluster.kube.objects[POD]["metadata"]["uid"]
+    wish, time = names.wish_annotation("restart"), "2026-01-01T12:30:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    cluster.settle()
+    again = cluster.kube.objects[POD]["metadata"]["uid"]
+    assert again != uid
+    assert cluster.status["handledRequests"] == {"restart": time}
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={}))
+    cluster.settle()
+    assert cluster.kube.objects[POD]["metadata"]["uid"] == again
+
+
+def test_a_worker_that_the_node_saw_ending_is_marked_so_that_nobody_waits_for_its_lease() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    uid = cluster.kube.objects[POD]["metadata"]["uid"]
+    cluster.change(POD, lambda pod: pod.update(status=samples.terminated(0)))
+    cluster.settle()
+    annotations = cluster.kube.objects[LEASE]["metadata"]["annotations"]
+    assert annotations[names.ANNOTATION_TERMINATED_POD_UID] == uid
+    assert annotations[names.ANNOTATION_WORKER_POD_UID] != uid
 
 
 def test_a_look_at_a_settled_session_writes_nothing() -> None:

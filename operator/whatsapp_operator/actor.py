@@ -1,0 +1,145 @@
+"""Carry out the steps of a plan: the only place that makes and deletes what a session needs."""
+
+import contextlib
+import dataclasses
+import logging
+from typing import Any, assert_never
+
+from whatsapp_operator import plan
+from whatsapp_operator.clock import Clock
+from whatsapp_operator.desired import access, claim, lease, worker_pod
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.errors import Conflict, Refused, Unreachable
+from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.observed import Observed, Session, Trouble
+from whatsapp_operator.parsing import parse_pod
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason
+
+log = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+CHECK_AGAIN_SECONDS = 600.0
+"""How long a Lease or a service account that we applied is trusted without looking."""
+
+
+class Actor:
+    """Act for one session at a time; each step is safe to repeat."""
+
+    def __init__(self, kube: Kube, defaults: WorkerDefaults, clock: Clock) -> None:
+        self._kube = kube
+        self._defaults = defaults
+        self._clock = clock
+        self._applied: dict[Ref, tuple[float, Manifest]] = {}
+
+    def manifest(self, observed: Observed) -> Manifest | None:
+        """Return the wanted pod, None while it cannot be known (no store)."""
+        if observed.session.spec.auth.remote is not None and observed.store is None:
+            return None
+        return worker_pod.pod(observed.session, observed.store, self._defaults)
+
+    async def build(self, observed: Observed, steps: plan.Plan) -> Observed:
+        """Carry out the steps that make something; returns the observation with what was made or refused."""
+        try:
+            for step in steps.actions:
+                match step:
+                    case plan.ApplyAccess():
+                        await self._apply_access(observed)
+                    case plan.ApplyClaim():
+                        await self._make_claim(observed.session)
+                    case plan.ApplyLease(pod_uid):
+                        await self._apply(lease.lease(observed.session, pod_uid))
+                    case plan.CreatePod():
+                        observed = await self._create_pod(observed)
+                    case plan.DeletePod():
+                        pass
+                    case _:
+                        assert_never(step)
+        except Refused as error:
+            # Every other refusal is a fault of the installation, for the log and a later try.
+            trouble = _room(error)
+            if trouble is None:
+                raise
+            return dataclasses.replace(observed, refusal=trouble)
+        return observed
+
+    async def refusal(self, observed: Observed) -> Trouble | None:
+        """Ask the API server, by a dry run, whether it would take the wanted pod; None if so."""
+        manifest = self.manifest(observed)
+        assert manifest is not None, "a replacement is planned only when its manifest is known"
+        name = manifest["metadata"].pop("name")
+        # Under another name, because the one that it replaces is still there.
+        manifest["metadata"] |= {"name": "", "generateName": f"{name[:50]}-"}
+        try:
+            await self._apply_access(observed)
+            await self._kube.create(manifest, dry_run=True)
+        except Refused as error:
+            # A quota counts both, though one is to go.
+            return None if _room(error) else _template(error)
+        return None
+
+    async def delete_pod(self, session: Session, step: plan.DeletePod) -> None:
+        """Delete the pod gracefully."""
+        await self._kube.delete(Ref("Pod", session.namespace, names.pod(session.name)), uid=step.uid)
+        where = f"{session.namespace}/{session.name}"
+        log.info("pod deleted: session=%s reason=%s why=%r", where, step.reason, step.message)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget what was applied for a session that is gone."""
+        self._applied.pop(Ref("Lease", namespace, names.lease(name)), None)
+
+    async def _apply_access(self, observed: Observed, *, afresh: bool = False) -> None:
+        for manifest in access.access(observed.session, observed.store):
+            await self._apply(manifest, afresh=afresh)
+
+    async def _apply(self, manifest: Manifest, *, afresh: bool = False) -> None:
+        metadata = manifest["metadata"]
+        ref = Ref(manifest["kind"], metadata["namespace"], metadata["name"])
+        then, before = self._applied.get(ref, (0.0, None))
+        now = self._clock.monotonic()
+        if before == manifest and now - then < CHECK_AGAIN_SECONDS and not afresh:
+            return
+        await self._kube.apply(manifest, manager=names.OPERATOR_MANAGER)
+        self._applied[ref] = (now, manifest)
+
+    async def _make_claim(self, session: Session) -> None:
+        manifest = claim.claim(session)
+        if manifest is not None:
+            # One that is there stays as it is: size and class are not changed behind its user's back.
+            with contextlib.suppress(Conflict):
+                await self._kube.create(manifest)
+
+    async def _create_pod(self, observed: Observed, *, first_try: bool = True) -> Observed:
+        session, manifest = observed.session, self.manifest(observed)
+        assert manifest is not None, "a pod is planned only when its manifest is known"
+        try:
+            made = await self._kube.create(manifest)
+        except Conflict:
+            # Somebody else's, or ours from before a crash: look at it.
+            found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
+            if found is None:
+                raise Unreachable(409, "the worker pod vanished while it was looked at") from None
+            return dataclasses.replace(observed, pod=parse_pod(found, session.name, session.uid))
+        except Refused as error:
+            if first_try:
+                # The namespace may have been deleted and made again since we last saw to the service account.
+                await self._apply_access(observed, afresh=True)
+                return await self._create_pod(observed, first_try=False)
+            return dataclasses.replace(observed, refusal=_room(error) or _template(error))
+        log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
+        return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))
+
+
+def _room(error: Refused) -> Trouble | None:
+    """Return why the namespace takes nothing more, None if that is not why it refused."""
+    if "exceeded quota" in error.message:
+        return Trouble(Reason.QUOTA_EXCEEDED, f"the namespace's quota leaves no room: {error.message}")
+    if "is being terminated" in error.message:
+        return Trouble(Reason.STOPPING, "the namespace is being deleted")
+    return None
+
+
+def _template(error: Refused) -> Trouble:
+    return Trouble(
+        Reason.INVALID_POD_TEMPLATE, f"the API server refuses the worker pod; mend spec.podTemplate: {error.message}"
+    )

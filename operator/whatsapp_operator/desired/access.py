@@ -1,0 +1,39 @@
+"""The workers' service account, one for each namespace and store, and its rights."""
+
+from typing import Any
+
+from whatsapp_operator.observed import Session, Store
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+
+def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
+    """Return the workers' service account for a namespace and store, and its binding to the workers' role."""
+    name = names.service_account(None if store is None else store.name)
+    metadata: Manifest = {
+        "name": name,
+        "namespace": session.namespace,
+        "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_WORKER},
+    }
+    if store is not None:
+        metadata["labels"][names.LABEL_STORE] = store.name
+    annotations = {} if store is None else dict(store.annotations)
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata | ({"annotations": annotations} if annotations else {}),
+        "automountServiceAccountToken": False,
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": names.WORKER_CLUSTER_ROLE,
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": session.namespace}],
+    }
+    return account, binding

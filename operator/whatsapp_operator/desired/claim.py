@@ -1,0 +1,28 @@
+"""The claim that keeps LocalAuth's profile."""
+
+from typing import Any
+
+from whatsapp_operator.desired import belonging
+from whatsapp_operator.observed import Session
+from whatsapp_session import names
+from whatsapp_session.spec import OnDelete
+
+Manifest = dict[str, Any]
+
+
+def claim(session: Session) -> Manifest | None:
+    """Return the claim for LocalAuth's profile, None unless the operator is to make one."""
+    local = session.spec.auth.local
+    if local is None or local.claim_name is not None:
+        return None
+    metadata: Manifest = {
+        "name": names.pod(session.name),
+        "namespace": session.namespace,
+        "labels": belonging.labels(session),
+    }
+    if local.on_delete is OnDelete.DELETE:
+        metadata["ownerReferences"] = [belonging.owner(session, controller=False)]
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": local.size}}}
+    if local.storage_class_name is not None:
+        spec["storageClassName"] = local.storage_class_name
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}

@@ -1,0 +1,99 @@
+"""What a worker is told: its environment."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from whatsapp_operator.observed import Session
+from whatsapp_session import names, worker_env
+
+Manifest = dict[str, Any]
+SECRETS_DIR = "/var/run/secrets/whatsapp"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDefaults:
+    """What is the same for every worker of this operator."""
+
+    image: str
+    cluster: str
+    """UID of the cluster's kube-system namespace."""
+    image_pull_policy: str = "IfNotPresent"
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    host_aliases: Sequence[Mapping[str, Any]] = ()
+    extra_browser_args: Sequence[str] = ()
+
+
+def config(session: Session, defaults: WorkerDefaults) -> worker_env.WorkerConfig:
+    """Return what the worker is told."""
+    spec = session.spec
+    remote, local = spec.auth.remote, spec.auth.local
+    built = worker_env.WorkerConfig(
+        strategy=spec.auth.strategy,
+        client_id=names.client_id(session.name, spec.client_id),
+        data_path=names.DATA_DIR if local is None else f"{names.DATA_DIR}/{local.data_path}",
+        linking_method=spec.linking.method,
+        linking_timeout=spec.linking.timeout,
+        expected_account=spec.linking.expected_account,
+        browser_url=spec.browser.url,
+        browser_channel=spec.browser.channel,
+        browser_user_agent=spec.browser.user_agent,
+        browser_args=(*spec.browser.args, *defaults.extra_browser_args),
+        lease_duration=spec.lease_duration,
+        health_port=names.HEALTH_PORT,
+        # The pod's and the node's part come from the downward API; to_env leaves them out.
+        resource=worker_env.ResourceIdentity(
+            cluster=defaults.cluster,
+            namespace=session.namespace,
+            name=session.name,
+            uid=session.uid,
+            pod_name="",
+            pod_uid="",
+            node_name="",
+        ),
+        extra=_extra(session),
+    )
+    if remote is None:
+        return built
+    return _with_store(built, session)
+
+
+def _with_store(built: worker_env.WorkerConfig, session: Session) -> worker_env.WorkerConfig:
+    remote = session.spec.auth.remote
+    assert remote is not None
+    return dataclasses.replace(
+        built,
+        store=f"file:{names.STORE_DIR}",
+        backup_sync_interval=remote.backup_sync_interval,
+        generations=remote.generations,
+        interop=remote.interop,
+    )
+
+
+def _extra(session: Session) -> dict[str, str]:
+    browser, extra = session.spec.browser, {}
+    if session.spec.linking.phone_number is not None:
+        extra["PHONE_NUMBER_FILE"] = f"{SECRETS_DIR}/phone-number/value"
+    if browser.proxy is not None:
+        extra["PROXY_FILE"] = f"{SECRETS_DIR}/proxy/value"
+    if browser.cdp_port is not None:
+        extra["CDP_PORT"] = str(browser.cdp_port)
+    if browser.page_owner != "Worker":
+        extra["PAGE_OWNER"] = browser.page_owner
+    return extra
+
+
+def environment(session: Session, defaults: WorkerDefaults) -> list[Manifest]:
+    """Return the worker container's environment."""
+    fields = {
+        worker_env.NODE_NAME: "spec.nodeName",
+        worker_env.POD_NAME: "metadata.name",
+        worker_env.POD_NAMESPACE: "metadata.namespace",
+        worker_env.POD_UID: "metadata.uid",
+    }
+    plain = worker_env.to_env(config(session, defaults))
+    return [
+        *({"name": name, "value": value} for name, value in plain.items()),
+        *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
+    ]

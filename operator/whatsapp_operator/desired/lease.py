@@ -1,0 +1,35 @@
+"""The Lease that says who runs a session."""
+
+from typing import Any
+
+from whatsapp_operator import wishes
+from whatsapp_operator.desired import belonging
+from whatsapp_operator.observed import Session
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+
+def lease(session: Session, pod_uid: str | None) -> Manifest:
+    """Return the operator's part of the Lease; holder and times are the worker's.
+
+    ``pod_uid`` names the only pod that may update it, None: nobody yet.
+    """
+    annotations = {names.wish_annotation(wish): time for wish, time in wishes.for_the_worker(session).items()}
+    if pod_uid is not None:
+        annotations[names.ANNOTATION_WORKER_POD_UID] = pod_uid
+    if session.last.stopped and session.last.pod_uid is not None:
+        # The node said that its container has ended: nobody needs to wait for its Lease to run out.
+        annotations[names.ANNOTATION_TERMINATED_POD_UID] = session.last.pod_uid
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": names.lease(session.name),
+            "namespace": session.namespace,
+            "labels": belonging.labels(session),
+            "annotations": annotations,
+            "ownerReferences": [belonging.owner(session, controller=False)],
+        },
+        "spec": {"leaseDurationSeconds": session.spec.lease_duration},
+    }

@@ -1,0 +1,188 @@
+"""The worker pod."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from whatsapp_operator import merge, wishes
+from whatsapp_operator.desired import belonging, claim, environment
+from whatsapp_operator.desired.environment import SECRETS_DIR, WorkerDefaults
+from whatsapp_operator.observed import Session, Store, Wanted
+from whatsapp_session import names
+from whatsapp_session.spec import LocalAuth, SecretKeyRef
+
+Manifest = dict[str, Any]
+
+UID = 10001
+GRACE_SECONDS = 120
+TOKEN_SECONDS = 3600
+
+
+def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
+    return {
+        "name": name,
+        "secret": {"secretName": ref.name, "items": [{"key": ref.key, "path": "value"}], "defaultMode": 0o440},
+    }
+
+
+def _data_volume(session: Session, local: LocalAuth | None) -> Manifest:
+    if local is None:
+        return {"name": "data", "emptyDir": {"sizeLimit": "2Gi"}}
+    return {
+        "name": "data",
+        "persistentVolumeClaim": {"claimName": local.claim_name or names.pod(session.name)},
+    }
+
+
+def _volumes(session: Session, store: Store | None) -> tuple[list[Manifest], list[Manifest]]:
+    volumes: list[Manifest] = [
+        _data_volume(session, session.spec.auth.local),
+        {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
+        {
+            "name": "kube-api-access",
+            "projected": {
+                "defaultMode": 0o440,
+                "sources": [
+                    {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+                    {
+                        "downwardAPI": {
+                            "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+                        }
+                    },
+                ],
+            },
+        },
+    ]
+    mounts: list[Manifest] = [
+        {"name": "data", "mountPath": names.DATA_DIR},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a directory of the pod's own
+        {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108  likewise
+        {
+            "name": "kube-api-access",
+            "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+            "readOnly": True,
+        },
+    ]
+    if store is not None:
+        backend = store.spec.filesystem
+        volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": backend.claim_name}})
+        mount: Manifest = {"name": "store", "mountPath": names.STORE_DIR}
+        mounts.append(mount | ({"subPath": backend.path} if backend.path else {}))
+    secrets = {"phone-number": session.spec.linking.phone_number, "proxy": session.spec.browser.proxy}
+    for name, ref in secrets.items():
+        if ref is not None:
+            volumes.append(_secret_volume(name, ref))
+            mounts.append({"name": name, "mountPath": f"{SECRETS_DIR}/{name}", "readOnly": True})
+    return volumes, mounts
+
+
+def _probe(path: str, *, period: int, failures: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "health"},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": 5,
+    }
+
+
+def _container(session: Session, defaults: WorkerDefaults, mounts: list[Manifest]) -> Manifest:
+    return {
+        "name": names.WORKER_CONTAINER,
+        "image": defaults.image,
+        "imagePullPolicy": defaults.image_pull_policy,
+        "command": ["whatsapp-worker"],
+        "args": ["run"],
+        "env": environment.environment(session, defaults),
+        "ports": [{"name": "health", "containerPort": names.HEALTH_PORT}],
+        "startupProbe": _probe("/healthz", period=2, failures=60),
+        "livenessProbe": _probe("/healthz", period=10, failures=6),
+        "readinessProbe": _probe("/readyz", period=5, failures=1),
+        "resources": dict(defaults.resources),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": names.TERMINATION_LOG,
+        "volumeMounts": mounts,
+    }
+
+
+def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
+    volumes, mounts = _volumes(session, store)
+    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
+    spec: Manifest = {
+        "serviceAccountName": names.service_account(None if store is None else store.name),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "OnFailure",
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": UID,
+            "runAsGroup": UID,
+            "fsGroup": UID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "tolerations": [
+            {"key": "node.kubernetes.io/not-ready", **lost},
+            {"key": "node.kubernetes.io/unreachable", **lost},
+        ],
+        "containers": [_container(session, defaults, mounts)],
+        "volumes": volumes,
+    }
+    if defaults.host_aliases:
+        spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
+    return spec
+
+
+def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
+    """Return the worker pod, its template's hash among its annotations."""
+    template = session.spec.pod_template
+    extra = template.get("metadata") or {}
+    store_labels = {} if store is None else store.pod_labels
+    own = belonging.labels(session) | ({} if store is None else {names.LABEL_STORE: store.name})
+    metadata: Manifest = {
+        "name": names.pod(session.name),
+        "namespace": session.namespace,
+        "labels": {**store_labels, **(extra.get("labels") or {}), **own},
+        "annotations": {
+            # A pod that restarts its container but also ends for good is no failed deployment to Argo CD.
+            "argocd.argoproj.io/ignore-healthcheck": "true",
+            "kubectl.kubernetes.io/default-container": names.WORKER_CONTAINER,
+            **(extra.get("annotations") or {}),
+        },
+        "ownerReferences": [belonging.owner(session, controller=True)],
+    }
+    restart = wishes.restart(session)
+    if restart is not None:
+        # Part of the template, as `kubectl rollout restart` does it: no clocks to compare, nothing to lose in a crash.
+        metadata["annotations"][names.wish_annotation(wishes.RESTART)] = restart
+    spec = merge.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
+    metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
+    started_for = wishes.newest_start(session)
+    if started_for is not None:
+        metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """Return the hash that decides about replacement: the same for the same content, whatever the order of keys."""
+    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def wanted(session: Session, manifest: Mapping[str, Any]) -> Wanted:
+    """Return what a decision must know of a manifest of ``pod``."""
+    container = next(item for item in manifest["spec"]["containers"] if item["name"] == names.WORKER_CONTAINER)
+    return Wanted(
+        template_hash=manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH],
+        image=container["image"],
+        env={item["name"]: item["value"] for item in container["env"] if "value" in item},
+        restarted_for=manifest["metadata"]["annotations"].get(names.wish_annotation(wishes.RESTART)),
+        needs_claim=claim.claim(session) is not None,
+    )

@@ -1,0 +1,61 @@
+"""Write what was found: the operator's part of a session's status, and Events."""
+
+import logging
+from typing import Any
+
+from whatsapp_operator import events, status
+from whatsapp_operator.clock import Clock, rfc3339
+from whatsapp_operator.errors import Conflict, KubeError
+from whatsapp_operator.kube import Kube
+from whatsapp_operator.observed import Observed, Session, Wanted
+from whatsapp_session import names
+
+log = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+
+
+class Reporter:
+    """Write only what differs."""
+
+    def __init__(self, kube: Kube, clock: Clock) -> None:
+        self._kube = kube
+        self._clock = clock
+
+    async def report(self, observed: Observed, wanted: Wanted | None) -> Manifest:
+        """Write the status, post what changed, clear what a dead worker left; returns the operator's part."""
+        session = observed.session
+        now = rfc3339(self._clock.now())
+        own = status.own_status(observed, None if wanted is None else wanted.template_hash, now)
+        if session.deleting:
+            return own
+        version = session.resource_version
+        if status.differs(session.status, own):
+            # Before the status: what is posted twice after a crash is one Event by its name, what is not is lost.
+            for happening in events.happenings(session.status, own):
+                await self.post(session, happening)
+            written = await self._apply(session, own, names.OPERATOR_MANAGER)
+            version = written["metadata"]["resourceVersion"]
+            if session.status.get("phase") != own["phase"]:
+                log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
+        if status.report_is_stale(observed):
+            # Only if nobody has written in between: a new process' first report must survive.
+            await self._apply(session, {}, names.WORKER_MANAGER, version)
+        return own
+
+    async def post(self, session: Session, happening: events.Happening) -> None:
+        """Post an Event; one that is there already, or that cannot be posted, stops nothing."""
+        try:
+            await self._kube.create(events.manifest(session, happening, rfc3339(self._clock.now())))
+        except Conflict:
+            log.debug("event posted before: session=%s/%s", session.namespace, session.name)
+        except KubeError as error:
+            log.warning("event not posted: %s", error)
+
+    async def _apply(self, session: Session, part: Manifest, manager: str, version: str | None = None) -> Manifest:
+        metadata = {"name": session.name, "namespace": session.namespace}
+        if version is not None:
+            metadata["resourceVersion"] = version
+        head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+        body = {**head, "metadata": metadata, "status": part}
+        return await self._kube.apply(body, manager=manager, subresource="status")

@@ -1,0 +1,68 @@
+"""Read what people wish of a session: annotations with a time, each carried out once."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from whatsapp_operator.observed import Pod, Report, Session, seconds
+from whatsapp_session import names
+
+RESTART: Final = "restart"
+FOR_WORKERS: Final = ("relink", "save", "takeover")
+"""Wishes that the worker carries out; the operator copies them onto the Lease."""
+STARTS: Final = (RESTART, "relink", "takeover")
+"""Wishes that let a session start again that was held back."""
+
+
+def restart(session: Session) -> str | None:
+    """Return the time of the newest wish for a restart, carried out or not; None if there never was one."""
+    return _newest([_asked(session, RESTART), session.handled.get(RESTART)])
+
+
+def newest_start(session: Session) -> str | None:
+    """Return the time of the newest wish that lets a session start."""
+    return _newest([_asked(session, wish) for wish in STARTS])
+
+
+def for_the_worker(session: Session) -> dict[str, str]:
+    """Return the wishes that the worker has still to carry out."""
+    done = handled(session, None, session.report)
+    asked = {wish: _asked(session, wish) for wish in FOR_WORKERS}
+    return {wish: time for wish, time in asked.items() if time is not None and is_newer(time, done.get(wish))}
+
+
+def handled(session: Session, pod: Pod | None, report: Report | None) -> dict[str, str]:
+    """Return the newest time of each wish that was carried out, by the operator or by a worker."""
+    found = dict(session.handled)
+    told: Mapping[str, str] = {} if report is None else report.handled
+    by_pod = {} if pod is None or pod.restarted_for is None else {RESTART: pod.restarted_for}
+    for wish, time in [*told.items(), *by_pod.items()]:
+        if is_newer(time, found.get(wish)):
+            found[wish] = time
+    return found
+
+
+def is_newer(time: str | None, than: str | None) -> bool:
+    """Return whether a time is later than another; None is before everything, and what is no time is None."""
+    mine, other = _seconds(time), _seconds(than)
+    return mine is not None and (other is None or mine > other)
+
+
+def _asked(session: Session, wish: str) -> str | None:
+    time = session.annotations.get(names.wish_annotation(wish))
+    asked = _seconds(time)
+    # Older than the resource: it came with a restored backup and was meant for another life.
+    return time if asked is not None and asked >= seconds(session.created) else None
+
+
+def _newest(times: list[str | None]) -> str | None:
+    found = [time for time in times if _seconds(time) is not None and time is not None]
+    return max(found, key=seconds) if found else None
+
+
+def _seconds(time: str | None) -> float | None:
+    if time is None:
+        return None
+    try:
+        return seconds(time)
+    except ValueError:
+        return None
