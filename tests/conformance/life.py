@@ -18,7 +18,7 @@ def remote_auth(place: peer.Place) -> Observation:
     with running_simulator() as sim:
         with peer.running(place, sim, "remote") as first:
             device = peer.link(first, sim)
-            first.wait_for("remote_session_saved", 90)
+            first.wait_for("remote_session_saved")
             fresh = names(first.said())
             scenarios.wait_for_disk(place)  # what the library saved after its minute may still be half
             first.do("save")

@@ -19,6 +19,7 @@ import psutil
 from simulator.testing import Running
 
 HERE = pathlib.Path(__file__).parent
+PATIENCE = 120.0  # several browsers start at once here
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Peer:
                 self._said
             )
 
-    def wait_for(self, event: str, seconds: float = 40, number: int = 1) -> Said:
+    def wait_for(self, event: str, seconds: float = PATIENCE, number: int = 1) -> Said:
         """Return the first (or n-th) event of this name; raise SilentError."""
         if not self.heard(lambda said: sum(item.event == event for item in said) >= number, seconds):
             told = [(i.event, i.details.get("error")) for i in self.said() if i.event != "loading_screen"]

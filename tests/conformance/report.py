@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-from conformance.scenarios import Observation, Scenario
+from conformance.scenarios import Scenario
 
-HEAD = ("scenario", "whatsapp-web.js", "ours must")
+HEAD = ("scenario", "whatsapp-web.js 1.34.7", "must", "ours")
+WIDTHS = (39, 44, 40, 44)
 
 
-def table(rows: Sequence[tuple[Scenario, Observation]]) -> list[str]:
-    """Return the lines of a table with a column for the library and one for what ours must do."""
-    cells = [HEAD, *((scenario.what, seen.words, scenario.must) for scenario, seen in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
-    lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [lines[0], "-+-".join("-" * width for width in widths), *lines[1:]]
+def table(rows: Sequence[tuple[Scenario, str, str]]) -> list[str]:
+    """Return the lines of a table: scenario, what the library did, what ours must do, what ours did."""
+    lines = [*_row(HEAD), "-+-".join("-" * width for width in WIDTHS)]
+    for scenario, theirs, mine in rows:
+        lines += _row((scenario.what, theirs, scenario.must, mine))
+    return lines
+
+
+def _row(cells: Sequence[str]) -> list[str]:
+    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, WIDTHS, strict=True)]
+    height = max(len(lines) for lines in wrapped)
+    return [
+        " | ".join(
+            (lines[number] if number < len(lines) else "").ljust(width)
+            for lines, width in zip(wrapped, WIDTHS, strict=True)
+        ).rstrip()
+        for number in range(height)
+    ]

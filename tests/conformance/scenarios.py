@@ -54,19 +54,28 @@ def wait_for_disk(place: peer.Place) -> None:
     wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile()), 90)
 
 
-class Runs:
-    """Run scenarios in threads, the long ones first, and hand out what they saw."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """Hold one thing to run; a long one mostly waits."""
 
-    def __init__(self, scenarios: list[Scenario], place: Callable[[str], peer.Place]) -> None:
-        # A long scenario mostly waits; those that work are as many as there are cores.
-        ordered = sorted(scenarios, key=lambda scenario: not scenario.long)
-        lasting = sum(scenario.long for scenario in ordered)
-        self._pool = concurrent.futures.ThreadPoolExecutor(lasting + max(2, os.cpu_count() or 2))
-        self._futures = {s.name: self._pool.submit(s.run, place(s.name)) for s in ordered}
+    name: str
+    run: Callable[[], Observation]
+    long: bool
+
+
+class Runs:
+    """Run jobs in threads, the long ones first, and hand out what they saw."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        ordered = sorted(jobs, key=lambda job: (not job.long, job.name))
+        # A long job mostly waits; of those that work there are as many as cores.
+        at_once = sum(job.long for job in ordered) + max(2, os.cpu_count() or 2)
+        self._pool = concurrent.futures.ThreadPoolExecutor(at_once)
+        self._futures = {job.name: self._pool.submit(job.run) for job in ordered}
 
     def of(self, name: str) -> Observation:
-        """Return what a scenario saw; raise what it raised."""
-        return self._futures[name].result(300)
+        """Return what a job saw; raise what it raised."""
+        return self._futures[name].result(600)
 
     def close(self) -> None:
         """Wait for the rest and end the threads."""
