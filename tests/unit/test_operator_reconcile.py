@@ -329,6 +329,7 @@ def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_b
     fleet.look(keys)
     fleet.connect(keys)
     fleet.look(keys)
+    fleet.look(keys)
     images = [pod["spec"]["containers"][0]["image"] for pod in fleet.pods()]
     assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
 
