@@ -197,7 +197,9 @@ def _proxy(address: str) -> playwright.ProxySettings | None:
 
 def _sentence(error: playwright.Error) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    said = [line.partition("[err]")[2].strip() for line in lines if "[err]" in line]
+    last = f" ({said[-1][:300]})" if said and said[-1] else ""
+    return (lines[0][:300] if lines else type(error).__name__) + last
 
 
 def end_orphan(profile: pathlib.Path) -> None:

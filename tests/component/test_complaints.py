@@ -1,0 +1,205 @@
+"""What users of such sessions complain about: each is a test of what ours does."""
+
+import json
+import signal
+
+import psutil
+import pytest
+
+from component.conftest import MakeHome
+from component.test_observed import lose_everything_but_the_store, news
+from component.workers import Home, wait
+
+
+def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
+    worker, _ = home.linked()
+    mark = worker.mark
+    second = home.start(data=home.root / "elsewhere")
+    ended = second.wait("ended")
+    assert (ended["code"], ended["reason"]) == (3, "StoreSessionInUse")
+    assert "is in use by process" in ended["message"]
+    assert home.kinds() == ["claim", "generation"], "the second one left no trace"
+    assert not worker.all("state", mark)
+
+
+def test_a_session_that_was_released_may_be_continued_from_elsewhere(home: Home) -> None:
+    worker, device = home.linked()
+    assert worker.stop() == 0
+    second = home.start(data=home.root / "elsewhere")
+    second.wait("ready")
+    home.assert_whole(device)
+
+
+def test_a_second_worker_on_the_same_directory_is_refused_in_one_sentence(home: Home) -> None:
+    worker, _ = home.linked()
+    second = home.start()
+    assert second.wait("ended")["code"] == 2
+    assert "another worker uses" in second.log.read_text()
+    assert worker.process.poll() is None
+    assert home.browsers()
+
+
+def test_a_code_that_nobody_scans_expires_after_the_linking_timeout(home: Home) -> None:
+    worker = home.start("--linking-timeout", "2s")
+    worker.wait("qr")
+    ended = worker.wait("ended")
+    assert (ended["code"], ended["reason"]) == (0, "QRExpired")
+    assert worker.all("state")[-1]["state"] == "LinkExpired"
+    assert worker.process.wait(10) == 0
+    assert home.kinds() == ["claim", "release"]
+
+
+def test_a_stopped_session_stays_stopped(home: Home) -> None:
+    worker, _ = home.linked()
+    assert worker.stop() == 0
+    assert not home.browsers()
+    assert home.kinds()[-1] == "release"
+
+
+@pytest.mark.parametrize("what", ["renderer", "browser"])
+def test_a_session_whose_browser_died_does_not_go_on_pretending(home: Home, what: str) -> None:
+    worker, device = home.linked()
+    mark = worker.mark
+    processes = home.browsers()
+    wanted = [p for p in processes if ("--type=renderer" in p.cmdline()) == (what == "renderer")]
+    wanted = [p for p in wanted if what == "renderer" or not any("--type=" in part for part in p.cmdline())]
+    for process in wanted:
+        process.kill()
+    worker.wait("disconnected", mark, reason="BrowserCrashed")
+    worker.wait("state", mark, state="Connected")
+    assert not worker.all("qr", mark)
+    home.assert_whole(device)
+
+
+def test_a_page_that_is_connected_and_does_not_answer_is_found_within_a_minute(home: Home) -> None:
+    worker, device = home.linked()
+    mark = worker.mark
+    renderers = [p for p in home.browsers() if "--type=renderer" in p.cmdline()]
+    for process in renderers:
+        process.send_signal(signal.SIGSTOP)
+    worker.wait("disconnected", mark, 60, reason="PageDead")
+    worker.wait("state", mark, state="Connected")
+    home.assert_whole(device)
+    assert not [p for p in renderers if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_link_that_needs_a_passkey_says_so(make_home: MakeHome) -> None:
+    home = make_home(passkey_required=True)
+    worker = home.start()
+    assert home.simulator.admin.scan("alice", worker.wait("qr")["code"]) is None
+    fault = worker.wait("fault", reason="PasskeyRequired")
+    assert "passkey" in fault["message"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("client_outdated", "ClientOutdated"), ("temporary_ban", "TemporarilyBanned")]
+)
+def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_the_archives(home: Home, fault: str, reason: str) -> None:
+    worker, _ = home.linked()
+    assert worker.stop() == 0
+    archives = home.archives()
+    home.simulator.admin.set_knobs(login_fault=fault)
+    again = home.start()
+    ended = again.wait("ended")
+    assert (ended["code"], ended["reason"]) == (4, reason)
+    assert home.archives() == archives
+    assert "logout" not in home.kinds()
+    home.simulator.admin.set_knobs(login_fault="none")
+    third = home.start()
+    third.wait("ready")
+    assert not third.all("qr")
+
+
+def test_a_blocked_network_address_is_told_and_waited_out(home: Home) -> None:
+    home.simulator.admin.set_knobs(login_fault="proxy_block")
+    worker = home.start()
+    worker.wait("fault", reason="ProxyBlocked")
+    assert worker.process.poll() is None
+
+
+def test_a_changed_page_is_named_and_an_unlinked_worker_ends_with_code_4(make_home: MakeHome) -> None:
+    home = make_home(contract=[{"module": "WAWebSocketModel"}])
+    worker = home.start()
+    ended = worker.wait("ended")
+    assert (ended["code"], ended["reason"]) == (4, "PageContractBroken")
+    assert "WAWebSocketModel" in ended["message"]
+
+
+def test_a_changed_page_leaves_a_linked_session_running_and_its_archives_alone(home: Home) -> None:
+    worker, device = home.linked()
+    assert worker.stop() == 0
+    archives = home.archives()
+    home.simulator.admin.set_knobs(contract=[{"module": "WAWebSocketModel", "member": "Socket.on", "how": "renamed"}])
+    again = home.start()
+    fault = again.wait("fault", reason="PageContractBroken")
+    assert "WAWebSocketModel.Socket.on" in fault["message"]
+    wait(lambda: home.simulator.admin.device(device).online, "the page to be on line by itself")
+    assert again.process.poll() is None
+    assert not again.all("qr")
+    assert again.stop() == 0
+    assert home.archives() == archives
+
+
+def test_a_page_contract_from_a_file_mends_a_renamed_member(make_home: MakeHome) -> None:
+    home = make_home(contract=[{"module": "WAWebCmd", "member": "Cmd.refreshQR"}])
+    worker = home.start()
+    fault = worker.wait("ended")
+    assert "WAWebCmd.Cmd.refreshQR" in fault["message"]
+    override = home.root / "contract.json"
+    entry = {"modules": ["WAWebLaunchSocketUtils"], "path": "", "members": ["refreshQR"], "neededFor": "qr"}
+    override.write_text(json.dumps({"objects": {"refresh": entry}}))
+    mended = home.start(env={"WHATSAPP_PAGE_CONTRACT": str(override)})
+    mended.wait("qr")
+
+
+def test_another_phone_than_the_expected_one_is_unlinked_at_once(home: Home) -> None:
+    worker = home.start("--expected-account", "4917000000001")
+    device = home.link(worker, "mallory")
+    worker.wait("fault", reason="AccountMismatch")
+    wait(lambda: not home.simulator.admin.device(device).linked, "the device to be unlinked")
+    assert "generation" not in home.kinds()
+
+
+def test_another_account_links_and_the_old_ones_archives_stay_apart(home: Home) -> None:
+    worker, device = home.linked()
+    mark, before = worker.mark, home.archives()
+    home.simulator.admin.logout(device)
+    home.link(worker, "bob", after=mark)
+    worker.wait("fault", mark, reason="AccountChanged")
+    worker.wait("saved", mark, trigger="FirstLink")
+    assert set(before) <= set(home.archives())
+    lose_everything_but_the_store(home, worker)
+    again = home.start()
+    again.wait("ready")
+    phones = {found.phone for found in home.simulator.admin.devices() if found.online}
+    assert phones == {"bob"}
+
+
+def test_the_archive_does_not_grow_with_what_the_browser_caches(home: Home) -> None:
+    worker, device = home.linked()
+    sizes = []
+    for number in range(3):
+        news(home, device, f"message {number}")
+        worker.signal(signal.SIGUSR1)
+        sizes.append(worker.wait("saved", generation=number + 2)["bytes"])
+    assert sizes[-1] - sizes[0] < 100_000, sizes
+
+
+def test_several_sessions_that_restart_at_once_all_come_back(make_home: MakeHome) -> None:
+    homes = [make_home(f"home-{number}") for number in range(3)]
+    for home in homes:
+        worker, _ = home.linked()
+        lose_everything_but_the_store(home, worker)
+    workers = [home.start() for home in homes]
+    for worker in workers:
+        worker.wait("ready", seconds=60)
+        assert not worker.all("qr")
+
+
+def test_a_pairing_code_links_without_a_camera(home: Home) -> None:
+    number = home.simulator.admin.describe_phone("alice", number="4915112345678")
+    assert number
+    worker = home.start("--phone-number", "4915112345678")
+    code = worker.wait("code")["code"]
+    assert home.simulator.admin.enter_code("alice", code)
+    worker.wait("saved", trigger="FirstLink")

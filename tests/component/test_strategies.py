@@ -1,0 +1,103 @@
+"""NoAuth and LocalAuth as commands, and the library from Python."""
+
+import asyncio
+import os
+import pathlib
+import shutil
+import socket
+import tempfile
+
+from component.workers import Home, wait
+from whatsapp_session.conditions import ExitCode
+from whatsapp_worker import Client, LocalAuth, Options, RemoteAuth
+
+
+def test_noauth_asks_for_a_code_at_each_start_and_leaves_nothing(home: Home) -> None:
+    scratch = pathlib.Path(tempfile.mkdtemp())  # short: the browser puts a socket there, whose path is limited
+    env = {"TMPDIR": str(scratch)}
+    worker = home.run("--auth", "none", env=env)
+    home.link(worker)
+    worker.wait("ready")
+    assert worker.stop() == 0
+    assert not worker.all("saved")
+    assert not list(scratch.glob("whatsapp-*"))
+    home.run("--auth", "none", env=env).wait("qr")
+    home.end()
+    shutil.rmtree(scratch)
+
+
+def test_localauth_keeps_the_login_in_its_directory(home: Home) -> None:
+    flags = ["--auth", "local", "--client-id", "one", "--data-path", str(home.data)]
+    worker = home.run(*flags)
+    device = home.link(worker)
+    worker.wait("ready")
+    wait(lambda: worker.all("remote_session_saved"), "the flush to be seen")
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    assert (home.data / "session-one" / "Default").is_dir()
+    again = home.run(*flags)
+    again.wait("ready")
+    assert not again.all("qr")
+    home.assert_whole(device)
+
+
+def test_localauth_starts_although_a_dead_browser_left_its_lock(home: Home) -> None:
+    profile = home.data / "session"
+    profile.mkdir(parents=True)
+    (profile / "SingletonLock").symlink_to(f"{socket.gethostname()}-{2**22 + 1}")
+    home.run("--auth", "local", "--data-path", str(home.data)).wait("qr")
+
+
+def test_localauth_refuses_a_profile_that_another_host_has_locked(home: Home) -> None:
+    profile = home.data / "session"
+    profile.mkdir(parents=True)
+    (profile / "SingletonLock").symlink_to("wa-old-pod-17")
+    worker = home.run("--auth", "local", "--data-path", str(home.data))
+    assert worker.wait("ended")["code"] == 2
+    assert "in use by process 17 on host wa-old-pod" in worker.log.read_text()
+
+
+async def test_the_library_keeps_a_session_from_python(home: Home) -> None:
+    home.root.mkdir(exist_ok=True)
+    options = Options(browser_args=tuple(home.simulator.browser_args()))
+    seen: list[str] = []
+    device: list[str | None] = []
+    client = Client(auth=RemoteAuth(f"file:{home.store}", "library", home.data), options=options)
+
+    async def scan(code: str) -> None:
+        seen.append("qr")
+        device.append(await asyncio.to_thread(home.simulator.admin.scan, "alice", code))
+
+    client.on("qr", scan)
+    for name in ("authenticated", "ready", "remote_session_saved"):
+        client.on(name, lambda name=name: seen.append(name))
+    client.on("remote_session_saved", client.stop)
+    async with asyncio.timeout(60):
+        outcome = await client.run()
+    assert outcome.code is ExitCode.DONE
+    assert seen[:4] == ["qr", "authenticated", "ready", "remote_session_saved"]
+    assert device[0] is not None
+
+
+async def test_a_listeners_mistake_does_not_cost_the_session(home: Home) -> None:
+    home.root.mkdir(exist_ok=True)
+    client = Client(
+        auth=LocalAuth(data_path=home.data), options=Options(browser_args=tuple(home.simulator.browser_args()))
+    )
+
+    def broken(code: str) -> None:
+        client.stop()
+        raise RuntimeError("a mistake")
+
+    client.on("qr", broken)
+    async with asyncio.timeout(60):
+        assert (await client.run()).code is ExitCode.DONE
+
+
+def test_wrong_flags_end_with_code_2_and_one_sentence(home: Home) -> None:
+    worker = home.run("--auth", "remote", "--store", f"file:{home.store}", "--backup-sync-interval", "30s")
+    assert worker.process.wait(20) == 2
+    text = worker.log.read_text()
+    assert text.startswith("whatsapp-worker: ")
+    assert "at least 60 seconds" in text
+    assert os.linesep not in text.strip()
