@@ -68,6 +68,48 @@ def restored(place: workers.Home) -> workers.Worker:
     return worker
 
 
+def remote_auth(directory: pathlib.Path) -> Observation:
+    """Link, save, restore elsewhere, log out from the phone."""
+    with home(directory, sync_bytes=5_000_000) as place:
+        worker, device = linked(place)
+        lost(place, worker)
+        again = restored(place)
+        place.simulator.admin.wait_for("the page to have synced", lambda devices: devices[0].synced)
+        assert place.simulator.admin.verify(device)["ok"]
+        mark = again.mark
+        place.simulator.admin.logout(device)
+        wait_for(again, "disconnected", after=mark)
+        wait_for(again, "qr", after=mark)
+        seen = place.simulator.admin.device(device)
+        assert (seen.logins, seen.rollbacks, seen.two_browsers) == (2, 0, 0)
+        return Observation("saved, restored, logged out", {"log": place.kinds()})
+
+
+def local_auth(directory: pathlib.Path) -> Observation:
+    """Link, stop, start again on the same directory."""
+    with home(directory) as place:
+        arguments = ("--auth", "local", "--client-id", "support", "--data-path", str(place.data))
+        worker = place.run(*arguments)
+        link(place, worker)
+        wait_for(worker, "ready")
+        assert worker.stop() == 0
+        again = place.run(*arguments)
+        wait_for(again, "ready")
+        assert not again.all("qr"), again
+        return Observation("ready again from its directory", {})
+
+
+def no_auth(directory: pathlib.Path) -> Observation:
+    """Link, stop, start again: a new QR code."""
+    with home(directory) as place:
+        worker = place.run("--auth", "none")
+        link(place, worker)
+        wait_for(worker, "ready")
+        assert worker.stop() == 0
+        wait_for(place.run("--auth", "none"), "qr")
+        return Observation("qr at each start", {"logins": [d.logins for d in place.simulator.admin.devices()]})
+
+
 def busy_saves(directory: pathlib.Path) -> Observation:
     """Save ten times while the page writes 64 KB every 5 ms, lose everything, restore."""
     with home(directory, sync_bytes=5_000_000) as place:
@@ -298,6 +340,9 @@ def stale_lock(directory: pathlib.Path) -> Observation:
 
 LONG = {"site-down"}  # mostly waits for the worker to look again
 RUNS: dict[str, Callable[[pathlib.Path], Observation]] = {
+    "remote-auth": remote_auth,
+    "local-auth": local_auth,
+    "no-auth": no_auth,
     "busy-saves": busy_saves,
     "early-save": early_save,
     "dead-archive": dead_archive,
