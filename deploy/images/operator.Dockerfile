@@ -13,6 +13,9 @@ RUN apt-get update -qq \
 FROM python AS dependencies
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv python3-pip >/dev/null
 RUN python3 -m venv --without-pip /opt/whatsapp
+# What builds the product is here too, so that a change of its code is built without the network.
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
+    pip install --quiet --no-cache-dir --break-system-packages "hatchling>=1.27,<2"
 COPY operator/requirements.lock /build/requirements.lock
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
     pip --python /opt/whatsapp/bin/python install --quiet --no-cache-dir --require-hashes -r /build/requirements.lock
@@ -21,8 +24,8 @@ FROM dependencies AS product
 COPY pyproject.toml README.md LICENSE NOTICE /build/
 COPY operator /build/operator
 COPY worker /build/worker
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
-    pip --python /opt/whatsapp/bin/python install --quiet --no-cache-dir --no-deps --prefix /product /build
+RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /build/wheels /build \
+ && pip --python /opt/whatsapp/bin/python install --quiet --no-index --no-deps --prefix /product /build/wheels/*.whl
 
 FROM python
 # A change of the product's code changes the last layer only.
