@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from whatsapp_operator import clock, handlers, health, kube, options, queue, reconcile
+from whatsapp_operator import clock, handlers, health, kube, metrics, options, queue, reconcile
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import OperatorError, Unreachable, UsageError
 from whatsapp_session import names
@@ -48,11 +48,14 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
         await _definitions(cluster)
         defaults = await _defaults(chosen, cluster)
-        reconciler = reconcile.Reconciler(cluster, defaults, clock.SystemClock(), chosen.limits)
+        numbers = metrics.Metrics()
+        counted = metrics.CountedKube(cluster, numbers)
+        reconciler = reconcile.Reconciler(counted, defaults, clock.SystemClock(), chosen.limits, numbers)
         work: queue.KeyedQueue[reconcile.Key] = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
         if chosen.health_port is not None:
             alive = _Alive(work, flags)
-            await stack.enter_async_context(health.serving(chosen.health_port, alive.wrong, alive.not_ready))
+            serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
+            await stack.enter_async_context(serving)
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
         working = asyncio.create_task(work.run(), name="queue")
         stack.push_async_callback(_cancelled, working)

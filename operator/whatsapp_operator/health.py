@@ -1,4 +1,4 @@
-"""Answer the probes: alive while the queue's workers have their turn and kopf runs, ready once all is listed."""
+"""Answer the probes and Prometheus: alive while the queue's workers have their turn, ready once all is listed."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,10 +10,15 @@ Check = Callable[[], str | None]
 
 
 @asynccontextmanager
-async def serving(port: int, alive: Check, ready: Check) -> AsyncIterator[int]:
-    """Serve /healthz and /readyz until the block ends; yields the port (0 asks for a free one)."""
+async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], bytes]) -> AsyncIterator[int]:
+    """Serve /healthz, /readyz and /metrics until the block ends; yields the port (0 asks for a free one)."""
+
+    async def numbers(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
     application = web.Application()
-    application.add_routes([web.get("/healthz", _answer(alive)), web.get("/readyz", _answer(ready))])
+    routes = [web.get("/healthz", _answer(alive)), web.get("/readyz", _answer(ready)), web.get("/metrics", numbers)]
+    application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, port=port)

@@ -66,7 +66,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
     option("--kubeconfig", metavar="FILE", help="default: the pod's service account, else KUBECONFIG, else ~/.kube")
     option("--context", help="context of the kubeconfig")
-    option("--health-port", type=int, metavar="PORT", help="serve /healthz and /readyz here (default: do not)")
+    option("--health-port", type=int, metavar="PORT", help="serve /healthz, /readyz, /metrics here (default: do not)")
     option("--log-level", choices=LEVELS, default="info")
     limits = pacing.Limits()
 

@@ -2,16 +2,17 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, pacing, plan
+from whatsapp_operator import events, metrics, pacing, plan
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Ownership, Wanted
+from whatsapp_operator.observed import Observed, Ownership, Wanted, seconds
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod
 from whatsapp_operator.reporter import Reporter
@@ -39,8 +40,16 @@ class Key:
 class Reconciler:
     """Reconcile; safe to interrupt between any two calls, because every pass begins with what is there."""
 
-    def __init__(self, kube: Kube, defaults: WorkerDefaults, clock: Clock, limits: pacing.Limits | None = None) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        defaults: WorkerDefaults,
+        clock: Clock,
+        limits: pacing.Limits | None = None,
+        numbers: metrics.Metrics | None = None,
+    ) -> None:
         self._kube = kube
+        self._metrics = numbers or metrics.Metrics()
         self._clock = clock
         self._observer = Observer(kube, clock)
         self._actor = Actor(kube, defaults, clock)
@@ -52,9 +61,14 @@ class Reconciler:
 
         Raises KubeError when the API server did not answer: the caller tries again later.
         """
+        with self._metrics.reconciling():
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
         if raw is None:
             self._pace.forget(key)
+            self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)
             await self._sweep(key)
             return None
@@ -97,6 +111,7 @@ class Reconciler:
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]
         healthy = ready == ConditionStatus.TRUE and not leaving
         self._pace.saw(key, starting=own["phase"] in _STARTS, healthy=healthy, now=self._clock.monotonic())
+        self._metrics.saw(key, _seen(own["phase"], observed.session.status.get("session") or {}))
         for step in leaving:
             # After the report: what the pod leaves behind must be in the status before it goes.
             if step.reason is Reason.REPLACING:
@@ -114,3 +129,9 @@ class Reconciler:
         if pod.ownership is Ownership.PREDECESSOR and not pod.deleting:
             await self._kube.delete(ref, uid=pod.uid)
             log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
+
+
+def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:
+    saved = (report.get("saved") or {}).get("time")
+    attempts = (report.get("qr") or {}).get("attempt", 0)
+    return metrics.Seen(phase, None if saved is None else seconds(saved), attempts)

@@ -144,6 +144,8 @@ def test_the_command_runs_on_a_laptop_and_stops_on_sigterm(place: Place, tmp_pat
         try:
             worker = place.wait_worker("support")
             assert worker.pod["spec"]["containers"][0]["image"] == "worker:laptop"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                assert b'whatsapp_operator_sessions{phase="Starting"} 1.0' in answer.read()
             for path in ("healthz", "readyz"):
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
                     assert answer.read() == b"ok\n"

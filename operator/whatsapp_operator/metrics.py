@@ -1,0 +1,138 @@
+"""Count what the operator does, for Prometheus; labels come from closed sets only, never from sessions."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import prometheus_client
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from whatsapp_operator.errors import KubeError
+from whatsapp_operator.kube import Kube, Manifest, Ref, ref_of
+from whatsapp_session.conditions import Phase
+
+PREFIX = "whatsapp_operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is remembered of one session for the metrics; times are seconds since the epoch."""
+
+    phase: str
+    saved_at: float | None
+    link_attempts: int
+
+
+class Metrics:
+    """The operator's numbers, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
+        self._sessions: dict[Any, Seen] = {}
+        self._reconciles = prometheus_client.Histogram(
+            f"{PREFIX}_reconcile_seconds",
+            "Duration of one look at one session.",
+            registry=self.registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+        self._errors = prometheus_client.Counter(
+            f"{PREFIX}_reconcile_errors", "Looks at a session that failed and are repeated.", registry=self.registry
+        )
+        self._calls = prometheus_client.Counter(
+            f"{PREFIX}_api_requests",
+            "Requests to the API server by verb, kind and outcome.",
+            ["verb", "kind", "outcome"],
+            registry=self.registry,
+        )
+        self.registry.register(_Sessions(self._sessions))
+
+    @contextmanager
+    def reconciling(self) -> Iterator[None]:
+        """Time one look at one session and count its failure."""
+        with self._reconciles.time():
+            try:
+                yield
+            except Exception:
+                self._errors.inc()
+                raise
+
+    def called(self, verb: str, kind: str, outcome: str) -> None:
+        """Count a request."""
+        self._calls.labels(verb, kind, outcome).inc()
+
+    def saw(self, key: Any, seen: Seen) -> None:
+        """Take note of a session."""
+        self._sessions[key] = seen
+
+    def forget(self, key: Any) -> None:
+        """Take note that a session is gone."""
+        self._sessions.pop(key, None)
+
+    def text(self) -> bytes:
+        """Return the numbers in Prometheus' text format."""
+        return prometheus_client.generate_latest(self.registry)
+
+
+class _Sessions(prometheus_client.registry.Collector):
+    """Sum the sessions up at the time of the scrape: no series for a single session."""
+
+    def __init__(self, sessions: Mapping[Any, Seen]) -> None:
+        self._sessions = sessions
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the sums."""
+        seen = list(self._sessions.values())
+        phases = Tally(one.phase for one in seen)
+        family = GaugeMetricFamily(f"{PREFIX}_sessions", "Sessions by phase.", labels=["phase"])
+        for phase in Phase:
+            family.add_metric([str(phase)], phases[str(phase)])
+        yield family
+        ages = [time.time() - one.saved_at for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
+        yield GaugeMetricFamily(
+            f"{PREFIX}_oldest_save_age_seconds", "Age of the oldest newest archive of a connected session.",
+            value=max(ages, default=0.0),
+        )  # fmt: skip
+        yield GaugeMetricFamily(
+            f"{PREFIX}_link_attempts", "Codes that the sessions which wait for a link have shown.",
+            value=sum(one.link_attempts for one in seen),
+        )  # fmt: skip
+
+
+class CountedKube:
+    """Pass everything on to another seam and count it."""
+
+    def __init__(self, inner: Kube, metrics: Metrics) -> None:
+        self._inner = inner
+        self._metrics = metrics
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """Return the object as it is now, None when it does not exist."""
+        with self._counted("get", ref.kind):
+            return await self._inner.get(ref)
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create the object; raises Conflict when its name is taken."""
+        with self._counted("create", ref_of(manifest).kind):
+            return await self._inner.create(manifest, dry_run=dry_run)
+
+    async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+        """Apply on the server's side, taking over fields of other managers."""
+        with self._counted("apply", ref_of(manifest).kind):
+            return await self._inner.apply(manifest, manager=manager, subresource=subresource)
+
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
+        """Delete exactly the object with this UID; gone already is success."""
+        with self._counted("delete", ref.kind):
+            await self._inner.delete(ref, uid=uid, grace=grace)
+
+    @contextmanager
+    def _counted(self, verb: str, kind: str) -> Iterator[None]:
+        try:
+            yield
+        except KubeError as error:
+            self._metrics.called(verb, kind, type(error).__name__)
+            raise
+        self._metrics.called(verb, kind, "Ok")

@@ -1,0 +1,73 @@
+"""The operator's numbers: true, and of a bounded number of series."""
+
+import asyncio
+
+import pytest
+
+from kube_fake import FakeKube
+from whatsapp_operator.errors import Conflict
+from whatsapp_operator.kube import Ref
+from whatsapp_operator.metrics import CountedKube, Metrics, Seen
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    """Return a series' value."""
+    return metrics.registry.get_sample_value(f"whatsapp_operator_{name}", labels)
+
+
+def test_sessions_are_counted_by_phase_and_forgotten() -> None:
+    metrics = Metrics()
+    for name in ("a", "b"):
+        metrics.saw(name, Seen("Connected", None, 0))
+    metrics.saw("b", Seen("AwaitingLink", None, 7))
+    assert value(metrics, "sessions", phase="Connected") == 1
+    assert value(metrics, "sessions", phase="AwaitingLink") == 1
+    assert value(metrics, "sessions", phase="Failed") == 0
+    assert value(metrics, "link_attempts") == 7
+    metrics.forget("b")
+    assert value(metrics, "sessions", phase="AwaitingLink") == 0
+    assert value(metrics, "link_attempts") == 0
+
+
+def test_the_age_of_the_oldest_save_is_that_of_connected_sessions() -> None:
+    metrics = Metrics()
+    assert value(metrics, "oldest_save_age_seconds") == 0
+    metrics.saw("a", Seen("Connected", 1.0, 0))
+    metrics.saw("b", Seen("Suspended", 0.5, 0))
+    age = value(metrics, "oldest_save_age_seconds")
+    assert age is not None
+    assert age > 1e9
+
+
+def test_a_thousand_sessions_make_no_more_series_than_one() -> None:
+    few, many = Metrics(), Metrics()
+    few.saw(0, Seen("Connected", 1.0, 0))
+    for number in range(1000):
+        many.saw(number, Seen("Connected", 1.0, 0))
+    assert few.text().count(b"\n") == many.text().count(b"\n")
+
+
+def test_requests_are_counted_by_verb_kind_and_outcome() -> None:
+    metrics = Metrics()
+    seam = CountedKube(FakeKube(), metrics)
+    pod = {"kind": "Pod", "metadata": {"name": "wa-a", "namespace": "bots"}, "spec": {}}
+
+    async def ask() -> None:
+        assert await seam.get(Ref("Pod", "bots", "wa-a")) is None
+        made = await seam.create(pod)
+        with pytest.raises(Conflict):
+            await seam.create(pod)
+        await seam.apply(pod, manager="m")
+        await seam.delete(Ref("Pod", "bots", "wa-a"), uid=made["metadata"]["uid"])
+
+    asyncio.run(ask())
+    for verb, outcome in [("get", "Ok"), ("create", "Ok"), ("create", "Conflict"), ("apply", "Ok"), ("delete", "Ok")]:
+        assert value(metrics, "api_requests_total", verb=verb, kind="Pod", outcome=outcome) == 1
+
+
+def test_a_failed_look_is_counted_and_passed_on() -> None:
+    metrics = Metrics()
+    with pytest.raises(ValueError, match="bug"), metrics.reconciling():
+        raise ValueError("bug")
+    assert value(metrics, "reconcile_errors_total") == 1
+    assert value(metrics, "reconcile_seconds_count") == 1
