@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import functools
-import os
 import pathlib
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
-from conformance import flaws, life, ours, packages, peer, report, scenarios
+from conformance import flaws, life, ours, packages, pages, peer, report, scenarios
 
 THEIRS = pytest.StashKey[dict[str, str]]()
 OURS = pytest.StashKey[dict[str, str]]()
 ALL = {scenario.name: scenario for scenario in (*life.SCENARIOS, *flaws.SCENARIOS)}
-
-
-def browser() -> str:
-    """Return the system's Chromium."""
-    found = os.environ.get("WHATSAPP_BROWSER_EXECUTABLE") or shutil.which("chromium")
-    assert found, "no chromium on PATH: make browser"
-    return found
 
 
 def wanted(session: pytest.Session, fixture: str) -> set[str]:
@@ -45,7 +36,7 @@ def runs(
     def place(name: str) -> peer.Place:
         directory = base / name
         directory.mkdir(exist_ok=True)
-        return peer.Place(modules, browser(), directory)
+        return peer.Place(modules, packages.browser(), directory)
 
     jobs: list[scenarios.Job] = []
     for name in wanted(request.session, "seen"):
@@ -89,3 +80,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("on the simulator: the unmodified library and our worker ('-' = not tried)")
     for line in report.table(rows):
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="module")
+def launch() -> Iterator[pages.Launch]:
+    """Open the simulator's page in a browser, with a profile directory."""
+    with pages.launcher() as opened:
+        yield opened

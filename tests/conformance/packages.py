@@ -38,3 +38,10 @@ def installed() -> pathlib.Path:
             subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
             (folder / "complete").touch()
     return folder / "node_modules"
+
+
+def browser() -> str:
+    """Return the system's Chromium."""
+    found = os.environ.get("WHATSAPP_BROWSER_EXECUTABLE") or shutil.which("chromium")
+    assert found, "no chromium on PATH: make browser"
+    return found
