@@ -1,0 +1,201 @@
+"""Snapshots of a busy browser, and kills at random points: never half a login, never a lost one."""
+
+import asyncio
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import time
+
+import pytest
+
+from component.conftest import MakeHome
+from component.workers import Home, Worker, wait
+from whatsapp_worker import Client, Options, RemoteAuth, flags, generations, log, records
+from whatsapp_worker.stores import filesystem
+
+SOAK = bool(os.environ.get("WSO_SOAK"))
+SNAPSHOTS = 25 if SOAK else 3
+"""For each of the four kinds of writing in a soak (100 in all), for each of three in a short run."""
+KILLS = 10 if SOAK else 2
+KINDS = [
+    pytest.param(64, 5, 5, id="64 KB each 5 ms, 5 MB"),
+    pytest.param(16, 2, 5, id="16 KB each 2 ms, 5 MB"),
+    pytest.param(64, 5, 100, id="64 KB each 5 ms, 100 MB", marks=pytest.mark.soak),
+    pytest.param(16, 2, 100, id="16 KB each 2 ms, 100 MB", marks=pytest.mark.soak),
+]
+
+
+def store_as_of(home: Home, slot: int, target: pathlib.Path) -> None:
+    """Copy the store as it was when this slot was its newest."""
+    (target / "log").mkdir(parents=True)
+    shutil.copytree(home.session / "archives", target / "archives")
+    for path in (home.session / "log").glob("*.json"):
+        if int(path.stem) <= slot:
+            shutil.copy(path, target / "log")
+
+
+@pytest.mark.parametrize(("kilobytes", "milliseconds", "megabytes"), KINDS)
+def test_every_snapshot_under_heavy_writing_restores_with_every_checksum_right(
+    make_home: MakeHome, kilobytes: int, milliseconds: int, megabytes: int
+) -> None:
+    home = make_home(
+        sync_bytes=megabytes * 1_000_000, write_interval_s=milliseconds / 1000, write_bytes=kilobytes * 1024
+    )
+    worker = home.start(env={"WHATSAPP_GENERATIONS": "1000"})
+    device = home.link(worker)
+    worker.wait("saved", seconds=60)
+    for number in range(2, SNAPSHOTS + 1):
+        worker.signal(signal.SIGUSR1)
+        worker.wait("saved", generation=number, seconds=60)
+    assert not worker.all("fault"), "every save succeeds"
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    home.simulator.admin.set_knobs(write_interval_s=0)
+    made = [record for record in home.records() if record["kind"] == "generation"]
+    assert len(made) == SNAPSHOTS
+    for record in made:
+        copy = Home(home.root / f"copy-{record['slot']}", home.simulator)
+        store_as_of(home, record["slot"], copy.session)
+        try:
+            again = copy.start()
+            again.wait("ready", seconds=60)
+            assert not again.all("qr")
+            copy.assert_whole(device)
+        finally:
+            copy.end()
+
+
+def test_a_save_takes_less_than_3_s_and_freezes_for_milliseconds(make_home: MakeHome) -> None:
+    home = make_home(sync_bytes=5_000_000)
+    worker, device = home.linked()
+    home.simulator.admin.write("alice", "4917012345678", "news")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    asked = time.time()
+    worker.signal(signal.SIGUSR1)
+    saved = worker.wait("saved", generation=2)
+    assert saved["time"] - asked < 3.0 * slowness(), f"{saved['time'] - asked:.1f} s"
+    frozen = [
+        float(line.partition("frozen_ms=")[2].split()[0])
+        for line in worker.log.read_text().splitlines()
+        if "frozen_ms=" in line
+    ]
+    assert min(frozen) < 50, frozen
+
+
+def slowness() -> float:
+    """Return how much longer than on a quiet machine things may take: other work shares the processors."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+async def test_without_the_switch_nothing_is_published_before_the_browser_has_written_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chromium then writes localStorage up to a minute late: what is not on disk is not saved."""
+    monkeypatch.setattr(flags, "FLUSH", "--mute-audio")
+    home.root.mkdir(parents=True, exist_ok=True)
+    options = Options(browser_args=tuple(home.simulator.browser_args()))
+    client = Client(auth=RemoteAuth(f"file:{home.store}", home.client_id, home.data), options=options)
+    devices: list[str | None] = []
+
+    async def scan(code: str) -> None:
+        devices.append(await asyncio.to_thread(home.simulator.admin.scan, "alice", code))
+
+    client.on("qr", scan)
+    client.on("remote_session_saved", client.stop)
+    async with asyncio.timeout(120):
+        await client.run()
+    shutil.rmtree(home.data)
+    worker = await asyncio.to_thread(home.start)
+    await asyncio.to_thread(worker.wait, "ready")
+    assert not worker.all("qr")
+    await asyncio.to_thread(home.assert_whole, devices[0])
+
+
+POINTS = ["link", "sync", "save", "restore"]
+
+
+@pytest.mark.parametrize("victim", ["worker", "browser", "both"])
+@pytest.mark.parametrize("round_", range(KILLS))
+def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_saved_one(
+    make_home: MakeHome, chance: random.Random, victim: str, round_: int
+) -> None:
+    home = make_home(sync_bytes=2_000_000, sync_s=0.8)
+    point = chance.choice(POINTS)
+    worker, device = up_to(home, point, chance)
+    delay = chance.uniform(0, 1.2)
+    print(f"kill {victim} {delay:.3f} s into {point}")
+    time.sleep(delay)  # the random moment itself, not a wait for something
+    saved_before = "generation" in home.kinds() if home.session.exists() else False
+    kill(home, worker, victim)
+    if victim != "browser":
+        wait(lambda: not home.browsers(), "the browser to end")
+        saved_before = "generation" in home.kinds()
+        shutil.rmtree(home.data, ignore_errors=True)
+        worker = home.start()
+    outcome(worker, saved_before, home, device)
+    check_archives(home)
+
+
+def up_to(home: Home, point: str, chance: random.Random) -> tuple[Worker, str]:
+    """Bring a session to a point of its life; returns its worker and device."""
+    if point == "restore":
+        worker, device = home.linked()
+        worker.kill()
+        wait(lambda: not home.browsers(), "the browser to end")
+        shutil.rmtree(home.data)
+        worker = home.start()
+        worker.wait("state", state="Launching")
+        return worker, device
+    worker = home.start()
+    device = home.link(worker)
+    match point:
+        case "sync":
+            worker.wait("state", state="Syncing")
+        case "save":
+            worker.wait("ready")
+        case _:
+            pass
+    return worker, device
+
+
+def kill(home: Home, worker: Worker, victim: str) -> None:
+    """Kill with no last word."""
+    browsers = home.browsers()
+    if victim != "browser":
+        worker.kill()
+    if victim != "worker":
+        for process in browsers:
+            if process.is_running():
+                process.kill()
+
+
+def outcome(worker: Worker, saved: bool, home: Home, device: str) -> None:
+    """Once saved: back without a code, whole. Before: back by itself or a code, and then a real save."""
+    mark = 0
+    if not saved:
+        wait(
+            lambda: worker.all("state", mark, state="Connected") or worker.all("qr", mark),
+            lambda: f"connected or a code; {worker}",
+            60,
+        )
+        assert not [e for e in worker.all("saved") if e["generation"] > 1 and e["trigger"] == "FirstLink"]
+        return
+    wait(lambda: home.simulator.admin.device(device).online, lambda: f"the device on line again; {worker}", 60)
+    wait(lambda: home.simulator.admin.device(device).synced, "the device synced", 60)
+    home.assert_whole(device)
+
+
+def check_archives(home: Home) -> None:
+    """Every archive that a record names is whole and holds what its record says."""
+    if not (home.session / "log").exists():
+        return
+    store = filesystem.FilesystemStore(home.store)
+    journal = log.SessionLog(store, home.session.name, records.Owner())
+    journal.newest()
+    for number, found in enumerate(generations.Generations(store, journal).candidates(journal.head + 1)):
+        target = home.root / f"checked-{number}"
+        generations.Generations(store, journal).fetch(found.generation, target)
+        assert json.dumps(found.generation.checks) == json.dumps(["linked", "sentinel", "databases"])
