@@ -126,14 +126,17 @@ class Native:
         """Return what the last cluster of this name left behind; LocalClusterError if none was ever recorded."""
         if not self._before(name).exists():
             raise LocalClusterError(f"No cluster {name} was made from this cache, so there is nothing to compare with.")
-        after = trace.observe(self.directory(name), names.link(name))
+        after = self._observe(name)
         return trace.left_behind(trace.State.read(self._before(name)), after, self._neighbours(name))
 
     def directory(self, name: str) -> Path:
         return self.store.clusters / name
 
+    def _observe(self, name: str) -> trace.State:
+        return trace.observe(self.directory(name), names.link(name), self.store.image_storage)
+
     def _record_before(self, name: str) -> None:
-        state = trace.observe(self.directory(name), names.link(name))
+        state = self._observe(name)
         for other in self._neighbours(name)[:1]:
             # A cluster that runs has changed the kernel's settings already: what it found is what they were.
             state = dataclasses.replace(state, kernel=trace.State.read(self._before(other)).kernel)

@@ -58,11 +58,14 @@ class State:
         path.write_text(json.dumps(asdict(self), indent=1))
 
 
-def observe(directory: Path, mark: str) -> State:
-    """Look at the machine; processes count that use the cluster's `directory` or a control group with its `mark`."""
+def observe(directory: Path, mark: str, builds: Path) -> State:
+    """Look at the machine; processes count that use the cluster's `directory` or a control group with its `mark`.
+
+    Mounts below `builds` are not counted: an image may be under construction there.
+    """
     return State(
         processes=tuple(_processes(str(directory), mark)),
-        mounts=tuple(sorted(_mounts())),
+        mounts=tuple(sorted(line for line in _mounts() if not line.startswith(f"{builds}/"))),
         links=tuple(sorted(line.split()[1].split("@")[0] for line in _output("ip", "-o", "link", "show"))),
         routes=tuple(sorted(line.strip() for line in _output("ip", "-4", "route", "show"))),
         cgroups=tuple(sorted(_cgroups())),

@@ -80,7 +80,7 @@ def probed(cluster: LocalCluster) -> Iterator[LocalCluster]:
     """Give the cluster with the pod in it."""
     run_probe(cluster)
     yield cluster
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=90s")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_a_pod_reaches_the_api_server_through_the_service_address_and_its_log_says_so(probed: LocalCluster) -> None:
