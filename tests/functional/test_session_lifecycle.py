@@ -133,7 +133,10 @@ def test_a_changed_spec_replaces_the_pod_and_says_why(place: Place) -> None:
     place.session("support")
     worker = place.wait_worker("support")
     place.update("support", browser={"userAgent": "Mine/1.0"})
-    wait(lambda: (place.pod("support") or worker.pod)["metadata"]["uid"] != worker.uid, "a new pod")
+    wait(
+        lambda: (place.pod("support") or worker.pod)["metadata"]["uid"] != worker.uid,
+        lambda: f"a new pod; the session says {place.condition('support', 'Ready')}",
+    )
     events = wait(
         lambda: [item for item in place.events("support") if item["reason"] == "Replacing"], "an Event that says why"
     )

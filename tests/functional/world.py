@@ -93,7 +93,7 @@ class Caller:
             self.send("DELETE", path(Ref(kind, namespace, name)), body)
 
 
-def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 15.0) -> Any:
+def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 45.0) -> Any:
     """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
     end = time.monotonic() + seconds
     while True:

@@ -1,0 +1,91 @@
+"""The operator killed at a call to the real API server: the next one finishes what it began."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from functional.conftest import IMAGE
+from functional.world import Place, World
+from kube_fake import Killed
+from whatsapp_operator import kube
+from whatsapp_operator.clock import SystemClock
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+
+class Mortal:
+    """The real seam, whose user is killed at a certain call."""
+
+    def __init__(self, inner: kube.Kube, fatal: int, moment: str) -> None:
+        self._inner = inner
+        self._left = fatal
+        self._moment = moment
+
+    async def _call(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        self._left -= 1
+        if self._left == 0 and self._moment == "before":
+            raise Killed
+        result = await call()
+        if self._left == 0:
+            raise Killed
+        return result
+
+    async def get(self, ref: kube.Ref) -> Manifest | None:
+        """Get, or die."""
+        found: Manifest | None = await self._call(lambda: self._inner.get(ref))
+        return found
+
+    async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create, or die."""
+        made: Manifest = await self._call(lambda: self._inner.create(manifest, dry_run=dry_run))
+        return made
+
+    async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
+        """Apply, or die."""
+        made: Manifest = await self._call(lambda: self._inner.apply(manifest, manager=manager, subresource=subresource))
+        return made
+
+    async def delete(self, ref: kube.Ref, *, uid: str, grace: int | None = None) -> None:
+        """Delete, or die."""
+        await self._call(lambda: self._inner.delete(ref, uid=uid, grace=grace))
+
+
+async def live(world: World, place: Place, fatal: int, moment: str) -> Manifest:
+    """Bring a session to its pod, killed once on the way; returns what is there in the end."""
+    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    defaults = WorkerDefaults(image=IMAGE, cluster="cluster")
+    key = Key(place.name, "support")
+    async with kube.ClusterKube(loaded) as seam:
+        with contextlib.suppress(Killed):
+            await Reconciler(Mortal(seam, fatal, moment), defaults, SystemClock()).reconcile(key)
+        await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+        before = place.get("support")["metadata"]["resourceVersion"]
+        await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+    await asyncio.sleep(0.1)  # aiohttp ends its TLS connections in callbacks of the loop
+    session, pod, lease = place.get("support"), place.pod("support"), place.lease("support")
+    assert pod is not None
+    assert lease is not None
+    assert session["metadata"]["resourceVersion"] == before, "a settled session was written"
+    marks = {session["status"]["worker"]["podUID"], lease["metadata"]["annotations"][names.ANNOTATION_WORKER_POD_UID]}
+    assert marks == {pod["metadata"]["uid"]}
+    return {"phase": session["status"]["phase"], "kinds": [len(place.admin.items(kind, place.name)) for kind in KINDS]}
+
+
+KINDS = ("Pod", "Lease", "RoleBinding", "ServiceAccount")
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("fatal", [4, 6, 7, 8, 9, 10, 11, 12])
+def test_an_operator_that_is_killed_at_a_call_leaves_nothing_that_the_next_cannot_finish(
+    world: World, place: Place, fatal: int, moment: str
+) -> None:
+    place.store()
+    place.session("support")
+    found = asyncio.run(live(world, place, fatal, moment))
+    assert found == {"phase": "Starting", "kinds": [1, 1, 1, 1]}

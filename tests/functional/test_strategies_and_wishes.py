@@ -1,0 +1,152 @@
+"""Strategies, wishes, refused changes and namespaces that go, on the real API server."""
+
+from typing import Any
+
+import pytest
+
+from functional.conftest import kubectl
+from functional.test_chart_rendering import render
+from functional.world import ApiError, Place, World, connected, stamp, wait
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture
+def served(operator: None) -> None:
+    """Serve the test's namespace by the shared operator."""
+
+
+def data_volume(pod: Manifest) -> Manifest:
+    """Return the volume that holds the profile."""
+    found: Manifest = next(volume for volume in pod["spec"]["volumes"] if volume["name"] == "data")
+    return found
+
+
+def test_noauth_needs_no_store_and_keeps_nothing(place: Place, served: None) -> None:
+    place.session("support", auth={"strategy": "NoAuth"})
+    worker = place.wait_worker("support")
+    assert "emptyDir" in data_volume(worker.pod)
+    assert worker.pod["spec"]["serviceAccountName"] == "wa-worker"
+    worker.runs().says("Connected", account={"id": "49***89@c.us", "hash": "aa"})
+    place.wait_phase("support", "Connected")
+    assert place.condition("support", "Saved") == {}
+
+
+def test_localauth_gets_a_claim_that_outlives_its_session(place: Place, served: None) -> None:
+    place.session("support", auth={"strategy": "LocalAuth", "localAuth": {"size": "2Gi"}})
+    worker = place.wait_worker("support")
+    claim = place.admin.get("PersistentVolumeClaim", place.name, "wa-support")
+    assert claim is not None
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"
+    assert "ownerReferences" not in claim["metadata"]
+    assert data_volume(worker.pod)["persistentVolumeClaim"]["claimName"] == "wa-support"
+    worker.runs().says("Connected", **connected())
+    place.wait_phase("support", "Connected", "ProfileOnClaim")
+
+
+def test_a_claim_that_the_user_names_is_used_and_none_is_made(place: Place, served: None) -> None:
+    place.session("support", auth={"strategy": "LocalAuth", "localAuth": {"claimName": "mine"}})
+    worker = place.wait_worker("support")
+    assert data_volume(worker.pod)["persistentVolumeClaim"]["claimName"] == "mine"
+    assert place.admin.items("PersistentVolumeClaim", place.name) == []
+
+
+def test_a_wish_to_save_reaches_the_worker_on_its_lease(place: Place, served: None) -> None:
+    place.store()
+    place.session("support")
+    worker = place.wait_worker("support").runs()
+    worker.says("Connected", **connected())
+    wish, time = names.wish_annotation("save"), stamp()
+    place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": {wish: time}}})
+
+    def on_the_lease() -> bool:
+        return ((place.lease("support") or {})["metadata"].get("annotations") or {}).get(wish) == time
+
+    wait(on_the_lease, "the wish on the Lease")
+    worker.says("Connected", handledRequests={"save": time}, **connected(2))
+    wait(lambda: place.status("support").get("handledRequests") == {"save": time}, "the wish to be said handled")
+    wait(lambda: not on_the_lease(), "the wish to leave the Lease")
+    pod = place.pod("support")
+    assert pod is not None
+    assert pod["metadata"]["uid"] == worker.uid
+
+
+def test_a_wish_for_a_restart_makes_one_new_pod(place: Place, served: None) -> None:
+    place.store()
+    place.session("support")
+    worker = place.wait_worker("support")
+    time = stamp()
+    wish = {"metadata": {"annotations": {names.wish_annotation("restart"): time}}}
+    place.admin.merge(names.SESSION_KIND, place.name, "support", wish)
+    wait(lambda: place.status("support").get("handledRequests") == {"restart": time}, "the restart to be said handled")
+    again = place.wait_worker("support")
+    assert again.uid != worker.uid
+
+
+def test_a_change_that_the_server_refuses_leaves_the_worker_running(place: Place, served: None) -> None:
+    place.store()
+    place.session("support")
+    worker = place.wait_worker("support").runs()
+    worker.says("Connected", **connected())
+    place.wait_phase("support", "Connected")
+    place.update("support", podTemplate={"spec": {"containers": [{"name": "bot", "image": "bot"}]}})
+    place.wait_phase("support", "Connected", "InvalidPodTemplate")
+    assert "violates PodSecurity" in place.condition("support", "Stalled")["message"]
+    pod = place.pod("support")
+    assert pod is not None
+    assert pod["metadata"]["uid"] == worker.uid
+    place.update("support", podTemplate=None)
+    wait(lambda: place.condition("support", "Stalled") == {}, "the session to be mended")
+
+
+def test_a_namespace_that_is_being_deleted_is_one_condition_and_harms_no_other(
+    place: Place, world: World, served: None
+) -> None:
+    place.session("support")
+    place.wait_phase("support", "Pending", "StoreNotFound")
+    place.store()
+    worker = place.wait_worker("support")
+    # Without the controller manager a namespace goes on terminating for ever.
+    place.admin.send("DELETE", f"/api/v1/namespaces/{place.name}")
+    place.admin.delete("Pod", place.name, "wa-support")
+    place.wait_phase("support", "Pending", "Stopping")
+    assert place.condition("support", "Ready")["message"] == "the namespace is being deleted"
+    assert place.pod("support") is None
+    assert worker.uid
+    other = world.namespace()
+    other.store()
+    other.session("support")
+    other.wait_worker("support")
+
+
+def test_a_cluster_can_restrict_pod_templates_to_resources_and_scheduling(world: World, place: Place) -> None:
+    policy = [item for item in render({"podTemplate.restricted": True}) if "pod-template" in item["metadata"]["name"]]
+    assert [item["kind"] for item in policy] == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+    base = "/apis/admissionregistration.k8s.io/v1"
+    policies = f"{base}/validatingadmissionpolicies", f"{base}/validatingadmissionpolicybindings"
+    allowed = {"nodeSelector": {"a": "b"}, "containers": [{"name": "worker", "resources": {"limits": {"cpu": "1"}}}]}
+    refused = [
+        {"volumes": [{"name": "x", "secret": {"secretName": "y"}}]},
+        {"containers": [{"name": "bot", "image": "x"}]},
+        {"containers": [{"name": "worker", "env": []}]},
+    ]
+    for target, item in zip(policies, policy, strict=True):
+        place.admin.send("POST", target, item)
+    try:
+
+        def denied(number: int, spec: Manifest) -> bool:
+            try:
+                place.session(f"s{number}", podTemplate={"spec": spec})
+            except ApiError as error:
+                return "only in this cluster" in error.message
+            place.admin.delete(names.SESSION_KIND, place.name, f"s{number}")
+            return False
+
+        for number, spec in enumerate(refused):
+            wait(lambda number=number, spec=spec: denied(number, spec), f"{spec} to be refused")
+        place.session("allowed", podTemplate={"spec": allowed})
+    finally:
+        for target in policies:
+            place.admin.send("DELETE", f"{target}/whatsapp-session-pod-template")
+    assert "allowed" in kubectl(world, "get", "was", "-n", place.name)
