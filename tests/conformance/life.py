@@ -103,7 +103,7 @@ def takeover(place: peer.Place) -> Observation:
     with running_simulator(sync_bytes=100_000) as sim, peer.running(place, sim, "no", **options) as one:
         device = peer.link(one, sim)
         sim.admin.take_over(device)
-        one.wait_for("change_state")
+        one.wait_for("change_state", number=3)
         sim.admin.wait_for("the page to be back", lambda devices: devices[0].online)
         states = [item.details["state"] for item in one.said("change_state")]
         return Observation("takes the connection back", {"states": states, "disconnected": one.said("disconnected")})

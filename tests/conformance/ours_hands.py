@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
+
 from component import workers
 from simulator.testing import running_simulator
 
@@ -52,7 +54,8 @@ def lost(place: workers.Home, worker: workers.Worker) -> None:
     """Lose the worker, and wait until the server has seen its browser go."""
     worker.kill()
     for process in place.browsers():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may follow its worker by itself
+            process.kill()
     place.simulator.admin.wait_for("the browser to be gone", lambda devices: not any(d.online for d in devices))
 
 
