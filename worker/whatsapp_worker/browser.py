@@ -58,6 +58,7 @@ class Browser:
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
         here = self._options.environment
+        agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, here))
         before = processes.children()
         self._playwright = await playwright.async_playwright().start()
         self.children = processes.children() - before
@@ -66,14 +67,13 @@ class Browser:
                 user_data_dir,
                 executable_path=here.executable,
                 headless=True,
-                args=flags.arguments(here, self._options.args),
+                args=[*flags.arguments(here, self._options.args), *([f"--user-agent={agent}"] if agent else [])],
                 ignore_default_args=flags.unwanted_defaults(here),
                 chromium_sandbox=here.sandbox,
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,
                 no_viewport=True,
-                user_agent=self._options.user_agent,
                 proxy=_proxy(self._options.proxy),
             )
         except playwright.Error as error:
@@ -87,6 +87,7 @@ class Browser:
         browser = self._context.browser
         self.version = browser.version if browser else await self._ask_version()
         self._context.on("close", self._gone)
+        await self._grant_durable_storage()
         await self._context.expose_binding(_BINDING, self._report)
         self._page = self._context.pages[0] if self._context.pages else await self._context.new_page()
         self._page.on("crash", self._gone)
@@ -147,12 +148,24 @@ class Browser:
         return self._page
 
     async def _ask_version(self) -> str:
-        assert self._context is not None
-        page = self._context.pages[0] if self._context.pages else await self._context.new_page()
-        session = await self._context.new_cdp_session(page)
+        session = await self._session()
         product = str((await session.send("Browser.getVersion"))["product"])
         await session.detach()
         return product.rpartition("/")[2]
+
+    async def _grant_durable_storage(self) -> None:
+        # Without it a full disk may evict the login.
+        parts = urlsplit(self._options.url)
+        session = await self._session()
+        origin = f"{parts.scheme}://{parts.netloc}"
+        with contextlib.suppress(playwright.Error):  # a browser that does not know the permission goes on without
+            await session.send("Browser.grantPermissions", {"permissions": ["durableStorage"], "origin": origin})
+        await session.detach()
+
+    async def _session(self) -> playwright.CDPSession:
+        assert self._context is not None
+        page = self._context.pages[0] if self._context.pages else await self._context.new_page()
+        return await self._context.new_cdp_session(page)
 
     def _gone(self, _: object = None) -> None:
         if not self._closing:

@@ -1,5 +1,6 @@
 """Build Chromium's command line. Pure but for `environment`, which looks at this machine once."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -100,6 +101,7 @@ def _user_namespaces() -> bool:
     return subprocess.run([sys.executable, "-I", "-c", attempt], check=False).returncode == 0
 
 
+@functools.cache
 def version(here: Environment) -> str:
     """Return the browser's version, "" if it does not tell; blocks for a moment."""
     if here.executable is None:
@@ -109,6 +111,18 @@ def version(here: Environment) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return next((word for word in said.stdout.split() if word[:1].isdigit()), "")
+
+
+def user_agent(version: str) -> str:
+    """Return the user agent of a windowed browser of this version, "" if the version is not known.
+
+    Headless Chromium calls itself HeadlessChrome, a name to which a page may serve its notice for unsupported
+    browsers. Nothing else is hidden: the client hints are Chromium's own, navigator.webdriver stays true.
+    """
+    major = version.partition(".")[0]
+    if not major.isdigit():
+        return ""
+    return f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
 
 
 def arguments(here: Environment, extra: Sequence[str]) -> list[str]:

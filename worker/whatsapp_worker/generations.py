@@ -38,15 +38,19 @@ class Generations:
         self._store = store
         self._log = journal
         self._keep = keep
+        self._orphans: set[str] = set()
+        """Archives of this process that no record names: their publish failed half-way."""
 
     def publish(self, staged: snapshot.Staged, about: About) -> Published:
         """Upload the snapshot, take the head slot for it, and drop what retention does not keep.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
+        self._log.settle()
         number = self._log.last_number() + 1
         name = self._log.archive_name(number)
         digest = archive.Digest()
+        self._orphans.add(name)
         self._store.create(name, digest.through(archive.write(staged.folder)))
         generation = records.Generation(
             number=number,
@@ -67,6 +71,7 @@ class Generations:
         except errors.Superseded:
             self._store.delete(name)
             raise
+        self._orphans.discard(name)
         if not self._log.still_head():
             raise errors.Superseded("a later claim followed at once")
         self._prune(generation)
@@ -80,6 +85,20 @@ class Generations:
         for generation in mine[self._keep :]:
             if generation.number != proven:
                 self._store.delete(generation.archive)
+        for name in self._orphans - {generation.archive for generation in seen}:
+            self._store.delete(name)
+        self._orphans.clear()
+
+    def sweep(self) -> None:
+        """Remove archives that a killed predecessor uploaded and never recorded; call when the claim is made.
+
+        Whoever still uploads one of these numbers is fenced by the claim.
+        """
+        last, prefix = self._log.last_number(), f"{self._log.session}/archives/"
+        for entry in list(self._store.list(prefix)):
+            number = entry.name[len(prefix) :].partition("-")[0]
+            if number.isdigit() and int(number) > last:
+                self._store.delete(entry.name)
 
     def candidates(self, below: int) -> Iterator[Published]:
         """Yield what can be restored, newest first: generations under slot ``below`` since the newest logout."""

@@ -19,6 +19,7 @@ HEARTBEAT = 15.0
 """Seconds between two questions to the page; two without an answer make it dead, within a minute in all."""
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
+LISTENERS_PATIENCE = 5.0
 CLOSE_PATIENCE = 100.0
 """Seconds for the last save: under the pod's grace period of 120 s."""
 
@@ -65,6 +66,7 @@ class Keeper:
         self._save_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: events.Facts | None = None
+        self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
@@ -75,7 +77,7 @@ class Keeper:
 
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
-        self._spawn(self._prepare(), self._tick(), self._heartbeat(), self._watch())
+        self._spawn(self._prepare(), self._tick(), self._heartbeat(), self._watch(), self._tell_all())
         self._show()
         ending: model.Shutdown | None = None
         try:
@@ -112,7 +114,7 @@ class Keeper:
     async def _perform(self, action: model.Action) -> None:
         match action:
             case model.Emit(name, arguments):
-                await self._tell(name, arguments)
+                self._told.put_nowait((name, arguments))
             case model.Launch():
                 self._spawn(self._launch())
             case model.Recycle():
@@ -175,9 +177,8 @@ class Keeper:
 
     async def _launch(self) -> None:
         async with self._browser_lock:
-            running = self._make_browser(self.post, self._gone)
+            running = self._browser = self._make_browser(self.post, self._gone)
             await running.launch(self._auth.profile)
-            self._browser = running
             self.post(model.Launched(running.version))
         await self._load()
 
@@ -250,6 +251,11 @@ class Keeper:
         if code:
             self.post(model.CodeShown(str(code)))
 
+    async def _tell_all(self) -> None:
+        # Beside the loop: a listener that takes its time must not hold the session up.
+        while True:
+            await self._tell(*await self._told.get())
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
@@ -304,6 +310,10 @@ class Keeper:
                     await self._auth.release()
             await self._auth.clean_up()
         self._show()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LISTENERS_PATIENCE):
+                while not self._told.empty():
+                    await self._tell(*self._told.get_nowait())
         return Outcome(ending.code, ending.reason, ending.message)
 
     async def _close(self, ending: model.Shutdown, superseded: bool) -> None:

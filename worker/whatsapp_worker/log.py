@@ -52,6 +52,8 @@ class SessionLog:
         self.session = session
         self.owner = owner
         self.head = 0
+        self._unknown: set[str] = set()
+        """Nonces of creates whose outcome nobody could tell: they may stand in the log after all."""
 
     def archive_name(self, number: int) -> str:
         """Return a new name for the archive of generation ``number``; two writers never share one."""
@@ -108,6 +110,19 @@ class SessionLog:
                 return record.body.number
         return 0
 
+    def settle(self) -> None:
+        """Move the head over records of ours that landed though their create seemed to fail."""
+        while self._unknown:
+            found = self.read(self.head + 1)
+            if found is None or found.nonce not in self._unknown:
+                return
+            self._unknown.discard(found.nonce)
+            self.head += 1
+
+    def previous(self) -> records.Record | None:
+        """Return the newest record under the head that this process did not write."""
+        return next((record for record in self.back(self.head) if record.owner != self.owner), None)
+
     def append(self, body: records.Body) -> records.Record:
         """Take slot head + 1.
 
@@ -118,12 +133,14 @@ class SessionLog:
             return self._append(body)
 
     def _append(self, body: records.Body) -> records.Record:
+        self.settle()
         slot = self.head + 1
         moment = stamp(self._ids.now())
         record = records.Record(slot, moment, self._ids.nonce(), self.owner, body)
         try:
             self._store.create(self._name(slot), [records.encode(record)])
         except (errors.AlreadyExists, errors.StoreUnavailable) as error:
+            self._unknown.add(record.nonce)
             found = self.read(slot)
             if found is None:
                 raise errors.StoreUnavailable(f"{self._name(slot)} was not written: {error}") from error
@@ -131,6 +148,7 @@ class SessionLog:
                 raise errors.Superseded(
                     f"slot {slot} of {self.session} was taken by {found.owner.describe()} at {found.time}"
                 ) from error
+        self._unknown.discard(record.nonce)
         self.head = slot
         return record
 

@@ -52,7 +52,8 @@ class Terminal:
             self._line(f"pairing code: {current.pairing_code}")
         if current.state is SessionState.SYNCING and current.percent != last.percent and current.percent >= 0:
             self._line(f"  {current.percent} %")
-        if current.saved and current.saved != last.saved and current.saved.size:
+        new = last.saved is None or (current.saved and current.saved.generation != last.saved.generation)
+        if current.saved and new and current.saved.size:
             size = current.saved.size / 1e6
             self._line(f"saved: generation {current.saved.generation}, {size:.1f} MB ({current.saved.trigger})")
 
@@ -97,7 +98,7 @@ class EventLines:
             self.event("state", state=str(current.state), account=account)
         if current.fault and current.fault != self._fault:
             self.event("fault", reason=str(current.fault.reason), message=current.fault.message)
-        if current.saved and current.saved != self._saved:
+        if current.saved and (self._saved is None or current.saved.generation != self._saved.generation):
             saved = current.saved
             self.event("saved", generation=saved.generation, bytes=saved.size, trigger=str(saved.trigger))
         self._saved, self._fault = current.saved, current.fault

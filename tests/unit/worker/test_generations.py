@@ -117,3 +117,43 @@ def test_candidates_come_newest_first_and_end_at_a_logout(place: Place) -> None:
     place.publish()
     found = [candidate.generation.number for candidate in place.kept.candidates(place.journal.head + 1)]
     assert found == [3, 2]
+
+
+def test_an_archive_whose_record_landed_unseen_is_kept_and_numbered_on(place: Place) -> None:
+    def after(verb: str, name: str) -> None:
+        if "/log/" not in name:
+            return
+
+        def fail(verb: str, name: str) -> None:
+            place.store.fail = lambda verb, name: None
+            raise errors.StoreUnavailable("down")
+
+        place.store.after, place.store.fail = (lambda verb, name: None), fail
+        raise errors.StoreUnavailable("lost")
+
+    place.store.after = after
+    with pytest.raises(errors.StoreUnavailable):
+        place.publish()
+    assert place.publish().generation.number == 2
+    assert place.archives() == [1, 2]
+
+
+def test_an_archive_whose_record_was_never_written_goes_with_the_next_publish(place: Place) -> None:
+    def fail(verb: str, name: str) -> None:
+        if verb == "create" and "/log/" in name:
+            raise errors.StoreUnavailable("down")
+
+    place.store.fail = fail
+    with pytest.raises(errors.StoreUnavailable):
+        place.publish()
+    assert place.archives() == [1]
+    place.store.fail = lambda verb, name: None
+    place.publish()
+    assert len(place.archives()) == 1
+
+
+def test_what_a_killed_predecessor_uploaded_without_a_record_is_swept_at_the_claim(place: Place) -> None:
+    place.publish()
+    place.store.create("RemoteAuth/archives/00000002-orphan.zip", [b"x"])
+    place.kept.sweep()
+    assert place.archives() == [1]

@@ -106,6 +106,45 @@ def test_a_create_that_never_arrived_is_unavailable_and_can_be_repeated() -> Non
     assert writer.append(records.Claim(60)).slot == 1
 
 
+def silence_after_create(store: memory.MemoryStore) -> None:
+    """Let the next create succeed without an answer, and the look at its slot fail too."""
+
+    def after(verb: str, name: str) -> None:
+        def fail(verb: str, name: str) -> None:
+            store.fail = lambda verb, name: None
+            raise errors.StoreUnavailable("down")
+
+        store.after, store.fail = (lambda verb, name: None), fail
+        raise errors.StoreUnavailable("lost")
+
+    store.after = after
+
+
+def test_a_record_that_landed_unseen_does_not_make_its_writer_fence_itself() -> None:
+    store = memory.MemoryStore()
+    writer = journal(store)
+    silence_after_create(store)
+    with pytest.raises(errors.StoreUnavailable):
+        writer.append(records.Claim(60))
+    assert writer.append(generation(1)).slot == 2
+    assert [type(record.body).__name__ for record in journal(store).back(2)] == ["Generation", "Claim"]
+
+
+def test_the_previous_owner_is_seen_behind_a_claim_of_ours_that_landed_unseen() -> None:
+    store = memory.MemoryStore()
+    journal(store, "other").append(records.Claim(60))
+    mine = journal(store, "me")
+    mine.newest()
+    silence_after_create(store)
+    with pytest.raises(errors.StoreUnavailable):
+        mine.append(records.Claim(60))
+    mine.newest()
+    assert mine.head == 2
+    previous = mine.previous()
+    assert previous is not None
+    assert previous.owner.host == "other"
+
+
 def test_a_hole_in_the_log_is_refused() -> None:
     store = memory.MemoryStore()
     writer = journal(store)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import logging
 import pathlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -33,6 +35,8 @@ from whatsapp_worker.stores import registry
 
 LOG = logging.getLogger("whatsapp_worker")
 _T = TypeVar("_T")
+_COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
+"""Kinds of storage that an archive holds, or that the page makes anew by itself."""
 _STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -70,6 +74,8 @@ class RemoteAuth(base.Auth):
         self._claimed = False
         self._version = ""
         self._lock: BinaryIO | None = None
+        self._warned: frozenset[str] = frozenset()
+        self._claiming = threading.Lock()
 
     @property
     def data_path(self) -> str:
@@ -92,7 +98,6 @@ class RemoteAuth(base.Auth):
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         own, claim, wait = await self._patiently(self._claim)
-        self._claimed = True
         if wait:
             self.context.trouble(
                 Reason.LEASE_HELD, f"waiting {wait:.0f} s until the previous worker has surely stopped"
@@ -128,8 +133,13 @@ class RemoteAuth(base.Auth):
             shutil.rmtree(rubble, ignore_errors=True) if rubble.is_dir() else rubble.unlink(missing_ok=True)
 
     def _claim(self) -> tuple[profiles.Marker | None, records.Record, float]:
+        with self._claiming:  # a stop waits for it, so that a claim is never left without its release
+            return self._claim_head()
+
+    def _claim_head(self) -> tuple[profiles.Marker | None, records.Record, float]:
         for _ in range(20):
-            head = self._log.newest()
+            self._log.newest()
+            head = self._log.previous()  # a claim of ours whose answer was lost does not count
             known = ownership.Knowledge(
                 take_over=self.context.take_over,
                 terminated_pod_uid=self.context.terminated_pod_uid(),
@@ -139,7 +149,10 @@ class RemoteAuth(base.Auth):
             wait = ownership.waiting_seconds(self._log.back(self._log.head), self.store.visibility) if waits else 0.0
             own = self._own_profile() if head and head.owner.same_place(self.context.owner) else None
             try:
-                return own, self._log.append(records.Claim(ownership.POLL_SECONDS)), wait
+                claim = self._log.append(records.Claim(ownership.POLL_SECONDS))
+                self._claimed = True
+                self._generations.sweep()
+                return own, claim, wait
             except errors.Superseded:
                 continue  # the previous owner published meanwhile, or another start was faster: look again
         raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
@@ -230,6 +243,7 @@ class RemoteAuth(base.Auth):
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
         """Snapshot the running browser and publish what changed."""
         await saving.ask(running, account)
+        await self._warn_of_uncovered_storage(running)
         if self._latest and await asyncio.to_thread(self._stager.live_digest) == self._latest.generation.content_digest:
             return self._unchanged()
         assert running.identity is not None
@@ -239,6 +253,14 @@ class RemoteAuth(base.Auth):
                 staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
                 await saving.ask(running, account)
                 return await asyncio.to_thread(self._publish, staged, account, trigger)
+
+    async def _warn_of_uncovered_storage(self, running: browser.Browser) -> None:
+        kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
+        if kinds:
+            self._warned |= kinds
+            LOG.warning(
+                "storage=uncovered kinds=%s: the page keeps data where no archive looks", ",".join(sorted(kinds))
+            )
 
     async def close(self, running: browser.Browser, account: events.Account | None) -> base.SaveResult | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
@@ -262,7 +284,7 @@ class RemoteAuth(base.Auth):
         saved = self._saved()
         assert saved is not None
         LOG.info("saved generation=%s unchanged=true", saved.generation)
-        return base.SaveResult(saved, changed=False)
+        return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
 
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
         if self._latest and self._latest.generation.content_digest == staged.content_digest:
@@ -301,9 +323,13 @@ class RemoteAuth(base.Auth):
 
     async def release(self) -> None:
         """Write the record that lets any owner follow."""
-        if self._claimed:
-            self._claimed = False
-            await asyncio.to_thread(self._log.append, records.Release())
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        with self._claiming:
+            if self._claimed:
+                self._claimed = False
+                self._log.append(records.Release())
 
     async def _patiently(self, work: Callable[[], _T]) -> _T:
         """Run blocking work in a thread until the store answers; the local profile stays as it is meanwhile."""

@@ -94,8 +94,9 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
     reconnect: () => socket.reconnect?.(),
     writeSentinel: (key, value) => localStorage.setItem(key, value),
     removeSentinel: (key) => localStorage.removeItem(key),
-    storage: async () => (await navigator.storage.estimate()).usageDetails ?? {},
+    storage: async () => Object.keys((await navigator.storage.estimate()).usageDetails ?? {}),
   };
+  navigator.storage.persist?.().catch(() => {});
   for (const key of Object.keys(localStorage)) if (key.startsWith(sentinelPrefix)) localStorage.removeItem(key);
 
   socket.on(contract.events.state, () => { report({kind: 'state', ...facts()}); showQr(); });
