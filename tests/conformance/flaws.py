@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 
 from conformance import peer, scenarios
-from conformance.scenarios import Observation, Scenario
+from conformance.scenarios import Observation, Scenario, wait_until
 from simulator.testing import Running, running_simulator
 
 
@@ -52,6 +52,9 @@ def early_save(place: peer.Place) -> Observation:
     """Save at once when ready, kill, restore."""
     with running_simulator(sync_bytes=200_000) as sim:
         with peer.running(place, sim, "remote") as first:
+            first.wait_for("qr")
+            # Once Chromium has written localStorage, it does not write it again for most of a minute.
+            wait_until("the first write", lambda: scenarios.is_in_local_storage(place.profile(), "WAAdvSecretKey"), 90)
             peer.link(first, sim)
             first.do("save")
             first.kill()

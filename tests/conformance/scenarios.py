@@ -40,18 +40,23 @@ def wait_until(what: str, predicate: Callable[[], bool], seconds: float) -> None
         time.sleep(0.05)
 
 
-def second_key_is_on_disk(profile: pathlib.Path) -> bool:
-    """Return whether Chromium has written the page's localStorage (which it does late)."""
+def is_in_local_storage(profile: pathlib.Path, key: str) -> bool:
+    """Return whether Chromium has written this key of the page's localStorage (it writes late)."""
     folder = profile / "Default" / "Local Storage" / "leveldb"
     try:
-        return any(b"WAIdentityKey" in file.read_bytes() for file in folder.glob("*.log"))
+        return any(key.encode() in file.read_bytes() for file in folder.glob("*.log"))
     except FileNotFoundError:
         return False
 
 
+def second_key_is_on_disk(profile: pathlib.Path) -> bool:
+    """Return whether the half of the login that lies in localStorage is on the disk."""
+    return is_in_local_storage(profile, "WAIdentityKey")
+
+
 def wait_for_disk(place: peer.Place) -> None:
     """Wait until the whole login is in RemoteAuth's local profile."""
-    wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile()), 90)
+    wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile()), 120)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -128,3 +128,22 @@ def test_a_page_whose_network_is_cut_is_back_by_itself(launch: pages.Launch, tmp
         pages.in_state(page, "CONNECTED")
         seen = sim.admin.device(device)
         assert (seen.logins, seen.rollbacks, seen.two_browsers) == (2, 0, 0)
+
+
+def test_a_connection_lost_during_the_sync_does_not_announce_it_twice(
+    launch: pages.Launch, tmp_path: pathlib.Path
+) -> None:
+    with running_simulator(sync_bytes=300_000, sync_s=1.5) as sim, launch(sim, tmp_path) as page:
+        pages.in_state(page, "UNPAIRED")
+        page.evaluate("""() => {
+            window.heard = 0;
+            window.require('WAWebSocketModel').Socket.on('change:hasSynced', () => { window.heard += 1; });
+        }""")
+        device = sim.admin.scan("alice", page.evaluate(pages.QR))
+        assert device is not None
+        sim.admin.wait_for_event("login")
+        sim.admin.drop(device)
+        sim.admin.wait_for("the page to have synced", lambda devices: devices[0].synced and devices[0].logins == 2)
+        page.wait_for_function("window.heard > 0")
+        page.wait_for_timeout(1600)  # as long as a second sync would take
+        assert page.evaluate("window.heard") == 1

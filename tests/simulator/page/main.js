@@ -18,6 +18,7 @@ let ended = false; // refused or replaced: no further attempt unless somebody as
 let leaving = false;
 let attempts = 0;
 let lostAt = 0;
+let syncing = false; // once a page: a connection that is lost meanwhile does not begin it anew
 let synced = false;
 let inTurn = Promise.resolve();
 const loggedOut = Promise.withResolvers();
@@ -82,6 +83,7 @@ async function leave() {
 }
 
 async function firstSync(seed) {
+  syncing = true;
   if (knobs.sync_fault === "never") {
     await records.sync(seed, { ...knobs, sync_s: 0 });
     return;
@@ -141,7 +143,7 @@ const HANDLERS = {
     Object.assign(Conn, { wid: chats.me.wid, pushname: frame.pushname, platform: frame.platform });
     Socket.become("CONNECTED");
     if (synced) againOnLine();
-    else firstSync(frame.seed);
+    else if (!syncing) firstSync(frame.seed);
   },
   async rejected({ reason }) {
     if (reason === "logged_out") {
