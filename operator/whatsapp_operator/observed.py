@@ -91,6 +91,8 @@ class Pod:
     node: str | None
     unschedulable: str | None
     template_hash: str | None
+    generation: int | None
+    """The session's, when the pod was made."""
     restarted_for: str | None
     started_for: str | None
     image: str

@@ -144,6 +144,10 @@ def _unschedulable(status: Resource) -> str | None:
     return None
 
 
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdigit() else None
+
+
 def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
     """Parse a pod and judge whose it is."""
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
@@ -162,6 +166,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         node=spec.get("nodeName"),
         unschedulable=_unschedulable(status),
         template_hash=annotations.get(names.ANNOTATION_TEMPLATE_HASH),
+        generation=_number(annotations.get(names.ANNOTATION_GENERATION)),
         restarted_for=annotations.get(names.wish_annotation("restart")),
         started_for=annotations.get(names.ANNOTATION_STARTED_FOR),
         image=str(container.get("image", "")),

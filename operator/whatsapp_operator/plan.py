@@ -41,7 +41,9 @@ class DeletePod:
     reason: Reason
     message: str
     replaces: bool = False
-    """Whether a healthy pod makes room for a changed one: that may wait for its turn."""
+    """Whether a pod makes room for a changed one, which the API server must be willing to take."""
+    paced: bool = False
+    """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
 Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod
@@ -80,7 +82,8 @@ def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | N
         return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
     if wanted is not None and pod.template_hash != wanted.template_hash:
         why = f"the worker pod is replaced because of {_changed(pod, wanted)}"
-        return DeletePod(pod.uid, Reason.REPLACING, why, replaces=True)
+        asked = pod.generation != session.generation or pod.restarted_for != wanted.restarted_for
+        return DeletePod(pod.uid, Reason.REPLACING, why, replaces=True, paced=not asked)
     return None
 
 

@@ -95,13 +95,13 @@ class Reconciler:
         wait = plan.Plan(look_again=TURN_SECONDS)
         if plan.CreatePod() in steps.actions and not self._pace.start(key, now):
             return observed, wait
-        replacing = any(isinstance(step, plan.DeletePod) and step.replaces for step in steps.actions)
+        replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:
             return observed, steps
         refusal = await self._actor.refusal(observed)
         if refusal is not None:
             return dataclasses.replace(observed, refusal=refusal), plan.Plan()
-        if not self._pace.replace(key, observed.pod.node, now):
+        if replacing[0].paced and not self._pace.replace(key, observed.pod.node, now):
             return observed, wait
         return observed, steps
 

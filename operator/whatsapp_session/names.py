@@ -27,6 +27,8 @@ COMPONENT_WORKER = "worker"
 
 ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
 """On the pod: hash of the template it was made from."""
+ANNOTATION_GENERATION = f"{GROUP}/session-generation"
+"""On the pod: generation of the session that it was made from."""
 ANNOTATION_STARTED_FOR = f"{GROUP}/started-for"
 """On the pod: time of the newest wish that it was made for."""
 ANNOTATION_WORKER_POD_UID = f"{GROUP}/worker-pod-uid"

@@ -42,9 +42,11 @@ def kubectl(world: World, *arguments: str) -> str:
 
 
 @pytest.fixture
-def place(world: World) -> Place:
-    """A namespace of the test's own."""
-    return world.namespace()
+def place(world: World) -> Iterator[Place]:
+    """A namespace of the test's own; its sessions and pods go with the test, so that no operator serves them on."""
+    made = world.namespace()
+    yield made
+    made.empty()
 
 
 @pytest.fixture(scope="session")

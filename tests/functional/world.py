@@ -169,6 +169,12 @@ class Place:
         """Return the administrator's calls."""
         return self.world.admin
 
+    def empty(self) -> None:
+        """Delete sessions and pods; a namespace that is being deleted takes no more, but gives."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+        for kind in (names.SESSION_KIND, "Pod"):
+            self.admin.send("DELETE", path(Ref(kind, self.name, "")), options)
+
     def store(self, name: str = "default", **spec: Any) -> Manifest:
         """Make a filesystem store."""
         return self.admin.create(

@@ -76,6 +76,7 @@ def env(manifest: Manifest) -> dict[str, str]:
 def test_the_whole_pod_of_an_empty_spec() -> None:
     made = pod()
     digest = made["metadata"]["annotations"].pop(names.ANNOTATION_TEMPLATE_HASH)
+    assert made["metadata"]["annotations"].pop(names.ANNOTATION_GENERATION) == "3"
     lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
     token = {
         "defaultMode": 0o440,

@@ -132,6 +132,16 @@ def test_a_replacement_says_why_and_keeps_values_to_itself(want: Wanted, what: s
     assert action.message == f"the worker pod is replaced because of {what}"
 
 
+def test_what_an_upgrade_changes_waits_for_its_turn_and_what_the_user_asked_for_does_not() -> None:
+    upgraded = dataclasses.replace(wanted(), template_hash="new", image="worker:2")
+    (action,) = plan.plan(marked(), upgraded, NOW).actions
+    assert isinstance(action, plan.DeletePod)
+    assert (action.replaces, action.paced) == (True, True)
+    (action,) = plan.plan(marked(None, generation=4), upgraded, NOW).actions
+    assert isinstance(action, plan.DeletePod)
+    assert (action.replaces, action.paced) == (True, False)
+
+
 def test_a_suspended_session_gets_no_pod() -> None:
     assert steps(Observed(samples.session(SUSPENDED), None, samples.store())) == []
 

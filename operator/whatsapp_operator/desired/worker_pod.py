@@ -164,6 +164,8 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
         metadata["annotations"][names.wish_annotation(wishes.RESTART)] = restart
     spec = merge.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
     metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
+    # After the hash: these tell what the pod was made for, and a change of them replaces nothing.
+    metadata["annotations"][names.ANNOTATION_GENERATION] = str(session.generation)
     started_for = wishes.newest_start(session)
     if started_for is not None:
         metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
