@@ -97,6 +97,8 @@ class Pod:
     started_for: str | None
     image: str
     env: Mapping[str, str]
+    needs: tuple[str, ...]
+    """Claims and Secrets without which the node does not start it: which of them is missing the pod does not say."""
     restarts: int
     running_since: str | None
     waiting: str | None

@@ -1,6 +1,7 @@
 """Parse what the API server returned into frozen values: the border of the pure core."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from whatsapp_operator.observed import (
@@ -144,6 +145,15 @@ def _unschedulable(status: Resource) -> str | None:
     return None
 
 
+def _needs(spec: Resource) -> Iterator[str]:
+    for volume in spec.get("volumes") or ():
+        if "persistentVolumeClaim" in volume:
+            yield f"the claim {volume['persistentVolumeClaim'].get('claimName')!r}"
+        if "secret" in volume:
+            keys = ", ".join(item.get("key", "") for item in volume["secret"].get("items") or ())
+            yield f"the Secret {volume['secret'].get('secretName')!r}" + (f" with the key {keys!r}" if keys else "")
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdigit() else None
 
@@ -171,6 +181,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         started_for=annotations.get(names.ANNOTATION_STARTED_FOR),
         image=str(container.get("image", "")),
         env={item["name"]: str(item["value"]) for item in container.get("env") or () if "value" in item},
+        needs=tuple(_needs(spec)),
         restarts=int(state.get("restartCount", 0)),
         running_since=None if running is None else str(running.get("startedAt") or ""),
         waiting=waiting.get("reason"),

@@ -122,7 +122,8 @@ def _not_running(pod: Pod) -> Situation:
             pod.ending.reason or Reason.CRASH_LOOP,
             pod.ending.message or f"the worker ends again and again (code {pod.ending.exit_code}); its log says why",
         )
-    return Situation(Phase.STARTING, Reason.POD_STARTING, "the worker pod is starting")
+    needs = f"; it needs {' and '.join(pod.needs)}" if pod.waiting == "ContainerCreating" and pod.needs else ""
+    return Situation(Phase.STARTING, Reason.POD_STARTING, f"the worker pod is starting{needs}")
 
 
 def _running(session: Session, report: Report | None) -> Situation:

@@ -9,6 +9,7 @@ import pytest
 
 from unit import operator_samples as samples
 from whatsapp_operator import endings, status
+from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.observed import Last, Observed, Trouble
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
 
@@ -169,6 +170,15 @@ def test_a_pod_that_does_not_run_is_explained(pod_status: samples.Manifest, phas
     found_phase, found = conditions(Observed(samples.session(), samples.pod(**pod_status), samples.store()))
     assert found_phase == phase
     assert found["Ready"] == ("False", reason)
+
+
+def test_a_pod_that_waits_for_its_volumes_says_which() -> None:
+    ref = {"name": "phone", "key": "number"}
+    session = samples.session({"linking": {"method": "PairingCode", "phoneNumberSecretRef": ref}})
+    made = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
+    observed = Observed(session, samples.pod(made, **samples.waiting("ContainerCreating")), samples.store())
+    _, found = status.conditions(observed, "hash")
+    assert "the claim 'archives' and the Secret 'phone' with the key 'number'" in found[0].message
 
 
 def test_a_refusal_of_the_server_is_explained() -> None:

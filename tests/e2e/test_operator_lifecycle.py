@@ -1,0 +1,78 @@
+"""What the operator does to sessions on a real node: strategies, suspending, draining, upgrades of the template."""
+
+import json
+
+from deploy.demo.narration import wait_for
+from e2e.world import Session, World
+
+
+def connect(session: Session) -> None:
+    """Scan the first code and wait until the session is connected (a strategy that keeps nothing is never Saved)."""
+    code = wait_for("a QR code", lambda: (session.status().get("qr") or {}).get("code"), timeout=180)
+    assert session.admin.scan(session.phone, code) is not None
+    session.wait("Connected")
+
+
+def uid(session: Session) -> str | None:
+    """Return the UID of the worker pod, None if there is none."""
+    pod = session.pod()
+    return None if pod is None else str(pod["metadata"]["uid"])
+
+
+def test_localauth_comes_back_from_its_claim_without_a_code(world: World) -> None:
+    spec = {"auth": {"strategy": "LocalAuth", "localAuth": {"size": "1Gi"}}}
+    with world.session("local", spec=spec) as session:
+        device = session.link()
+        before = session.status()
+        world.kubectl.run("delete", "pod", "wa-support", "-n", "local", timeout=180)
+        session.returned(before, timeout=240)
+        session.assert_same_login(device)
+
+
+def test_noauth_asks_for_a_new_link_after_its_pod_is_gone(world: World) -> None:
+    with world.session("nothing", spec={"auth": {"strategy": "NoAuth"}}) as session:
+        connect(session)
+        first = uid(session)
+        world.kubectl.run("delete", "pod", "wa-support", "-n", "nothing", timeout=180)
+        wait_for("another pod", lambda: uid(session) not in (None, first) or None, timeout=180)
+        wait_for("a new code", lambda: session.status().get("qr"), timeout=180)
+        assert session.condition("Linked") == "False"
+
+
+def test_a_suspended_session_saves_stops_and_resumes_without_a_code(world: World) -> None:
+    with world.session("suspended") as session:
+        device = session.link()
+        before = session.status()
+
+        def mode(value: str) -> None:
+            patch = json.dumps({"spec": {"operatingMode": value}})
+            world.kubectl.run("patch", "was", "support", "-n", "suspended", "--type=merge", "-p", patch)
+
+        mode("Suspended")
+        wait_for(
+            "the phase Suspended",
+            lambda: (session.resource().get("status") or {}).get("phase") == "Suspended" or None,
+            timeout=180,
+        )
+        assert session.pod() is None
+        assert session.status() == {}, "a worker that is gone left its report behind"
+        assert session.condition("Saved") == "True"
+        mode("Running")
+        session.returned(before, timeout=240)
+        session.assert_same_login(device)
+
+
+def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: World) -> None:
+    with world.session("drained") as session:
+        device = session.link()
+        before, first = session.status(), uid(session)
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": "wa-support", "namespace": "drained"},
+        }
+        target = "/api/v1/namespaces/drained/pods/wa-support/eviction"
+        world.kubectl.run("create", "--raw", target, "-f", "-", stdin=json.dumps(eviction))
+        wait_for("another pod", lambda: uid(session) not in (None, first) or None, timeout=180)
+        session.returned(before, timeout=240)
+        session.assert_same_login(device)
