@@ -4,7 +4,7 @@ It knows what the operator relies on: unique names, UIDs, resource versions, gra
 preconditions, and server-side apply with an owner for each top-level field of a status.
 """
 
-import copy
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,11 @@ from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref, ref_of
 
 Manifest = dict[str, Any]
+
+
+def _copy(value: Any) -> Any:
+    """Return a deep copy; JSON is what objects are made of, and faster than copy.deepcopy."""
+    return json.loads(json.dumps(value))
 
 
 class Killed(BaseException):
@@ -35,7 +40,7 @@ class FakeKube:
 
     async def get(self, ref: Ref) -> Manifest | None:
         """Return a copy of the object."""
-        return self._called("get", ref, lambda: copy.deepcopy(self.objects.get(ref)))
+        return self._called("get", ref, lambda: _copy(self.objects.get(ref)))
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create the object, or say why not."""
@@ -73,7 +78,7 @@ class FakeKube:
         refusal = self.refuse(manifest)
         if refusal is not None:
             raise Refused(403, refusal)
-        made = copy.deepcopy(manifest)
+        made = _copy(manifest)
         self._number += 1
         made["metadata"] |= {
             "uid": f"uid-{self._number}",
@@ -83,7 +88,7 @@ class FakeKube:
         self._stamp(made)
         if not dry_run:
             self.objects[ref] = made
-        return copy.deepcopy(made)
+        return _copy(made)
 
     def _apply(self, manifest: Manifest, manager: str, subresource: str) -> Manifest:
         ref = ref_of(manifest)
@@ -95,21 +100,21 @@ class FakeKube:
         version = manifest["metadata"].get("resourceVersion")
         if version is not None and version != old["metadata"]["resourceVersion"]:
             raise Conflict(409, f"{ref} was changed")
-        new = copy.deepcopy(old)
+        new = _copy(old)
         if subresource:
             self._apply_status(new, manifest, manager)
         else:
             for part in ("labels", "annotations", "ownerReferences"):
                 if part in manifest["metadata"]:
-                    new["metadata"][part] = copy.deepcopy(manifest["metadata"][part])
+                    new["metadata"][part] = _copy(manifest["metadata"][part])
             for part, value in manifest.items():
                 if part != "metadata":
                     merged = new.get(part, {}) | value if isinstance(value, dict) else value
-                    new[part] = copy.deepcopy(merged)
+                    new[part] = _copy(merged)
         if new != old:
             self._stamp(new)
             self.objects[ref] = new
-        return copy.deepcopy(self.objects[ref])
+        return _copy(self.objects[ref])
 
     def _apply_status(self, new: Manifest, manifest: Manifest, manager: str) -> None:
         wanted = manifest.get("status") or {}
@@ -117,7 +122,7 @@ class FakeKube:
         mine = self._owned.setdefault((ref_of(manifest), manager), set())
         for name in mine - wanted.keys():
             status.pop(name, None)
-        status |= copy.deepcopy(wanted)
+        status |= _copy(wanted)
         mine.clear()
         mine.update(wanted)
 
