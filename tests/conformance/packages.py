@@ -24,6 +24,8 @@ def cache() -> pathlib.Path:
 
 def installed() -> pathlib.Path:
     """Return the folder node_modules that the lock file describes; install it when it is not there yet."""
+    assert shutil.which("node"), "no node on PATH: install Node.js 18 or newer, with npm"
+    assert shutil.which("npm"), "no npm on PATH: install it with Node.js"
     digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
     folder = cache() / "conformance" / digest
     folder.mkdir(parents=True, exist_ok=True)
