@@ -42,9 +42,12 @@ def test_every_golden_archive_is_whole_and_says_what_its_record_says(name: str, 
     journal = log.SessionLog(store, "RemoteAuth-golden", records.Owner())
     journal.newest()
     kept = generations.Generations(store, journal)
-    candidates = list(kept.candidates(journal.head))
-    assert [candidate.generation.number for candidate in candidates] == [2, 1]
-    for candidate in candidates:
+    newest = kept.next_candidate(journal.head)
+    assert newest is not None
+    older = kept.next_candidate(newest.slot)
+    assert older is not None
+    assert [newest.generation.number, older.generation.number] == [2, 1]
+    for candidate in (newest, older):
         target = tmp_path / str(candidate.generation.number)
         kept.fetch(candidate.generation, target)
         assert profiles.ContentDigest().of(target) == candidate.generation.content_digest

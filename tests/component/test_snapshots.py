@@ -195,7 +195,8 @@ def check_archives(home: Home) -> None:
     store = filesystem.FilesystemStore(home.store)
     journal = log.SessionLog(store, home.session.name, records.Owner())
     journal.newest()
-    for number, found in enumerate(generations.Generations(store, journal).candidates(journal.head + 1)):
-        target = home.root / f"checked-{number}"
-        generations.Generations(store, journal).fetch(found.generation, target)
+    kept, below = generations.Generations(store, journal), journal.head + 1
+    while (found := kept.next_candidate(below)) is not None:
+        kept.fetch(found.generation, home.root / f"checked-{found.slot}")
+        below = found.slot
         assert json.dumps(found.generation.checks) == json.dumps(["linked", "sentinel", "databases"])

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import DEFAULT_URL
 from whatsapp_worker import auth as strategies
-from whatsapp_worker import browser, flags, keeper, model, processes, records
+from whatsapp_worker import browser, flags, happenings, keeper, model, processes, records
 from whatsapp_worker.page import contract
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -159,21 +159,21 @@ class Client:
             browser_version=lambda: flags.version(here),
             take_over=self.options.take_over,
             terminated_pod_uid=self._terminated_pod_uid,
-            trouble=lambda reason, message: kept.post(model.Troubled(reason, message)),
-            claimed=lambda: kept.post(model.Claimed()),
+            trouble=lambda reason, message: kept.post(happenings.Troubled(reason, message)),
+            claimed=lambda: kept.post(happenings.Claimed()),
         )
 
     def request_save(self) -> None:
         """Ask for a save; ``remote_session_saved`` tells when changed content is in the store."""
-        self._post(model.SaveRequested())
+        self._post(happenings.SaveRequested())
 
     def stop(self) -> None:
         """Ask for a clean end: last save, browser closed, session released."""
-        self._post(model.StopRequested())
+        self._post(happenings.StopRequested())
 
     def supersede(self, message: str) -> None:
         """End at once without saving: somebody else has the session."""
-        self._post(model.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
+        self._post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
 
     async def destroy(self) -> None:
         """Stop and wait for the end, as the guide's client does."""
@@ -187,7 +187,7 @@ class Client:
         if self._keeper is not None:
             await self._keeper.call_page("logout")
 
-    def _post(self, event: model.Event) -> None:
+    def _post(self, event: happenings.Event) -> None:
         if self._keeper is not None:
             self._keeper.post(event)
 

@@ -3,7 +3,6 @@
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import archive, errors, log, profiles, records, snapshot, stores
@@ -100,16 +99,25 @@ class Generations:
             if number.isdigit() and int(number) > last:
                 self._store.delete(entry.name)
 
-    def candidates(self, below: int) -> Iterator[Published]:
-        """Yield what can be restored, newest first: generations under slot ``below`` since the newest logout."""
-        for record in self._log.back(below - 1):
+    def next_candidate(self, below: int) -> Published | None:
+        """Return the newest generation under slot ``below`` that retention keeps, None when there is none.
+
+        What stands before the newest logout does not count.
+        """
+        seen, proven = 0, 0
+        for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:
-                    yield Published(record.slot, record.time, generation)
+                    seen, proven = seen + 1, max(proven, generation.proven)
+                    if record.slot < below and (seen <= self._keep or generation.number == proven):
+                        return Published(record.slot, record.time, generation)
+                    if seen >= self._keep and generation.number <= proven:
+                        return None
                 case records.Logout():
-                    return
+                    return None
                 case _:
                     pass
+        return None
 
     def fetch(self, generation: records.Generation, target: pathlib.Path) -> None:
         """Download, verify digest and structure, and extract into the new folder ``target``.

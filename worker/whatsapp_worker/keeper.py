@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import auth, browser, errors, machine, model, processes
+from whatsapp_worker import actions as do
+from whatsapp_worker import auth, browser, errors, faults, heart, machine, model, processes, steps
+from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
 TICK = 0.5
-HEARTBEAT = 15.0
-"""Seconds between two questions to the page; two without an answer make it dead, within a minute in all."""
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
 LISTENERS_PATIENCE = 5.0
@@ -60,26 +60,26 @@ class Keeper:
         self._make_browser = make_browser
         self._tell = tell
         self._reporters = reporters
-        self._events: asyncio.Queue[model.Event] = asyncio.Queue()
+        self._events: asyncio.Queue[on.Event] = asyncio.Queue()
         self._browser: browser.Browser | None = None
         self._browser_lock = asyncio.Lock()
         self._save_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._seen: events.Facts | None = None
+        self._heart = heart.Heart(lambda: self._browser, self.post)
         self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
 
-    def post(self, event: model.Event) -> None:
+    def post(self, event: on.Event) -> None:
         """Let the machine hear of something; callable from the loop's thread."""
         self._events.put_nowait(event)
 
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
-        self._spawn(self._prepare(), self._tick(), self._heartbeat(), self._watch(), self._tell_all())
+        self._spawn(self._prepare(), self._tick(), self._heart.beat(), self._watch(), self._tell_all())
         self._show()
-        ending: model.Shutdown | None = None
+        ending: do.Shutdown | None = None
         try:
             while ending is None:
                 ending = await self._step(await self._events.get())
@@ -87,16 +87,16 @@ class Keeper:
             outcome = await self._end(ending)
         return outcome
 
-    async def _step(self, event: model.Event) -> model.Shutdown | None:
+    async def _step(self, event: on.Event) -> do.Shutdown | None:
         self.beat = time.monotonic()
         if isinstance(event, events.Attached | events.Changed | events.Synced):
-            self._seen = event.facts
-        before, (self.model, actions) = self.model, machine.step(self._settings, self.model, event, time.time())
+            self._heart.seen = event.facts
+        before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
         if self.model != before:
             self._show()
             self._note(before)
-        for action in actions:
-            if isinstance(action, model.Shutdown):
+        for action in todo:
+            if isinstance(action, do.Shutdown):
                 return action
             await self._perform(action)
         return None
@@ -111,33 +111,33 @@ class Keeper:
         if self.model.fault and self.model.fault != before.fault:
             LOG.warning("reason=%s message=%s", self.model.fault.reason, self.model.fault.message)
 
-    async def _perform(self, action: model.Action) -> None:
+    async def _perform(self, action: do.Action) -> None:
         match action:
-            case model.Emit(name, arguments):
+            case do.Emit(name, arguments):
                 self._told.put_nowait((name, arguments))
-            case model.Launch():
+            case do.Launch():
                 self._spawn(self._launch())
-            case model.Recycle():
+            case do.Recycle():
                 self._spawn(self._recycle())
-            case model.Load():
+            case do.Load():
                 self._spawn(self._load())
-            case model.FallBack():
+            case do.FallBack():
                 self._spawn(self._fall_back())
-            case model.Save(trigger):
+            case do.Save(trigger):
                 self._spawn(self._save(str(trigger)))
-            case model.BuryLogin(account_hash):
+            case do.BuryLogin(account_hash):
                 self._spawn(self._bury(account_hash))
-            case model.AskOwner():
+            case do.AskOwner():
                 self._spawn(self._ask_owner())
-            case model.RefreshQr():
+            case do.RefreshQr():
                 self._spawn(self.call_page("refreshQr"))
-            case model.TakeOver():
+            case do.TakeOver():
                 self._spawn(self.call_page("takeOver"))
-            case model.Unlink():
+            case do.Unlink():
                 self._spawn(self.call_page("logout"))
-            case model.AskPairingCode():
+            case do.AskPairingCode():
                 self._spawn(self._pairing_code())
-            case model.Shutdown():
+            case do.Shutdown():
                 raise AssertionError("handled by the loop")
             case _:
                 assert_never(action)
@@ -152,25 +152,8 @@ class Keeper:
         """Turn what a task could not cope with into the event that says so."""
         try:
             await work
-        except errors.Superseded as error:
-            self.post(model.Fatal(ExitCode.DONE, Reason.SUPERSEDED, str(error)))
-        except errors.SessionInUse as error:
-            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error)))
-        except errors.BrowserTooOld as error:
-            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.BROWSER_TOO_OLD, str(error)))
-        except errors.ArchiveMissing as error:
-            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, str(error)))
-        except errors.StoreRefused as error:
-            self.post(model.Fatal(ExitCode.STORE_REFUSED, Reason.RESTORE_FAILED, str(error)))
-        except errors.ConfigurationError as error:
-            self.post(model.Fatal(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error)))
-        except errors.BrowserError as error:
-            self.post(model.BrowserGone(Reason.BROWSER_CRASHED, str(error)))
-        except errors.StoreError as error:
-            self.post(model.Troubled(Reason.STORE_UNAVAILABLE, str(error)))
-        except Exception as error:  # crash loudly: the loop ends and the traceback is logged
-            LOG.exception("a part of the worker failed")
-            self.post(model.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}"))
+        except Exception as error:
+            self.post(faults.as_happening(error))
 
     async def _prepare(self) -> None:
         self.post(await self._auth.before_browser())
@@ -179,11 +162,11 @@ class Keeper:
         async with self._browser_lock:
             running = self._browser = self._make_browser(self.post, self._gone)
             await running.launch(self._auth.profile)
-            self.post(model.Launched(running.version))
+            self.post(on.Launched(running.version))
         await self._load()
 
     def _gone(self) -> None:
-        self.post(model.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
+        self.post(on.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
 
     async def _load(self) -> None:
         running = self._browser
@@ -193,18 +176,18 @@ class Keeper:
             await running.load()
         except errors.BrowserError as error:
             if running is self._browser:
-                self.post(model.LoadFailed(str(error)))
+                self.post(on.LoadFailed(str(error)))
 
     async def _drop_browser(self) -> None:
         async with self._browser_lock:
-            running, self._browser, self._seen = self._browser, None, None
+            running, self._browser, self._heart.seen = self._browser, None, None
             if running is not None:
                 await running.kill()
 
     async def _recycle(self) -> None:
         await self._drop_browser()
         if self.model.relaunches > 1:
-            await asyncio.sleep(machine.backoff(self.model.relaunches))
+            await asyncio.sleep(steps.backoff(self.model.relaunches))
         await self._launch()
 
     async def _fall_back(self) -> None:
@@ -215,18 +198,18 @@ class Keeper:
         async with self._save_lock:
             running, account = self._browser, self.model.account
             if running is None or account is None:
-                self.post(model.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
+                self.post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
                 return
             try:
                 await self._auth.connected(account, running.version)
                 result = await self._auth.save(running, account, trigger)
             except errors.StoreError as error:
-                self.post(model.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
+                self.post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
-                self.post(model.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+                self.post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
             else:
                 if result is not None:
-                    self.post(model.SaveDone(result.saved, result.changed))
+                    self.post(on.SaveDone(result.saved, result.changed))
 
     async def _bury(self, account_hash: str) -> None:
         async with self._save_lock:  # a save that is under way must not come after the tombstone
@@ -234,7 +217,7 @@ class Keeper:
 
     async def _ask_owner(self) -> None:
         if await self._auth.still_owner():
-            self.post(model.StillOwner())
+            self.post(on.StillOwner())
         else:
             raise errors.Superseded("another worker has claimed the session")
 
@@ -249,7 +232,7 @@ class Keeper:
             return
         code = await self._browser.call("pairingCode", self._settings.phone_number, True)
         if code:
-            self.post(model.CodeShown(str(code)))
+            self.post(on.CodeShown(str(code)))
 
     async def _tell_all(self) -> None:
         # Beside the loop: a listener that takes its time must not hold the session up.
@@ -259,29 +242,9 @@ class Keeper:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self.post(model.Tick())
+            self.post(on.Tick())
             if os.getpid() == 1 and (running := self._browser) is not None and not self._browser_lock.locked():
                 processes.reap(running.children)
-
-    async def _heartbeat(self) -> None:
-        silent = 0
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            running = self._browser
-            if running is None or self._seen is None:
-                silent = 0
-                continue
-            try:
-                facts = await running.facts()
-                silent = 0
-            except errors.BrowserError:
-                silent += 1
-                facts = None
-            if silent >= 2 and running is self._browser:
-                silent = 0
-                self.post(model.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
-            if facts is not None and (facts.state, facts.synced) != (self._seen.state, self._seen.synced):
-                self.post(events.Changed(facts))  # an event that the page swallowed
 
     async def _watch(self) -> None:
         while True:
@@ -290,9 +253,9 @@ class Keeper:
                 if self.model.state is not SessionState.CLAIMING and not await self._auth.still_owner():
                     raise errors.Superseded("another worker has claimed the session")
 
-    async def _end(self, ending: model.Shutdown | None) -> Outcome:
+    async def _end(self, ending: do.Shutdown | None) -> Outcome:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""
-        ending = ending or model.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
+        ending = ending or do.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
         superseded = ending.reason is Reason.SUPERSEDED
         try:
             async with asyncio.timeout(CLOSE_PATIENCE), self._save_lock:
@@ -316,7 +279,7 @@ class Keeper:
                     await self._tell(*self._told.get_nowait())
         return Outcome(ending.code, ending.reason, ending.message)
 
-    async def _close(self, ending: model.Shutdown, superseded: bool) -> None:
+    async def _close(self, ending: do.Shutdown, superseded: bool) -> None:
         running = self._browser
         if running is None:
             return
@@ -330,7 +293,7 @@ class Keeper:
             result = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
-            await self._step(model.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+            await self._step(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
         else:
             if result is not None:
-                await self._step(model.SaveDone(result.saved, result.changed))
+                await self._step(on.SaveDone(result.saved, result.changed))

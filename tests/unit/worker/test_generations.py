@@ -110,13 +110,30 @@ def test_an_archive_that_is_not_what_was_saved_is_refused(place: Place, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["profile"], "no rubble"
 
 
+def walked(place: Place) -> list[int]:
+    """Return the numbers of the candidates in the order in which a restore tries them."""
+    numbers, below = [], place.journal.head + 1
+    while (found := place.kept.next_candidate(below)) is not None:
+        numbers.append(found.generation.number)
+        below = found.slot
+    return numbers
+
+
+def test_only_what_retention_keeps_is_a_candidate(place: Place) -> None:
+    for _ in range(3):
+        place.publish()
+    place.publish(proven=2)
+    for _ in range(3):
+        place.publish(proven=2)
+    assert walked(place) == [7, 6, 2]
+
+
 def test_candidates_come_newest_first_and_end_at_a_logout(place: Place) -> None:
     place.publish()
     place.journal.append(records.Logout("hash"))
     place.publish()
     place.publish()
-    found = [candidate.generation.number for candidate in place.kept.candidates(place.journal.head + 1)]
-    assert found == [3, 2]
+    assert walked(place) == [3, 2]
 
 
 def test_an_archive_whose_record_landed_unseen_is_kept_and_numbered_on(place: Place) -> None:

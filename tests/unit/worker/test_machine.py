@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker import machine
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings, linking, machine
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
@@ -28,9 +29,9 @@ class Story:
         self.settings = settings
         self.model = m.Model()
         self.now = 1000.0
-        self.actions: list[m.Action] = []
+        self.actions: list[do.Action] = []
 
-    def on(self, *events: m.Event, after: float = 0.0) -> "Story":
+    def on(self, *events: happenings.Event, after: float = 0.0) -> "Story":
         self.actions = []
         for event in events:
             self.now += after
@@ -38,8 +39,8 @@ class Story:
             self.actions += actions
         return self
 
-    def launched(self, prepared: m.Prepared | None = None) -> "Story":
-        return self.on(m.Claimed(), prepared or m.Prepared(), m.Launched("156.0"))
+    def launched(self, prepared: happenings.Prepared | None = None) -> "Story":
+        return self.on(happenings.Claimed(), prepared or happenings.Prepared(), happenings.Launched("156.0"))
 
     def awaiting(self) -> "Story":
         return self.launched().on(page.Attached(facts(S.UNPAIRED)), page.Qr("2@one"))
@@ -48,14 +49,14 @@ class Story:
         return self.awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
 
     def restored(self) -> "Story":
-        prepared = m.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0))
+        prepared = happenings.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0))
         return self.launched(prepared).on(page.Attached(facts(S.CONNECTED, ALICE, True)))
 
     @property
     def emitted(self) -> list[str]:
-        return [action.name for action in self.actions if isinstance(action, m.Emit)]
+        return [action.name for action in self.actions if isinstance(action, do.Emit)]
 
-    def does(self, kind: type[m.Action]) -> bool:
+    def does(self, kind: type[do.Action]) -> bool:
         return any(isinstance(action, kind) for action in self.actions)
 
 
@@ -63,11 +64,11 @@ SAVED = m.Saved(4, 800.0, 1000, "digest", "Interval")
 
 
 def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() -> None:
-    story = Story().on(m.Claimed())
+    story = Story().on(happenings.Claimed())
     assert story.model.state is SessionState.RESTORING
-    story.on(m.Prepared())
-    assert story.actions == [m.Launch()]
-    story.on(m.Launched("156.0"), page.Attached(facts(S.OPENING)))
+    story.on(happenings.Prepared())
+    assert story.actions == [do.Launch()]
+    story.on(happenings.Launched("156.0"), page.Attached(facts(S.OPENING)))
     assert story.model.state is SessionState.LAUNCHING
     story.on(page.Changed(facts(S.UNPAIRED)), page.Qr("2@one"))
     assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
@@ -76,10 +77,10 @@ def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() 
     assert story.emitted[-1] == "loading_screen"
     story.on(page.Synced(facts(S.CONNECTED, ALICE, True)))
     assert story.emitted == ["authenticated", "ready"]
-    assert m.Save(SaveTrigger.FIRST_LINK) in story.actions, (
+    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions, (
         "saved at once: a link that is not saved is lost by a restart"
     )
-    story.on(m.SaveDone(SAVED, changed=True))
+    story.on(happenings.SaveDone(SAVED, changed=True))
     assert story.emitted == ["remote_session_saved"]
 
 
@@ -87,9 +88,9 @@ def test_a_restored_session_is_ready_without_a_code() -> None:
     story = Story().restored()
     assert story.model.state is SessionState.CONNECTED
     assert story.emitted == ["authenticated", "ready"]
-    assert not story.does(m.Save)
-    story.on(m.Tick(), after=machine.SAVE_AFTER_RESTORE)
-    assert story.actions == [m.Save(SaveTrigger.INTERVAL)], "the login itself moved the ratchet on"
+    assert not story.does(do.Save)
+    story.on(happenings.Tick(), after=linking.SAVE_AFTER_RESTORE)
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)], "the login itself moved the ratchet on"
 
 
 def test_the_first_code_lives_a_minute_and_the_next_ones_20_seconds() -> None:
@@ -99,23 +100,23 @@ def test_the_first_code_lives_a_minute_and_the_next_ones_20_seconds() -> None:
     story.on(page.Qr("2@two"), after=60)
     assert story.model.qr is not None
     assert (story.model.qr.attempt, story.model.qr.expires_at - story.now) == (2, 20)
-    story.on(m.Tick(), after=20)
+    story.on(happenings.Tick(), after=20)
     assert story.model.qr is None, "an expired code is not shown"
 
 
 def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> None:
     story = Story().awaiting().on(page.Changed(facts(S.UNPAIRED_IDLE)), after=160)
-    assert story.does(m.RefreshQr)
+    assert story.does(do.RefreshQr)
     story.on(page.Qr("2@seven"))
     assert story.model.qr is not None
     assert story.model.qr.expires_at - story.now == 60
-    story.on(m.Tick(), after=1800)
+    story.on(happenings.Tick(), after=1800)
     assert story.model.state is SessionState.LINK_EXPIRED
-    assert story.actions == [m.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)]
+    assert story.actions == [do.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)]
 
 
 def test_without_a_limit_a_browser_waits_for_ever() -> None:
-    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(m.Tick(), after=1e7)
+    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(happenings.Tick(), after=1e7)
     assert story.model.state is SessionState.AWAITING_LINK
 
 
@@ -136,30 +137,30 @@ def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
     )
     assert story.model.state is SessionState.CONNECTED
     assert "ready" not in story.emitted
-    assert not story.does(m.Save)
+    assert not story.does(do.Save)
 
 
 def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
     for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
         story = Story().connected().on(page.Changed(facts(state, ALICE)))
         assert story.model.state is SessionState.RECONNECTING, state
-        assert not story.does(m.BuryLogin), state
+        assert not story.does(do.BuryLogin), state
 
 
 def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
-    story = Story().launched(m.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
     for pause in (2, 4, 8, 16, 32, 60, 60):
-        story.on(m.LoadFailed("net::ERR_CONNECTION_REFUSED"))
+        story.on(happenings.LoadFailed("net::ERR_CONNECTION_REFUSED"))
         assert story.model.state is SessionState.RECONNECTING
-        story.on(m.Tick(), after=pause - 0.1)
-        assert not story.does(m.Load)
-        story.on(m.Tick(), after=0.1)
-        assert story.actions == [m.Load()]
+        story.on(happenings.Tick(), after=pause - 0.1)
+        assert not story.does(do.Load)
+        story.on(happenings.Tick(), after=0.1)
+        assert story.actions == [do.Load()]
 
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
-    story = Story().connected().on(m.SaveDone(SAVED, True), page.LoggedOut())
-    assert story.actions[-2:] == [m.BuryLogin(ALICE.hash), m.Emit("disconnected", ("LOGOUT",))]
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.LoggedOut())
+    assert story.actions[-2:] == [do.BuryLogin(ALICE.hash), do.Emit("disconnected", ("LOGOUT",))]
     assert story.model.state is SessionState.LOGGED_OUT
     story.on(page.LoggedOut())
     assert story.actions == [], "the address says it once more"
@@ -167,41 +168,47 @@ def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_sa
     assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["qr"])
     assert story.model.saved is None
     story.on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
-    assert m.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
+    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
 
 
 def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
-    story = Story().launched(m.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING)), page.LoggedOut())
-    assert story.does(m.BuryLogin)
+    story = (
+        Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING)), page.LoggedOut())
+    )
+    assert story.does(do.BuryLogin)
     story.on(page.Attached(facts(S.UNPAIRED)))
-    assert not story.does(m.FallBack)
+    assert not story.does(do.FallBack)
 
 
 def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
-    story = Story().connected().on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED))).on(m.Tick(), after=1800)
+    story = Story().connected().on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED))).on(happenings.Tick(), after=1800)
     assert story.model.state is SessionState.LOGGED_OUT
-    assert story.actions[0] == m.Shutdown(
+    assert story.actions[0] == do.Shutdown(
         ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "nobody linked a phone in time", save=False
     )
 
 
 def test_a_restored_profile_without_its_login_falls_back_and_says_so() -> None:
-    story = Story().launched(m.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0))).on(page.Attached(facts(S.UNPAIRED)))
-    assert story.does(m.FallBack)
+    story = (
+        Story()
+        .launched(happenings.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0)))
+        .on(page.Attached(facts(S.UNPAIRED)))
+    )
+    assert story.does(do.FallBack)
     assert story.emitted == ["auth_failure"]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.RESTORE_FAILED
-    assert not story.does(m.BuryLogin)
-    story.on(m.Prepared("", None, None), m.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+    assert not story.does(do.BuryLogin)
+    story.on(happenings.Prepared("", None, None), happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)))
     assert story.model.state is SessionState.AWAITING_LINK
 
 
 def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
     story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
-    assert story.actions[-1] == m.AskOwner()
-    assert not story.does(m.BuryLogin)
-    story.on(m.StillOwner()).on(m.Tick(), after=machine.TAKEOVER_DELAY)
-    assert story.actions == [m.TakeOver()]
+    assert story.actions[-1] == do.AskOwner()
+    assert not story.does(do.BuryLogin)
+    story.on(happenings.StillOwner()).on(happenings.Tick(), after=machine.TAKEOVER_DELAY)
+    assert story.actions == [do.TakeOver()]
     story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.model.state is SessionState.CONNECTED
 
@@ -209,18 +216,18 @@ def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_de
 def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
     story, pauses = Story().connected(), []
     for _ in range(3):
-        story.on(page.Changed(facts(S.CONFLICT, ALICE)), m.StillOwner())
+        story.on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
         pauses.append(story.model.takeover_due - story.now)
-        story.on(m.Tick(), after=pauses[-1])
-        assert story.does(m.TakeOver)
+        story.on(happenings.Tick(), after=pauses[-1])
+        assert story.does(do.TakeOver)
         story.model = replace(story.model, state=SessionState.RECONNECTING)
     assert pauses == [3, 6, 12]
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
-    story = Story().connected().on(m.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
+    story = Story().connected().on(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
     assert story.model.state is SessionState.SUPERSEDED
-    assert story.actions == [m.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
+    assert story.actions == [do.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
 
 
 @pytest.mark.parametrize(
@@ -236,20 +243,20 @@ def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, r
     assert story.model.fault is not None
     assert story.model.fault.reason is reason
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, m.Shutdown)
+    assert isinstance(shutdown, do.Shutdown)
     assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
-    assert not story.does(m.BuryLogin)
+    assert not story.does(do.BuryLogin)
 
 
 def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
     broken = page.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
     story = Story().launched().on(broken)
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, m.Shutdown)
+    assert isinstance(shutdown, do.Shutdown)
     assert shutdown.code is ExitCode.PAGE_REFUSED
     assert "WAWebSocketModel.Socket.state" in shutdown.message
     story = Story().restored().on(broken)
-    assert not story.does(m.Shutdown)
+    assert not story.does(do.Shutdown)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
 
@@ -257,59 +264,59 @@ def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_o
 def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() -> None:
     story = Story().connected()
     for _ in range(5):
-        story.on(m.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
-        assert story.actions[-1] == m.Recycle()
-    story.on(m.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        assert story.actions[-1] == do.Recycle()
+    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, m.Shutdown)
+    assert isinstance(shutdown, do.Shutdown)
     assert shutdown.code is ExitCode.CRASHED
 
 
 def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
     story = Story(replace(SETTINGS, expected_account="+49 151 12345678")).awaiting()
     story.on(page.Changed(facts(S.CONNECTED, BOB)))
-    assert story.actions[-1] == m.Unlink()
-    assert not story.does(m.Save)
+    assert story.actions[-1] == do.Unlink()
+    assert not story.does(do.Save)
     story.on(page.Changed(facts(S.CONNECTED, ALICE)))
-    assert not story.does(m.Unlink)
+    assert not story.does(do.Unlink)
 
 
 def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
-    story = Story().connected().on(m.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
+    story = Story().connected().on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
     assert story.model.state is SessionState.CONNECTED
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
-    story.on(m.Tick(), after=2)
-    assert story.actions == [m.Save(SaveTrigger.FIRST_LINK)]
-    story.on(m.SaveDone(SAVED, True))
+    story.on(happenings.Tick(), after=2)
+    assert story.actions == [do.Save(SaveTrigger.FIRST_LINK)]
+    story.on(happenings.SaveDone(SAVED, True))
     assert (story.model.fault, story.model.overdue_since) == (None, 0.0)
 
 
 def test_saves_never_overlap() -> None:
     story = Story().connected()
-    assert story.does(m.Save)
-    story.on(m.SaveRequested(), m.Tick(), after=400)
-    assert not story.does(m.Save)
+    assert story.does(do.Save)
+    story.on(happenings.SaveRequested(), happenings.Tick(), after=400)
+    assert not story.does(do.Save)
 
 
 def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
-    story = Story().connected().on(m.SaveDone(SAVED, changed=False))
+    story = Story().connected().on(happenings.SaveDone(SAVED, changed=False))
     assert story.emitted == []
-    story.on(m.Tick(), after=300)
-    assert story.actions == [m.Save(SaveTrigger.INTERVAL)]
+    story.on(happenings.Tick(), after=300)
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
 
 
 def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
-    story = Story().connected().on(m.StopRequested())
+    story = Story().connected().on(happenings.StopRequested())
     assert story.model.state is SessionState.STOPPING
-    assert story.actions == [m.Shutdown(ExitCode.DONE, None, "stopped as asked")]
-    assert story.on(m.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
+    assert story.actions == [do.Shutdown(ExitCode.DONE, None, "stopped as asked")]
+    assert story.on(happenings.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
 
 
 def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
     story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    story.on(m.Tick(), after=machine.SYNC_PATIENCE + 1)
-    assert story.actions == [m.Load()]
+    story.on(happenings.Tick(), after=machine.SYNC_PATIENCE + 1)
+    assert story.actions == [do.Load()]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.SYNCING
 
@@ -317,14 +324,14 @@ def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
 def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
     story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
     for percent in range(0, 100, 10):
-        story.on(page.Progress(percent), m.Tick(), after=100)
-        assert not story.does(m.Load)
+        story.on(page.Progress(percent), happenings.Tick(), after=100)
+        assert not story.does(do.Load)
 
 
 def test_a_pairing_code_is_asked_for_and_shown() -> None:
     story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
-    assert story.actions == [m.AskPairingCode()]
-    story.on(m.CodeShown("ABCD-EFGH"))
+    assert story.actions == [do.AskPairingCode()]
+    story.on(happenings.CodeShown("ABCD-EFGH"))
     assert (story.emitted, story.model.pairing_code) == (["code"], "ABCD-EFGH")
 
 
@@ -332,7 +339,7 @@ def test_a_pairing_code_is_asked_for_and_shown() -> None:
 
 _ACCOUNTS = st.sampled_from([None, ALICE, BOB])
 _FACTS = st.builds(page.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
-_EVENTS: st.SearchStrategy[m.Event] = st.one_of(
+_EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.builds(page.Attached, _FACTS),
     st.builds(page.Changed, _FACTS),
     st.builds(page.Synced, _FACTS),
@@ -340,39 +347,39 @@ _EVENTS: st.SearchStrategy[m.Event] = st.one_of(
     st.builds(page.Progress, st.integers(0, 100)),
     st.just(page.LoggedOut()),
     st.builds(page.ContractBroken, st.just(("X",)), st.booleans()),
-    st.just(m.Claimed()),
-    st.builds(m.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
-    st.just(m.Launched("156")),
-    st.just(m.LoadFailed("x")),
-    st.just(m.BrowserGone(Reason.PAGE_DEAD, "x")),
-    st.builds(m.SaveDone, st.just(SAVED), st.booleans()),
-    st.just(m.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
-    st.just(m.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
-    st.just(m.StillOwner()),
-    st.just(m.CodeShown("AAAA-BBBB")),
-    st.just(m.SaveRequested()),
-    st.just(m.StopRequested()),
-    st.just(m.Troubled(Reason.STORE_UNAVAILABLE, "x")),
-    st.just(m.Tick()),
+    st.just(happenings.Claimed()),
+    st.builds(happenings.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
+    st.just(happenings.Launched("156")),
+    st.just(happenings.LoadFailed("x")),
+    st.just(happenings.BrowserGone(Reason.PAGE_DEAD, "x")),
+    st.builds(happenings.SaveDone, st.just(SAVED), st.booleans()),
+    st.just(happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
+    st.just(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
+    st.just(happenings.StillOwner()),
+    st.just(happenings.CodeShown("AAAA-BBBB")),
+    st.just(happenings.SaveRequested()),
+    st.just(happenings.StopRequested()),
+    st.just(happenings.Troubled(Reason.STORE_UNAVAILABLE, "x")),
+    st.just(happenings.Tick()),
 )
 
 
 @given(st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60))
-def test_in_every_story_the_promises_hold(events: list[tuple[m.Event, float]]) -> None:
+def test_in_every_story_the_promises_hold(events: list[tuple[happenings.Event, float]]) -> None:
     story, ended = Story(), False
     for event, after in events:
         before = story.model
         story.on(event, after=after)
-        assert not (ended and story.does(m.Launch)), "nothing starts after the end"
-        if story.does(m.BuryLogin):
+        assert not (ended and story.does(do.Launch)), "nothing starts after the end"
+        if story.does(do.BuryLogin):
             assert isinstance(event, page.LoggedOut), "only a logout buries a login"
-        if story.does(m.Save):
+        if story.does(do.Save):
             assert story.model.state is SessionState.CONNECTED
             assert story.model.account is not None
             assert not before.saving, "saves do not overlap"
         if story.model.qr is not None:
             assert story.model.state in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT)
-        assert sum(isinstance(action, m.Shutdown) for action in story.actions) <= (0 if ended else 1)
-        ended = ended or story.does(m.Shutdown)
+        assert sum(isinstance(action, do.Shutdown) for action in story.actions) <= (0 if ended else 1)
+        ended = ended or story.does(do.Shutdown)
         assert "2@x" not in repr((story.model, story.actions)), "no code in any repr"
         assert "4915112345678" not in repr((story.model, story.actions)), "no full number in any repr"

@@ -10,6 +10,7 @@ import pytest
 from unit.worker.fake_kube import FakeKube
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.worker_env import ResourceIdentity
+from whatsapp_worker import actions as do
 from whatsapp_worker import keeper, model, pod, reporter, terminal, view
 from whatsapp_worker.page import events as page
 
@@ -82,7 +83,7 @@ def test_all_devices_of_an_account_have_one_hash() -> None:
 
 @pytest.mark.parametrize("secret", ["2@secret", "4915112345678", "Support"])
 def test_no_repr_holds_a_code_a_number_or_a_name(secret: str) -> None:
-    assert secret not in repr((AWAITING, CONNECTED, page.Qr("2@secret"), model.Emit("qr", ("2@secret",))))
+    assert secret not in repr((AWAITING, CONNECTED, page.Qr("2@secret"), do.Emit("qr", ("2@secret",))))
 
 
 class Told:

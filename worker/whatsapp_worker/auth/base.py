@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import browser, model, records
+from whatsapp_worker import browser, happenings, model, records
 from whatsapp_worker.page import events
 
 
@@ -59,11 +59,11 @@ class Auth:
         """The browser's user data directory."""
         raise NotImplementedError
 
-    async def before_browser(self) -> model.Prepared:
+    async def before_browser(self) -> happenings.Prepared:
         """Make the profile ready; the browser starts on it when this returns."""
         raise NotImplementedError
 
-    async def fall_back(self) -> model.Prepared:
+    async def fall_back(self) -> happenings.Prepared:
         """Put the next older profile in place after one came up without its login; the default starts empty."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ import time
 from typing import BinaryIO
 
 from whatsapp_session import names
-from whatsapp_worker import browser, errors, model, processes, profiles, saving
+from whatsapp_worker import browser, errors, happenings, model, processes, profiles, saving
 from whatsapp_worker.auth import base
 from whatsapp_worker.page import events
 
@@ -54,12 +54,12 @@ class LocalAuth(base.Auth):
         """The directory that stays."""
         return self._root
 
-    async def before_browser(self) -> model.Prepared:
+    async def before_browser(self) -> happenings.Prepared:
         """Use the profile as it is."""
         marker = await asyncio.to_thread(self._prepare)
         self.context.claimed()
         restored = model.Restored(0, time.time()) if marker and marker.account_hash else None
-        return model.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
+        return happenings.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
 
     def _prepare(self) -> profiles.Marker | None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,10 +68,10 @@ class LocalAuth(base.Auth):
         clear_locks(self._root)
         return profiles.read_marker(self._root)
 
-    async def fall_back(self) -> model.Prepared:
+    async def fall_back(self) -> happenings.Prepared:
         """Go on with the profile: it is all there is, and only a logout removes it."""
         await asyncio.to_thread(profiles.write_marker, self._root, self._marker(""))
-        return model.Prepared()
+        return happenings.Prepared()
 
     def _marker(self, account_hash: str) -> profiles.Marker:
         return profiles.Marker(self._root.name, 0, account_hash, complete=True)

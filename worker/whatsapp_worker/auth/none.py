@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import tempfile
 
-from whatsapp_worker import model
+from whatsapp_worker import happenings
 from whatsapp_worker.auth import base
 
 
@@ -21,14 +21,14 @@ class NoAuth(base.Auth):
         assert self._parent is not None, "before_browser comes first"
         return self._parent / "profile"
 
-    async def before_browser(self) -> model.Prepared:
+    async def before_browser(self) -> happenings.Prepared:
         """Make an empty profile."""
         self._parent = pathlib.Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="whatsapp-"))
         self.profile.mkdir()
         self.context.claimed()
-        return model.Prepared()
+        return happenings.Prepared()
 
-    async def fall_back(self) -> model.Prepared:
+    async def fall_back(self) -> happenings.Prepared:
         """Start empty again."""
         await self.clean_up()
         return await self.before_browser()

@@ -6,10 +6,9 @@ import dataclasses
 import datetime
 import logging
 import pathlib
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from typing import BinaryIO, TypeVar
 
@@ -19,12 +18,14 @@ from whatsapp_worker import (
     browser,
     errors,
     generations,
+    happenings,
     log,
     model,
     ownership,
     processes,
     profiles,
     records,
+    restoring,
     saving,
     snapshot,
     stores,
@@ -67,7 +68,6 @@ class RemoteAuth(base.Auth):
         self.session = names.store_session(local.check_client_id(client_id))
         self._data_path = pathlib.Path(data_path).absolute()
         self._keep = keep
-        self._candidates: Iterator[generations.Published] = iter(())
         self._latest: generations.Published | None = None
         self._restored = 0
         self._proven = 0
@@ -92,45 +92,41 @@ class RemoteAuth(base.Auth):
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
         self._generations = generations.Generations(self.store, self._log, self._keep)
+        self._restorer = restoring.Restorer(self._generations, self.profile, context.browser_version)
         self._stager = snapshot.Stager(self.profile, profiles.origin_folder(context.url))
 
-    async def before_browser(self) -> model.Prepared:
+    async def before_browser(self) -> happenings.Prepared:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         own, claim, wait = await self._patiently(self._claim)
         if wait:
-            self.context.trouble(
-                Reason.LEASE_HELD, f"waiting {wait:.0f} s until the previous worker has surely stopped"
-            )
+            message = f"waiting {wait:.0f} s until the previous worker has surely stopped"
+            self.context.trouble(Reason.LEASE_HELD, message)
             await asyncio.sleep(wait)
         self.context.claimed()
-        self._candidates = self._generations.candidates(claim.slot)
+        self._restorer.begin(claim.slot)
         if own is None:
-            return await self._patiently(self._restore_next)
-        self._latest = await self._patiently(lambda: next(self._generations.candidates(claim.slot), None))
+            return await self._patiently(self._restore)
+        self._latest = await self._patiently(lambda: self._generations.next_candidate(claim.slot))
         await asyncio.to_thread(self._mark, own.account_hash, own.generation)
         restored = model.Restored(0, time.time()) if own.account_hash else None
-        return model.Prepared(own.account_hash, self._saved(), restored)
+        return happenings.Prepared(own.account_hash, self._saved(), restored)
 
-    async def fall_back(self) -> model.Prepared:
+    async def fall_back(self) -> happenings.Prepared:
         """Restore the next older generation, or start empty and say so."""
-        prepared = await self._patiently(self._restore_next)
+        prepared = await self._patiently(self._restore)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
-        return model.Prepared(
-            prepared.known_hash,
-            prepared.saved,
-            model.Restored(prepared.restored.generation, prepared.restored.time, True) if prepared.restored else None,
-            model.Fault(Reason.RESTORE_FAILED, message, time.time()),
-        )
+        fault = model.Fault(Reason.RESTORE_FAILED, message, time.time())
+        restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
+        return dataclasses.replace(prepared, restored=restored, fault=fault)
 
     def _tidy(self) -> None:
         self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = profiles.claim_folder(self.profile)
         browser.end_orphan(self.profile)
         self._stager.sweep()
-        for rubble in self._data_path.glob(f".{self.session}.fresh*"):
-            shutil.rmtree(rubble, ignore_errors=True) if rubble.is_dir() else rubble.unlink(missing_ok=True)
+        self._restorer.tidy()
 
     def _claim(self) -> tuple[profiles.Marker | None, records.Record, float]:
         with self._claiming:  # a stop waits for it, so that a claim is never left without its release
@@ -174,51 +170,19 @@ class RemoteAuth(base.Auth):
         profiles.remove_locks(self.profile)
         return marker
 
-    def _restore_next(self) -> model.Prepared:
-        """Put the next candidate that is whole in place; an empty profile when there is none."""
-        broken: list[str] = []
-        missing = 0
-        for candidate in self._candidates:
-            self._check_age(candidate.generation)
-            fresh = self._data_path / f".{self.session}.fresh"
-            shutil.rmtree(fresh, ignore_errors=True)
-            try:
-                self._generations.fetch(candidate.generation, fresh)
-            except errors.NotFound:
-                missing += 1
-                broken.append(f"generation {candidate.generation.number} is missing")
-                continue
-            except errors.ArchiveDamaged as error:
-                broken.append(str(error))
-                continue
-            self._latest = candidate
-            self._restored = candidate.generation.number
-            profiles.swap_in(fresh, self.profile)
-            self._mark(candidate.generation.account_hash, candidate.generation.number)
-            fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(broken), time.time()) if broken else None
-            restored = model.Restored(candidate.generation.number, time.time(), bool(broken))
-            return model.Prepared(candidate.generation.account_hash, self._saved(), restored, fault)
-        if missing and missing == len(broken):
-            raise errors.ArchiveMissing(
-                f"the log of {self.session} names archives that the store does not hold: is it the right store?"
-            )
-        return self._start_empty(broken)
-
-    def _check_age(self, generation: records.Generation) -> None:
-        theirs, ours = generation.browser_version.partition(".")[0], self.context.browser_version().partition(".")[0]
-        if theirs.isdigit() and ours.isdigit() and int(theirs) > int(ours):
-            raise errors.BrowserTooOld(
-                f"generation {generation.number} was saved by browser {theirs}, ours is {ours}: use a newer image"
-            )
-
-    def _start_empty(self, broken: list[str]) -> model.Prepared:
-        fresh = self._data_path / f".{self.session}.fresh"
-        fresh.mkdir(mode=0o700)
-        profiles.swap_in(fresh, self.profile)
-        self._mark("", 0)
-        self._latest, self._restored = None, 0
-        fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(broken), time.time()) if broken else None
-        return model.Prepared(fault=fault)
+    def _restore(self) -> happenings.Prepared:
+        placed = self._restorer.place_next()
+        fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
+        self._latest = placed.candidate
+        if placed.candidate is None:
+            self._restored = 0
+            self._mark("", 0)
+            return happenings.Prepared(fault=fault)
+        generation = placed.candidate.generation
+        self._restored = generation.number
+        self._mark(generation.account_hash, generation.number)
+        restored = model.Restored(generation.number, time.time(), bool(placed.broken))
+        return happenings.Prepared(generation.account_hash, self._saved(), restored, fault)
 
     def _mark(self, account_hash: str, generation: int) -> None:
         slot = self._log.head
@@ -308,7 +272,6 @@ class RemoteAuth(base.Auth):
     async def bury(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
         self._latest, self._restored, self._proven = None, 0, 0
-        self._candidates = iter(())
         await self._patiently(lambda: self._log.append(records.Logout(account_hash)))
         await asyncio.to_thread(self._mark, "", 0)
 

@@ -1,0 +1,99 @@
+"""Name what a worker must do now: the machine's output. Pure."""
+
+from dataclasses import dataclass, field
+
+from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start the browser on the prepared profile and load the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load the page again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recycle:
+    """End the browser and start it again on the same profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class FallBack:
+    """End the browser and put the next older profile in place, or an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshQr:
+    """Ask the page for fresh codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPairingCode:
+    """Ask the page for a pairing code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Take a snapshot and publish it if it changed."""
+
+    trigger: SaveTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class BuryLogin:
+    """Set the archives of the account that logged out aside: they are never restored again."""
+
+    account_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskOwner:
+    """Ask the log whose claim is the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Tell the page that it is the one to use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """Remove this device from the account: it is not the one that was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Tell the library's listeners."""
+
+    name: str
+    arguments: tuple[object, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Save if possible, close, release, exit."""
+
+    code: ExitCode
+    reason: Reason | None
+    message: str
+    save: bool = True
+
+
+Action = (
+    Launch
+    | Load
+    | Recycle
+    | FallBack
+    | RefreshQr
+    | AskPairingCode
+    | Save
+    | BuryLogin
+    | AskOwner
+    | TakeOver
+    | Unlink
+    | Emit
+    | Shutdown
+)

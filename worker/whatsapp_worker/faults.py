@@ -1,0 +1,31 @@
+"""Turn what a part of the worker could not cope with into what the machine hears."""
+
+import logging
+
+from whatsapp_session.conditions import ExitCode, Reason
+from whatsapp_worker import errors
+from whatsapp_worker import happenings as on
+
+LOG = logging.getLogger("whatsapp_worker")
+_FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
+    (errors.Superseded, ExitCode.DONE, Reason.SUPERSEDED),
+    (errors.SessionInUse, ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE),
+    (errors.BrowserTooOld, ExitCode.STORE_REFUSED, Reason.BROWSER_TOO_OLD),
+    (errors.ArchiveMissing, ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING),
+    (errors.StoreRefused, ExitCode.STORE_REFUSED, Reason.RESTORE_FAILED),
+    (errors.ConfigurationError, ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE),
+)
+"""The first class that fits counts, so a class stands before its base."""
+
+
+def as_happening(error: Exception) -> on.Event:
+    """Return the event that tells of an error; one that nobody foresaw ends the worker loudly."""
+    for kind, code, reason in _FOR_GOOD:
+        if isinstance(error, kind):
+            return on.Fatal(code, reason, str(error))
+    if isinstance(error, errors.BrowserError):
+        return on.BrowserGone(Reason.BROWSER_CRASHED, str(error))
+    if isinstance(error, errors.StoreError):
+        return on.Troubled(Reason.STORE_UNAVAILABLE, str(error))
+    LOG.error("a part of the worker failed", exc_info=error)
+    return on.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}")

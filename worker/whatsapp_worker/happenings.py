@@ -1,0 +1,123 @@
+"""Name what can happen to a worker, besides what its page reports: the machine's input. Pure."""
+
+from dataclasses import dataclass, field
+
+from whatsapp_session.conditions import ExitCode, Reason
+from whatsapp_worker import model
+from whatsapp_worker.page import events as page
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The session is ours; now the profile is made ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The profile is in place."""
+
+    known_hash: str = ""
+    saved: model.Saved | None = None
+    restored: model.Restored | None = None
+    fault: model.Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """The browser runs."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """The page could not be loaded."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserGone:
+    """The browser ended though nobody asked it to, or does not answer any more."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveDone:
+    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new."""
+
+    saved: model.Saved
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SaveFailed:
+    """Nothing was published."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """Something that only a person or a later start can mend."""
+
+    code: ExitCode
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StillOwner:
+    """The log says that our claim is the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeShown:
+    """The page made a pairing code."""
+
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRequested:
+    """A person or the operator asks for a save."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """SIGTERM, Ctrl-C, or the library's caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """Something transient that the state should tell while it is tried again."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Event = (
+    page.PageEvent
+    | Claimed
+    | Prepared
+    | Launched
+    | LoadFailed
+    | BrowserGone
+    | SaveDone
+    | SaveFailed
+    | Fatal
+    | StillOwner
+    | CodeShown
+    | SaveRequested
+    | StopRequested
+    | Troubled
+    | Tick
+)

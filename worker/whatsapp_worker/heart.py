@@ -1,0 +1,43 @@
+"""Ask the page now and then whether it still lives, and tell what its events have not."""
+
+import asyncio
+from collections.abc import Callable
+
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import browser, errors
+from whatsapp_worker import happenings as on
+from whatsapp_worker.page import events
+
+BEAT = 15.0
+"""Seconds between two questions; two without an answer make a page dead: within a minute in all."""
+_SILENCES = 2
+
+
+class Heart:
+    """Watch one page at a time; ``seen`` is what the page said last, None while nothing listens there."""
+
+    def __init__(self, running: Callable[[], browser.Browser | None], post: Callable[[on.Event], None]) -> None:
+        self._running = running
+        self._post = post
+        self.seen: events.Facts | None = None
+
+    async def beat(self) -> None:
+        """Ask for ever."""
+        silent = 0
+        while True:
+            await asyncio.sleep(BEAT)
+            asked, seen = self._running(), self.seen
+            if asked is None or seen is None:
+                silent = 0
+                continue
+            try:
+                facts = await asked.facts()
+            except errors.BrowserError:
+                silent += 1
+                if silent >= _SILENCES and asked is self._running():
+                    silent = 0
+                    self._post(on.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
+                continue
+            silent = 0
+            if facts is not None and (facts.state, facts.synced) != (seen.state, seen.synced):
+                self._post(events.Changed(facts))  # an event that the page swallowed

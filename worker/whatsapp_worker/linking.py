@@ -1,0 +1,200 @@
+"""Decide by what the page says: codes, links, connections, conflicts, logouts. Pure.
+
+Only a logout buries a login.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings as on
+from whatsapp_worker import model as m
+from whatsapp_worker import steps
+from whatsapp_worker.page import events as page
+
+FIRST_CODE_SECONDS = 60.0
+NEXT_CODE_SECONDS = 20.0
+PAIRING_CODE_SECONDS = 180.0
+"""WhatsApp's own lifetimes: the first code after a load or refresh, each later one, a pairing code."""
+SAVE_AFTER_RESTORE = 15.0
+"""Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
+_LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
+_HEALED = (
+    Reason.PASSKEY_REQUIRED,
+    Reason.LOGGED_OUT_FROM_PHONE,
+    Reason.RECONNECTING,
+    Reason.PROXY_BLOCKED,
+    Reason.CONFLICT,
+    Reason.BROWSER_CRASHED,
+    Reason.PAGE_DEAD,
+    Reason.SYNCING,
+)
+
+
+def facts(
+    settings: m.Settings, model: m.Model, event: page.Attached | page.Changed | page.Synced, now: float
+) -> steps.Step:
+    """Decide by the page's state."""
+    found = event.facts
+    model = replace(model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0)
+    if isinstance(event, page.Attached):
+        model = replace(model, codes_since_load=0, qr=None, synced=False)
+    before: tuple[do.Action, ...] = ()
+    if isinstance(event, page.Changed):
+        before = (do.Emit("change_state", (str(found.state),)),)
+    synced = found.synced or isinstance(event, page.Synced)
+    model, actions = _by_state(settings, model, found, synced, now)
+    return model, before + actions
+
+
+def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: bool, now: float) -> steps.Step:
+    state = page.SocketState
+    match facts.state:
+        case state.UNLAUNCHED | state.OPENING | state.PAIRING:
+            return _on_the_way(model, now), ()
+        case state.UNPAIRED | state.UNPAIRED_IDLE:
+            return _unpaired(settings, model, facts, now)
+        case state.CONNECTED:
+            return _connected(settings, model, facts.account, synced or model.synced, now)
+        case state.CONFLICT:
+            if model.state is SessionState.CONFLICT:
+                return model, ()
+            model = steps.fault(steps.to(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now)
+            return model, (do.Emit("disconnected", ("CONFLICT",)), do.AskOwner())
+        case state.TIMEOUT | state.DELETED | state.UNKNOWN:
+            return _reconnecting(model, Reason.RECONNECTING, f"the page says {facts.state}", now)
+        case state.PROXYBLOCK:
+            return _reconnecting(model, Reason.PROXY_BLOCKED, "WhatsApp refuses this network address", now)
+        case state.TOS_BLOCK | state.SMB_TOS_BLOCK:
+            return steps.refused(model, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
+        case state.DEPRECATED_VERSION:
+            return steps.refused(model, Reason.CLIENT_OUTDATED, "WhatsApp refuses this version of its page", now)
+        case _:
+            assert_never(facts.state)
+
+
+def _on_the_way(model: m.Model, now: float) -> m.Model:
+    return steps.to(model, SessionState.RECONNECTING, now) if model.state in _LINKED and model.synced else model
+
+
+def _reconnecting(model: m.Model, reason: Reason, message: str, now: float) -> steps.Step:
+    told = () if model.state is SessionState.RECONNECTING else (do.Emit("disconnected", (str(reason),)),)
+    model = replace(steps.to(model, SessionState.RECONNECTING, now), qr=None)
+    return steps.fault(model, reason, message, now), told
+
+
+def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: float) -> steps.Step:
+    if model.known_hash and not model.logged_out:
+        message = "the restored profile came up without its login and no logout was seen"
+        told = (do.Emit("auth_failure", (message,)), do.FallBack())
+        previous = model.known_hash
+        model = replace(
+            steps.to(model, SessionState.RESTORING, now), known_hash="", previous_hash=previous, account=None, qr=None
+        )
+        return steps.fault(model, Reason.RESTORE_FAILED, message, now), told
+    if model.state is not SessionState.AWAITING_LINK:
+        deadline = model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
+        model = replace(
+            steps.to(model, SessionState.AWAITING_LINK, now), link_deadline=deadline, account=None, percent=-1
+        )
+    if settings.phone_number and not model.pairing_code:
+        return model, (do.AskPairingCode(),)
+    if facts.state is page.SocketState.UNPAIRED_IDLE:
+        return replace(model, qr=None, codes_since_load=0), (do.RefreshQr(),)
+    return model, ()
+
+
+def code(model: m.Model, event: page.Qr | on.CodeShown, now: float) -> steps.Step:
+    """Show a code."""
+    if model.state not in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT):
+        return model, ()
+    attempts = model.attempts + 1
+    if isinstance(event, on.CodeShown):
+        model = replace(model, pairing_code=event.code, attempts=attempts, pairing_due=now + PAIRING_CODE_SECONDS)
+        return model, (do.Emit("code", (event.code,)),)
+    lifetime = FIRST_CODE_SECONDS if model.codes_since_load == 0 else NEXT_CODE_SECONDS
+    shown = m.ShownCode(event.code, now, now + lifetime, attempts)
+    model = replace(model, qr=shown, attempts=attempts, codes_since_load=model.codes_since_load + 1)
+    return model, (do.Emit("qr", (event.code,)),)
+
+
+def _connected(
+    settings: m.Settings, model: m.Model, account: page.Account | None, synced: bool, now: float
+) -> steps.Step:
+    account = account or model.account
+    if account and settings.expected_account and not _expected(settings.expected_account, account):
+        message = f"{account.masked} linked, which is not the expected account"
+        return steps.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (do.Unlink(),)
+    model = replace(model, account=account, qr=None, pairing_code="", link_deadline=0.0, logged_out=False)
+    if not synced or account is None:
+        return steps.to(model, SessionState.SYNCING, now), ()
+    if model.state is SessionState.CONNECTED and model.synced:
+        return model, ()
+    new_link = account.hash != model.known_hash
+    other = new_link and model.previous_hash not in ("", account.hash)
+    first = not model.proven
+    model = replace(
+        steps.to(model, SessionState.CONNECTED, now),
+        synced=True,
+        proven=True,
+        known_hash=account.hash,
+        percent=100,
+        relaunches=0,
+        takeovers=0,
+        takeover_due=0.0,
+        fault=None if model.fault and model.fault.reason in _HEALED else model.fault,
+    )
+    if not first:
+        return model, ()
+    if other:
+        message = f"another account linked: {account.masked}; what was saved for the previous one stays apart"
+        model = steps.fault(model, Reason.ACCOUNT_CHANGED, message, now)
+    events = (do.Emit("authenticated", ()), do.Emit("ready", ()))
+    if not settings.saves or model.saving:
+        return model, events
+    if new_link or model.saved is None:
+        return replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK), (
+            *events,
+            do.Save(SaveTrigger.FIRST_LINK),
+        )
+    return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
+
+
+def _expected(expected: str, account: page.Account) -> bool:
+    digits = "".join(letter for letter in expected.partition("@")[0] if letter.isdigit())
+    return account.id.partition("@")[0].partition(":")[0] == digits
+
+
+def logged_out(model: m.Model, now: float) -> steps.Step:
+    """Bury the login that the phone has removed."""
+    if model.logged_out or not (model.account or model.known_hash):
+        return model, ()
+    buried = model.account.hash if model.account else model.known_hash
+    model = replace(
+        steps.to(model, SessionState.LOGGED_OUT, now),
+        account=None,
+        known_hash="",
+        previous_hash=buried,
+        logged_out=True,
+        synced=False,
+        proven=False,
+        saved=None,
+        restored=None,
+        save_due=0.0,
+        saving=False,
+        overdue_since=0.0,
+        attempts=0,
+        qr=None,
+    )
+    model = steps.fault(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
+    return model, (do.BuryLogin(buried), do.Emit("disconnected", ("LOGOUT",)))
+
+
+def contract_broken(model: m.Model, event: page.ContractBroken, now: float) -> steps.Step:
+    """Name what the page lacks; a linked session runs on."""
+    message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
+    if model.account or model.known_hash:
+        # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
+        return steps.fault(_on_the_way(model, now), Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+    return steps.refused(model, Reason.PAGE_CONTRACT_BROKEN, message, now)

@@ -1,0 +1,87 @@
+"""Put a profile from the store in place: the newest that is whole, then older ones. Calls block."""
+
+import pathlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from whatsapp_worker import errors, generations, profiles, records
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What lies in the profile's place now, and why nothing newer does; ``candidate`` None is an empty profile."""
+
+    candidate: generations.Published | None
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Restorer:
+    """Walk from the newest generation to older ones, each tried once.
+
+    A store that does not answer leaves everything as it was: the same call may be repeated.
+    """
+
+    kept: generations.Generations
+    profile: pathlib.Path
+    browser_version: Callable[[], str]
+    _below: int = 0
+    _broken: list[str] = field(default_factory=list)
+    _missing: int = 0
+
+    def begin(self, below: int) -> None:
+        """Begin with the newest generation under slot ``below``."""
+        self._below, self._missing = below, 0
+        self._broken.clear()
+
+    def tidy(self) -> None:
+        """Remove what a killed predecessor left half extracted."""
+        for rubble in self.profile.parent.glob(f"{self._fresh.name}*"):
+            shutil.rmtree(rubble, ignore_errors=True) if rubble.is_dir() else rubble.unlink(missing_ok=True)
+
+    def place_next(self) -> Placed:
+        """Put the next generation that is whole in place, an empty profile when none is left.
+
+        Raises ArchiveMissing when every archive that the log names is gone, BrowserTooOld, or StoreUnavailable.
+        """
+        while (candidate := self.kept.next_candidate(self._below)) is not None:
+            self._check_age(candidate.generation)
+            shutil.rmtree(self._fresh, ignore_errors=True)
+            try:
+                self.kept.fetch(candidate.generation, self._fresh)
+            except errors.NotFound:
+                self._missing += 1
+                self._broken.append(f"generation {candidate.generation.number} is missing")
+            except errors.ArchiveDamaged as error:
+                self._broken.append(f"generation {candidate.generation.number}: {error}")
+            else:
+                self._below = candidate.slot
+                profiles.swap_in(self._fresh, self.profile)
+                return Placed(candidate, self._told())
+            self._below = candidate.slot
+        if self._missing and self._missing == len(self._broken):
+            raise errors.ArchiveMissing(
+                "the log names archives that the store does not hold: is it the right store, was it restored in part?"
+            )
+        shutil.rmtree(self._fresh, ignore_errors=True)
+        self._fresh.mkdir(mode=0o700)
+        profiles.swap_in(self._fresh, self.profile)
+        return Placed(None, self._told())
+
+    @property
+    def _fresh(self) -> pathlib.Path:
+        return self.profile.with_name(f".{self.profile.name}.fresh")
+
+    def _told(self) -> tuple[str, ...]:
+        told = tuple(self._broken)
+        self._broken.clear()
+        self._missing = 0
+        return told
+
+    def _check_age(self, generation: records.Generation) -> None:
+        theirs, ours = generation.browser_version.partition(".")[0], self.browser_version().partition(".")[0]
+        if theirs.isdigit() and ours.isdigit() and int(theirs) > int(ours):
+            raise errors.BrowserTooOld(
+                f"generation {generation.number} was saved by browser {theirs}, ours is {ours}: use a newer image"
+            )

@@ -1,0 +1,45 @@
+"""Build steps of the machine: a next model and what to do. Pure."""
+
+from dataclasses import replace
+
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import model as m
+
+RETRY_FIRST, RETRY_MOST = 2.0, 60.0
+UNLINKED = (SessionState.LAUNCHING, SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
+"""States in which a code may stand in the model."""
+Step = tuple[m.Model, tuple[do.Action, ...]]
+
+
+def backoff(failures: int) -> float:
+    """Return seconds to wait after so many failures in a row (1, 2, ...)."""
+    return float(min(RETRY_MOST, RETRY_FIRST * 2 ** (failures - 1)))
+
+
+def to(model: m.Model, state: SessionState, now: float) -> m.Model:
+    """Change the state; a code stays only where it can be scanned."""
+    if model.state is state:
+        return model
+    if state not in UNLINKED:
+        model = replace(model, qr=None, pairing_code="")
+    return replace(model, state=state, since=now)
+
+
+def fault(model: m.Model, reason: Reason, message: str, now: float) -> m.Model:
+    """Remember what went wrong; the same again keeps its time."""
+    same = model.fault is not None and (model.fault.reason, model.fault.message) == (reason, message)
+    return model if same else replace(model, fault=m.Fault(reason, message, now))
+
+
+def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown) -> Step:
+    """End in a state."""
+    model = replace(to(model, state, now), qr=None, pairing_code="", link_deadline=0.0)
+    if shutdown.reason is not None and shutdown.code is not ExitCode.DONE:
+        model = fault(model, shutdown.reason, shutdown.message, now)
+    return model, (shutdown,)
+
+
+def refused(model: m.Model, reason: Reason, message: str, now: float) -> Step:
+    """End because WhatsApp refuses; the profile stays as it is, what was saved before stays the newest."""
+    return ended(model, SessionState.FAILED, now, do.Shutdown(ExitCode.PAGE_REFUSED, reason, message, save=False))
