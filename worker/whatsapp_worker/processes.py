@@ -91,13 +91,17 @@ def writers(browser: Identity) -> list[psutil.Process]:
 
 
 def _stopped(process: psutil.Process) -> bool:
+    """Tell whether no thread of the process runs; one that is gone writes nothing."""
     tasks = _PROC / str(process.pid) / "task"
-    if not tasks.exists():
-        return process.status() == psutil.STATUS_STOPPED
-    for task in tasks.iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
-                return False
+    try:
+        if not _PROC.is_dir():
+            return process.status() == psutil.STATUS_STOPPED
+        for task in tasks.iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                    return False
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return True
     return True
 
 

@@ -1,12 +1,14 @@
 """Publishing, fetching and pruning archives on the log."""
 
+import os
 import pathlib
+import tracemalloc
 
 import pytest
 
 from unit.worker import profile_maker as make
 from whatsapp_worker import errors, generations, log, records, snapshot
-from whatsapp_worker.stores import memory
+from whatsapp_worker.stores import filesystem, memory
 
 OWNER = records.Owner(host="h", data_path="/d")
 
@@ -174,3 +176,24 @@ def test_what_a_killed_predecessor_uploaded_without_a_record_is_swept_at_the_cla
     place.store.create("RemoteAuth/archives/00000002-orphan.zip", [b"x"])
     place.kept.sweep()
     assert place.archives() == [1]
+
+
+def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_path: pathlib.Path) -> None:
+    root = make.profile(tmp_path / "profile")
+    blobs = next(path for path in root.rglob("*.indexeddb.blob")) / "1" / "01"
+    blobs.mkdir()
+    for number in range(12):
+        (blobs / str(number)).write_bytes(os.urandom(5 << 20))
+    store = filesystem.FilesystemStore(tmp_path / "store")
+    journal = log.SessionLog(store, "RemoteAuth", OWNER)
+    journal.append(records.Claim(60))
+    tracemalloc.start()
+    with snapshot.Stager(root, make.ORIGIN).closed(None) as staged:
+        inodes = {path.stat().st_ino for path in staged.folder.rglob("*") if path.is_file()}
+        assert {path.stat().st_ino for path in blobs.iterdir()} <= inodes, "linked, not copied"
+        about = generations.About("hash", "Interval", "156.0", "0.1")
+        size = generations.Generations(store, journal).publish(staged, about).generation.size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size > 60 << 20
+    assert peak < 48 << 20, f"{peak >> 20} MiB"

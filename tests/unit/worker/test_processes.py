@@ -1,0 +1,125 @@
+"""Freezing, recognising and ending processes, tried on real ones."""
+
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from whatsapp_worker import errors, faults, happenings, processes
+
+BUSY = """
+import pathlib, sys, threading
+def work(path):
+    with open(path, "ab", buffering=0) as stream:
+        while True:
+            stream.write(b"x" * 512)
+for number in range(6):
+    threading.Thread(target=work, args=(f"{sys.argv[1]}/{number}",)).start()
+print("ready", flush=True)
+"""
+
+
+@pytest.fixture
+def busy(tmp_path: pathlib.Path) -> Iterator[psutil.Process]:
+    process = subprocess.Popen([sys.executable, "-c", BUSY, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait(10)
+    process.stdout.close()
+
+
+def sizes(folder: pathlib.Path) -> list[int]:
+    return [(folder / str(number)).stat().st_size for number in range(6)]
+
+
+def test_a_frozen_process_writes_nothing_and_goes_on_afterwards(busy: psutil.Process, tmp_path: pathlib.Path) -> None:
+    for _ in range(5):
+        with processes.frozen([busy]):
+            before = sizes(tmp_path)
+            time.sleep(0.02)  # the time in which a thread that still runs would write
+            assert sizes(tmp_path) == before
+        deadline = time.monotonic() + 5
+        while sizes(tmp_path) == before:
+            assert time.monotonic() < deadline, "the process did not go on"
+
+
+def test_a_process_is_thawed_though_the_work_inside_fails(busy: psutil.Process) -> None:
+    with pytest.raises(RuntimeError), processes.frozen([busy]):
+        raise RuntimeError("inside")
+    assert busy.status() != psutil.STATUS_STOPPED
+
+
+def test_a_process_that_is_gone_does_not_stop_the_freeze_of_the_others(busy: psutil.Process) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    ended = psutil.Process(gone.pid)
+    gone.wait(10)
+    with processes.frozen([ended, busy]):
+        assert busy.status() == psutil.STATUS_STOPPED
+
+
+def test_a_number_that_was_given_to_another_process_is_not_the_same_process(busy: psutil.Process) -> None:
+    identity = processes.identify(busy)
+    assert processes.alive(identity)
+    assert not processes.alive(processes.Identity(identity.pid, identity.start_time - 10))
+    processes.kill_tree(processes.Identity(identity.pid, identity.start_time - 10))
+    assert busy.is_running()
+    processes.kill_tree(identity)
+    assert not processes.alive(identity)
+
+
+def test_a_tree_is_ended_even_when_it_is_stopped() -> None:
+    code = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    child.suspend()
+    processes.kill_tree(processes.identify(psutil.Process(parent.pid)))
+    parent.wait(10)
+    parent.stdout.close()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_zombies_that_fell_to_us_are_collected_and_those_of_others_left() -> None:
+    ours = subprocess.Popen([sys.executable, "-c", ""])
+    theirs = subprocess.Popen([sys.executable, "-c", ""])
+    for process in (ours, theirs):
+        deadline = time.monotonic() + 10
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+    assert processes.reap(frozenset({theirs.pid})) == 1
+    assert theirs.wait(10) == 0
+    ours.returncode = 0
+
+
+ERRORS: list[tuple[Exception, str, str]] = [
+    (errors.Superseded("x"), "Fatal", "Superseded"),
+    (errors.SessionInUse("x"), "Fatal", "StoreSessionInUse"),
+    (errors.BrowserTooOld("x"), "Fatal", "BrowserTooOld"),
+    (errors.ArchiveMissing("x"), "Fatal", "ArchiveMissing"),
+    (errors.LogBroken("x"), "Fatal", "RestoreFailed"),
+    (errors.ConfigurationError("x"), "Fatal", "InvalidPodTemplate"),
+    (errors.BrowserError("x"), "BrowserGone", "BrowserCrashed"),
+    (errors.StoreUnavailable("x"), "Troubled", "StoreUnavailable"),
+    (errors.NotFound("x"), "Troubled", "StoreUnavailable"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "reason"), ERRORS, ids=[type(error).__name__ for error, _, _ in ERRORS])
+def test_an_error_becomes_the_event_that_says_what_to_do(error: Exception, kind: str, reason: str) -> None:
+    event = faults.as_happening(error)
+    assert type(event).__name__ == kind
+    assert isinstance(event, happenings.Fatal | happenings.BrowserGone | happenings.Troubled)
+    assert str(event.reason) == reason
+
+
+def test_an_error_that_nobody_foresaw_ends_the_worker_loudly(caplog: pytest.LogCaptureFixture) -> None:
+    event = faults.as_happening(ZeroDivisionError("secret"))
+    assert isinstance(event, happenings.Fatal)
+    assert "secret" not in event.message
+    assert "Traceback" in caplog.text or "ZeroDivisionError" in caplog.text
