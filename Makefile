@@ -29,7 +29,7 @@ try: install browser ## act 1 of the demo: worker and simulator as local process
 demo: install browser ## the whole story, first without Kubernetes, then on a local cluster
 	@$(DEMO) run
 
-test: install browser ## all tests, small counts (see tests/README.md)
+test: install browser javascript ## all tests, small counts (see tests/README.md)
 	@$(LOCAL) prepare --background
 	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
 	@$(PYTEST) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
@@ -52,7 +52,7 @@ test-unit: install ## pure tests, no I/O
 test-component: install browser ## worker with real Chromium, real stores, the simulator
 	@$(PYTEST) tests/component $(ARGS)
 
-test-conformance: install browser ## the unmodified npm package whatsapp-web.js on the simulator
+test-conformance: install browser javascript ## the unmodified npm package whatsapp-web.js on the simulator
 	@$(PYTEST) tests/conformance $(ARGS)
 
 test-functional: install ## operator on a real kube-apiserver and etcd
@@ -63,7 +63,7 @@ test-e2e: install browser ## real node, real pods, images built from our Dockerf
 	@$(LOCAL) prepare
 	@$(PYTEST) tests/e2e $(ARGS)
 
-soak: install browser ## full counts: hundreds of snapshots and kills (hours)
+soak: install browser javascript ## full counts: hundreds of snapshots and kills (hours)
 	@$(LOCAL) prepare
 	@WSO_SOAK=1 $(PYTEST) tests $(ARGS)
 
@@ -72,9 +72,10 @@ bench: install browser ## benchmarks, each beside its peer in one run
 
 lock: $(VENV)/.installed ## resolve the locks anew (hashes, no index addresses)
 	@lock() { $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }; \
-	lock --extra operator pyproject.toml -o operator/requirements.lock; \
+	lock --extra operator --extra cli pyproject.toml -o operator/requirements.lock; \
 	lock --extra worker pyproject.toml -o worker/requirements.lock; \
-	lock --all-extras pyproject.toml tests/requirements.in -o tests/requirements.lock
+	lock --all-extras pyproject.toml tests/requirements.in -o tests/requirements.lock; \
+	lock tests/simulator/requirements.in -o tests/simulator/requirements.lock
 
 install-yaml: install ## render deploy/install.yaml from the chart
 	@$(LOCAL) prepare --binaries
@@ -100,8 +101,8 @@ push: install ## push the images: make push REGISTRY=registry.example.com/team
 	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=registry.example.com/team" >&2; exit 2; }
 	@$(LOCAL) images --push "$(REGISTRY)" $(ARGS)
 
-browser: install
-	@$(LOCAL) packages browser
+browser javascript: install
+	@$(LOCAL) packages $@
 
 $(VENV)/.installed: tests/requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 2; }
@@ -117,4 +118,4 @@ $(VENV)/.installed: tests/requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: help try demo test install check format test-unit test-component test-conformance test-functional test-e2e soak \
-  bench lock install-yaml cluster-up cluster-status cluster-down cluster-verify-clean images push browser
+  bench lock install-yaml cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript

@@ -117,7 +117,7 @@ def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def install_packages(arguments: argparse.Namespace, _: cache.Cache) -> int:
     """Install the Debian packages that are missing."""
-    packages.ensure(*(arguments.uses or ("node", "image", "browser")))
+    packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript")))
     return 0
 
 
@@ -150,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
     make = command("binaries", make_binaries)
     make.add_argument("tools", nargs="*", metavar="TOOL", help=f"some of {', '.join(versions.TOOLS)}; default all")
     install = command("packages", install_packages)
-    install.add_argument("uses", nargs="*", metavar="USE", help="some of node, image, browser; default all")
+    install.add_argument("uses", nargs="*", metavar="USE", help="some of node, image, browser, javascript; default all")
     return main
 
 

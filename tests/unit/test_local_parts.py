@@ -80,7 +80,7 @@ def test_no_progress_is_read_from_a_torn_file(tmp_path: Path) -> None:
 
 def test_every_line_of_the_package_list_names_package_command_and_use() -> None:
     listed = packages.parse(packages.LIST.read_text())
-    assert {package.use for package in listed} == {"node", "image", "browser"}
+    assert {package.use for package in listed} == {"node", "image", "browser", "javascript"}
     assert len({package.name for package in listed}) == len(listed)
 
 
