@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import binaries, cache, native, provider
+from deploy.local import binaries, cache, native
+from deploy.local import provider as providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class LocalCluster:
     """A real cluster on this machine, and how to speak to it."""
 
     store: cache.Cache
-    provider: provider.Provider
-    cluster: provider.Cluster
+    provider: providers.Provider
+    cluster: providers.Cluster
     kubectl_program: Path
 
     @property
