@@ -18,6 +18,7 @@ from whatsapp_operator.parsing import parse_pod
 from whatsapp_operator.reporter import Reporter
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
+from whatsapp_session.spec import SpecError
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,12 @@ class Reconciler:
             self._actor.forget(key.namespace, key.name)
             await self._sweep(key)
             return None
-        observed = await self._observer.observe(raw)
+        try:
+            observed = await self._observer.observe(raw)
+        except SpecError as error:
+            # The definition in the cluster is older than this operator: no retry mends that.
+            log.error("not served: session=%s/%s error=%s; upgrade the definitions", key.namespace, key.name, error)
+            return None
         for _ in range(PASSES):
             wanted = self._wanted(observed)
             steps = plan.plan(observed, wanted, self._clock.now().timestamp())

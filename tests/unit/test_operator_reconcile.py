@@ -452,6 +452,16 @@ def test_a_pod_of_a_session_that_is_gone_is_stopped() -> None:
     assert "deletionTimestamp" in cluster.kube.objects[POD]["metadata"]
 
 
+def test_a_spec_that_this_version_does_not_understand_is_left_alone_and_said_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = Cluster()
+    cluster.make_session({"auth": {"strategy": "Telepathy"}})
+    assert cluster.look() is None
+    assert POD not in cluster.kube.objects
+    assert "upgrade the definitions" in caplog.text
+
+
 def test_a_foreign_pod_is_left_alone_when_its_namesake_goes() -> None:
     cluster = Cluster()
     foreign = cluster.kube.put({"kind": "Pod", "metadata": {"name": POD.name, "namespace": POD.namespace}, "spec": {}})
