@@ -1,11 +1,15 @@
 """NoAuth and LocalAuth as commands, and the library from Python."""
 
 import asyncio
+import json
 import os
 import pathlib
 import shutil
 import socket
 import tempfile
+import urllib.request
+
+import psutil
 
 from component.workers import Home, wait
 from whatsapp_session.conditions import ExitCode
@@ -101,3 +105,21 @@ def test_wrong_flags_end_with_code_2_and_one_sentence(home: Home) -> None:
     assert text.startswith("whatsapp-worker: ")
     assert "at least 60 seconds" in text
     assert os.linesep not in text.strip()
+
+
+def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Home) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    worker = home.start("--cdp-port", str(port))
+    worker.wait("qr")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+        pages = json.load(answer)
+    assert [page["url"] for page in pages if page["type"] == "page"] == ["https://web.whatsapp.com/"]
+    listening = [
+        connection.laddr.ip
+        for process in home.browsers()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]

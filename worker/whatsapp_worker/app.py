@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--expected-account", metavar="NUMBER", help="unlink at once any other phone that links")
     add("--phone-number", metavar="NUMBER", help="link by pairing code with this phone instead of by QR code")
+    add("--cdp-port", metavar="PORT", type=int, default=0, help="open DevTools on the loopback for a bot that attaches")
     add("--url", metavar="URL", help="address of the page (default: https://web.whatsapp.com/)")
     add("--browser-arg", metavar="ARG", action="append", help="further switch for the browser; may be repeated")
     add(
@@ -123,6 +124,13 @@ def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
             )
 
 
+def _port(config: worker_env.WorkerConfig) -> int:
+    text = config.extra.get("CDP_PORT", "0")
+    if not text.isdigit():
+        raise errors.ConfigurationError(f"{worker_env.PREFIX}CDP_PORT must be a port number, not {text!r}")
+    return int(text)
+
+
 def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
     """Return the content of a mounted secret, "" when none is configured; it is read at each start."""
     path = config.extra.get(variable)
@@ -145,6 +153,7 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         user_agent=config.browser_user_agent,
         channel=config.browser_channel,
         linking_timeout=float(config.linking_timeout),
+        cdp_port=flags.cdp_port or _port(config),
         proxy=_secret(config, "PROXY_FILE"),
         phone_number=flags.phone_number or _secret(config, "PHONE_NUMBER_FILE"),
         expected_account=config.expected_account or "",

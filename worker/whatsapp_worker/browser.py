@@ -32,6 +32,7 @@ class Options:
     user_agent: str | None = None
     channel: str = "chromium"
     proxy: str = field(default="", repr=False)
+    cdp_port: int = 0
     environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -67,7 +68,7 @@ class Browser:
                 user_data_dir,
                 executable_path=here.executable,
                 headless=True,
-                args=[*flags.arguments(here, self._options.args), *([f"--user-agent={agent}"] if agent else [])],
+                args=self._arguments(agent),
                 ignore_default_args=flags.unwanted_defaults(here),
                 chromium_sandbox=here.sandbox,
                 handle_sigint=False,
@@ -94,6 +95,10 @@ class Browser:
         self._page.on("close", self._gone)
         self._page.on("domcontentloaded", self._loaded)
         self._page.on("framenavigated", self._navigated)
+
+    def _arguments(self, agent: str) -> list[str]:
+        given = flags.arguments(self._options.environment, self._options.args)
+        return [*given, *flags.debugging(self._options.cdp_port), *([f"--user-agent={agent}"] if agent else [])]
 
     async def load(self) -> None:
         """Load the page; raises BrowserError when the site does not answer."""

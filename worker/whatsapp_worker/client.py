@@ -41,6 +41,8 @@ class Options:
     user_agent: str | None = None
     channel: str = "chromium"
     linking_timeout: float = 1800.0
+    cdp_port: int = 0
+    """Open DevTools on this port of the loopback, for a bot that attaches to the browser; 0 = closed."""
     proxy: str = field(default="", repr=False)
     """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port."""
     phone_number: str = field(default="", repr=False)
@@ -138,6 +140,7 @@ class Client:
             args=options.browser_args,
             user_agent=options.user_agent,
             proxy=options.proxy,
+            cdp_port=options.cdp_port,
             channel=options.channel,
             environment=here,
             contract=contract.load(options.contract),

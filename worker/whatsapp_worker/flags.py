@@ -125,6 +125,11 @@ def user_agent(version: str) -> str:
     return f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
 
 
+def debugging(port: int) -> list[str]:
+    """Return the switches that open DevTools on the loopback for a bot beside the worker; none for port 0."""
+    return [f"--remote-debugging-port={port}", "--remote-debugging-address=127.0.0.1"] if port else []
+
+
 def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
     """Return the switches to pass, with exactly one ``--disable-features``.
 

@@ -107,8 +107,11 @@ async def _acquired(holder: lease.Holder, status: reporter.StatusReporter, stopp
     current = model.Model(since=time.time())
     status.show(current)
 
+    told: dict[str, float] = {}
+
     def waiting(why: str) -> None:
-        status.show(model.Model(since=current.since, fault=model.Fault(Reason.LEASE_HELD, why, time.time())))
+        first = told.setdefault(why, time.time())  # the same again is no news
+        status.show(model.Model(since=current.since, fault=model.Fault(Reason.LEASE_HELD, why, first)))
 
     taking = loop.create_task(holder.acquire(waiting))
     stopping = loop.create_task(stopped.wait())
