@@ -7,17 +7,19 @@ preconditions, and server-side apply with an owner for each top-level field of a
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref, ref_of
 
 Manifest = dict[str, Any]
+T = TypeVar("T")
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: T) -> T:
     """Return a deep copy; JSON is what objects are made of, and faster than copy.deepcopy."""
-    return json.loads(json.dumps(value))
+    copied: T = json.loads(json.dumps(value))
+    return copied
 
 
 class Killed(BaseException):
@@ -63,7 +65,7 @@ class FakeKube:
         change(self.objects[ref])
         self._stamp(self.objects[ref])
 
-    def _called(self, verb: str, ref: Ref, act: Callable[[], Any]) -> Any:
+    def _called(self, verb: str, ref: Ref, act: Callable[[], T]) -> T:
         number = len(self.calls)
         self.calls.append(f"{verb} {ref.kind}/{ref.name}")
         self.before_call(number)

@@ -1,5 +1,6 @@
 """Strategies, wishes, refused changes and namespaces that go, on the real API server."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_a_cluster_can_restrict_pod_templates_to_resources_and_scheduling(world:
     base = "/apis/admissionregistration.k8s.io/v1"
     policies = f"{base}/validatingadmissionpolicies", f"{base}/validatingadmissionpolicybindings"
     allowed = {"nodeSelector": {"a": "b"}, "containers": [{"name": "worker", "resources": {"limits": {"cpu": "1"}}}]}
-    refused = [
+    refused: list[Manifest] = [
         {"volumes": [{"name": "x", "secret": {"secretName": "y"}}]},
         {"containers": [{"name": "bot", "image": "x"}]},
         {"containers": [{"name": "worker", "env": []}]},
@@ -144,7 +145,7 @@ def test_a_cluster_can_restrict_pod_templates_to_resources_and_scheduling(world:
             return False
 
         for number, spec in enumerate(refused):
-            wait(lambda number=number, spec=spec: denied(number, spec), f"{spec} to be refused")
+            wait(partial(denied, number, spec), f"{spec} to be refused")
         place.session("allowed", podTemplate={"spec": allowed})
     finally:
         for target in policies:

@@ -1,5 +1,6 @@
 """What a worker's token may do, and what the admission policy refuses; tokens are real and bound to their pods."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_a_worker_reads_nothing_else(pair: Pair, kind: str) -> None:
 
 def test_a_token_that_is_bound_to_no_pod_can_write_nothing(pair: Pair) -> None:
     unbound = pair.place.world.caller(pair.place.world.token(pair.place.name, "wa-worker-default"))
-    attempts = [
+    attempts: list[Callable[[], Manifest]] = [
         lambda: pair.alice.write(unbound, pair.alice.report("Connected")),
         lambda: unbound.create(event(pair, {"kind": "Pod", "name": "wa-alice"})),
         lambda: renew(unbound, pair.place, "alice"),
@@ -210,7 +211,11 @@ def test_the_token_of_a_deleted_pod_can_write_nothing(place: Place, operator: No
     place.admin.delete("Pod", place.name, "wa-support")
     again = wait(lambda: (place.pod("support") or old.pod)["metadata"]["uid"] != old.uid, "a new pod")
     assert again
-    for attempt in (lambda: old.write(caller, old.report("Connected")), lambda: renew(caller, place, "support")):
+    attempts: list[Callable[[], Manifest]] = [
+        lambda: old.write(caller, old.report("Connected")),
+        lambda: renew(caller, place, "support"),
+    ]
+    for attempt in attempts:
         with pytest.raises(ApiError) as error:
             attempt()
         refused(error, "")

@@ -1,12 +1,14 @@
 """One Event for each change that a person cares about."""
 
+from typing import Any
+
 import pytest
 
 from unit import operator_samples as samples
 from whatsapp_operator import events, status
 from whatsapp_operator.observed import Observed
 
-SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
 
 
 def told(before: Observed | None, after: Observed) -> list[tuple[str, bool]]:

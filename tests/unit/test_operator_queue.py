@@ -87,8 +87,8 @@ def test_every_added_key_is_taken_and_none_by_two_workers(added: list[tuple[str,
     for key, at in added:
         schedule.add(key, at)
     taken = []
-    while (key := schedule.take(5.0)) is not None:
-        taken.append(key)
+    while (due := schedule.take(5.0)) is not None:
+        taken.append(due)
     assert sorted(taken) == sorted({key for key, _ in added})
 
 

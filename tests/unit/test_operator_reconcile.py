@@ -132,7 +132,7 @@ class Cluster:
             del self.kube.objects[POD]
 
 
-SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
 
 
 def set_spec(**spec: Any) -> Callable[[Manifest], None]:
@@ -144,6 +144,10 @@ def set_spec(**spec: Any) -> Callable[[Manifest], None]:
 
     return change
 
+
+GAVE_UP = samples.waiting(
+    "CrashLoopBackOff", ended={"exitCode": 3, "message": '{"reason": "ArchiveMissing"}', "finishedAt": samples.NOON}
+)
 
 Stage = Callable[[Cluster], None]
 LIFE: list[tuple[str, Stage]] = [
@@ -161,9 +165,6 @@ LIFE: list[tuple[str, Stage]] = [
     ("gave up", lambda cluster: cluster.change(POD, lambda pod: pod.update(status=GAVE_UP))),
     ("has stopped for good", Cluster.pod_gone),
 ]
-GAVE_UP = samples.waiting(
-    "CrashLoopBackOff", ended={"exitCode": 3, "message": '{"reason": "ArchiveMissing"}', "finishedAt": samples.NOON}
-)
 
 
 def picture(cluster: Cluster) -> Manifest:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from whatsapp_operator.observed import Last, Observed, Trouble
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
 
 TABLE = Path(__file__).with_name("conditions-table.md")
-SEEN = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
-LAST = {"linked": True, "saved": True, "accountHash": "aa"}
+SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+LAST: dict[str, Any] = {"linked": True, "saved": True, "accountHash": "aa"}
 
 
 def ended(code: int, reason: str) -> Observed:
@@ -128,7 +129,7 @@ def test_a_logout_is_still_said_while_a_new_code_waits() -> None:
     ],
 )
 def test_conditions_of_what_a_strategy_does_not_have_are_absent(strategy: str, kinds: set[str]) -> None:
-    member = {"localAuth": {}} if strategy == "LocalAuth" else {}
+    member: dict[str, Any] = {"localAuth": {}} if strategy == "LocalAuth" else {}
     observed = samples.observed("Connected", {"auth": {"strategy": strategy, **member}}, **SEEN)
     _, found = conditions(observed)
     assert found.keys() == kinds
