@@ -1,7 +1,12 @@
 """What the operator does to sessions on a real node: strategies, suspending, draining, upgrades of the template."""
 
 import json
+import os
+import secrets
 
+import yaml
+
+from deploy.demo import installation
 from deploy.demo.narration import wait_for
 from e2e.world import Session, World
 
@@ -76,3 +81,23 @@ def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: Worl
         wait_for("another pod", lambda: uid(session) not in (None, first) or None, timeout=180)
         session.returned(before, timeout=240)
         session.assert_same_login(device)
+
+
+SESSIONS = 30 if os.environ.get("WSO_SOAK") else 6
+
+
+def test_many_sessions_restarted_at_once_all_come_back_without_a_code(world: World) -> None:
+    documents = list(yaml.safe_load_all(installation.QUICKSTART.read_text()))
+    with world.session("many", "s0") as first:
+        sessions = [first]
+        for number in range(1, SESSIONS):
+            session = Session(world.kubectl, world.admin, "many", f"s{number}", f"many-{secrets.token_hex(4)}")
+            document = next(one for one in documents if one["kind"] == "WhatsAppSession")
+            world.kubectl.apply(yaml.safe_dump(session.placed(document, None)))
+            sessions.append(session)
+        devices = [session.link() for session in sessions]
+        before = [session.status() for session in sessions]
+        world.kubectl.run("delete", "pods", "--all", "-n", "many", "--wait=false")
+        for session, status, device in zip(sessions, before, devices, strict=True):
+            session.returned(status, timeout=120 + 20 * SESSIONS)
+            session.assert_same_login(device)
