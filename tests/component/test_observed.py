@@ -82,19 +82,25 @@ DAMAGE: dict[str, Callable[[pathlib.Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_archive_is_refused_by_name_and_the_previous_generation_restored(home: Home, damage: str) -> None:
+def test_a_damaged_archive_is_refused_by_name_and_the_previous_generation_restored(home: Home) -> None:
     worker, device = home.linked()
     news(home, device)
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", generation=2)
-    lose_everything_but_the_store(home, worker)
-    DAMAGE[damage](home.archives()[-1])
-    again = home.start()
-    fault = again.wait("fault", reason="RestoreFailed")
-    assert "generation 2" in fault["message"]
-    again.wait("ready")
-    assert not again.all("qr")
+    worker.kill()
+    wait(lambda: not home.browsers(), "the browser to end")
+    for number, (damage, harm) in enumerate(DAMAGE.items()):
+        copy = Home(home.root / str(number), home.simulator)
+        shutil.copytree(home.store, copy.store)
+        harm(copy.archives()[-1])
+        try:
+            again = copy.start()
+            fault = again.wait("fault", reason="RestoreFailed")
+            assert "generation 2" in fault["message"], damage
+            again.wait("ready")
+            assert not again.all("qr"), damage
+        finally:
+            copy.end()
 
 
 def test_when_no_archive_is_whole_a_link_is_asked_for_and_the_reason_said(home: Home) -> None:
@@ -121,10 +127,10 @@ def test_when_every_archive_is_gone_no_code_is_shown_because_the_store_may_be_th
 
 
 def test_a_store_that_fails_is_told_and_tried_again_while_the_session_goes_on(home: Home) -> None:
-    home.session.mkdir(parents=True)
+    worker = home.start()
+    worker.wait("qr")
     blocked = home.session / "archives"
     blocked.write_text("no directory: every save fails")
-    worker = home.start()
     device = home.link(worker)
     fault = worker.wait("fault", reason="StoreUnavailable")
     assert "the store's directory answered" in fault["message"]

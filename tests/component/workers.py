@@ -21,7 +21,7 @@ COMMAND = str(pathlib.Path(sys.executable).parent / "whatsapp-worker")
 Event = Mapping[str, Any]
 
 
-def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 30.0) -> Any:
+def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 60.0) -> Any:
     """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
     end = time.monotonic() + seconds
     while not (found := predicate()):
@@ -53,7 +53,7 @@ class Worker:
             if event["event"] == name and all(event.get(key) == value for key, value in fields.items())
         ]
 
-    def wait(self, name: str, after: int = 0, seconds: float = 30.0, **fields: object) -> Event:
+    def wait(self, name: str, after: int = 0, seconds: float = 60.0, **fields: object) -> Event:
         """Wait for an event and return it."""
 
         def found() -> Event | None:

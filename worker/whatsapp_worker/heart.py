@@ -8,7 +8,7 @@ from whatsapp_worker import browser, errors
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
-BEAT = 15.0
+BEAT = 10.0
 """Seconds between two questions; two without an answer make a page dead: within a minute in all."""
 _SILENCES = 2
 
