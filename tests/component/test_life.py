@@ -6,6 +6,8 @@ import shutil
 import signal
 import zipfile
 
+import pytest
+
 from component.conftest import MakeHome
 from component.workers import Home, wait
 from whatsapp_worker import flags
@@ -175,3 +177,24 @@ def test_an_interval_save_happens_only_when_something_changed(make_home: MakeHom
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", trigger="Request")
     assert len(home.archives()) == before + 1
+
+
+def test_a_worker_whose_session_was_taken_over_leaves_without_saving(home: Home) -> None:
+    worker, device = home.linked()
+    home.simulator.admin.write("alice", "4917012345678", "not saved yet")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    taking = home.start("--take-over", data=home.root / "elsewhere")
+    taking.wait("fault", reason="LeaseHeld")
+    ended = worker.wait("ended")
+    assert (ended["code"], ended["reason"]) == (0, "Superseded")
+    assert worker.process.wait(20) == 0
+    assert home.kinds() == ["claim", "generation", "claim"], "what the old one knows is not saved, nothing is released"
+    assert not taking.all("state", state="Launching"), "the new one waits until the old one has surely seen it"
+
+
+@pytest.mark.soak
+def test_a_change_is_saved_at_the_next_interval(home: Home) -> None:
+    worker, device = home.linked("--backup-sync-interval", "1m")
+    home.simulator.admin.write("alice", "4917012345678", "news")
+    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    worker.wait("saved", seconds=90, trigger="Interval")
