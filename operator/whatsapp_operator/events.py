@@ -39,14 +39,14 @@ class Happening:
     since: str
 
 
-def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happening]:
-    """Yield what changed between two statuses for a person."""
+def happenings(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[Happening]:
+    """Yield what changed for a person; ``told`` is the trouble that the worker has posted itself."""
     old = {item["type"]: item for item in before.get("conditions") or ()}
     for new in after.get("conditions") or ():
         was = old.get(new["type"])
         if was is not None and (was["status"], was["reason"]) == (new["status"], new["reason"]):
             continue
-        if _matters(new, was, after.get("phase")):
+        if new["reason"] != told and _matters(new, was, after.get("phase")):
             stalled = new["type"] == ConditionType.STALLED
             since = "" if was is None else f"{was['lastTransitionTime']}{was['reason']}"
             warning = stalled or new["reason"] in _WARNINGS
@@ -64,11 +64,10 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
         case ConditionType.RECONCILING:
             return true and new["reason"] not in _SILENT_WHILE_BUSY
         case ConditionType.LINKED:
-            # "As known" after a restart is no news.
-            return not true or was is None or bool(was["status"] != new["status"])
+            # Of a link and of its first save the worker tells itself, with the account and the generation.
+            return not true
         case ConditionType.SAVED:
-            back = was is not None and was["status"] == ConditionStatus.FALSE
-            return back if true else new["reason"] in _WARNINGS and phase == "Connected"
+            return not true and new["reason"] in _WARNINGS and phase == "Connected"
         case ConditionType.CONNECTED:
             return true or new["reason"] in (Reason.CONFLICT, Reason.FROZEN, Reason.SUSPENDED)
         case _:

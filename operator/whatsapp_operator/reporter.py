@@ -32,7 +32,8 @@ class Reporter:
         version = session.resource_version
         if status.differs(session.status, own):
             # Before the status: what is posted twice after a crash is one Event by its name, what is not is lost.
-            for happening in events.happenings(session.status, own):
+            trouble = None if session.report is None else session.report.trouble
+            for happening in events.happenings(session.status, own, None if trouble is None else trouble.reason):
                 await self.post(session, happening)
             written = await self._apply(session, own, names.OPERATOR_MANAGER)
             version = written["metadata"]["resourceVersion"]

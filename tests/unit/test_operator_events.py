@@ -7,6 +7,7 @@ import pytest
 from unit import operator_samples as samples
 from whatsapp_operator import events, status
 from whatsapp_operator.observed import Observed
+from whatsapp_session.conditions import Reason
 
 SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
 
@@ -27,12 +28,19 @@ def test_a_start_is_quiet_until_a_person_is_needed() -> None:
     assert told(samples.observed("Claiming"), samples.observed("AwaitingLink")) == [("AwaitingScan", False)]
 
 
-def test_a_link_and_its_first_save_are_told() -> None:
+def test_of_a_link_and_its_first_save_the_worker_tells_and_of_the_connection_the_operator() -> None:
     waiting, syncing = samples.observed("AwaitingLink"), samples.observed("Syncing")
     fresh, saved = samples.observed("Connected"), samples.observed("Connected", **SEEN)
-    assert told(waiting, syncing) == [("DeviceLinked", False)]
+    assert told(waiting, syncing) == []
     assert told(syncing, fresh) == [("SocketConnected", False)]
-    assert told(fresh, saved) == [("ArchiveVerified", False)]
+    assert told(fresh, saved) == []
+
+
+def test_trouble_that_the_worker_has_posted_is_not_posted_twice() -> None:
+    before = status.own_status(samples.observed("Connected", **SEEN), "hash", samples.NOON)
+    after = status.own_status(samples.observed("Conflict", **SEEN), "hash", samples.NOON)
+    assert [item.reason for item in events.happenings(before, after)] == ["Conflict"]
+    assert list(events.happenings(before, after, Reason.CONFLICT)) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_an_event_that_is_posted_again_after_a_crash_has_the_same_name() -> None
     old = status.own_status(samples.observed("AwaitingLink"), "hash", "2026-01-01T12:00:00Z")
     names = set()
     for now in ("2026-01-01T13:00:00Z", "2026-01-01T13:00:09Z"):
-        new = status.own_status(samples.observed("Syncing"), "hash", now)
+        new = status.own_status(samples.observed("Connected"), "hash", now)
         (happening,) = events.happenings(old, new)
         names.add(events.manifest(samples.session(), happening, now)["metadata"]["name"])
     assert len(names) == 1
