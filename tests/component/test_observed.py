@@ -229,3 +229,17 @@ def test_a_lost_network_is_reconnecting_and_then_connected_again(home: Home) -> 
     home.simulator.admin.set_network(True)
     worker.wait("state", mark, state="Connected")
     assert len(worker.all("ready")) == 1
+
+
+def test_a_stop_while_the_network_is_down_saves_what_is_not_saved_yet(home: Home) -> None:
+    worker, device = home.linked()
+    news(home, device)
+    mark = worker.mark
+    home.simulator.admin.set_network(False)
+    worker.wait("state", mark, state="Reconnecting")
+    assert worker.stop() == 0
+    assert worker.all("saved", trigger="Shutdown")
+    home.simulator.admin.set_network(True)
+    shutil.rmtree(home.data)
+    home.start().wait("ready")
+    assert home.simulator.admin.device(device).rollbacks == 0

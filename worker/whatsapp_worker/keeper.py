@@ -20,6 +20,7 @@ TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
 LISTENERS_PATIENCE = 5.0
+PAIRING_RETRY = 60.0
 CLOSE_PATIENCE = 100.0
 """Seconds for the last save: under the pod's grace period of 120 s."""
 
@@ -83,12 +84,12 @@ class Keeper:
         try:
             while ending is None:
                 ending = await self._step(await self._events.get())
+                self.beat = time.monotonic()
         finally:
             outcome = await self._end(ending)
         return outcome
 
     async def _step(self, event: on.Event) -> do.Shutdown | None:
-        self.beat = time.monotonic()
         if isinstance(event, events.Attached | events.Changed | events.Synced):
             self._heart.seen = event.facts
         before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
@@ -228,11 +229,16 @@ class Keeper:
                 await self._browser.call(name)
 
     async def _pairing_code(self) -> None:
-        if self._browser is None:
+        while (running := self._browser) is not None:
+            try:
+                code = await running.call("pairingCode", self._settings.phone_number, True)
+            except errors.BrowserError as error:
+                self.post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+                await asyncio.sleep(PAIRING_RETRY)
+                continue
+            if code:
+                self.post(on.CodeShown(str(code)))
             return
-        code = await self._browser.call("pairingCode", self._settings.phone_number, True)
-        if code:
-            self.post(on.CodeShown(str(code)))
 
     async def _tell_all(self) -> None:
         # Beside the loop: a listener that takes its time must not hold the session up.
@@ -257,6 +263,7 @@ class Keeper:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""
         ending = ending or do.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
         superseded = ending.reason is Reason.SUPERSEDED
+        self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
         try:
             async with asyncio.timeout(CLOSE_PATIENCE), self._save_lock:
                 for task in self._tasks:
@@ -287,9 +294,9 @@ class Keeper:
             await running.kill()
             return
         account = self.model.account if ending.save and self.model.synced else None
-        if account is not None:
-            await self._auth.connected(account, running.version)
         try:
+            if account is not None:
+                await self._auth.connected(account, running.version)
             result = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)

@@ -31,7 +31,7 @@ _ENDED = (
 def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> steps.Step:
     """Return the next model and what to do; once ended, nothing more happens but what a save reports."""
     if model.state in _ENDED:
-        return _after_end(model, event)
+        return _after_end(model, event, now)
     match event:
         case page.Attached() | page.Changed() | page.Synced():
             return linking.facts(settings, model, event, now)
@@ -66,13 +66,14 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
             assert_never(event)
 
 
-def _after_end(model: m.Model, event: on.Event) -> steps.Step:
+def _after_end(model: m.Model, event: on.Event, now: float) -> steps.Step:
     match event:
         case on.SaveDone(saved, changed):
             emitted = (do.Emit("remote_session_saved"),) if changed else ()
             return replace(model, saved=saved, saving=False, overdue_since=0.0), emitted
-        case on.SaveFailed():
-            return replace(model, saving=False), ()
+        case on.SaveFailed(reason, message):
+            model = replace(model, saving=False, overdue_since=model.overdue_since or now)
+            return steps.fault(model, reason, message, now), ()
         case _:
             return model, ()
 

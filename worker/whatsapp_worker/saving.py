@@ -10,19 +10,22 @@ from collections.abc import AsyncIterator
 from whatsapp_worker import browser, errors, profiles, snapshot
 from whatsapp_worker.page import events
 
+_LINKED = (events.SocketState.CONNECTED, events.SocketState.OPENING, events.SocketState.TIMEOUT)
 FLUSH_PATIENCE = 8.0
 """Seconds: the switch makes it about one; without the switch it is up to a minute, and the save is tried again."""
 
 
 async def ask(running: browser.Browser, account: events.Account) -> None:
-    """Raise SnapshotFailed unless the page says that it is connected as this account."""
+    """Raise SnapshotFailed unless the page says that it is linked as this account.
+
+    A lost connection does not matter: the login is whole, and the last save before a stop must not need the network.
+    """
     try:
         facts = await running.facts()
     except errors.BrowserError as error:
         raise errors.SnapshotFailed(f"the page did not say whether it is linked: {error}") from error
-    linked = facts is not None and facts.state is events.SocketState.CONNECTED and facts.account is not None
-    if not linked or facts is None or facts.account is None or facts.account.hash != account.hash:
-        raise errors.SnapshotFailed("the page does not say that it is linked and connected")
+    if facts is None or facts.account is None or facts.state not in _LINKED or facts.account.hash != account.hash:
+        raise errors.SnapshotFailed("the page does not say that it is linked as this account")
 
 
 @contextlib.asynccontextmanager

@@ -313,6 +313,23 @@ def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
     assert story.on(happenings.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
 
 
+def test_a_last_save_that_fails_is_the_last_word() -> None:
+    story = (
+        Story().connected().on(happenings.StopRequested(), happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
+    )
+    assert story.model.fault is not None
+    assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
+
+
+def test_a_pairing_code_is_renewed_when_its_time_is_over() -> None:
+    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
+    story.on(happenings.CodeShown("ABCD-EFGH"), happenings.Tick(), after=linking.PAIRING_CODE_SECONDS / 2)
+    assert not story.does(do.AskPairingCode)
+    story.on(happenings.Tick(), after=linking.PAIRING_CODE_SECONDS)
+    assert story.actions == [do.AskPairingCode()]
+    assert story.model.pairing_code == ""
+
+
 def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
     story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
     story.on(happenings.Tick(), after=machine.SYNC_PATIENCE + 1)
