@@ -16,7 +16,7 @@ from whatsapp_worker import flags
 def test_the_login_survives_kill_9_and_the_loss_of_the_directory(home: Home) -> None:
     worker, device = home.linked()
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     shutil.rmtree(home.data)
     again = home.start()
     again.wait("ready")
@@ -67,7 +67,7 @@ def test_a_restarted_container_keeps_its_own_newer_profile(home: Home) -> None:
 def test_a_profile_of_an_unknown_kind_is_rubble_and_restored_afresh(home: Home) -> None:
     worker, device = home.linked()
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     home.profile.with_name(home.profile.name + ".marker.json").unlink()
     (home.profile / "Default" / "IndexedDB").rename(home.profile / "Default" / "rubble")
     home.start().wait("ready")
@@ -78,7 +78,7 @@ def test_a_profile_of_an_unknown_kind_is_rubble_and_restored_afresh(home: Home) 
 def test_a_local_profile_that_is_not_whole_is_replaced_by_the_archive(home: Home) -> None:
     worker, device = home.linked()
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     for manifest in home.profile.rglob("MANIFEST-*"):
         manifest.write_bytes(b"")
     home.start().wait("ready")

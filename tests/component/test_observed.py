@@ -21,7 +21,7 @@ def news(home: Home, device: str, text: str = "news") -> None:
 def lose_everything_but_the_store(home: Home, worker: Worker) -> None:
     """Kill the worker and remove its directory."""
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     shutil.rmtree(home.data)
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_archive_is_refused_by_name_and_the_previous_generation_restor
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", generation=2)
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     for number, (damage, harm) in enumerate(DAMAGE.items()):
         copy = Home(home.root / str(number), home.simulator)
         shutil.copytree(home.store, copy.store)
@@ -207,7 +207,7 @@ def test_a_restart_while_the_store_is_unreachable_waits_and_keeps_the_local_prof
     worker, device = home.linked()
     news(home, device)
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     away = home.root / "away"
     home.store.rename(away)
     home.store.write_text("an unreachable store")

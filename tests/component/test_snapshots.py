@@ -52,7 +52,7 @@ def test_every_snapshot_under_heavy_writing_restores_with_every_checksum_right(
         worker.wait("saved", generation=number, seconds=60)
     assert not worker.all("fault"), "every save succeeds"
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     home.simulator.admin.set_knobs(write_interval_s=0)
     made = [record for record in home.records() if record["kind"] == "generation"]
     assert len(made) == SNAPSHOTS
@@ -131,7 +131,7 @@ def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_sa
     saved_before = "generation" in home.kinds() if home.session.exists() else False
     kill(home, worker, victim)
     if victim != "browser":
-        wait(lambda: not home.browsers(), "the browser to end")
+        home.wait_for_browsers_to_end()
         saved_before = "generation" in home.kinds()
         shutil.rmtree(home.data, ignore_errors=True)
         worker = home.start()
@@ -144,7 +144,7 @@ def up_to(home: Home, point: str, chance: random.Random) -> tuple[Worker, str]:
     if point == "restore":
         worker, device = home.linked()
         worker.kill()
-        wait(lambda: not home.browsers(), "the browser to end")
+        home.wait_for_browsers_to_end()
         shutil.rmtree(home.data)
         worker = home.start()
         worker.wait("state", state="Launching")

@@ -37,7 +37,7 @@ def test_localauth_keeps_the_login_in_its_directory(home: Home) -> None:
     worker.wait("ready")
     wait(lambda: worker.all("remote_session_saved"), "the flush to be seen")
     worker.kill()
-    wait(lambda: not home.browsers(), "the browser to end")
+    home.wait_for_browsers_to_end()
     assert (home.data / "session-one" / "Default").is_dir()
     again = home.run(*flags)
     again.wait("ready")
