@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 from whatsapp_operator import pacing
@@ -53,7 +54,8 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
             default = default.split() if isinstance(default, str) else []
         run.add_argument(name, default=default, **more)
 
-    option("--worker-image", metavar="IMAGE", help="image of the worker pods (required)")
+    image = f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
+    option("--worker-image", metavar="IMAGE", default=image, help=f"image of the worker pods (default: {image})")
     option("--worker-image-pull-policy", choices=("Always", "IfNotPresent", "Never"), default="IfNotPresent")
     option("--worker-resources", metavar="JSON", default="{}", help="requests and limits of the worker container")
     option(
@@ -84,8 +86,6 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> Options:
     """Parse; raises UsageError with a sentence, or exits as argparse does (``--help``)."""
     found = parser(os.environ if environ is None else environ).parse_args(arguments)
-    if not found.worker_image:
-        raise UsageError(f"say which image workers run: --worker-image=IMAGE or {ENV}WORKER_IMAGE")
     return Options(
         worker_image=found.worker_image,
         worker_image_pull_policy=found.worker_image_pull_policy,

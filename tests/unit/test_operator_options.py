@@ -1,5 +1,7 @@
 """The command line."""
 
+from importlib import metadata
+
 import pytest
 
 from whatsapp_operator import app, options
@@ -28,23 +30,24 @@ def test_an_option_may_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "say which image workers run"),
         (["--worker-image=w", "--worker-host-alias=nonsense"], "must be IP=HOST"),
         (["--worker-image=w", "--worker-resources=[]"], "must be a JSON object"),
     ],
-    ids=["no image", "alias", "resources"],
+    ids=["alias", "resources"],
 )
 def test_a_mistake_is_told_in_a_sentence(arguments: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         options.parse(["run", *arguments], {})
 
 
-def test_a_mistake_ends_the_command_with_code_2(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("WHATSAPP_OPERATOR_WORKER_IMAGE", raising=False)
-    assert app.main(["run"]) == 2
-    assert "--worker-image" in capsys.readouterr().err
+def test_a_mistake_ends_the_command_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.main(["run", "--worker-resources=much"]) == 2
+    assert "--worker-resources must be a JSON object" in capsys.readouterr().err
+
+
+def test_nothing_has_to_be_said_to_run_the_worker_of_the_same_version() -> None:
+    image = options.parse(["run"], {}).worker_image
+    assert image == f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
