@@ -47,7 +47,7 @@ def make_home(tmp_path: pathlib.Path) -> Iterator[MakeHome]:
 
         def make(name: str = "home", **knobs: object) -> workers.Home:
             simulator: Running = stack.enter_context(
-                running_simulator(**{"sync_bytes": 1_000_000, "sync_s": 0.5} | knobs)
+                running_simulator(None, **{"sync_bytes": 1_000_000, "sync_s": 0.5} | knobs)
             )
             return stack.enter_context(workers.home_at(tmp_path / name, simulator))
 

@@ -98,10 +98,12 @@ async def test_without_the_switch_nothing_is_published_before_the_browser_has_wr
     home.root.mkdir(parents=True, exist_ok=True)
     options = Options(browser_args=tuple(home.simulator.browser_args()))
     client = Client(auth=RemoteAuth(f"file:{home.store}", home.client_id, home.data), options=options)
-    devices: list[str | None] = []
+    devices: list[str] = []
 
     async def scan(code: str) -> None:
-        devices.append(await asyncio.to_thread(home.simulator.admin.scan, "alice", code))
+        device = await asyncio.to_thread(home.simulator.admin.scan, "alice", code)
+        assert device is not None
+        devices.append(device)
 
     client.on("qr", scan)
     client.on("remote_session_saved", client.stop)

@@ -68,11 +68,11 @@ async def test_the_library_keeps_a_session_from_python(home: Home) -> None:
     device: list[str | None] = []
     client = Client(auth=RemoteAuth(f"file:{home.store}", "library", home.data), options=options)
 
+    @client.on("qr")
     async def scan(code: str) -> None:
         seen.append("qr")
         device.append(await asyncio.to_thread(home.simulator.admin.scan, "alice", code))
 
-    client.on("qr", scan)
     for name in ("authenticated", "ready", "remote_session_saved"):
         client.on(name, lambda name=name: seen.append(name))
     client.on("remote_session_saved", client.stop)

@@ -88,6 +88,7 @@ def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(clus
     shown = cluster.wait_state("AwaitingLink")
     wait(lambda: cluster.session().get("qr"), "the code in the status")
     device = admin.scan("alice", cluster.session()["qr"]["code"])  # type: ignore[index] # status.session.qr is an object
+    assert device is not None
     assert shown["podUID"] == first.uid
     cluster.wait_state("Connected")
     saved = wait(lambda: cluster.session().get("saved"), "the first save in the status")
