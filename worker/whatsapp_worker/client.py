@@ -9,7 +9,7 @@ import pathlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import DEFAULT_URL
@@ -89,12 +89,25 @@ class Client:
         self._keeper: keeper.Keeper | None = None
         self._done: asyncio.Task[keeper.Outcome] | None = None
 
-    def on(self, name: str, listener: _Listener) -> _Listener:
-        """Call ``listener`` at each event ``name``; returns it. Raises ValueError for a name that does not exist."""
+    @overload
+    def on(self, name: str, listener: _Listener) -> _Listener: ...
+
+    @overload
+    def on(self, name: str) -> Callable[[_Listener], _Listener]: ...
+
+    def on(self, name: str, listener: _Listener | None = None) -> _Listener | Callable[[_Listener], _Listener]:
+        """Call ``listener`` at each event ``name`` and return it; without one, decorate: ``@client.on("qr")``.
+
+        Raises ValueError for a name that does not exist.
+        """
         if name not in self._listeners:
             raise ValueError(f"there is no event {name!r}; there are {', '.join(EVENTS)}")
-        self._listeners[name].append(listener)
-        return listener
+
+        def add(given: _Listener) -> _Listener:
+            self._listeners[name].append(given)
+            return given
+
+        return add if listener is None else add(listener)
 
     @property
     def state(self) -> SessionState:
