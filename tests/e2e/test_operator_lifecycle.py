@@ -83,21 +83,69 @@ def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: Worl
         session.assert_same_login(device)
 
 
+def beside(first: Session, name: str) -> Session:
+    """Make another session in the namespace and store of the first."""
+    session = Session(first.kubectl, first.admin, first.namespace, name, f"{first.namespace}-{secrets.token_hex(4)}")
+    documents = yaml.safe_load_all(installation.QUICKSTART.read_text())
+    document = next(one for one in documents if one["kind"] == "WhatsAppSession")
+    session.kubectl.apply(yaml.safe_dump(session.placed(document, None)))
+    return session
+
+
 SESSIONS = 30 if os.environ.get("WSO_SOAK") else 6
 
 
 def test_many_sessions_restarted_at_once_all_come_back_without_a_code(world: World) -> None:
-    documents = list(yaml.safe_load_all(installation.QUICKSTART.read_text()))
     with world.session("many", "s0") as first:
-        sessions = [first]
-        for number in range(1, SESSIONS):
-            session = Session(world.kubectl, world.admin, "many", f"s{number}", f"many-{secrets.token_hex(4)}")
-            document = next(one for one in documents if one["kind"] == "WhatsAppSession")
-            world.kubectl.apply(yaml.safe_dump(session.placed(document, None)))
-            sessions.append(session)
+        sessions = [first, *(beside(first, f"s{number}") for number in range(1, SESSIONS))]
         devices = [session.link() for session in sessions]
         before = [session.status() for session in sessions]
         world.kubectl.run("delete", "pods", "--all", "-n", "many", "--wait=false")
         for session, status, device in zip(sessions, before, devices, strict=True):
             session.returned(status, timeout=120 + 20 * SESSIONS)
+            session.assert_same_login(device)
+
+
+def set_worker_image(world: World, image: str) -> str:
+    """Give the operator another image for its workers; returns the one before."""
+    place = ("deployment", installation.RELEASE, installation.NAMESPACE)
+    arguments = (world.kubectl.get(*place) or {})["spec"]["template"]["spec"]["containers"][0]["args"]
+    index = next(number for number, one in enumerate(arguments) if one.startswith("--worker-image="))
+    value = {
+        "op": "replace",
+        "path": f"/spec/template/spec/containers/0/args/{index}",
+        "value": f"--worker-image={image}",
+    }
+    deployment = (f"deployment/{installation.RELEASE}", "-n", installation.NAMESPACE)
+    world.kubectl.run("patch", *deployment, "--type=json", "-p", json.dumps([value]))
+    world.kubectl.run("rollout", "status", *deployment, "--timeout=120s", timeout=130)
+    return str(arguments[index].removeprefix("--worker-image="))
+
+
+def test_an_upgrade_to_an_image_that_is_not_there_stops_at_the_first_session_and_can_be_taken_back(
+    world: World,
+) -> None:
+    with world.session("upgrade", "s0") as first:
+        sessions = [first, beside(first, "s1")]
+        devices = [session.link() for session in sessions]
+        pods, before = [uid(session) for session in sessions], [session.status() for session in sessions]
+
+        def replaced() -> list[int]:
+            """Return which sessions were given a pod that cannot start."""
+            found = []
+            for number, session in enumerate(sessions):
+                conditions = (session.resource().get("status") or {}).get("conditions") or ()
+                if any(item["reason"] == "ImagePullFailed" for item in conditions):
+                    found.append(number)
+            return found
+
+        good = set_worker_image(world, "docker.io/library/whatsapp-session-worker:missing")
+        try:
+            (broken,) = wait_for("one session to be replaced", lambda: replaced() or None, timeout=180)
+        finally:
+            set_worker_image(world, good)
+        sessions[broken].returned(before[broken], timeout=240)
+        other = 1 - broken
+        assert uid(sessions[other]) == pods[other], "the upgrade went on though the first session did not come back"
+        for session, device in zip(sessions, devices, strict=True):
             session.assert_same_login(device)
