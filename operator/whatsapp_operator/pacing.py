@@ -9,6 +9,8 @@ K = TypeVar("K", bound=Hashable)
 SLOT_SECONDS: Final = 60.0
 """A start that takes longer is stuck for another reason than load, and keeps nobody waiting any more."""
 
+LOOKS_PER_SECOND: Final = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -63,17 +65,23 @@ class Pace(Generic[K]):
         self._starting[key] = _Slot(now, None)
         return True
 
-    def replace(self, key: K, node: str | None, now: float) -> bool:
-        """Return whether a pod may be replaced now, and if so count it.
+    def turn(self) -> float:
+        """Return the seconds after which one that waits asks again: all together some dozens a second at most."""
+        return max(1.0, len(self._all) / LOOKS_PER_SECOND)
 
-        One that does not come back keeps its place for good: when enough do not, replacing halts.
-        """
+    def may_replace(self, key: K, node: str | None) -> bool:
+        """Return whether a pod may be replaced now."""
         others = [slot for other, slot in self._replacing.items() if other != key]
         share = len(self._all | {key}) * self.limits.replacing_percent // 100
         if len(others) >= max(1, min(self.limits.replacing, share)):
             return False
-        if node is not None and sum(1 for slot in others if slot.node == node) >= self.limits.replacing_per_node:
-            return False
+        neighbours = [slot for slot in others if node is not None and slot.node == node]
+        return len(neighbours) < self.limits.replacing_per_node
+
+    def replace(self, key: K, node: str | None, now: float) -> None:
+        """Count a pod that is replaced.
+
+        One that does not come back keeps its place for good: when enough do not, replacing halts.
+        """
         self._all.add(key)
         self._replacing[key] = _Slot(now, node)
-        return True

@@ -26,7 +26,6 @@ Manifest = dict[str, Any]
 PASSES = 4
 """More rounds than any session needs from nothing to a marked pod; a bug ends here and not in a hot loop."""
 REFUSED_AGAIN_SECONDS = 60.0
-TURN_SECONDS = 1.0
 _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
 
@@ -98,17 +97,22 @@ class Reconciler:
     async def _permitted(self, key: Key, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
         """Drop what must wait for its turn, or what the API server would refuse to make good again."""
         now = self._clock.monotonic()
-        wait = plan.Plan(look_again=TURN_SECONDS)
+        wait = plan.Plan(look_again=self._pace.turn())
         if plan.CreatePod() in steps.actions and not self._pace.start(key, now):
             return observed, wait
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:
             return observed, steps
+        paced, node = replacing[0].paced, observed.pod.node
+        if paced and not self._pace.may_replace(key, node):
+            return observed, wait
         refusal = await self._actor.refusal(observed)
         if refusal is not None:
             return dataclasses.replace(observed, refusal=refusal), plan.Plan()
-        if replacing[0].paced and not self._pace.replace(key, observed.pod.node, now):
+        if paced and not self._pace.may_replace(key, node):
+            # Another session was faster while the server was asked.
             return observed, wait
+        self._pace.replace(key, node, now)
         return observed, steps
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
