@@ -56,7 +56,7 @@ class Cluster:
 
     def _account(self, pod: PlayedPod) -> pathlib.Path:
         folder = self.home.root / f"account-{pod.uid}"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         account = pod.pod["spec"]["serviceAccountName"]
         (folder / "token").write_text(self.place.world.token(self.place.name, account, pod.pod))
         (folder / "ca.crt").write_bytes(pathlib.Path(self.place.world.plane.api.authority).read_bytes())
@@ -122,6 +122,28 @@ def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(clus
     assert admin.device(device).logins == 2
     assert admin.counts().get("rollbacks", 0) == 0
     assert admin.counts().get("two_browsers", 0) == 0
+
+
+def test_a_killed_container_goes_on_with_its_own_lease_and_profile_at_once(cluster: Cluster) -> None:
+    place, admin = cluster.place, cluster.home.simulator.admin
+    pod = place.wait_worker(SESSION)
+    worker = cluster.start(pod)
+    cluster.wait_state("AwaitingLink")
+    wait(lambda: cluster.session().get("qr"), "the code in the status")
+    device = admin.scan("alice", cluster.session()["qr"]["code"])  # type: ignore[index] # status.session.qr is an object
+    wait(lambda: cluster.session().get("saved"), "the first save in the status")
+    admin.write("alice", "4917012345678", "after the save")
+    wait(lambda: admin.device(device).undelivered == 0, "the message to arrive")
+    worker.kill()
+    workers.wait(lambda: not cluster.home.browsers(), "the browser to end")
+    again = cluster.start(pod)
+    workers.wait(lambda: admin.device(device).logins == 2 and admin.device(device).synced, lambda: f"a login; {again}")
+    wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {cluster.session()}", 40)
+    assert "state=Claiming" not in again.log.read_text()
+    assert admin.device(device).rollbacks == 0, "the archive is older than the profile"
+    lease = place.lease(SESSION)
+    assert lease is not None
+    assert lease["spec"]["leaseTransitions"] == 1, "the Lease stayed with the pod"
 
 
 def test_a_worker_waits_without_complaint_until_the_operator_has_named_its_pod(cluster: Cluster) -> None:
