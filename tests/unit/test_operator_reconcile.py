@@ -326,6 +326,28 @@ def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_b
     assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
 
 
+def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_last_place() -> None:
+    fleet = Fleet()
+    first, second = fleet.make(2)
+    for _ in range(3):
+        fleet.look([first, second])
+        fleet.connect([first, second])
+    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    operator, kube = fleet.cluster.restarted(), fleet.cluster.kube
+    interrupted: list[int] = []
+
+    def meanwhile(number: int) -> None:
+        # The dry run has no name of its own yet.
+        if kube.calls[number] == "create Pod/" and not interrupted:
+            interrupted.append(number)
+            run(operator.reconcile(second))
+
+    kube.before_call = meanwhile
+    run(operator.reconcile(first))
+    assert interrupted
+    assert len(fleet.pods()) == 1
+
+
 def test_a_change_that_the_server_would_refuse_leaves_the_worker_running() -> None:
     cluster = Cluster()
     cluster.make_session()
