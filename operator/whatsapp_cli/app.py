@@ -53,13 +53,14 @@ class QrCommand:
         self._arguments = arguments
         self._write = write
         self._shown: str | None = None
+        self._asked = False
 
     def run(self, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> int:
         """Poll until linked, ended or timed out; returns the exit code."""
         started = clock()
         while True:
             now = clock()
-            done = self._show(view.screen(self._sessions.get(self._arguments.name), now))
+            done = self._show(view.screen(self._sessions.get(self._arguments.name), now), now)
             if done is not None:
                 return done
             limit = self._arguments.timeout
@@ -68,7 +69,7 @@ class QrCommand:
                 return 1
             sleep(POLL_SECONDS)
 
-    def _show(self, screen: view.Screen) -> int | None:
+    def _show(self, screen: view.Screen, now: datetime) -> int | None:
         match screen:
             case view.DrawCode():
                 if self._new(screen.code):
@@ -85,11 +86,21 @@ class QrCommand:
             case view.Linked():
                 self._write(f"{self._arguments.name} is linked (account {screen.account})\n")
                 return 0
+            case view.Expired():
+                self._relink(screen, now)
+                return None
             case view.Ended():
                 self._write(f"{screen.message}\n")
                 return 1
             case _:
                 assert_never(screen)
+
+    def _relink(self, screen: view.Expired, now: datetime) -> None:
+        if self._asked:
+            return
+        self._asked = True
+        self._sessions.wish(self._arguments.name, "relink", now)
+        self._write(f"{screen.why}\nasked for a new code\n")
 
     def _new(self, text: str) -> bool:
         changed = text != self._shown

@@ -6,6 +6,7 @@ that import takes most of a second and ``--help`` should not.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from whatsapp_cli.errors import ClusterError, NotFoundError
@@ -27,6 +28,9 @@ class Sessions(Protocol):
 
     def list(self, namespace: str | None) -> list[Resource]:
         """Return the sessions of a namespace, or of all with None; raises NotFoundError or ClusterError."""
+
+    def wish(self, name: str, wish: str, now: datetime) -> None:
+        """Write a wish (``relink``) as of ``now`` onto a session; raises NotFoundError or ClusterError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,19 @@ class ClusterSessions:
         items: list[Resource] = found["items"]
         return sorted(items, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
 
-    def _call(self, what: str, method: Any, **arguments: str) -> Any:
+    def wish(self, name: str, wish: str, now: datetime) -> None:
+        """Annotate the session; the operator echoes the time in ``status.handledRequests``."""
+        annotations = {names.wish_annotation(wish): now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self._call(
+            f"session {self._namespace}/{name}",
+            self._api.patch_namespaced_custom_object,
+            namespace=self._namespace,
+            name=name,
+            body={"metadata": {"annotations": annotations}},
+            _content_type="application/merge-patch+json",
+        )
+
+    def _call(self, what: str, method: Any, **arguments: Any) -> Any:
         # urllib3's errors are the client's transport; ApiException is the server's answer.
         import urllib3
 
@@ -96,7 +112,7 @@ class ClusterSessions:
                     f"{what} not found; `kubectl whatsapp list -A` shows all"
                     " (if that fails too, the operator's CRDs are not installed)"
                 ) from error
-            raise ClusterError(f"the API server refused to read {what}: {error.status} {error.reason}") from error
+            raise ClusterError(f"the API server refused access to {what}: {error.status} {error.reason}") from error
         except urllib3.exceptions.HTTPError as error:
             raise ClusterError("the API server cannot be reached; check `kubectl cluster-info`") from error
 

@@ -10,7 +10,8 @@ from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, S
 Resource = Mapping[str, Any]
 
 _LINKED_STATES = {SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.FROZEN}
-_ENDED_PHASES = {Phase.FAILED, Phase.SUSPENDED, Phase.LINK_EXPIRED}
+_ENDED_PHASES = {Phase.FAILED, Phase.SUSPENDED}
+_RELINK_PHASES = {Phase.LINK_EXPIRED, Phase.LOGGED_OUT}
 COLUMNS = ("NAMESPACE", "NAME", "PHASE", "LINKED", "SAVED", "ACCOUNT", "POD", "AGE")
 
 
@@ -44,13 +45,20 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """The browser was stopped because nobody linked in time; a wish to relink starts it again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """No code will come by itself; the message says what to do."""
 
     message: str
 
 
-Screen = DrawCode | ShowPairingCode | Wait | Linked | Ended
+Screen = DrawCode | ShowPairingCode | Wait | Linked | Expired | Ended
 
 
 def screen(resource: Resource, now: datetime) -> Screen:
@@ -70,6 +78,8 @@ def screen(resource: Resource, now: datetime) -> Screen:
     phase = status.get("phase")
     if phase in _ENDED_PHASES:
         return Ended(f"{phase}: {_explanation(resource)}")
+    if phase in _RELINK_PHASES:
+        return Expired(f"{phase}: {_explanation(resource)}")
     return Wait(f"{phase or 'Pending'}: {_explanation(resource)}")
 
 

@@ -18,6 +18,7 @@ class FakeSessions:
 
     def __init__(self, answers: Sequence[view.Resource]) -> None:
         self._answers = list(answers)
+        self.wishes: list[tuple[str, str, datetime]] = []
 
     @property
     def namespace(self) -> str:
@@ -27,6 +28,9 @@ class FakeSessions:
         if not self._answers:
             raise NotFoundError(f"session bots/{name} not found")
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    def wish(self, name: str, wish: str, now: datetime) -> None:
+        self.wishes.append((name, wish, now))
 
     def list(self, namespace: str | None) -> list[view.Resource]:
         return list(self._answers)
@@ -42,10 +46,14 @@ def _awaiting(code: str) -> view.Resource:
 
 
 def _run(answers: Sequence[view.Resource], **flags: Any) -> tuple[int, str]:
+    return _follow(FakeSessions(answers), **flags)
+
+
+def _follow(sessions: FakeSessions, **flags: Any) -> tuple[int, str]:
     arguments = argparse.Namespace(**({"name": "support", "once": False, "text": True, "timeout": None} | flags))
     out: list[str] = []
     ticks = iter(range(1000))
-    command = app.QrCommand(FakeSessions(answers), arguments, out.append)
+    command = app.QrCommand(sessions, arguments, out.append)
     code = command.run(lambda: START + timedelta(seconds=next(ticks)), lambda _: None)
     return code, "".join(out)
 
@@ -72,6 +80,16 @@ def test_a_drawn_code_has_a_quiet_zone_and_a_caption() -> None:
     assert "█" in out
     assert "valid for" in out
     assert "2@generated" not in out
+
+
+@pytest.mark.parametrize("phase", ["LinkExpired", "LoggedOut"])
+def test_an_expired_link_is_asked_for_again_once(phase: str) -> None:
+    expired = {"metadata": {"name": "support"}, "status": {"phase": phase}}
+    sessions = FakeSessions([expired, expired, _awaiting("a")])
+    code, out = _follow(sessions, once=True)
+    assert code == 0
+    assert out.endswith("asked for a new code\na\n")
+    assert sessions.wishes == [("support", "relink", START + timedelta(seconds=1))]
 
 
 def test_a_missing_session_is_an_error() -> None:
