@@ -131,11 +131,12 @@ def test_a_killed_container_goes_on_with_its_own_lease_and_profile_at_once(clust
     cluster.wait_state("AwaitingLink")
     wait(lambda: cluster.session().get("qr"), "the code in the status")
     device = admin.scan("alice", cluster.session()["qr"]["code"])  # type: ignore[index] # status.session.qr is an object
+    assert device is not None
     wait(lambda: cluster.session().get("saved"), "the first save in the status")
     admin.write("alice", "4917012345678", "after the save")
     wait(lambda: admin.device(device).undelivered == 0, "the message to arrive")
     worker.kill()
-    workers.wait(lambda: not cluster.home.browsers(), "the browser to end")
+    cluster.home.wait_for_browsers_to_end()
     again = cluster.start(pod)
     workers.wait(lambda: admin.device(device).logins == 2 and admin.device(device).synced, lambda: f"a login; {again}")
     wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {cluster.session()}", 40)
