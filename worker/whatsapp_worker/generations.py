@@ -37,6 +37,8 @@ class Generations:
         self._store = store
         self._log = journal
         self._keep = keep
+        self._stored: list[records.Generation] | None = None
+        """Generations whose archives are in the store, newest first; None until they are looked for."""
         self._orphans: set[str] = set()
         """Archives of this process that no record names: their publish failed half-way."""
 
@@ -45,7 +47,8 @@ class Generations:
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
-        self._log.settle()
+        if self._log.settle():
+            self._stored = None
         number = self._log.last_number() + 1
         name = self._log.archive_name(number)
         digest = archive.Digest()
@@ -78,15 +81,36 @@ class Generations:
 
     def _prune(self, newest: records.Generation) -> None:
         # Only archives of this account: another's stay apart until a person removes them.
-        seen = [generation for _, generation in self._log.generations(self._log.head + 1)]
-        mine = [generation for generation in seen if generation.account_hash == newest.account_hash]
-        proven = max((generation.proven for generation in mine), default=0)
-        for generation in mine[self._keep :]:
-            if generation.number != proven:
-                self._store.delete(generation.archive)
-        for name in self._orphans - {generation.archive for generation in seen}:
+        stored = self._stored if self._stored is not None else self._find_stored()
+        stored = [newest, *(generation for generation in stored if generation.number != newest.number)]
+        mine = [generation for generation in stored if generation.account_hash == newest.account_hash]
+        proven = max(generation.proven for generation in mine)
+        dropped = [generation for generation in mine[self._keep :] if generation.number != proven]
+        for generation in dropped:
+            self._store.delete(generation.archive)
+        self._stored = [generation for generation in stored if generation not in dropped]
+        for name in self._orphans - {generation.archive for generation in self._stored}:
             self._store.delete(name)
         self._orphans.clear()
+
+    def _find_stored(self) -> list[records.Generation]:
+        """Return the generations whose archives are in the store, newest first, back to the newest logout.
+
+        Reads the log only as far as there are archives: a log of years is long, its archives are few.
+        """
+        prefix = f"{self._log.session}/archives/"
+        wanted = {entry.name: entry.name[len(prefix) :].partition("-")[0] for entry in self._store.list(prefix)}
+        oldest = min((int(number) for number in wanted.values() if number.isdigit()), default=0)
+        found: list[records.Generation] = []
+        for record in self._log.back(self._log.head):
+            match record.body:
+                case records.Generation() as generation if generation.number >= oldest > 0:
+                    found += [generation] if generation.archive in wanted else []
+                case records.Generation() | records.Logout():
+                    break
+                case _:
+                    pass
+        return found
 
     def sweep(self) -> None:
         """Remove archives that a killed predecessor uploaded and never recorded; call when the claim is made.

@@ -92,17 +92,6 @@ class SessionLog:
                 raise errors.LogBroken(f"{self._name(number)} is missing: slots are never deleted by a worker")
             yield record
 
-    def generations(self, below: int) -> Iterator[tuple[int, records.Generation]]:
-        """Yield (slot, generation) from the newest under slot ``below`` down to the newest logout."""
-        for record in self.back(below - 1):
-            match record.body:
-                case records.Generation() as generation:
-                    yield record.slot, generation
-                case records.Logout():
-                    return
-                case _:
-                    pass
-
     def last_number(self) -> int:
         """Return the highest generation number in the log, 0 if none; logouts do not start over."""
         for record in self.back(self.head):
@@ -110,14 +99,17 @@ class SessionLog:
                 return record.body.number
         return 0
 
-    def settle(self) -> None:
-        """Move the head over records of ours that landed though their create seemed to fail."""
+    def settle(self) -> bool:
+        """Move the head over records of ours that landed though their create seemed to fail; tells whether any did."""
+        landed = False
         while self._unknown:
             found = self.read(self.head + 1)
             if found is None or found.nonce not in self._unknown:
-                return
+                break
             self._unknown.discard(found.nonce)
             self.head += 1
+            landed = True
+        return landed
 
     def previous(self) -> records.Record | None:
         """Return the newest record under the head that this process did not write."""

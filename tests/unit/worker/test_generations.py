@@ -75,6 +75,22 @@ def test_the_newest_and_the_newest_proven_are_kept(place: Place) -> None:
     assert place.archives() == [2, 4, 5], "2 is the newest that a restore has brought to Connected"
 
 
+def test_a_publish_reads_a_log_of_years_only_as_far_as_there_are_archives(place: Place) -> None:
+    for _ in range(200):
+        place.publish()
+    again = generations.Generations(place.store, place.journal, keep=2)
+    reads: list[str] = []
+    place.store.fail = lambda verb, name: reads.append(name) if verb == "read" else None
+    place.kept = again
+    place.publish()
+    assert len(reads) < 12, reads
+    reads.clear()
+    place.publish()
+    assert len(reads) < 5, reads
+    place.store.fail = lambda verb, name: None
+    assert place.archives() == [201, 202]
+
+
 def test_slots_are_never_deleted(place: Place) -> None:
     for _ in range(5):
         place.publish()
