@@ -192,7 +192,6 @@ def test_a_worker_whose_session_was_taken_over_leaves_without_saving(home: Home)
     assert not taking.all("state", state="Launching"), "the new one waits until the old one has surely seen it"
 
 
-@pytest.mark.soak
 def test_a_change_is_saved_at_the_next_interval(home: Home) -> None:
     worker, device = home.linked("--backup-sync-interval", "1m")
     home.simulator.admin.write("alice", "4917012345678", "news")
