@@ -6,8 +6,6 @@ import shutil
 import signal
 import zipfile
 
-import pytest
-
 from component.conftest import MakeHome
 from component.workers import Home, wait
 from whatsapp_worker import flags
