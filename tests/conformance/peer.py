@@ -67,6 +67,10 @@ class SilentError(AssertionError):
     """Say what a peer did not do in time, and what it did instead."""
 
 
+class UnansweredError(SilentError):
+    """Say which command has not ended in time, in success or in failure."""
+
+
 class Peer:
     """Hold one running process of the library and what it has said."""
 
@@ -145,7 +149,7 @@ class Peer:
         """Let it do something; return the result, or raise SilentError with its error."""
         number = self.begin(command, **details)
         if not self.heard(lambda said: any(item.details.get("id") == number for item in said), seconds):
-            raise SilentError(f"{command} did not end within {seconds:g} s; {self.errors()}")
+            raise UnansweredError(f"{command} did not end within {seconds:g} s; {self.errors()}")
         answer = next(item for item in self.said() if item.details.get("id") == number)
         if answer.event == "failed":
             raise SilentError(f"{command}: {answer.details['error']}")
