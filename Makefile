@@ -16,6 +16,9 @@ DEMO := PYTHONPATH=tests $(BIN)/python -m deploy.demo
 PYTEST := $(BIN)/python -m pytest
 SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)
+# How many processes share the tests; what uses one cluster stays together (tests/conftest.py).
+PROCESSES ?= 2
+SPREAD := -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 REGISTRY ?=
 ARGS ?=
 
@@ -32,7 +35,7 @@ demo: install browser ## the whole story, first without Kubernetes, then on a lo
 test: install browser javascript ## all tests, small counts (see tests/README.md)
 	@$(LOCAL) prepare --background
 	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
-	@$(PYTEST) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
+	@$(PYTEST) $(SPREAD) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
 
 install: $(VENV)/.installed ## virtual environment from the locks (.venv), product installed in place
 

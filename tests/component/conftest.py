@@ -11,18 +11,6 @@ import pytest
 from component import workers
 from simulator.testing import Running, running_simulator
 
-SOAK = "WSO_SOAK"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of `make soak` to `make soak`."""
-    if os.environ.get(SOAK):
-        return
-    for_soak = [item for item in items if item.get_closest_marker("soak")]
-    config.hook.pytest_deselected(items=for_soak)
-    items[:] = [item for item in items if item not in for_soak]
-
-
 MakeHome = Callable[..., workers.Home]
 
 

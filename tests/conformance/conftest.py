@@ -10,8 +10,6 @@ import pytest
 
 from conformance import flaws, life, ours, packages, pages, peer, report, scenarios
 
-THEIRS = pytest.StashKey[dict[str, str]]()
-OURS = pytest.StashKey[dict[str, str]]()
 ALL = {scenario.name: scenario for scenario in (*life.SCENARIOS, *flaws.SCENARIOS)}
 
 
@@ -51,35 +49,59 @@ def runs(
 @pytest.fixture
 def seen(request: pytest.FixtureRequest, runs: scenarios.Runs) -> scenarios.Observation:
     """Return what the library did in the scenario that the test names."""
-    return noted(request, THEIRS, runs, f"theirs/{request.param}")
+    return noted(request, runs, "theirs")
 
 
 @pytest.fixture
 def ours_seen(request: pytest.FixtureRequest, runs: scenarios.Runs) -> scenarios.Observation:
     """Return what our worker did in the scenario that the test names."""
-    return noted(request, OURS, runs, f"ours/{request.param}")
+    return noted(request, runs, "ours")
 
 
-def noted(
-    request: pytest.FixtureRequest, where: pytest.StashKey[dict[str, str]], runs: scenarios.Runs, name: str
-) -> scenarios.Observation:
+def noted(request: pytest.FixtureRequest, runs: scenarios.Runs, whose: str) -> scenarios.Observation:
     """Return an observation and note it for the table; a scenario that failed is noted as such."""
-    cells = request.config.stash.setdefault(where, {})
-    cells[request.param] = "FAILED: see the test"
-    observation = runs.of(name)
-    cells[request.param] = observation.words
+
+    def note(words: str) -> None:
+        # A property of the report, because the test may run in another process than the one that prints the table.
+        request.node.user_properties[:] = [(whose, [request.param, words])]
+
+    note("FAILED: see the test")
+    observation = runs.of(f"{whose}/{request.param}")
+    note(observation.words)
     return observation
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the library did, beside what ours must do and did."""
-    theirs, mine = config.stash.get(THEIRS, {}), config.stash.get(OURS, {})
-    rows = [(ALL[name], theirs.get(name, "-"), mine.get(name, "-")) for name in ALL if name in {*theirs, *mine}]
-    if not rows:
-        return
-    terminalreporter.section("on the simulator: the unmodified library and our worker ('-' = not tried)")
-    for line in report.table(rows):
-        terminalreporter.write_line(line)
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin an empty table."""
+    config.pluginmanager.register(Table(), "conformance-table")
+
+
+class Table:
+    """Collect what the tests noted, from whichever process, and print it at the end."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], str] = {}
+        """By scenario and by whose: "theirs" or "ours"."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the notes of one test."""
+        for whose, said in report.user_properties:
+            if whose in ("theirs", "ours") and isinstance(said, list):
+                self._seen[said[0], whose] = said[1]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print what the library did, beside what ours must do and did."""
+        names = {scenario for scenario, _ in self._seen}
+        rows = [
+            (ALL[name], self._seen.get((name, "theirs"), "-"), self._seen.get((name, "ours"), "-"))
+            for name in ALL
+            if name in names
+        ]
+        if not rows:
+            return
+        terminalreporter.section("on the simulator: the unmodified library and our worker ('-' = not tried)")
+        for line in report.table(rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")
