@@ -43,7 +43,15 @@ class WorkerConfig:
     data_path: str = "."
     """Directory that holds the profile's directory (RemoteAuth's and LocalAuth's ``dataPath``)."""
     store: str | None = None
-    """Address of the store: ``file:DIRECTORY``."""
+    """Address of the store, such as ``file:DIRECTORY``; it never holds a credential."""
+    store_secrets: str | None = None
+    """Directory with one file for each of the store's credentials, read again at each use."""
+    store_options: Mapping[str, str] = field(default_factory=dict)
+    """Options of a store of somebody else's making."""
+    allow_unfenced: bool = False
+    """The user accepts a store that cannot create exclusively."""
+    encryption_key_file: str | None = None
+    """File with the key that archives are encrypted with; None stores them as they are."""
     backup_sync_interval: int = 300
     generations: int = 3
     interop: Interop = Interop.EVERY_SAVE
@@ -64,6 +72,8 @@ class WorkerConfig:
 
 _TEXT = {
     "STORE": "store",
+    "STORE_SECRETS": "store_secrets",
+    "ENCRYPTION_KEY_FILE": "encryption_key_file",
     "EXPECTED_ACCOUNT": "expected_account",
     "BROWSER_USER_AGENT": "browser_user_agent",
 }
@@ -82,7 +92,15 @@ _SECONDS = {
 _RESOURCE = ("CLUSTER_UID", "SESSION_NAME", "SESSION_UID")
 _DOWNWARD = (POD_NAME, POD_UID, POD_NAMESPACE, NODE_NAME)
 _KNOWN = (
-    {"AUTH_STRATEGY", "INTEROP", "LINKING_METHOD", "BROWSER_ARGS", "HEALTH_PORT"}
+    {
+        "AUTH_STRATEGY",
+        "INTEROP",
+        "LINKING_METHOD",
+        "BROWSER_ARGS",
+        "HEALTH_PORT",
+        "STORE_OPTIONS",
+        "STORE_ALLOW_UNFENCED",
+    }
     | _TEXT.keys()
     | _PLAIN.keys()
     | _SECONDS.keys()
@@ -102,6 +120,10 @@ def to_env(config: WorkerConfig) -> dict[str, str]:
     env |= {name: value for name, attribute in _TEXT.items() if (value := getattr(config, attribute)) is not None}
     if config.browser_args:
         env["BROWSER_ARGS"] = json.dumps(list(config.browser_args))
+    if config.store_options:
+        env["STORE_OPTIONS"] = json.dumps(dict(config.store_options), sort_keys=True)
+    if config.allow_unfenced:
+        env["STORE_ALLOW_UNFENCED"] = "true"
     if config.health_port is not None:
         env["HEALTH_PORT"] = str(config.health_port)
     if config.resource is not None:
@@ -133,6 +155,25 @@ def _args(text: str | None) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise SpecError(f"{PREFIX}BROWSER_ARGS must be a JSON list of strings")
     return tuple(value)
+
+
+def _options(text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise SpecError(f"{PREFIX}STORE_OPTIONS must be a JSON object whose values are strings")
+    return value
+
+
+def _truth(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(name, "false")
+    if text not in ("true", "false"):
+        raise SpecError(f"{PREFIX}{name} must be true or false, not {text!r}")
+    return text == "true"
 
 
 def _resource(environ: Mapping[str, str], env: Mapping[str, str]) -> ResourceIdentity | None:
@@ -176,6 +217,10 @@ def from_env(environ: Mapping[str, str]) -> WorkerConfig:
         browser_url=env.get("BROWSER_URL", default.browser_url),
         browser_channel=env.get("BROWSER_CHANNEL", default.browser_channel),
         store=env.get("STORE"),
+        store_secrets=env.get("STORE_SECRETS"),
+        store_options=_options(env.get("STORE_OPTIONS")),
+        allow_unfenced=_truth(env, "STORE_ALLOW_UNFENCED"),
+        encryption_key_file=env.get("ENCRYPTION_KEY_FILE"),
         expected_account=env.get("EXPECTED_ACCOUNT"),
         browser_user_agent=env.get("BROWSER_USER_AGENT"),
         browser_args=_args(env.get("BROWSER_ARGS")),

@@ -23,6 +23,10 @@ _CONFIG = st.builds(
     client_id=st.from_regex(r"[-_A-Za-z0-9]*", fullmatch=True),
     data_path=_TEXT,
     store=st.none() | _TEXT,
+    store_secrets=st.none() | _TEXT,
+    store_options=st.dictionaries(_TEXT, _TEXT),
+    allow_unfenced=st.booleans(),
+    encryption_key_file=st.none() | _TEXT,
     backup_sync_interval=st.integers(60, 10**6),
     generations=st.integers(1, 100),
     interop=st.sampled_from(spec.Interop),
@@ -68,6 +72,9 @@ def test_other_variables_are_ignored_and_unknown_ones_of_the_prefix_are_carried(
         ("WHATSAPP_GENERATIONS", "three"),
         ("WHATSAPP_BROWSER_ARGS", "--no-sandbox"),
         ("WHATSAPP_BROWSER_ARGS", "[1]"),
+        ("WHATSAPP_STORE_OPTIONS", '{"retries": 3}'),
+        ("WHATSAPP_STORE_OPTIONS", "table=x"),
+        ("WHATSAPP_STORE_ALLOW_UNFENCED", "yes"),
     ],
 )
 def test_a_value_that_is_not_understood_is_refused_with_a_sentence(name: str, value: str) -> None:

@@ -14,6 +14,7 @@ from whatsapp_session import spec, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, client, errors, keeper, pod, records, terminal
 from whatsapp_worker.page import contract
+from whatsapp_worker.stores import registry
 
 _EVENT_FIELDS = {
     "qr": ("code",),
@@ -116,7 +117,7 @@ def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
             if not config.store:
                 raise errors.ConfigurationError("RemoteAuth needs a store: give --store file:DIRECTORY")
             return auth.RemoteAuth(
-                config.store,
+                registry.open_store(config.store, registry.settings(config)),
                 config.client_id,
                 config.data_path,
                 float(config.backup_sync_interval),

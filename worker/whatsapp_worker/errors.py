@@ -7,10 +7,12 @@ WorkerError
 |  |- StoreUnavailable       transient: retried with backoff
 |  |- NotFound               the store answered: there is no such name
 |  |- AlreadyExists          an exclusive create lost
+|  |- CopyChanged            the copy for the JavaScript stores is not the one that was to be replaced
 |- StoreRefused              the store says no for good (exit code 3)
 |  |- SessionInUse           another owner holds the session and has not released it
 |  |- BrowserTooOld          the newest archive was written by a newer browser than ours
 |  |- ArchiveMissing         the log names archives, and none of them is there
+|  |- StoreUnfenced          the store cannot create exclusively, and nobody accepted that
 |  |- LogBroken              a slot is missing or is of a newer format
 |- Superseded                somebody claimed the session after us: leave without saving
 |- ArchiveDamaged            digest, structure or a database in it is not whole
@@ -47,6 +49,10 @@ class AlreadyExists(StoreError):
     """The name was taken before; nothing was written."""
 
 
+class CopyChanged(StoreError):
+    """Somebody else wrote the copy for the JavaScript stores meanwhile; nothing was written."""
+
+
 class StoreRefused(WorkerError):
     """The store's content forbids to go on until a person decides."""
 
@@ -61,6 +67,10 @@ class BrowserTooOld(StoreRefused):
 
 class ArchiveMissing(StoreRefused):
     """Every archive that the log names is gone: a wrong bucket must not show a QR code."""
+
+
+class StoreUnfenced(StoreRefused):
+    """The store lets several writers win one name, so two browsers could not be kept apart."""
 
 
 class LogBroken(StoreRefused):

@@ -12,6 +12,7 @@ _FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
     (errors.SessionInUse, ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE),
     (errors.BrowserTooOld, ExitCode.STORE_REFUSED, Reason.BROWSER_TOO_OLD),
     (errors.ArchiveMissing, ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING),
+    (errors.StoreUnfenced, ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED),
     (errors.StoreRefused, ExitCode.STORE_REFUSED, Reason.RESTORE_FAILED),
     (errors.ConfigurationError, ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE),
 )

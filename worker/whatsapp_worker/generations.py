@@ -122,6 +122,8 @@ class Generations:
             number = entry.name[len(prefix) :].partition("-")[0]
             if number.isdigit() and int(number) > last:
                 self._store.delete(entry.name)
+        if isinstance(self._store, stores.Sweeps):
+            self._store.sweep(f"{self._log.session}/")
 
     def next_candidate(self, below: int) -> Published | None:
         """Return the newest generation under slot ``below`` that retention keeps, None when there is none.

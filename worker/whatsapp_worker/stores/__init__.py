@@ -4,10 +4,12 @@ Everything above (log, archives, retention) is written once on top of them. Call
 Names are relative paths of safe pieces; contents travel as streams of byte chunks.
 """
 
+import datetime
+import pathlib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from whatsapp_worker import errors
 
@@ -53,6 +55,69 @@ class Visible(Protocol):
 
 class Backend(Store, Visible, Protocol):
     """A store together with its visibility bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The archive as the JavaScript stores see it."""
+
+    size: int
+    modified: datetime.datetime
+    """When it was written, by the store's clock or as its writer said; with a time zone."""
+    version: str
+    """What changes whenever somebody writes it anew: an ETag, an id, an inode with its time."""
+    source: str
+    """Name of our archive that it was made from; "" when somebody else wrote it."""
+
+
+@runtime_checkable
+class Copies(Protocol):
+    """Keep one copy of an archive for each session where the JavaScript stores look for it.
+
+    S3: ``<remoteDataPath>/<session>.zip``; MongoDB: the file ``<session>.zip`` in the bucket ``whatsapp-<session>``;
+    filesystem: ``<session>.zip``. ``session`` is the whole name, such as ``RemoteAuth-support``. Optional: a store
+    without it has no copies.
+    """
+
+    def stat_copy(self, session: str) -> Copy | None:
+        """Return what stands there now (the newest, where a store keeps several), None if the store says nothing."""
+
+    def put_copy(self, name: str, session: str, uploaded: datetime.datetime, replaces: Copy | None) -> Copy:
+        """Let the content of our archive ``name`` be the session's copy in the place of ``replaces``.
+
+        On the server's side where it can do that. Raises CopyChanged if what stands there is not ``replaces`` (None:
+        nothing) any more, NotFound if there is no archive ``name``, StoreUnavailable when the outcome is not known.
+        ``uploaded`` is the date it is given where the newest date wins (MongoDB), so that a late writer never does.
+        """
+
+    def read_copy(self, session: str) -> Iterator[bytes]:
+        """Return the content of the copy; raises NotFound before the first chunk."""
+
+    def delete_copy(self, session: str) -> None:
+        """Remove the copy, every version of it; none is no error."""
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """Remove what creates that never ended left behind, where no name shows it: temporary files, parts, chunks."""
+
+    def sweep(self, prefix: str) -> None:
+        """Remove the unfinished creates of names below the folder ``prefix``, those of running writers too.
+
+        For the owner that has just claimed the session and has begun no create: everybody else is fenced by then.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a store is told besides its address; nothing in it is a credential."""
+
+    secrets: pathlib.Path | None = None
+    """Directory with one file for each credential, read again at each use; None: the environment has them."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Options of a store of somebody else's making."""
+    allow_unfenced: bool = False
+    """The user accepts a store that cannot create exclusively."""
 
 
 def checked(name: str) -> str:
