@@ -170,8 +170,9 @@ def test_the_whole_pod_of_an_empty_spec() -> None:
 def test_the_worker_understands_its_environment() -> None:
     session = samples.session({"browser": {"args": ["--lang=de"], "userAgent": "Mine/1"}, "clientId": ""})
     defaults = dataclasses.replace(samples.DEFAULTS, extra_browser_args=("--one",))
-    config = environment.config(session, defaults)
-    environ = {item["name"]: item.get("value", "from the pod") for item in environment.environment(session, defaults)}
+    config = environment.config(session, samples.store(), defaults)
+    told = environment.environment(session, samples.store(), defaults)
+    environ = {item["name"]: item.get("value", "from the pod") for item in told}
     assert config.resource is not None
     said = "from the pod"
     resource = dataclasses.replace(

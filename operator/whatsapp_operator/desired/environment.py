@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp_operator.observed import Session
+from whatsapp_operator.desired import store_access
+from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -25,7 +26,7 @@ class WorkerDefaults:
     extra_browser_args: Sequence[str] = ()
 
 
-def config(session: Session, defaults: WorkerDefaults) -> worker_env.WorkerConfig:
+def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> worker_env.WorkerConfig:
     """Return what the worker is told."""
     spec = session.spec
     remote, local = spec.auth.remote, spec.auth.local
@@ -42,29 +43,13 @@ def config(session: Session, defaults: WorkerDefaults) -> worker_env.WorkerConfi
         browser_args=(*spec.browser.args, *defaults.extra_browser_args),
         lease_duration=spec.lease_duration,
         health_port=names.HEALTH_PORT,
-        # The pod's and the node's part come from the downward API; to_env leaves them out.
-        resource=worker_env.ResourceIdentity(
-            cluster=defaults.cluster,
-            namespace=session.namespace,
-            name=session.name,
-            uid=session.uid,
-            pod_name="",
-            pod_uid="",
-            node_name="",
-        ),
+        resource=identity(session, defaults),
         extra=_extra(session),
     )
-    if remote is None:
+    if remote is None or store is None:
         return built
-    return _with_store(built, session)
-
-
-def _with_store(built: worker_env.WorkerConfig, session: Session) -> worker_env.WorkerConfig:
-    remote = session.spec.auth.remote
-    assert remote is not None
     return dataclasses.replace(
-        built,
-        store=f"file:{names.STORE_DIR}",
+        store_access.told(built, store),
         backup_sync_interval=remote.backup_sync_interval,
         generations=remote.generations,
         interop=remote.interop,
@@ -84,15 +69,35 @@ def _extra(session: Session) -> dict[str, str]:
     return extra
 
 
-def environment(session: Session, defaults: WorkerDefaults) -> list[Manifest]:
+def identity(session: Session, defaults: WorkerDefaults) -> worker_env.ResourceIdentity:
+    """Return whose a pod is; the pod's and the node's part come from the downward API, and ``to_env`` omits them."""
+    return worker_env.ResourceIdentity(
+        cluster=defaults.cluster,
+        namespace=session.namespace,
+        name=session.name,
+        uid=session.uid,
+        pod_name="",
+        pod_uid="",
+        node_name="",
+    )
+
+
+def environment(session: Session, store: Store | None, defaults: WorkerDefaults) -> list[Manifest]:
     """Return the worker container's environment."""
+    return variables(config(session, store, defaults))
+
+
+def variables(told: worker_env.WorkerConfig) -> list[Manifest]:
+    """Return settings as a container's environment."""
     fields = {
         worker_env.NODE_NAME: "spec.nodeName",
         worker_env.POD_NAME: "metadata.name",
         worker_env.POD_NAMESPACE: "metadata.namespace",
         worker_env.POD_UID: "metadata.uid",
     }
-    plain = worker_env.to_env(config(session, defaults))
+    plain = worker_env.to_env(told)
+    if told.resource is None:
+        fields = {}
     return [
         *({"name": name, "value": value} for name, value in plain.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),

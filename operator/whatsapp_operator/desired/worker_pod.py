@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whatsapp_operator import merge, wishes
-from whatsapp_operator.desired import belonging, claim, environment
+from whatsapp_operator.desired import belonging, claim, environment, pod_security, store_access
 from whatsapp_operator.desired.environment import SECRETS_DIR, WorkerDefaults
 from whatsapp_operator.observed import Session, Store, Wanted
 from whatsapp_session import names
@@ -14,7 +14,6 @@ from whatsapp_session.spec import LocalAuth, SecretKeyRef
 
 Manifest = dict[str, Any]
 
-UID = 10001
 GRACE_SECONDS = 120
 TOKEN_SECONDS = 3600
 
@@ -67,10 +66,8 @@ def _volumes(session: Session, store: Store | None) -> tuple[list[Manifest], lis
         },
     ]
     if store is not None:
-        backend = store.spec.filesystem
-        volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": backend.claim_name}})
-        mount: Manifest = {"name": "store", "mountPath": names.STORE_DIR}
-        mounts.append(mount | ({"subPath": backend.path} if backend.path else {}))
+        volumes += store_access.volumes(store)
+        mounts += store_access.mounts(store)
     secrets = {"phone-number": session.spec.linking.phone_number, "proxy": session.spec.browser.proxy}
     for name, ref in secrets.items():
         if ref is not None:
@@ -88,24 +85,20 @@ def _probe(path: str, *, period: int, failures: int) -> Manifest:
     }
 
 
-def _container(session: Session, defaults: WorkerDefaults, mounts: list[Manifest]) -> Manifest:
+def _container(session: Session, store: Store | None, defaults: WorkerDefaults, mounts: list[Manifest]) -> Manifest:
     return {
         "name": names.WORKER_CONTAINER,
         "image": defaults.image,
         "imagePullPolicy": defaults.image_pull_policy,
         "command": ["whatsapp-worker"],
         "args": ["run"],
-        "env": environment.environment(session, defaults),
+        "env": environment.environment(session, store, defaults),
         "ports": [{"name": "health", "containerPort": names.HEALTH_PORT}],
         "startupProbe": _probe("/healthz", period=2, failures=60),
         "livenessProbe": _probe("/healthz", period=10, failures=6),
         "readinessProbe": _probe("/readyz", period=5, failures=1),
         "resources": dict(defaults.resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pod_security.container(),
         "terminationMessagePath": names.TERMINATION_LOG,
         "volumeMounts": mounts,
     }
@@ -120,19 +113,12 @@ def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -
         "enableServiceLinks": False,
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": UID,
-            "runAsGroup": UID,
-            "fsGroup": UID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security.pod(),
         "tolerations": [
             {"key": "node.kubernetes.io/not-ready", **lost},
             {"key": "node.kubernetes.io/unreachable", **lost},
         ],
-        "containers": [_container(session, defaults, mounts)],
+        "containers": [_container(session, store, defaults, mounts)],
         "volumes": volumes,
     }
     if defaults.host_aliases:

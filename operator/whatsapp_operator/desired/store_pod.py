@@ -1,0 +1,79 @@
+"""A pod that does one thing to a store and ends: it has the store's secrets and no token for the API.
+
+A pod with a fixed name and not a Job: its result is its termination message, which is then read by name, where a Job's
+pods have random names; and the operator needs no further rights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from whatsapp_operator import merge
+from whatsapp_operator.desired import environment, pod_security, store_access
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.observed import Store
+from whatsapp_session import names, worker_env
+
+Manifest = dict[str, Any]
+RESOURCES: Mapping[str, Any] = {
+    "requests": {"cpu": "10m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
+    "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the pod is to do, and what tells it from others."""
+
+    name: str
+    """The pod's."""
+    namespace: str
+    args: tuple[str, ...]
+    """Of ``whatsapp-worker``."""
+    config: worker_env.WorkerConfig
+    """What it is told besides the store."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owners: tuple[Mapping[str, Any], ...] = ()
+    restart: str = "OnFailure"
+    also: Mapping[str, Any] = field(default_factory=dict)
+    """Parts of a PodSpec to merge in, such as where it may run and how its image is pulled."""
+
+
+def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
+    """Return the pod for a task."""
+    metadata: Manifest = {
+        "name": task.name,
+        "namespace": task.namespace,
+        "labels": {**store.pod_labels, **task.labels, names.LABEL_STORE: store.name},
+        "annotations": {"argocd.argoproj.io/ignore-healthcheck": "true", **task.annotations},
+    }
+    if task.owners:
+        metadata["ownerReferences"] = [dict(owner) for owner in task.owners]
+    container: Manifest = {
+        "name": names.WORKER_CONTAINER,
+        "image": defaults.image,
+        "imagePullPolicy": defaults.image_pull_policy,
+        "command": ["whatsapp-worker"],
+        "args": list(task.args),
+        "env": environment.variables(store_access.told(task.config, store)),
+        "resources": dict(RESOURCES),
+        "securityContext": pod_security.container(),
+        "terminationMessagePath": names.TERMINATION_LOG,
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a directory of the pod's own
+            *store_access.mounts(store),
+        ],
+    }
+    spec: Manifest = {
+        "serviceAccountName": names.service_account(store.name),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": task.restart,
+        "securityContext": pod_security.pod(),
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *store_access.volumes(store)],
+    }
+    if defaults.host_aliases:
+        spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": merge.merged(spec, task.also)}
