@@ -10,7 +10,8 @@ from enum import Enum, auto
 from typing import Any
 
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_session.spec import SessionSpec, StoreSpec
+from whatsapp_session.spec import SessionSpec
+from whatsapp_session.store_spec import StoreSpec
 
 Resource = Mapping[str, Any]
 
@@ -138,10 +139,17 @@ class Session:
 class Store:
     """One SessionStore."""
 
+    namespace: str
     name: str
+    uid: str
+    generation: int
+    deleting: bool
     spec: StoreSpec
     annotations: Mapping[str, str]
     pod_labels: Mapping[str, str]
+    trouble: Trouble | None
+    """Why its status says that it is not available, None when it says anything else."""
+    status: Resource = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

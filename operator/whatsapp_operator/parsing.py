@@ -16,8 +16,9 @@ from whatsapp_operator.observed import (
     Trouble,
 )
 from whatsapp_session import names
-from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_session.spec import parse_session, parse_store
+from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason, SessionState
+from whatsapp_session.spec import parse_session
+from whatsapp_session.store_spec import parse_store
 
 
 def _reason(word: Any) -> Reason | None:
@@ -93,13 +94,26 @@ def parse_session_resource(raw: Resource) -> Session:
 
 def parse_store_resource(raw: Resource) -> Store:
     """Parse a SessionStore; raises SpecError if its spec is not understood."""
-    spec = raw.get("spec") or {}
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     return Store(
-        name=raw["metadata"]["name"],
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        deleting="deletionTimestamp" in metadata,
         spec=parse_store(spec),
         annotations=(spec.get("serviceAccount") or {}).get("annotations") or {},
         pod_labels=spec.get("podLabels") or {},
+        trouble=_store_trouble(status.get("conditions")),
+        status=status,
     )
+
+
+def _store_trouble(conditions: Any) -> Trouble | None:
+    for item in conditions or ():
+        if item["type"] == ConditionType.STORE_AVAILABLE and item["status"] == ConditionStatus.FALSE:
+            return _trouble(item)
+    return None
 
 
 def _ownership(metadata: Resource, session: str, uid: str | None) -> Ownership:

@@ -24,6 +24,7 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "whatsapp-session-operator"
 COMPONENT_WORKER = "worker"
+COMPONENT_STORE_CHECK = "store-check"
 
 ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
 """On the pod: hash of the template it was made from."""
@@ -56,6 +57,11 @@ _CLIENT_ID = re.compile(r"[-_A-Za-z0-9]*")
 def pod(session: str) -> str:
     """Return the name of the session's worker pod (and container host)."""
     return f"wa-{session}"
+
+
+def check_pod(store: str) -> str:
+    """Return the name of the pod that checks a store; no worker pod's name begins like this."""
+    return f"wastore-{store}"
 
 
 def lease(session: str) -> str:

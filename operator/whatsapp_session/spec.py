@@ -1,4 +1,4 @@
-"""Parse the two resources once, at the border, into frozen values.
+"""Parse a session's specification once, at the border, into frozen values (a store's: ``store_spec``).
 
 The API server has already validated against the CRD's schema and CEL rules; what is parsed here is therefore complete
 but for defaults, and a ``SpecError`` means that the CRD and this module disagree or that the CRD is older.
@@ -136,21 +136,6 @@ class SessionSpec:
     pod_template: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class FilesystemBackend:
-    """``SessionStore.spec.filesystem``; ``path`` is relative to the claim's root."""
-
-    claim_name: str
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSpec:
-    """``SessionStore.spec``: exactly one backend."""
-
-    filesystem: FilesystemBackend
-
-
 def duration(text: str) -> int:
     """Return the seconds of a duration such as ``5m`` or ``1h30m``.
 
@@ -253,14 +238,4 @@ def parse_session(spec: Mapping[str, Any] | None) -> SessionSpec:
         ),
         lease_duration=duration(str(_mapping(raw.get("failover"), "spec.failover").get("leaseDuration", "60s"))),
         pod_template=_mapping(raw.get("podTemplate"), "spec.podTemplate"),
-    )
-
-
-def parse_store(spec: Mapping[str, Any] | None) -> StoreSpec:
-    """Parse ``SessionStore.spec``; raises SpecError if no known backend is set."""
-    filesystem = _mapping((spec or {}).get("filesystem"), "spec.filesystem")
-    if "claimName" not in filesystem:
-        raise SpecError("spec.filesystem.claimName must name a PersistentVolumeClaim of the store's namespace")
-    return StoreSpec(
-        filesystem=FilesystemBackend(claim_name=str(filesystem["claimName"]), path=str(filesystem.get("path", "")))
     )

@@ -90,18 +90,67 @@ def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, a
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ({}, "a store needs a backend; set spec.filesystem.claimName"),
+        ({}, "a store needs exactly one backend"),
+        ({"filesystem": {"claimName": "a"}, "s3": {"bucket": "archives"}}, "a store needs exactly one backend"),
         ({"filesystem": {"claimName": "a", "path": "/x"}}, "must be a relative path"),
         ({"filesystem": {"claimName": "a", "path": "a/../../b"}}, "must be a relative path"),
         ({"filesystem": {}}, "claimName: Required value"),
+        ({"s3": {}}, "bucket: Required value"),
+        ({"s3": {"bucket": "s3://archives"}}, "without the endpoint or s3://"),
+        ({"s3": {"bucket": "archives", "remoteDataPath": "/a/"}}, "must be a prefix such as sessions/team-a"),
+        ({"s3": {"bucket": "archives", "remoteDataPath": "a/../b"}}, "must be a prefix such as sessions/team-a"),
+        ({"s3": {"bucket": "archives", "endpoint": "s3.example.com"}}, "must be an http or https address"),
+        ({"s3": {"bucket": "archives", "endpoint": "https://me:secret@s3"}}, "credentials belong into the Secret"),
+        ({"s3": {"bucket": "archives", "region": "Frankfurt am Main"}}, "must be the name of a region"),
+        ({"s3": {"bucket": "archives", "serverSideEncryption": {"type": "rot13"}}}, '"AES256", "aws:kms"'),
+        (
+            {"s3": {"bucket": "archives", "serverSideEncryption": {"type": "AES256", "kmsKeyId": "k"}}},
+            "belongs to type aws:kms",
+        ),
+        ({"mongodb": {"database": "whatsapp"}}, "uriSecretRef: Required value"),
+        ({"mongodb": {"uriSecretRef": {"name": "a", "key": "b"}, "database": "a/b"}}, "must be the name of a database"),
+        ({"custom": {"name": "s3"}}, "file, s3 and mongodb are taken"),
+        ({"custom": {"name": "my store"}}, "must be the name of an entry point"),
+        ({"custom": {"name": "sqlite", "envFrom": [{}]}}, "names either a secretRef or a configMapRef"),
+        (
+            {"custom": {"name": "sqlite", "envFrom": [{"prefix": "WHATSAPP_", "secretRef": {"name": "a"}}]}},
+            "WHATSAPP_ is the operator's",
+        ),
+        ({"filesystem": {"claimName": "a"}, "encryption": {}}, "keySecretRef: Required value"),
     ],
-    ids=["no backend", "absolute", "upwards", "no claim"],
+    ids=str,
 )
 def test_a_wrong_store_is_refused_with_a_sentence(place: Place, spec: Manifest, sentence: str) -> None:
     manifest = session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND}
     with pytest.raises(ApiError) as error:
         place.admin.create(manifest)
     assert sentence in error.value.message
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"s3": {"bucket": "archives"}},
+        {
+            "s3": {
+                "bucket": "my.archives",
+                "remoteDataPath": "team-a/whatsapp",
+                "region": "eu-central-1",
+                "endpoint": "http://store.bots.svc:7070",
+                "forcePathStyle": True,
+                "credentialsSecretRef": {"name": "login"},
+                "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "arn:aws:kms:eu-central-1:1:key/2"},
+            }
+        },
+        {"mongodb": {"uriSecretRef": {"name": "login", "key": "uri"}, "database": "whatsapp"}, "allowUnfenced": True},
+        {"custom": {"name": "sqlite", "options": {"a": "b"}, "envFrom": [{"secretRef": {"name": "login"}}]}},
+        {"filesystem": {"claimName": "a"}, "encryption": {"keySecretRef": {"name": "key", "key": "value"}}},
+    ],
+    ids=["bucket", "every setting of s3", "mongodb", "custom", "encrypted"],
+)
+def test_a_store_of_each_kind_is_accepted(place: Place, spec: Manifest) -> None:
+    made = place.admin.create(session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND})
+    assert made["spec"].items() >= {"allowUnfenced": spec.get("allowUnfenced", False)}.items()
 
 
 def test_an_absent_spec_gets_every_default(place: Place) -> None:

@@ -176,13 +176,15 @@ class Place:
             self.admin.send("DELETE", path(Ref(kind, self.name, "")), options)
 
     def store(self, name: str = "default", **spec: Any) -> Manifest:
-        """Make a filesystem store."""
+        """Make a store: on a claim, unless the spec names another backend."""
+        known = ("s3", "mongodb", "custom")
+        backend = {} if any(kind in spec for kind in known) else {"filesystem": {"claimName": "archives"}}
         return self.admin.create(
             {
                 "apiVersion": names.API_VERSION,
                 "kind": names.STORE_KIND,
                 "metadata": {"name": name, "namespace": self.name},
-                "spec": {"filesystem": {"claimName": "archives"}, **spec},
+                "spec": {**backend, **spec},
             }
         )
 

@@ -11,6 +11,7 @@ from whatsapp_session import names
 Manifest = dict[str, Any]
 
 NAMESPACE, NAME, UID, POD_UID = "bots", "support", "session-uid", "pod-uid"
+STORE_UID = "store-uid"
 NOON = "2026-01-01T12:00:00Z"
 NOON_SECONDS = 1767268800.0
 DEFAULTS = WorkerDefaults(image="worker:1", cluster="cluster-uid")
@@ -40,19 +41,22 @@ def session(spec: Manifest | None = None, status: Manifest | None = None, **meta
     return parse_session_resource(session_resource(spec, status, **metadata))
 
 
-def store_resource(**spec: Any) -> Manifest:
-    """Return a SessionStore as the API returns it."""
+def store_resource(status: Manifest | None = None, **spec: Any) -> Manifest:
+    """Return a SessionStore as the API returns it: on a claim, unless the spec names another backend."""
+    known = ("s3", "mongodb", "custom")
+    backend = {} if any(name in spec for name in known) else {"filesystem": {"claimName": "archives"}}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.STORE_KIND,
-        "metadata": {"name": "default", "namespace": NAMESPACE},
-        "spec": {"filesystem": {"claimName": "archives"}, **spec},
+        "metadata": {"name": "default", "namespace": NAMESPACE, "uid": STORE_UID, "generation": 1},
+        "spec": {**backend, **spec},
+        "status": status or {},
     }
 
 
-def store(**spec: Any) -> Store:
+def store(status: Manifest | None = None, **spec: Any) -> Store:
     """Return a parsed store."""
-    return parse_store_resource(store_resource(**spec))
+    return parse_store_resource(store_resource(status, **spec))
 
 
 def pod_resource(made: Manifest | None = None, **status: Any) -> Manifest:

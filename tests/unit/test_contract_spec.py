@@ -67,13 +67,3 @@ def test_every_field_of_remote_auth_is_read() -> None:
 def test_what_is_not_understood_names_the_field(raw: dict[str, object], field: str) -> None:
     with pytest.raises(spec.SpecError, match=field):
         spec.parse_session(raw)
-
-
-def test_a_store_without_a_backend_is_refused() -> None:
-    with pytest.raises(spec.SpecError, match="claimName"):
-        spec.parse_store({})
-
-
-def test_a_filesystem_store_is_read() -> None:
-    parsed = spec.parse_store({"filesystem": {"claimName": "archives", "path": "team-a"}})
-    assert parsed.filesystem == spec.FilesystemBackend("archives", "team-a")

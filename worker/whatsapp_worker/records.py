@@ -22,7 +22,6 @@ class Kind(StrEnum):
     GENERATION = "generation"
     LOGOUT = "logout"
     RELEASE = "release"
-    PURGE = "purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +98,7 @@ class Release:
     """A clean stop: any owner may follow at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purge:
-    """The archives before it were deleted on purpose: none is restored, none is missed."""
-
-
-Body = Claim | Generation | Logout | Release | Purge
+Body = Claim | Generation | Logout | Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +114,11 @@ class Record:
 
 
 _OWNER = {"session_uid": "sessionUID", "pod_uid": "podUID"}
-_KINDS: dict[Kind, type[Claim] | type[Generation] | type[Logout] | type[Release] | type[Purge]] = {
+_KINDS: dict[Kind, type[Claim] | type[Generation] | type[Logout] | type[Release]] = {
     Kind.CLAIM: Claim,
     Kind.GENERATION: Generation,
     Kind.LOGOUT: Logout,
     Kind.RELEASE: Release,
-    Kind.PURGE: Purge,
 }
 
 

@@ -8,23 +8,31 @@ from whatsapp_session import names
 Manifest = dict[str, Any]
 
 
-def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
-    """Return the workers' service account for a namespace and store, and its binding to the workers' role."""
-    name = names.service_account(None if store is None else store.name)
+def account(namespace: str, store: Store | None) -> Manifest:
+    """Return the service account of a store's workers (and of its check), without any rights."""
+    annotations = {} if store is None else dict(store.annotations)
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": _metadata(namespace, store) | ({"annotations": annotations} if annotations else {}),
+        "automountServiceAccountToken": False,
+    }
+
+
+def _metadata(namespace: str, store: Store | None) -> Manifest:
     metadata: Manifest = {
-        "name": name,
-        "namespace": session.namespace,
+        "name": names.service_account(None if store is None else store.name),
+        "namespace": namespace,
         "labels": {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_WORKER},
     }
     if store is not None:
         metadata["labels"][names.LABEL_STORE] = store.name
-    annotations = {} if store is None else dict(store.annotations)
-    account = {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata | ({"annotations": annotations} if annotations else {}),
-        "automountServiceAccountToken": False,
-    }
+    return metadata
+
+
+def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
+    """Return the workers' service account for a namespace and store, and its binding to the workers' role."""
+    metadata = _metadata(session.namespace, store)
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
@@ -34,6 +42,6 @@ def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
             "kind": "ClusterRole",
             "name": names.WORKER_CLUSTER_ROLE,
         },
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": session.namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": metadata["name"], "namespace": session.namespace}],
     }
-    return account, binding
+    return account(session.namespace, store), binding

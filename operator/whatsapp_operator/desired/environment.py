@@ -10,7 +10,7 @@ from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
-SECRETS_DIR = "/var/run/secrets/whatsapp"
+SECRETS_DIR = store_access.SECRETS_DIR
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,168 @@
 """How a pod reaches a store: volumes, mounts and what its process is told; the same for workers, checks and purges."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, assert_never
+from urllib.parse import urlencode
 
 from whatsapp_operator.observed import Store
 from whatsapp_session import names, worker_env
+from whatsapp_session.spec import SecretKeyRef
+from whatsapp_session.store_spec import Backend, CustomBackend, FilesystemBackend, MongoBackend, S3Backend, StoreSpec
 
 Manifest = dict[str, Any]
+SECRETS_DIR = "/var/run/secrets/whatsapp"
+CREDENTIALS_DIR = f"{SECRETS_DIR}/store"
+ENCRYPTION_DIR = f"{SECRETS_DIR}/encryption"
+_S3_KEYS = ("accessKeyId", "secretAccessKey")
 
 
 def told(config: worker_env.WorkerConfig, store: Store) -> worker_env.WorkerConfig:
     """Return the settings with the store's part in them."""
-    return dataclasses.replace(config, store=f"file:{names.STORE_DIR}")
+    spec = store.spec
+    return dataclasses.replace(
+        config,
+        store=address(spec.backend),
+        store_secrets=_credentials_dir(spec.backend),
+        store_options=spec.backend.options if isinstance(spec.backend, CustomBackend) else {},
+        allow_unfenced=spec.allow_unfenced,
+        encryption_key_file=None if spec.encryption_key is None else f"{ENCRYPTION_DIR}/value",
+    )
 
 
-def volumes(store: Store) -> list[Manifest]:
-    """Return the volumes that hold the store or its secrets."""
-    return [{"name": "store", "persistentVolumeClaim": {"claimName": store.spec.filesystem.claim_name}}]
+def volumes(store: Store, *, optional: bool = False) -> list[Manifest]:
+    """Return the volumes that hold the store or its secrets.
+
+    ``optional``: the pod starts without its Secrets too, so that its process can say which of them lack.
+    """
+    return [{"name": name, **source} for name, source in _sources(store.spec, optional=optional)]
 
 
 def mounts(store: Store) -> list[Manifest]:
     """Return where a container mounts them."""
-    backend = store.spec.filesystem
-    mount: Manifest = {"name": "store", "mountPath": names.STORE_DIR}
-    return [mount | ({"subPath": backend.path} if backend.path else {})]
+    # Secrets never by subPath: what is mounted so does not follow a changed Secret.
+    paths = {"store": names.STORE_DIR, "store-credentials": CREDENTIALS_DIR, "encryption": ENCRYPTION_DIR}
+    found: list[Manifest] = []
+    for name, _ in _sources(store.spec, optional=False):
+        mount: Manifest = {"name": name, "mountPath": paths[name]}
+        match store.spec.backend:
+            case FilesystemBackend(path=path) if name == "store":
+                found.append(mount | ({"subPath": path} if path else {}))
+            case _:
+                found.append(mount | {"readOnly": True})
+    return found
+
+
+def env_from(store: Store) -> list[Manifest]:
+    """Return the Secrets and ConfigMaps that become variables."""
+    backend = store.spec.backend
+    return [
+        {**({"prefix": source.prefix} if source.prefix else {}), str(source.kind): {"name": source.name}}
+        for source in (backend.env_from if isinstance(backend, CustomBackend) else ())
+    ]
+
+
+def image(store: Store, default: str) -> str:
+    """Return the image of this store's pods."""
+    backend = store.spec.backend
+    return (backend.image if isinstance(backend, CustomBackend) else None) or default
+
+
+def address(backend: Backend) -> str:
+    """Return what the worker opens the store by; never a credential."""
+    match backend:
+        case FilesystemBackend():
+            return f"file:{names.STORE_DIR}"
+        case S3Backend():
+            settings = {
+                "region": backend.region,
+                "endpoint": backend.endpoint,
+                "forcePathStyle": "true" if backend.force_path_style else None,
+                "sse": backend.sse,
+                "kmsKeyId": backend.kms_key_id,
+            }
+            query = urlencode({name: value for name, value in settings.items() if value is not None}, safe=":/")
+            where = "/".join(filter(None, (backend.bucket, backend.remote_data_path)))
+            return f"s3:{where}" + (f"?{query}" if query else "")
+        case MongoBackend():
+            return f"mongodb:{backend.database}"
+        case CustomBackend():
+            return f"{backend.name}:"
+        case _:
+            assert_never(backend)
+
+
+def kind(backend: Backend) -> str:
+    """Return the backend's name for people."""
+    match backend:
+        case FilesystemBackend():
+            return "Filesystem"
+        case S3Backend():
+            return "S3"
+        case MongoBackend():
+            return "MongoDB"
+        case CustomBackend():
+            return backend.name
+        case _:
+            assert_never(backend)
+
+
+def location(backend: Backend) -> str:
+    """Return for people where in the backend the archives are; "" when only the backend knows."""
+    match backend:
+        case FilesystemBackend():
+            return "/".join(filter(None, (backend.claim_name, backend.path)))
+        case S3Backend():
+            return "/".join(filter(None, (backend.bucket, backend.remote_data_path)))
+        case MongoBackend():
+            return backend.database
+        case CustomBackend():
+            return ""
+        case _:
+            assert_never(backend)
+
+
+def _sources(spec: StoreSpec, *, optional: bool) -> Iterator[tuple[str, Manifest]]:
+    match spec.backend:
+        case FilesystemBackend(claim_name=claim):
+            yield "store", {"persistentVolumeClaim": {"claimName": claim}}
+        case S3Backend(credentials=str(secret)):
+            needed: Manifest = {"name": secret, "items": [{"key": key, "path": key} for key in _S3_KEYS]}
+            token = {"name": secret, "items": [{"key": "sessionToken", "path": "sessionToken"}], "optional": True}
+            sources = [{"secret": needed | ({"optional": True} if optional else {})}, {"secret": token}]
+            yield "store-credentials", {"projected": {"defaultMode": 0o440, "sources": sources}}
+        case MongoBackend(uri=ref):
+            yield "store-credentials", {"secret": _secret(ref, "uri", optional=optional)}
+        case _:
+            pass
+    if spec.encryption_key is not None:
+        yield "encryption", {"secret": _secret(spec.encryption_key, "value", optional=optional)}
+
+
+def _secret(ref: SecretKeyRef, file: str, *, optional: bool) -> Manifest:
+    items = [{"key": ref.key, "path": file}]
+    source: Manifest = {"secretName": ref.name, "items": items, "defaultMode": 0o440}
+    return source | ({"optional": True} if optional else {})
+
+
+def _credentials_dir(backend: Backend) -> str | None:
+    match backend:
+        case MongoBackend() | S3Backend(credentials=str()):
+            return CREDENTIALS_DIR
+        case _:
+            return None
+
+
+def secrets(spec: StoreSpec) -> list[str]:
+    """Return for people which Secrets a pod of this store needs."""
+    found = []
+    match spec.backend:
+        case S3Backend(credentials=str(name)):
+            found.append(f"the Secret {name!r} with the keys {' and '.join(_S3_KEYS)}")
+        case MongoBackend(uri=ref):
+            found.append(f"the Secret {ref.name!r} with the key {ref.key!r}")
+        case _:
+            pass
+    if spec.encryption_key is not None:
+        found.append(f"the Secret {spec.encryption_key.name!r} with the key {spec.encryption_key.key!r}")
+    return found

@@ -36,6 +36,8 @@ class Task:
     annotations: Mapping[str, str] = field(default_factory=dict)
     owners: tuple[Mapping[str, Any], ...] = ()
     restart: str = "OnFailure"
+    needs_secrets: bool = True
+    """Whether the pod waits for its Secrets; one that does not starts and says which of them lack."""
     also: Mapping[str, Any] = field(default_factory=dict)
     """Parts of a PodSpec to merge in, such as where it may run and how its image is pulled."""
 
@@ -50,13 +52,16 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
     }
     if task.owners:
         metadata["ownerReferences"] = [dict(owner) for owner in task.owners]
+    sources = store_access.env_from(store)
+    volumes = store_access.volumes(store, optional=not task.needs_secrets)
     container: Manifest = {
         "name": names.WORKER_CONTAINER,
-        "image": defaults.image,
+        "image": store_access.image(store, defaults.image),
         "imagePullPolicy": defaults.image_pull_policy,
         "command": ["whatsapp-worker"],
         "args": list(task.args),
         "env": environment.variables(store_access.told(task.config, store)),
+        **({"envFrom": sources} if sources else {}),
         "resources": dict(RESOURCES),
         "securityContext": pod_security.container(),
         "terminationMessagePath": names.TERMINATION_LOG,
@@ -72,7 +77,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "restartPolicy": task.restart,
         "securityContext": pod_security.pod(),
         "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *store_access.volumes(store)],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *volumes],
     }
     if defaults.host_aliases:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]

@@ -86,13 +86,15 @@ def _probe(path: str, *, period: int, failures: int) -> Manifest:
 
 
 def _container(session: Session, store: Store | None, defaults: WorkerDefaults, mounts: list[Manifest]) -> Manifest:
+    sources = [] if store is None else store_access.env_from(store)
     return {
         "name": names.WORKER_CONTAINER,
-        "image": defaults.image,
+        "image": defaults.image if store is None else store_access.image(store, defaults.image),
         "imagePullPolicy": defaults.image_pull_policy,
         "command": ["whatsapp-worker"],
         "args": ["run"],
         "env": environment.environment(session, store, defaults),
+        **({"envFrom": sources} if sources else {}),
         "ports": [{"name": "health", "containerPort": names.HEALTH_PORT}],
         "startupProbe": _probe("/healthz", period=2, failures=60),
         "livenessProbe": _probe("/healthz", period=10, failures=6),

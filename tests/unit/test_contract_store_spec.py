@@ -1,0 +1,89 @@
+"""The contract's shape of a store."""
+
+from typing import Any
+
+import pytest
+
+from whatsapp_session import store_spec
+from whatsapp_session.spec import SecretKeyRef, SpecError
+
+FILES = {"claimName": "archives"}
+SECRET = {"name": "login", "key": "uri"}
+
+
+def backend(**spec: Any) -> store_spec.Backend:
+    """Return the backend of a parsed store."""
+    return store_spec.parse_store(spec).backend
+
+
+def test_a_filesystem_store_is_read() -> None:
+    assert backend(filesystem=FILES | {"path": "team-a"}) == store_spec.FilesystemBackend("archives", "team-a")
+
+
+def test_an_s3_store_is_read() -> None:
+    assert backend(s3={"bucket": "archives"}) == store_spec.S3Backend("archives")
+    assert backend(
+        s3={
+            "bucket": "archives",
+            "remoteDataPath": "team/a",
+            "region": "eu-central-1",
+            "endpoint": "https://s3.example.com",
+            "forcePathStyle": True,
+            "credentialsSecretRef": {"name": "login"},
+            "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "key"},
+        }
+    ) == store_spec.S3Backend(
+        "archives", "team/a", "eu-central-1", "https://s3.example.com", True, "login", store_spec.Sse.KMS, "key"
+    )
+
+
+def test_a_mongodb_store_is_read() -> None:
+    found = backend(mongodb={"uriSecretRef": SECRET, "database": "whatsapp"})
+    assert found == store_spec.MongoBackend(SecretKeyRef("login", "uri"), "whatsapp")
+
+
+def test_a_custom_store_is_read() -> None:
+    sources = [{"secretRef": {"name": "login"}, "prefix": "SQL_"}, {"configMapRef": {"name": "settings"}}]
+    assert backend(custom={"name": "sqlite", "options": {"a": "b"}, "image": "mine:1", "envFrom": sources}) == (
+        store_spec.CustomBackend(
+            "sqlite",
+            {"a": "b"},
+            "mine:1",
+            (
+                store_spec.EnvSource(store_spec.SourceKind.SECRET, "login", "SQL_"),
+                store_spec.EnvSource(store_spec.SourceKind.CONFIG_MAP, "settings"),
+            ),
+        )
+    )
+
+
+def test_encryption_and_fencing_are_read() -> None:
+    plain = store_spec.parse_store({"filesystem": FILES})
+    assert (plain.encryption_key, plain.allow_unfenced) == (None, False)
+    ref = {"name": "archive-key", "key": "value"}
+    found = store_spec.parse_store({"filesystem": FILES, "encryption": {"keySecretRef": ref}, "allowUnfenced": True})
+    assert (found.encryption_key, found.allow_unfenced) == (SecretKeyRef("archive-key", "value"), True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (None, "exactly one backend"),
+        ({}, "exactly one backend"),
+        ({"filesystem": FILES, "s3": {"bucket": "archives"}}, "exactly one backend"),
+        ({"tape": {}}, "exactly one backend"),
+        ({"filesystem": {}}, "spec.filesystem.claimName"),
+        ({"s3": {}}, "spec.s3.bucket"),
+        ({"s3": {"bucket": "archives", "serverSideEncryption": {"type": "rot13"}}}, "AES256, aws:kms"),
+        ({"mongodb": {"database": "whatsapp"}}, "spec.mongodb.uriSecretRef.name"),
+        ({"mongodb": {"uriSecretRef": {"name": "login"}, "database": "whatsapp"}}, "spec.mongodb.uriSecretRef.key"),
+        ({"mongodb": {"uriSecretRef": SECRET}}, "spec.mongodb.database"),
+        ({"custom": {}}, "spec.custom.name"),
+        ({"custom": {"name": "sqlite", "envFrom": [{}]}}, "secretRef or a configMapRef"),
+        ({"filesystem": FILES, "encryption": {"keySecretRef": {"name": "key"}}}, "spec.encryption.keySecretRef.key"),
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_names_the_field(spec: dict[str, Any] | None, field: str) -> None:
+    with pytest.raises(SpecError, match=field):
+        store_spec.parse_store(spec)
