@@ -94,7 +94,7 @@ class Generations:
         self._orphans.clear()
 
     def _find_stored(self) -> list[records.Generation]:
-        """Return the generations whose archives are in the store, newest first, back to the newest logout.
+        """Return the generations whose archives are in the store, newest first, back to the newest logout or purge.
 
         Reads the log only as far as there are archives: a log of years is long, its archives are few.
         """
@@ -106,7 +106,7 @@ class Generations:
             match record.body:
                 case records.Generation() as generation if generation.number >= oldest > 0:
                     found += [generation] if generation.archive in wanted else []
-                case records.Generation() | records.Logout():
+                case records.Generation() | records.Logout() | records.Purge():
                     break
                 case _:
                     pass
@@ -128,7 +128,7 @@ class Generations:
     def next_candidate(self, below: int) -> Published | None:
         """Return the newest generation under slot ``below`` that retention keeps, None when there is none.
 
-        What stands before the newest logout does not count.
+        What stands before the newest logout or purge does not count.
         """
         seen, proven = 0, 0
         for record in self._log.back(self._log.head):
@@ -139,7 +139,7 @@ class Generations:
                         return Published(record.slot, record.time, generation)
                     if seen >= self._keep and generation.number <= proven:
                         return None
-                case records.Logout():
+                case records.Logout() | records.Purge():
                     return None
                 case _:
                     pass

@@ -1,4 +1,4 @@
-"""Keep the one numbered log of a session: claims, generations, logouts and releases take its slots in turn.
+"""Keep the one numbered log of a session: its records take its slots in turn.
 
 Two independent sequences would not fence: A checks the epoch, B claims the next and restores, A then publishes. Here
 each record is the exclusive create of slot head + 1, so a claim kills every publish that has not taken its slot.

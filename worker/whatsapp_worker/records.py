@@ -22,6 +22,7 @@ class Kind(StrEnum):
     GENERATION = "generation"
     LOGOUT = "logout"
     RELEASE = "release"
+    PURGE = "purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,12 @@ class Release:
     """A clean stop: any owner may follow at once."""
 
 
-Body = Claim | Generation | Logout | Release
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """The archives before it were deleted on purpose: none is restored, none is missed."""
+
+
+Body = Claim | Generation | Logout | Release | Purge
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,12 @@ class Record:
 
 
 _OWNER = {"session_uid": "sessionUID", "pod_uid": "podUID"}
-_KINDS: dict[Kind, type[Claim] | type[Generation] | type[Logout] | type[Release]] = {
+_KINDS: dict[Kind, type[Claim] | type[Generation] | type[Logout] | type[Release] | type[Purge]] = {
     Kind.CLAIM: Claim,
     Kind.GENERATION: Generation,
     Kind.LOGOUT: Logout,
     Kind.RELEASE: Release,
+    Kind.PURGE: Purge,
 }
 
 

@@ -45,9 +45,15 @@ def test_a_record_is_written_as_the_protocol_says() -> None:
 def test_records_come_back_as_they_were_written() -> None:
     store = memory.MemoryStore()
     writer = journal(store)
-    bodies: list[records.Body] = [records.Claim(60), generation(1), records.Logout("h"), records.Release()]
+    bodies: list[records.Body] = [
+        records.Claim(60),
+        generation(1),
+        records.Logout("h"),
+        records.Release(),
+        records.Purge(),
+    ]
     written = [writer.append(body) for body in bodies]
-    assert list(journal(store).back(4)) == written[::-1]
+    assert list(journal(store).back(5)) == written[::-1]
 
 
 def test_the_head_is_found_even_when_the_listing_lags() -> None:

@@ -1,0 +1,91 @@
+"""Delete what a store keeps of one session, all but its log. Calls block.
+
+The log stays, with a record that says so: it still fences a stray writer, its numbers go on, and nobody who comes later
+takes the missing archives for a loss.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from whatsapp_worker import errors, log, ownership, records, stores
+
+ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was deleted."""
+
+    archives: int = 0
+    copy: bool = False
+    """Whether a copy for the JavaScript stores was among it."""
+
+
+def purge(
+    store: stores.Backend, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
+) -> Purged:
+    """Claim the session, say in its log that nothing before counts any more, delete, release.
+
+    Safe to repeat: after a crash anywhere, and when all is gone, which writes nothing. ``wait`` sleeps for seconds.
+    Raises SessionInUse if another owner holds the session un-released, Superseded if one came meanwhile.
+    """
+    journal.newest()
+    if not _left(store, journal):
+        return Purged()
+    _claim(store, journal, known, wait)
+    if not _purged(journal):
+        journal.append(records.Purge())
+    archives = list(store.list(f"{journal.session}/archives/"))
+    for entry in archives:
+        store.delete(entry.name)
+    copy = isinstance(store, stores.Copies) and store.stat_copy(journal.session) is not None
+    if isinstance(store, stores.Copies):
+        store.delete_copy(journal.session)
+    if isinstance(store, stores.Sweeps):
+        store.sweep(f"{journal.session}/")
+    # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
+    journal.append(records.Release())
+    return Purged(len(archives), copy)
+
+
+def _left(store: stores.Backend, journal: log.SessionLog) -> bool:
+    if any(True for _ in store.list(f"{journal.session}/archives/")):
+        return True
+    if isinstance(store, stores.Copies) and store.stat_copy(journal.session) is not None:
+        return True
+    return journal.head > 0 and not (_purged(journal) and _released(journal))
+
+
+def _released(journal: log.SessionLog) -> bool:
+    return isinstance(next(journal.back(journal.head)).body, records.Release)
+
+
+def _purged(journal: log.SessionLog) -> bool:
+    """Tell whether nothing was saved since the last purge."""
+    for record in journal.back(journal.head):
+        match record.body:
+            case records.Purge():
+                return True
+            case records.Generation() | records.Logout():
+                return False
+            case _:
+                pass
+    return False
+
+
+def _claim(
+    store: stores.Backend, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
+) -> None:
+    for _ in range(ATTEMPTS):
+        journal.newest()
+        waits = ownership.must_wait(journal.previous(), journal.owner, known)
+        seconds = ownership.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
+        try:
+            journal.append(records.Claim(ownership.POLL_SECONDS))
+        except errors.Superseded:
+            continue  # the previous owner published meanwhile: look again
+        if seconds:
+            # A stray writer may upload until it sees the claim; what it leaves must be among what is deleted.
+            wait(seconds)
+        return
+    raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
