@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from whatsapp_session import spec, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, client, errors, keeper, pod, records, terminal
+from whatsapp_worker import auth, client, errors, keeper, pod, records, store_commands, terminal
 from whatsapp_worker.page import contract
 from whatsapp_worker.stores import registry
 
@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run = top.add_subparsers(dest="command", metavar="COMMAND", required=True).add_parser(
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    store_commands.add_to(commands)
+    run = commands.add_parser(
         "run",
         help="run a session until it is stopped",
         description="Run a session until it is stopped.",
@@ -210,6 +212,11 @@ async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace)
     return await pod.run(config, make)
 
 
+def _run(flags: argparse.Namespace) -> keeper.Outcome:
+    config = configuration(flags)
+    return asyncio.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags))
+
+
 def _leave_word(outcome: keeper.Outcome) -> None:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         pod.write_termination_message(outcome)
@@ -218,19 +225,19 @@ def _leave_word(outcome: keeper.Outcome) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     flags = parser().parse_args(arguments)
+    in_pod = worker_env.POD_NAME in os.environ
+    level = flags.log_level or ("info" if in_pod else "warning")
+    logging.basicConfig(level=level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        config = configuration(flags)
-        level = flags.log_level or ("info" if config.resource else "warning")
-        logging.basicConfig(
-            level=level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr
-        )
-        outcome = asyncio.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags))
+        outcome = store_commands.run(flags) if flags.command == "store" else _run(flags)
     except (spec.SpecError, errors.ConfigurationError) as error:
         print(f"whatsapp-worker: {error}", file=sys.stderr)
         outcome = keeper.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
         _leave_word(outcome)
         return int(outcome.code)
     _leave_word(outcome)
+    if flags.command == "store" and outcome.code is ExitCode.DONE:
+        print(outcome.message)
     if outcome.code is not ExitCode.DONE:
         print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
     return int(outcome.code)

@@ -1,0 +1,90 @@
+"""Do one thing to a store and end: the commands ``whatsapp-worker store ...``, by hand or in a pod of the operator."""
+
+import argparse
+import dataclasses
+import logging
+import os
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from whatsapp_session import names, worker_env
+from whatsapp_session.conditions import ExitCode, Reason
+from whatsapp_worker import client, errors, faults, keeper, log, ownership, pod, purging, records, stores
+from whatsapp_worker import happenings as on
+from whatsapp_worker.stores import registry
+
+LOG = logging.getLogger("whatsapp_worker")
+Command = Callable[[argparse.Namespace, worker_env.WorkerConfig], str]
+"""Does its work and returns a sentence for a person; raises WorkerError."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the parsers to those of ``whatsapp-worker``."""
+    about = "Do one thing to a store and end. Settings that are not given come from the environment."
+    store = commands.add_parser("store", help="look after a store", description=about)
+    verbs = store.add_subparsers(dest="verb", metavar="VERB", required=True)
+    purge = _parser(
+        verbs,
+        "purge",
+        "delete what a store keeps of one session",
+        "Delete the archives of one session and its copy for the JavaScript stores. Its log stays and says so: the "
+        "next start asks for a new link. Safe to repeat.",
+    )
+    purge.add_argument("--client-id", metavar="ID", help="the session's client id")
+    purge.add_argument(
+        "--take-over", action="store_true", help="even if another owner has not released it; stop that one first"
+    )
+
+
+def _parser(verbs: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
+    made.add_argument("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY")
+    made.add_argument("--log-level", choices=["error", "warning", "info", "debug"], default=None)
+    return made
+
+
+def run(flags: argparse.Namespace) -> keeper.Outcome:
+    """Carry out a command; what goes wrong is in the outcome, but SpecError and ConfigurationError are raised."""
+    given = {"store": flags.store, "client_id": getattr(flags, "client_id", None)}
+    told = {name: value for name, value in given.items() if value is not None}
+    config = dataclasses.replace(worker_env.from_env(os.environ), **told)
+    try:
+        return keeper.Outcome(ExitCode.DONE, None, _COMMANDS[flags.verb](flags, config))
+    except errors.ConfigurationError:
+        raise
+    except errors.Superseded as error:
+        # To a worker that is a good end; here the work is not done.
+        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error))
+    except errors.WorkerError as error:
+        match faults.as_happening(error):
+            case on.Fatal(code, reason, message):
+                return keeper.Outcome(code, reason, message)
+            case _:
+                return keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
+
+
+def open_store(config: worker_env.WorkerConfig) -> stores.Backend:
+    """Return the store that the settings name; raises ConfigurationError."""
+    if not config.store:
+        raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
+    return registry.open_store(config.store, registry.settings(config))
+
+
+def owner(config: worker_env.WorkerConfig) -> records.Owner:
+    """Return who writes to the log: the session's own pod, or this process."""
+    return client.local_owner(str(pathlib.Path.cwd())) if config.resource is None else pod.owner(config.resource)
+
+
+def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
+    session = names.store_session(config.client_id)
+    store = open_store(config)
+    journal = log.SessionLog(store, session, owner(config))
+    purged = purging.purge(store, journal, ownership.Knowledge(take_over=flags.take_over), time.sleep)
+    LOG.info("purged session=%s archives=%s copy=%s", session, purged.archives, purged.copy)
+    copy = " and the copy for the JavaScript stores" if purged.copy else ""
+    return f"{purged.archives} archives{copy} of {session} were deleted"
+
+
+_COMMANDS: dict[str, Command] = {"purge": _purge}
