@@ -125,10 +125,11 @@ def _pause(judged: Fate, last: Last) -> float:
 def _known(last: Last, report: Report | None) -> Last:
     if report is None:
         return last
-    account = report.account_hash or last.account_hash
+    # Of an account whose login is saved only: by it a worker tells the wrong store from one that never held a login.
+    account = report.account_hash if report.account_hash and report.saved else last.account_hash
     match report.state:
         case SessionState.AWAITING_LINK | SessionState.LINK_EXPIRED | SessionState.LOGGED_OUT:
-            linked, saved = False, False
+            linked, saved, account = False, False, None
         case SessionState.SYNCING:
             linked, saved = True, False
         case SessionState.CONNECTED:
@@ -154,6 +155,7 @@ def _ended(last: Last, pod: Pod) -> Last:
     gone = fate(ending.exit_code, reason) in (Fate.LINK_EXPIRED, Fate.LOGGED_OUT)
     return dataclasses.replace(
         last,
+        account_hash=None if gone else last.account_hash,
         linked=False if gone else last.linked,
         saved=False if gone else last.saved,
         end_reason=reason,

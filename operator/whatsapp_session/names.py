@@ -36,6 +36,8 @@ ANNOTATION_WORKER_POD_UID = f"{GROUP}/worker-pod-uid"
 """On the Lease: UID of the only pod whose token may update it (the admission policy compares)."""
 ANNOTATION_TERMINATED_POD_UID = f"{GROUP}/terminated-pod-uid"
 """On the Lease: UID of the previous owner's pod, once the operator has proof that it is gone."""
+ANNOTATION_KNOWN_ACCOUNT = f"{GROUP}/known-account"
+"""On the Lease: hash of the account whose login is saved: a store that has never held one is the wrong store."""
 FINALIZER_PURGE = f"{GROUP}/purge"
 
 WORKER_CLUSTER_ROLE = "whatsapp-session-worker"

@@ -195,3 +195,20 @@ def test_a_change_is_saved_at_the_next_interval(home: Home) -> None:
     home.simulator.admin.write("alice", "4917012345678", "news")
     wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
     worker.wait("saved", seconds=90, trigger="Interval")
+
+
+def test_a_start_with_relink_sets_the_login_aside_and_asks_for_a_new_one(home: Home) -> None:
+    worker, _ = home.linked()
+    assert worker.stop() == 0
+    archives = home.archives()
+    again = home.start("--relink")
+    device = home.link(again, "bob")
+    again.wait("saved", trigger="FirstLink")
+    assert home.archives()[: len(archives)] == archives, "set aside, not deleted"
+    assert "logout" in home.kinds()
+    assert again.stop() == 0
+    shutil.rmtree(home.data)
+    third = home.start()
+    third.wait("ready")
+    assert not third.all("qr")
+    home.assert_whole(device)

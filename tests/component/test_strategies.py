@@ -52,6 +52,56 @@ def test_localauth_starts_although_a_dead_browser_left_its_lock(home: Home) -> N
     home.run("--auth", "local", "--data-path", str(home.data)).wait("qr")
 
 
+def local_kinds(home: Home, session: str = "session") -> list[str]:
+    """Return the kinds of the records of LocalAuth's log."""
+    folder = home.data / ".whatsapp-log" / session / "log"
+    return [json.loads(path.read_text())["kind"] for path in sorted(folder.glob("*.json"))]
+
+
+def test_localauth_keeps_a_log_beside_its_profile(home: Home) -> None:
+    flags = ["--auth", "local", "--data-path", str(home.data)]
+    worker = home.run(*flags)
+    device = home.link(worker)
+    worker.wait("remote_session_saved")
+    assert worker.stop() == 0
+    assert local_kinds(home) == ["claim", "release"]
+    again = home.run(*flags)
+    again.wait("ready")
+    home.simulator.admin.logout(device)
+    again.wait("disconnected", reason="LOGOUT")
+    wait(lambda: local_kinds(home)[-1] == "logout", "the tombstone")
+
+
+def test_localauth_with_relink_begins_with_an_empty_profile(home: Home) -> None:
+    flags = ["--auth", "local", "--data-path", str(home.data)]
+    worker = home.run(*flags)
+    home.link(worker)
+    worker.wait("remote_session_saved")
+    assert worker.stop() == 0
+    again = home.run(*flags, "--relink")
+    again.wait("qr")
+    assert not again.all("auth_failure")
+    assert local_kinds(home)[-1] == "logout"
+
+
+def test_localauth_leaves_a_profile_to_the_worker_that_has_not_released_it(home: Home) -> None:
+    flags = ["--auth", "local", "--data-path", str(home.data)]
+    worker = home.run(*flags)
+    worker.wait("qr")
+    worker.kill()
+    home.wait_for_browsers_to_end()
+    record = sorted((home.data / ".whatsapp-log" / "session" / "log").glob("*.json"))[-1]
+    theirs = json.loads(record.read_text())
+    theirs["owner"] = {"sessionUID": "another", "podUID": "p", "host": "wa-other", "namespace": "elsewhere"}
+    record.write_text(json.dumps(theirs))
+    refused = home.run(*flags)
+    ended = refused.wait("ended")
+    assert (ended["code"], ended["reason"]) == (3, "StoreSessionInUse")
+    assert "pod wa-other of namespace elsewhere" in ended["message"]
+    taking = home.run(*flags, "--take-over")
+    taking.wait("fault", reason="LeaseHeld")
+
+
 def test_localauth_refuses_a_profile_that_another_host_has_locked(home: Home) -> None:
     profile = home.data / "session"
     profile.mkdir(parents=True)

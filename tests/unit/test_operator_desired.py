@@ -263,6 +263,12 @@ def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:
     }
 
 
+def test_the_lease_tells_the_worker_whose_login_is_saved() -> None:
+    session = samples.session(status={"worker": {"last": {"accountHash": "aa"}}})
+    annotations = lease.lease(session, None)["metadata"]["annotations"]
+    assert annotations == {"whatsapp-operator.dev/known-account": "aa"}
+
+
 def test_the_service_account_carries_the_stores_cloud_identity() -> None:
     store = samples.store(serviceAccount={"annotations": {"cloud/role": "archives"}})
     account, binding = access.access(samples.session(), store)

@@ -55,6 +55,22 @@ def test_a_healthy_worker_ends_the_count_and_keeps_what_is_known() -> None:
     assert endings.remember(observed) == Last(account_hash="aa", linked=True, saved=True)
 
 
+def test_an_account_is_known_from_its_first_save_until_its_login_is_gone() -> None:
+    def known(state: str, before: str | None, **report: object) -> str | None:
+        status = samples.report(state, **report)
+        status["worker"]["last"] = {} if before is None else {"accountHash": before}
+        return endings.remember(Observed(samples.session(status=status), samples.pod(), samples.store())).account_hash
+
+    account, saved = {"hash": "bb"}, {"generation": 1}
+    assert known("Connected", None, account=account) is None, "not saved yet: a kill now is followed by a new code"
+    assert known("Connected", None, account=account, saved=saved) == "bb"
+    assert known("Connected", "aa", account=account, saved=saved) == "bb"
+    assert known("Restoring", None, account=account, saved=saved) == "bb"
+    assert known("Syncing", "aa") == "aa"
+    for state in ("AwaitingLink", "LoggedOut", "LinkExpired"):
+        assert known(state, "aa") is None, "a session that holds no login must not be held to one"
+
+
 def test_suspending_forgets_why_the_worker_ended() -> None:
     status = {"worker": {"last": {"endReason": "ArchiveMissing", "endTime": samples.NOON, "linked": True}}}
     observed = Observed(samples.session({"operatingMode": "Suspended"}, status), None, samples.store())
@@ -63,7 +79,7 @@ def test_suspending_forgets_why_the_worker_ended() -> None:
 
 def test_a_logout_leaves_no_link_behind() -> None:
     last = after(0, '{"reason": "LoggedOutFromPhone"}', {"linked": True, "saved": True, "accountHash": "aa"})
-    assert (last.linked, last.saved, last.account_hash) == (False, False, "aa")
+    assert (last.linked, last.saved, last.account_hash) == (False, False, None)
 
 
 def test_an_archive_saved_before_a_lost_connection_still_counts() -> None:

@@ -50,6 +50,14 @@ class BuryLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class Relink:
+    """Unlink this device, set its archives aside as a person asked, and start anew on an empty profile."""
+
+    account_hash: str
+    requested: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskOwner:
     """Ask the log whose claim is the newest."""
 
@@ -91,6 +99,7 @@ Action = (
     | AskPairingCode
     | Save
     | BuryLogin
+    | Relink
     | AskOwner
     | TakeOver
     | Unlink

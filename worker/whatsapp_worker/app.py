@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from whatsapp_session import spec, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, client, errors, keeper, pod, records, store_commands, terminal
+from whatsapp_worker import auth, client, errors, keeper, notes, pod, records, store_commands, terminal
 from whatsapp_worker.page import contract
 from whatsapp_worker.stores import registry
 
@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take a session that another owner has not released; stop that one first",
     )
+    add("--relink", action="store_true", help="set the saved login aside at this start and ask for a new link")
     add("--events", choices=["text", "json"], default="text", help="json: one JSON object a line on standard output")
     add(
         "--log-level",
@@ -161,6 +162,7 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         phone_number=flags.phone_number or _secret(config, "PHONE_NUMBER_FILE"),
         expected_account=config.expected_account or "",
         take_over=flags.take_over,
+        relink=flags.relink,
         contract=pathlib.Path(override) if override else None,
     )
 
@@ -199,14 +201,14 @@ async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace)
     """Run in the operator's pod: Lease, status and health beside the session."""
 
     def make(
-        owner: records.Owner, reporters: tuple[keeper.Reporter, ...], terminated: Callable[[], str]
+        owner: records.Owner, reporters: tuple[keeper.Reporter, ...], board: Callable[[], notes.Notes]
     ) -> client.Client:
         return client.Client(
             strategy(config),
             options(config, flags),
             owner=owner,
             reporters=reporters,
-            terminated_pod_uid=terminated,
+            lease_notes=board,
         )
 
     return await pod.run(config, make)

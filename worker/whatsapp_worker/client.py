@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import DEFAULT_URL
 from whatsapp_worker import auth as strategies
-from whatsapp_worker import browser, flags, happenings, keeper, model, processes, records
+from whatsapp_worker import browser, flags, happenings, keeper, model, notes, processes, records, wishes
 from whatsapp_worker.page import contract
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -49,6 +49,9 @@ class Options:
     """Link by pairing code instead of QR code."""
     expected_account: str = ""
     take_over: bool = False
+    """Take a session that another owner has not released."""
+    relink: bool = False
+    """Set the saved login aside at the start and ask for a new link."""
     contract: pathlib.Path | None = None
 
 
@@ -78,14 +81,14 @@ class Client:
         *,
         owner: records.Owner | None = None,
         reporters: tuple[keeper.Reporter, ...] = (),
-        terminated_pod_uid: Callable[[], str] = lambda: "",
+        lease_notes: Callable[[], notes.Notes] = notes.Notes,
     ) -> None:
         self.options = options or Options()
         self._auth = auth or strategies.NoAuth()
         self._listeners: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._owner = owner
         self._reporters = reporters
-        self._terminated_pod_uid = terminated_pod_uid
+        self._lease_notes = lease_notes
         self._keeper: keeper.Keeper | None = None
         self._done: asyncio.Task[keeper.Outcome] | None = None
 
@@ -174,10 +177,15 @@ class Client:
             url=self.options.url,
             browser_version=lambda: flags.version(here),
             take_over=self.options.take_over,
-            terminated_pod_uid=self._terminated_pod_uid,
+            relink=self.options.relink,
+            lease_notes=self._lease_notes,
             trouble=lambda reason, message: kept.post(happenings.Troubled(reason, message)),
-            claimed=lambda: kept.post(happenings.Claimed()),
+            claimed=lambda time: kept.post(happenings.Claimed(time)),
         )
+
+    def wish(self, event: wishes.Wish) -> None:
+        """Pass a person's wish on; one that was handled or is under way is ignored."""
+        self._post(event)
 
     def request_save(self) -> None:
         """Ask for a save; ``remote_session_saved`` tells when changed content is in the store."""

@@ -1,6 +1,6 @@
 """Name what can happen to a worker, besides what its page reports: the machine's input. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import model
@@ -9,17 +9,24 @@ from whatsapp_worker.page import events as page
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The session is ours; now the profile is made ready."""
+    """The session is ours; now the profile is made ready. ``time`` is the claim's, 0 for a strategy without a log."""
+
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The profile is in place."""
+    """The profile is in place; ``handled`` pairs wishes that this start has fulfilled with their times."""
 
     known_hash: str = ""
     saved: model.Saved | None = None
     restored: model.Restored | None = None
     fault: model.Fault | None = None
+    handled: tuple[tuple[str, str], ...] = ()
+
+    def after(self, handled: tuple[tuple[str, str], ...]) -> "Prepared":
+        """Return the same with wishes that were fulfilled before it."""
+        return replace(self, handled=(*handled, *self.handled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,23 @@ class CodeShown:
 
 @dataclass(frozen=True, slots=True)
 class SaveRequested:
-    """A person or the operator asks for a save."""
+    """A person or the operator asks for a save; ``time`` is a wish's, "" for a signal or a call."""
+
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RelinkRequested:
+    """A person asks to set the present login aside and to link anew."""
+
+    time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOverRequested:
+    """A person asks to take the session from whoever has it."""
+
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,8 @@ Event = (
     | StillOwner
     | CodeShown
     | SaveRequested
+    | RelinkRequested
+    | TakeOverRequested
     | StopRequested
     | Troubled
     | Tick

@@ -128,6 +128,8 @@ class Keeper:
                 self._spawn(self._save(str(trigger)))
             case do.BuryLogin(account_hash):
                 self._spawn(self._bury(account_hash))
+            case do.Relink(account_hash, requested):
+                self._spawn(self._relink(account_hash, requested))
             case do.AskOwner():
                 self._spawn(self._ask_owner())
             case do.RefreshQr():
@@ -215,6 +217,13 @@ class Keeper:
     async def _bury(self, account_hash: str) -> None:
         async with self._save_lock:  # a save that is under way must not come after the tombstone
             await self._auth.bury(account_hash)
+
+    async def _relink(self, account_hash: str, requested: str) -> None:
+        if account_hash:
+            await self.call_page("logout")  # so that the phone forgets the device; one that cannot be asked keeps it
+        async with self._save_lock:
+            await self._drop_browser()
+            self.post(await self._auth.relink(account_hash, requested))
 
     async def _ask_owner(self) -> None:
         if await self._auth.still_owner():

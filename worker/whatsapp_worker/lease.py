@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from whatsapp_session import names
-from whatsapp_worker import kube
+from whatsapp_worker import kube, notes
 
 LOG = logging.getLogger("whatsapp_worker")
 FIRST_RETRY, LAST_RETRY = 0.1, 2.0
@@ -49,16 +48,11 @@ def sight(lease: Lease, before: Sighting | None, now: float) -> Sighting:
     return Sighting(holder, renewed, now)
 
 
-def terminated(lease: Lease) -> str:
-    """Return the UID of the previous owner's pod when the operator has proof that it is gone."""
-    return str((lease["metadata"].get("annotations") or {}).get(names.ANNOTATION_TERMINATED_POD_UID, ""))
-
-
 def standing(lease: Lease, me: str, seen: Sighting, now: float) -> Standing:
     """Judge whose the Lease is."""
     if seen.holder == me:
         return Standing.MINE
-    if not seen.holder or terminated(lease) == seen.holder:
+    if not seen.holder or notes.read(lease).terminated_pod_uid == seen.holder:
         return Standing.FREE
     duration = float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
     return Standing.FREE if now - seen.since >= duration else Standing.HELD
@@ -90,7 +84,6 @@ class Holder:
         self._me = pod_uid
         self._on_seen = on_seen
         self._lease: dict[str, Any] | None = None
-        self.previous_terminated = ""
 
     async def acquire(self, waiting: Callable[[str], None]) -> None:
         """Wait until the Lease is ours; ``waiting`` hears why it is not yet."""
@@ -104,7 +97,6 @@ class Holder:
                     waiting(f"the Lease is held by pod {seen.holder}")
                     pause = LAST_RETRY
                 else:
-                    self.previous_terminated = terminated(lease)
                     self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
                     self._on_seen(self._lease)
                     return

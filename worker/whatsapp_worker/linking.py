@@ -154,10 +154,9 @@ def _connected(
     if not settings.saves or model.saving:
         return model, events
     if new_link or model.saved is None:
-        return replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK), (
-            *events,
-            do.Save(SaveTrigger.FIRST_LINK),
-        )
+        wish = model.save_wish
+        model = replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK, saving_wish=wish, save_wish=None)
+        return model, (*events, do.Save(SaveTrigger.FIRST_LINK))
     return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
 
 
@@ -171,22 +170,8 @@ def logged_out(model: m.Model, now: float) -> steps.Step:
     if model.logged_out or not (model.account or model.known_hash):
         return model, ()
     buried = model.account.hash if model.account else model.known_hash
-    model = replace(
-        steps.to(model, SessionState.LOGGED_OUT, now),
-        account=None,
-        known_hash="",
-        previous_hash=buried,
-        logged_out=True,
-        synced=False,
-        proven=False,
-        saved=None,
-        restored=None,
-        save_due=0.0,
-        saving=False,
-        overdue_since=0.0,
-        attempts=0,
-        qr=None,
-    )
+    model = steps.forgotten(steps.to(model, SessionState.LOGGED_OUT, now))
+    model = replace(model, previous_hash=buried, logged_out=True)
     model = steps.fault(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
     return model, (do.BuryLogin(buried), do.Emit("disconnected", ("LOGOUT",)))
 

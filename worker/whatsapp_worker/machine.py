@@ -9,7 +9,7 @@ from typing import assert_never
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings as on
-from whatsapp_worker import linking, steps
+from whatsapp_worker import linking, steps, wishes
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
@@ -20,6 +20,7 @@ TAKEOVER_DELAY = 3.0
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
+_OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.BrowserGone)
 _ENDED = (
     SessionState.STOPPING,
     SessionState.LINK_EXPIRED,
@@ -32,6 +33,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
     """Return the next model and what to do; once ended, nothing more happens but what a save reports."""
     if model.state in _ENDED:
         return _after_end(model, event, now)
+    if model.relink_wish is not None and isinstance(event, _OF_THE_BROWSER):
+        return model, ()  # of the browser that is about to go
     match event:
         case page.Attached() | page.Changed() | page.Synced():
             return linking.facts(settings, model, event, now)
@@ -49,8 +52,10 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
             return linking.contract_broken(model, event, now)
         case on.Claimed() | on.Prepared() | on.Launched() | on.LoadFailed() | on.BrowserGone() | on.Troubled():
             return _life(settings, model, event, now)
-        case on.SaveDone() | on.SaveFailed() | on.SaveRequested():
+        case on.SaveDone() | on.SaveFailed():
             return _saving(settings, model, event, now)
+        case on.SaveRequested() | on.RelinkRequested() | on.TakeOverRequested():
+            return wishes.asked(settings, model, event, now)
         case on.StillOwner():
             if model.state is not SessionState.CONFLICT:
                 return model, ()
@@ -70,6 +75,8 @@ def _after_end(model: m.Model, event: on.Event, now: float) -> steps.Step:
     match event:
         case on.SaveDone(saved, changed):
             emitted = (do.Emit("remote_session_saved"),) if changed else ()
+            for wish in (model.saving_wish, model.save_wish):
+                model = wishes.done(model, wishes.SAVE, wish)
             return replace(model, saved=saved, saving=False, overdue_since=0.0), emitted
         case on.SaveFailed(reason, message):
             model = replace(model, saving=False, overdue_since=model.overdue_since or now)
@@ -85,9 +92,11 @@ def _life(
     now: float,
 ) -> steps.Step:
     match event:
-        case on.Claimed():
-            return steps.to(model, SessionState.RESTORING, now), ()
-        case on.Prepared(known_hash, saved, restored, fault):
+        case on.Claimed(time):
+            return replace(steps.to(model, SessionState.RESTORING, now), claimed_at=time), ()
+        case on.Prepared(known_hash, saved, restored, fault, handled):
+            for wish, asked in handled:
+                model = wishes.done(model, wish, asked)
             fresh = replace(
                 steps.to(model, SessionState.LAUNCHING, now),
                 account=None,
@@ -96,6 +105,7 @@ def _life(
                 restored=restored,
                 proven=False,
                 synced=False,
+                relink_wish=None,
                 fault=fault or (None if model.fault and model.fault.reason in _STARTING else model.fault),
             )
             return fresh, (do.Launch(),)
@@ -122,11 +132,12 @@ def _life(
             assert_never(event)
 
 
-def _saving(
-    settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFailed | on.SaveRequested, now: float
-) -> steps.Step:
+def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFailed, now: float) -> steps.Step:
+    if not model.proven:
+        return replace(model, saving=False), ()  # of a login that is gone meanwhile
     match event:
         case on.SaveDone(saved, changed):
+            model = replace(wishes.done(model, wishes.SAVE, model.saving_wish), saving_wish=None)
             fault = None if model.fault and model.fault.reason in _SAVE_FAULTS else model.fault
             due = now + settings.interval
             model = replace(
@@ -138,15 +149,13 @@ def _saving(
             model = replace(
                 model,
                 saving=False,
+                save_wish=model.saving_wish if model.save_wish is None else model.save_wish,
+                saving_wish=None,
                 save_failures=failures,
                 save_due=now + min(steps.backoff(failures), settings.interval),
                 overdue_since=model.overdue_since or now,
             )
             return steps.fault(model, reason, message, now), ()
-        case on.SaveRequested():
-            if not settings.saves or model.saving or model.state is not SessionState.CONNECTED:
-                return model, ()
-            return replace(model, saving=True), (do.Save(SaveTrigger.REQUEST),)
         case _:
             assert_never(event)
 
@@ -166,6 +175,10 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
         return replace(model, qr=None), ()
     if model.state is SessionState.CONFLICT and model.takeover_due and now >= model.takeover_due:
         return replace(model, takeover_due=0.0, takeovers=model.takeovers + 1), (do.TakeOver(),)
+    if model.save_wish is not None and not (model.save_failures and now < model.save_due):
+        model, actions = wishes.begin_save(model, now)
+        if actions:
+            return model, actions
     if model.state is SessionState.CONNECTED and model.save_due and not model.saving and now >= model.save_due:
         trigger = model.save_trigger if model.saved is None else SaveTrigger.INTERVAL
         return replace(model, saving=True), (do.Save(trigger),)

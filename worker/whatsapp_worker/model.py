@@ -1,5 +1,6 @@
 """Hold what the worker's machine knows and decides by. Pure; times are Unix seconds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
@@ -98,3 +99,13 @@ class Model:
     fault: Fault | None = None
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""
+    claimed_at: float = 0.0
+    """Wishes before it were meant for another life."""
+    handled: Mapping[str, str] = field(default_factory=dict)
+    """Times of the newest wish of each kind that was carried out."""
+    save_wish: str | None = None
+    """Time of a request for a save that no save has begun to fulfil, "" for one without a time."""
+    saving_wish: str | None = None
+    """That of the request which the running save fulfils."""
+    relink_wish: str | None = None
+    """That of the request for a new link which is being carried out."""

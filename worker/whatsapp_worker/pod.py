@@ -8,14 +8,32 @@ import pathlib
 import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from whatsapp_session import names, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import client, health, keeper, kube, lease, model, processes, records, reporter
+from whatsapp_worker import (
+    client,
+    happenings,
+    health,
+    keeper,
+    kube,
+    lease,
+    model,
+    notes,
+    processes,
+    records,
+    reporter,
+    wishes,
+)
 
-SAVE_WISH = names.wish_annotation("save")
-MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], str]], client.Client]
+MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], notes.Notes]], client.Client]
+_EVENTS: Mapping[str, Callable[[str], wishes.Wish]] = {
+    wishes.SAVE: happenings.SaveRequested,
+    wishes.RELINK: happenings.RelinkRequested,
+    wishes.TAKEOVER: happenings.TakeOverRequested,
+}
 
 
 def owner(resource: worker_env.ResourceIdentity) -> records.Owner:
@@ -47,19 +65,28 @@ def write_termination_message(outcome: keeper.Outcome) -> None:
         pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome))
 
 
-class Wishes:
-    """Turn the wishes that the operator copies onto the Lease into requests; each time stamp is handled once."""
+class Board:
+    """Know what stands on the Lease, and pass its wishes to the session each time that it is seen."""
 
-    def __init__(self, status: reporter.StatusReporter, request_save: Callable[[], None]) -> None:
-        self._status = status
-        self._request_save = request_save
+    def __init__(self) -> None:
+        self._notes = notes.Notes()
+        self._seen = False
+        self.running: client.Client | None = None
 
-    def see(self, seen: Mapping[str, Any]) -> None:
-        """Look at a Lease that has just been read or renewed."""
-        wanted = (seen["metadata"].get("annotations") or {}).get(SAVE_WISH, "")
-        if wanted and wanted > self._status.handled.get("save", ""):
-            self._status.handled["save"] = wanted
-            self._request_save()
+    def see(self, lease: Mapping[str, Any]) -> None:
+        """Look at a Lease that has just been taken or renewed."""
+        found = notes.read(lease)
+        if self._seen:
+            # What the first look said of the previous owner stays true.
+            found = replace(found, terminated_pod_uid=self._notes.terminated_pod_uid)
+        self._seen, self._notes = True, found
+        if self.running is not None:
+            for wish, time in found.wishes.items():
+                self.running.wish(_EVENTS[wish](time))
+
+    def notes(self) -> notes.Notes:
+        """Return what stood there last."""
+        return self._notes
 
 
 async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keeper.Outcome:
@@ -79,13 +106,13 @@ async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keepe
     own = kube.Names(resource.namespace, resource.name)
     async with health.served(config.health_port, lambda: running), kube.in_cluster(os.environ, own) as api:
         status = reporter.StatusReporter(api, resource)
-        wishes = Wishes(status, lambda: running.request_save() if running else None)
-        holder = lease.Holder(api, resource.pod_uid, wishes.see)
+        board = Board()
+        holder = lease.Holder(api, resource.pod_uid, board.see)
         telling = asyncio.create_task(status.run())
         try:
             if not await _acquired(holder, status, stopped):
                 return keeper.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
-            running = make_client(owner(resource), (status,), lambda: holder.previous_terminated)
+            running = board.running = make_client(owner(resource), (status,), board.notes)
             keeping = asyncio.create_task(holder.keep(running.supersede))
             try:
                 running.start()

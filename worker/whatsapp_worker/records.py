@@ -60,9 +60,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A start: kills every publish that has not taken its slot."""
+    """A start: kills every publish that has not taken its slot; ``takeover`` is the time of the wish it fulfils."""
 
     poll_seconds: int
+    takeover: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A tombstone: what was saved for this account before is dead."""
+    """A tombstone: what was saved for this account before is dead; ``requested`` is the time of a person's wish."""
 
     account_hash: str
+    requested: str = ""
 
 
 @dataclass(frozen=True, slots=True)

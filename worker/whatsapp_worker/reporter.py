@@ -69,7 +69,6 @@ class StatusReporter:
         self._news = asyncio.Event()
         self._state_news = asyncio.Event()
         self._events: list[dict[str, Any]] = []
-        self.handled: dict[str, str] = {}
 
     def show(self, current: model.Model) -> None:
         """Take the newest model; never blocks."""
@@ -127,7 +126,7 @@ class StatusReporter:
     async def _apply(self) -> None:
         if self._model is None:
             return
-        document = view.session(self._model, self._resource.pod_uid, self.handled)
+        document = view.session(self._model, self._resource.pod_uid)
         if document != self._applied:
             await self._api.apply_session(document)
             self._applied = document

@@ -64,10 +64,14 @@ class Restorer:
             raise errors.ArchiveMissing(
                 "the log names archives that the store does not hold: is it the right store, was it restored in part?"
             )
+        self.place_nothing()
+        return Placed(None, self._told())
+
+    def place_nothing(self) -> None:
+        """Put an empty profile in place."""
         shutil.rmtree(self._fresh, ignore_errors=True)
         self._fresh.mkdir(mode=0o700)
         profiles.swap_in(self._fresh, self.profile)
-        return Placed(None, self._told())
 
     @property
     def _fresh(self) -> pathlib.Path:

@@ -32,6 +32,27 @@ def fault(model: m.Model, reason: Reason, message: str, now: float) -> m.Model:
     return model if same else replace(model, fault=m.Fault(reason, message, now))
 
 
+def forgotten(model: m.Model) -> m.Model:
+    """Return the model without anything of the login that is gone."""
+    return replace(
+        model,
+        account=None,
+        known_hash="",
+        synced=False,
+        proven=False,
+        saved=None,
+        restored=None,
+        save_due=0.0,
+        saving=False,
+        save_wish=None,
+        saving_wish=None,
+        overdue_since=0.0,
+        attempts=0,
+        qr=None,
+        pairing_code="",
+    )
+
+
 def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown) -> Step:
     """End in a state."""
     model = replace(to(model, state, now), qr=None, pairing_code="", link_deadline=0.0)

@@ -1,7 +1,6 @@
 """Render a model as ``status.session``. Pure."""
 
 import datetime
-from collections.abc import Mapping
 from typing import Any
 
 from whatsapp_session.conditions import SessionState
@@ -13,13 +12,13 @@ def stamp(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def session(model: m.Model, pod_uid: str, handled: Mapping[str, str]) -> dict[str, Any]:
+def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
     """Return the whole object; what is not known is absent rather than null."""
     document: dict[str, Any] = {
         "podUID": pod_uid,
         "state": str(model.state),
         "stateSince": stamp(model.since),
-        "handledRequests": dict(handled),
+        "handledRequests": dict(model.handled),
     }
     if model.account:
         document["account"] = {

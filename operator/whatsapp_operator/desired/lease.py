@@ -18,6 +18,8 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
     annotations = {names.wish_annotation(wish): time for wish, time in wishes.for_the_worker(session).items()}
     if pod_uid is not None:
         annotations[names.ANNOTATION_WORKER_POD_UID] = pod_uid
+    if session.last.account_hash is not None:
+        annotations[names.ANNOTATION_KNOWN_ACCOUNT] = session.last.account_hash
     if session.last.stopped and session.last.pod_uid is not None:
         # The node said that its container has ended: nobody needs to wait for its Lease to run out.
         annotations[names.ANNOTATION_TERMINATED_POD_UID] = session.last.pod_uid

@@ -1,5 +1,6 @@
 """A real worker process beside a real operator on a real API server; the kubelet alone is played."""
 
+import datetime
 import json
 import pathlib
 import socket
@@ -154,3 +155,71 @@ def test_a_worker_waits_without_complaint_until_the_operator_has_named_its_pod(c
     log = worker.log.read_text()
     assert "level=ERROR" not in log
     assert "2@" not in log, "a QR code in the log"
+
+
+def wish(cluster: Cluster, name: str) -> str:
+    """Wish as a person does, by an annotation; returns its time."""
+    time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    patch = {"metadata": {"annotations": {names.wish_annotation(name): time}}}
+    cluster.place.admin.merge(names.SESSION_KIND, cluster.place.name, SESSION, patch)
+    return time
+
+
+def linked(cluster: Cluster, worker: workers.Worker, phone: str = "alice") -> str:
+    """Scan the code in the status and wait until the login is saved; returns the device."""
+    wait(lambda: cluster.session().get("qr"), lambda: f"the code in the status\n{worker}", 40)
+    device = cluster.home.simulator.admin.scan(phone, cluster.session()["qr"]["code"])  # type: ignore[index] # an object
+    assert device is not None
+    wait(lambda: cluster.session().get("saved"), lambda: f"the first save in the status\n{worker}", 40)
+    return device
+
+
+def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process(cluster: Cluster) -> None:
+    place, home = cluster.place, cluster.home
+    worker = cluster.start(place.wait_worker(SESSION))
+    device = linked(cluster, worker)
+    time = wish(cluster, "relink")
+    wait(
+        lambda: place.status(SESSION).get("handledRequests", {}).get("relink") == time,
+        lambda: f"the echo\n{worker}",
+        60,
+    )
+    assert home.kinds()[-1] == "logout"
+    assert home.records()[-1]["logout"]["requested"] == time
+    wait(lambda: not home.simulator.admin.device(device).linked, "the phone to have forgotten the device")
+    assert home.archives(), "set aside, not deleted"
+    assert worker.process.poll() is None
+    linked(cluster, worker, "bob")
+    wait(lambda: names.wish_annotation("relink") not in lease_annotations(cluster), "the wish to be off the Lease")
+
+
+def lease_annotations(cluster: Cluster) -> dict[str, str]:
+    found = cluster.place.lease(SESSION)
+    assert found is not None
+    return dict(found["metadata"].get("annotations") or {})
+
+
+def test_a_wrong_store_shows_no_code_until_a_person_gives_the_login_up(cluster: Cluster) -> None:
+    place, home = cluster.place, cluster.home
+    first = place.wait_worker(SESSION)
+    worker = cluster.start(first)
+    linked(cluster, worker)
+    wait(lambda: names.ANNOTATION_KNOWN_ACCOUNT in lease_annotations(cluster), "the account on the Lease")
+    first.bind()
+    place.admin.delete("Pod", place.name, names.pod(SESSION))
+    assert worker.stop() == 0
+    first.vanishes()
+    home.store.rename(home.root / "the right store")
+    second = place.wait_worker(SESSION)
+    assert second.uid != first.uid
+    wrong = cluster.start(second)
+    assert wrong.process.wait(40) == 3
+    assert "ArchiveMissing" in wrong.log.read_text()
+    assert "state=AwaitingLink" not in wrong.log.read_text()
+    second.ends(3, "ArchiveMissing", "no archive", phase="Running")
+    place.wait_phase(SESSION, "Failed")
+    second.vanishes()
+    wish(cluster, "relink")
+    wait(lambda: (pod := place.pod(SESSION)) and pod["metadata"]["uid"] != second.uid, "a new pod")
+    third = cluster.start(place.wait_worker(SESSION))
+    linked(cluster, third)

@@ -7,7 +7,7 @@ import pytest
 
 from unit.worker.fake_kube import FakeKube
 from whatsapp_session import names
-from whatsapp_worker import lease
+from whatsapp_worker import lease, notes
 
 ME, OTHER = "uid-me", "uid-other"
 
@@ -94,9 +94,11 @@ async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> Non
     assert api.lease["spec"]["holderIdentity"] == ME
 
 
-async def test_what_the_operator_knows_of_the_previous_owner_is_remembered() -> None:
-    api = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER}))
-    assert (await acquired(api)).previous_terminated == OTHER
+async def test_what_the_operator_has_written_is_seen_when_the_lease_is_taken() -> None:
+    api, seen = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
+    async with asyncio.timeout(10):
+        await lease.Holder(api, ME, seen.append).acquire(lambda why: None)
+    assert notes.read(seen[0]).terminated_pod_uid == OTHER
 
 
 async def test_a_renewal_survives_refusals_conflicts_and_silence() -> None:

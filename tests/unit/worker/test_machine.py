@@ -356,6 +356,7 @@ def test_a_pairing_code_is_asked_for_and_shown() -> None:
 
 _ACCOUNTS = st.sampled_from([None, ALICE, BOB])
 _FACTS = st.builds(page.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
+_TIMES = ["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "1970-01-01T00:00:00Z", "soon"]
 _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.builds(page.Attached, _FACTS),
     st.builds(page.Changed, _FACTS),
@@ -375,6 +376,9 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.just(happenings.StillOwner()),
     st.just(happenings.CodeShown("AAAA-BBBB")),
     st.just(happenings.SaveRequested()),
+    st.builds(happenings.SaveRequested, st.sampled_from(_TIMES)),
+    st.builds(happenings.RelinkRequested, st.sampled_from(_TIMES)),
+    st.builds(happenings.TakeOverRequested, st.sampled_from(_TIMES)),
     st.just(happenings.StopRequested()),
     st.just(happenings.Troubled(Reason.STORE_UNAVAILABLE, "x")),
     st.just(happenings.Tick()),
@@ -390,6 +394,12 @@ def test_in_every_story_the_promises_hold(events: list[tuple[happenings.Event, f
         assert not (ended and story.does(do.Launch)), "nothing starts after the end"
         if story.does(do.BuryLogin):
             assert isinstance(event, page.LoggedOut), "only a logout buries a login"
+        if story.does(do.Relink):
+            assert isinstance(event, happenings.RelinkRequested), "only a person sets a login aside"
+            assert story.model.account is None
+            assert story.model.saved is None
+        for wish, time in before.handled.items():
+            assert story.model.handled[wish] >= time, "what was handled stays handled"
         if story.does(do.Save):
             assert story.model.state is SessionState.CONNECTED
             assert story.model.account is not None

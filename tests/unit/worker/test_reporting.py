@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from unit.worker.fake_kube import FakeKube
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.worker_env import ResourceIdentity
 from whatsapp_worker import actions as do
-from whatsapp_worker import keeper, model, pod, reporter, terminal, view
+from whatsapp_worker import happenings, keeper, model, pod, reporter, terminal, view, wishes
 from whatsapp_worker.page import events as page
 
 RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
@@ -35,7 +36,7 @@ CONNECTED = model.Model(
 
 
 def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
-    assert view.session(CONNECTED, "uid-pod", {"save": "t"}) == {
+    assert view.session(replace(CONNECTED, handled={"save": "t"}), "uid-pod") == {
         "podUID": "uid-pod",
         "state": "Connected",
         "stateSince": "2026-01-01T00:00:00Z",
@@ -55,7 +56,7 @@ def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
 
 
 def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
-    told = view.session(AWAITING, "uid-pod", {})
+    told = view.session(AWAITING, "uid-pod")
     assert told["qr"] == {
         "code": "2@secret",
         "issuedAt": "2026-01-01T00:00:00Z",
@@ -63,7 +64,7 @@ def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
         "attempt": 2,
     }
     for state in set(SessionState) - {SessionState.AWAITING_LINK}:
-        assert "qr" not in view.session(replace(AWAITING, state=state), "uid-pod", {})
+        assert "qr" not in view.session(replace(AWAITING, state=state), "uid-pod")
 
 
 def test_nothing_is_null() -> None:
@@ -73,7 +74,7 @@ def test_nothing_is_null() -> None:
         return [value]
 
     for shown in (model.Model(), AWAITING, CONNECTED):
-        assert None not in leaves(view.session(shown, "uid-pod", {}))
+        assert None not in leaves(view.session(shown, "uid-pod"))
 
 
 def test_all_devices_of_an_account_have_one_hash() -> None:
@@ -162,14 +163,34 @@ async def test_events_say_what_a_person_cares_about_once() -> None:
     assert ACCOUNT.id not in json.dumps(told.api.events)
 
 
-def test_a_wish_for_a_save_is_handled_once_for_each_time_stamp() -> None:
-    status = reporter.StatusReporter(FakeKube(), RESOURCE)
-    saves: list[int] = []
-    wishes = pod.Wishes(status, lambda: saves.append(1))
-    for wanted in ("", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2025-01-01T00:00:00Z"):
-        wishes.see({"metadata": {"annotations": {pod.SAVE_WISH: wanted} if wanted else {}}})
-    assert len(saves) == 2
-    assert status.handled == {"save": "2026-01-02T00:00:00Z"}
+class Listening:
+    """A client that hears wishes."""
+
+    def __init__(self) -> None:
+        self.heard: list[wishes.Wish] = []
+
+    def wish(self, event: wishes.Wish) -> None:
+        self.heard.append(event)
+
+
+def lease(**annotations: str) -> dict[str, Any]:
+    return {"metadata": {"annotations": {f"whatsapp-operator.dev/{name}": text for name, text in annotations.items()}}}
+
+
+def test_what_stands_on_the_lease_reaches_the_session_at_each_look() -> None:
+    board, client = pod.Board(), Listening()
+    board.see(lease(**{"known-account": "aa", "terminated-pod-uid": "uid-old"}))
+    board.running = client  # type: ignore[assignment] # all that it needs of a client
+    board.see({"metadata": {}})
+    board.see(lease(**{"relink-requested-at": "2026-01-01T00:00:00Z", "save-requested-at": "2026-01-02T00:00:00Z"}))
+    assert client.heard == [
+        happenings.SaveRequested("2026-01-02T00:00:00Z"),
+        happenings.RelinkRequested("2026-01-01T00:00:00Z"),
+    ]
+    assert board.notes().terminated_pod_uid == "uid-old", "the first look is what counts of the previous owner"
+    assert board.notes().known_account == ""
+    board.see(lease(**{"takeover-requested-at": "2026-01-03T00:00:00Z"}))
+    assert client.heard[-1] == happenings.TakeOverRequested("2026-01-03T00:00:00Z")
 
 
 def test_the_last_word_of_a_pod_is_json_for_the_operator() -> None:

@@ -1,12 +1,19 @@
 """Define the hooks of a strategy around the browser's life."""
 
+import asyncio
+import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import browser, happenings, model, records
+from whatsapp_worker import browser, errors, happenings, model, notes, records, wishes
 from whatsapp_worker.page import events
+
+_T = TypeVar("_T")
+_STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +25,15 @@ class Context:
     browser_version: Callable[[], str]
     """Ask the browser for its version; blocks."""
     take_over: bool = False
-    terminated_pod_uid: Callable[[], str] = field(default=lambda: "")
+    """Take the session from another owner, without a wish on the Lease: a person started this worker so."""
+    relink: bool = False
+    """Set the login aside at this start, likewise."""
+    lease_notes: Callable[[], notes.Notes] = field(default=notes.Notes)
+    """What the operator has written onto the Lease."""
     trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
     """Say that something transient is being tried again."""
-    claimed: Callable[[], None] = field(default=lambda: None)
-    """Say that the session is ours."""
+    claimed: Callable[[float], None] = field(default=lambda time: None)
+    """Say that the session is ours since this time, 0 for a strategy without a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,12 @@ class Auth:
     async def bury(self, account_hash: str) -> None:
         """Set the login aside: the phone has removed the device."""
 
+    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+        """Set the login aside because a person asked, and put an empty profile in place; no browser runs."""
+        await self.bury(account_hash)
+        prepared = await self.fall_back()
+        return dataclasses.replace(prepared, fault=None, handled=((wishes.RELINK, requested),))
+
     async def still_owner(self) -> bool:
         """Tell whether nobody has claimed the session after us."""
         return True
@@ -91,3 +108,20 @@ class Auth:
 
     async def clean_up(self) -> None:
         """Remove what must not stay on this machine; called last, in any case."""
+
+    async def patiently(self, work: Callable[[], _T]) -> _T:
+        """Run blocking work in a thread until the store answers; the local profile stays as it is meanwhile."""
+        for pause in itertools.chain(_STORE_RETRY, itertools.repeat(_STORE_RETRY[-1])):
+            try:
+                return await asyncio.to_thread(work)
+            except errors.StoreUnavailable as error:
+                self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable")
+
+    async def wait_out(self, seconds: float) -> None:
+        """Let the time pass after which the previous worker has surely stopped."""
+        if seconds:
+            message = f"waiting {seconds:.0f} s until the previous worker has surely stopped"
+            self.context.trouble(Reason.LEASE_HELD, message)
+            await asyncio.sleep(seconds)

@@ -9,11 +9,14 @@ import time
 from typing import BinaryIO
 
 from whatsapp_session import names
-from whatsapp_worker import browser, errors, happenings, model, processes, profiles, saving
-from whatsapp_worker.auth import base
+from whatsapp_worker import browser, errors, happenings, log, model, processes, profiles, records, saving, wishes
+from whatsapp_worker.auth import base, claiming
 from whatsapp_worker.page import events
+from whatsapp_worker.stores import filesystem
 
 _CLIENT_ID = re.compile(names.CLIENT_ID_PATTERN)
+LOG_FOLDER = ".whatsapp-log"
+"""Beside the profile: the folder of the numbered log, which a logout does not remove."""
 
 
 def check_client_id(client_id: str) -> str:
@@ -23,13 +26,16 @@ def check_client_id(client_id: str) -> str:
     return client_id
 
 
-def clear_locks(root: pathlib.Path) -> None:
-    """Remove Singleton* links whose holder is provably dead; raises ConfigurationError if it lives or is elsewhere."""
+def clear_locks(root: pathlib.Path, gone_host: str = "") -> None:
+    """Remove Singleton* links whose holder is provably dead; raises ConfigurationError if it lives or is elsewhere.
+
+    ``gone_host`` is the host of the previous owner of the session, which has ended: the log and our claim say so.
+    """
     holder = profiles.lock_holder(root)
     if holder is None:
         return
     host, pid = holder
-    if host == socket.gethostname() and not processes.exists(pid):
+    if host == gone_host or (host == socket.gethostname() and not processes.exists(pid)):
         profiles.remove_locks(root)
         return
     raise errors.ConfigurationError(
@@ -50,23 +56,53 @@ class LocalAuth(base.Auth):
         self._lock: BinaryIO | None = None
 
     @property
+    def data_path(self) -> str:
+        """The directory that holds the profile."""
+        return str(self._root.parent)
+
+    @property
     def profile(self) -> pathlib.Path:
         """The directory that stays."""
         return self._root
 
-    async def before_browser(self) -> happenings.Prepared:
-        """Use the profile as it is."""
-        marker = await asyncio.to_thread(self._prepare)
-        self.context.claimed()
-        restored = model.Restored(0, time.time()) if marker and marker.account_hash else None
-        return happenings.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
+    def setup(self, context: base.Context) -> None:
+        """Open the log beside the profile as this owner."""
+        super().setup(context)
+        store = filesystem.FilesystemStore(self._root.parent / LOG_FOLDER)
+        self._log = log.SessionLog(store, self._root.name, context.owner)
+        self._claimer = claiming.Claimer(self._log, store.visibility, context)
 
-    def _prepare(self) -> profiles.Marker | None:
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async def before_browser(self) -> happenings.Prepared:
+        """Claim the session, wait out a previous owner, use the profile as it is."""
+        await asyncio.to_thread(self._tidy)
+        claimed = await self.patiently(self._claimer.claim)
+        await self.wait_out(claimed.wait)
+        self.context.claimed(wishes.seconds(claimed.record.time) or 0.0)
+        if claimed.relink is not None:
+            prepared = await self.relink(self._known_hash(), claimed.relink)
+        else:
+            marker = await asyncio.to_thread(self._use, claimed)
+            restored = model.Restored(0, time.time()) if marker and marker.account_hash else None
+            prepared = happenings.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
+        return prepared.after(claimed.handled)
+
+    def _tidy(self) -> None:
+        self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = profiles.claim_folder(self._root)
         browser.end_orphan(self._root)
-        clear_locks(self._root)
+
+    def _use(self, claimed: claiming.Claimed) -> profiles.Marker | None:
+        if not (self._root / "Default").is_dir():
+            self._claimer.refuse_the_wrong_store()
+        self._root.mkdir(mode=0o700, exist_ok=True)
+        before = claimed.previous.owner if claimed.previous else None
+        # A pod's successor has its host name and may have its process numbers: there the log is the proof.
+        clear_locks(self._root, before.host if before and before.session_uid else "")
         return profiles.read_marker(self._root)
+
+    def _known_hash(self) -> str:
+        marker = profiles.read_marker(self._root)
+        return marker.account_hash if marker else ""
 
     async def fall_back(self) -> happenings.Prepared:
         """Go on with the profile: it is all there is, and only a logout removes it."""
@@ -74,7 +110,7 @@ class LocalAuth(base.Auth):
         return happenings.Prepared()
 
     def _marker(self, account_hash: str) -> profiles.Marker:
-        return profiles.Marker(self._root.name, 0, account_hash, complete=True)
+        return profiles.Marker(self._root.name, self._log.head, account_hash, complete=True)
 
     async def connected(self, account: events.Account, version: str) -> None:
         """Remember whose login the profile holds."""
@@ -90,7 +126,30 @@ class LocalAuth(base.Auth):
 
     async def bury(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""
+        self._previous = None
+        await self.patiently(lambda: self._log.append(records.Logout(account_hash)))
         await asyncio.to_thread(profiles.write_marker, self._root, self._marker(""))
+
+    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+        """Remove the profile, as a logout does, and begin with an empty one."""
+        self._previous = None
+        await self.patiently(lambda: self._log.append(records.Logout(account_hash, requested)))
+        await asyncio.to_thread(self._empty)
+        return happenings.Prepared(handled=((wishes.RELINK, requested),))
+
+    def _empty(self) -> None:
+        profiles.marker_path(self._root).unlink(missing_ok=True)
+        shutil.rmtree(self._root, ignore_errors=True)
+        self._root.mkdir(mode=0o700)
+        profiles.write_marker(self._root, self._marker(""))
+
+    async def still_owner(self) -> bool:
+        """Read the slot after ours."""
+        return await asyncio.to_thread(self._log.still_head)
+
+    async def release(self) -> None:
+        """Write the record that lets any owner follow."""
+        await asyncio.to_thread(self._claimer.release)
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""

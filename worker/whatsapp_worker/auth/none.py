@@ -25,7 +25,7 @@ class NoAuth(base.Auth):
         """Make an empty profile."""
         self._parent = pathlib.Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="whatsapp-"))
         self.profile.mkdir()
-        self.context.claimed()
+        self.context.claimed(0.0)
         return happenings.Prepared()
 
     async def fall_back(self) -> happenings.Prepared:

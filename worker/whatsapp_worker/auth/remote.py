@@ -6,11 +6,9 @@ import dataclasses
 import datetime
 import logging
 import pathlib
-import threading
 import time
-from collections.abc import Callable
 from importlib import metadata
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -21,24 +19,21 @@ from whatsapp_worker import (
     happenings,
     log,
     model,
-    ownership,
-    processes,
     profiles,
     records,
     restoring,
     saving,
     snapshot,
     stores,
+    wishes,
 )
-from whatsapp_worker.auth import base, local
+from whatsapp_worker.auth import base, claiming, local
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
 
 LOG = logging.getLogger("whatsapp_worker")
-_T = TypeVar("_T")
 _COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
 """Kinds of storage that an archive holds, or that the page makes anew by itself."""
-_STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
 
 
 def _seconds(stamp: str) -> float:
@@ -71,11 +66,9 @@ class RemoteAuth(base.Auth):
         self._latest: generations.Published | None = None
         self._restored = 0
         self._proven = 0
-        self._claimed = False
         self._version = ""
         self._lock: BinaryIO | None = None
         self._warned: frozenset[str] = frozenset()
-        self._claiming = threading.Lock()
 
     @property
     def data_path(self) -> str:
@@ -91,6 +84,7 @@ class RemoteAuth(base.Auth):
         """Open the log as this owner."""
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
+        self._claimer = claiming.Claimer(self._log, self.store.visibility, context)
         self._generations = generations.Generations(self.store, self._log, self._keep)
         self._restorer = restoring.Restorer(self._generations, self.profile, context.browser_version)
         self._stager = snapshot.Stager(self.profile, profiles.origin_folder(context.url))
@@ -98,23 +92,26 @@ class RemoteAuth(base.Auth):
     async def before_browser(self) -> happenings.Prepared:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
-        own, claim, wait = await self._patiently(self._claim)
-        if wait:
-            message = f"waiting {wait:.0f} s until the previous worker has surely stopped"
-            self.context.trouble(Reason.LEASE_HELD, message)
-            await asyncio.sleep(wait)
-        self.context.claimed()
-        self._restorer.begin(claim.slot)
-        if own is None:
-            return await self._patiently(self._restore)
-        self._latest = await self._patiently(lambda: self._generations.next_candidate(claim.slot))
-        await asyncio.to_thread(self._mark, own.account_hash, own.generation)
-        restored = model.Restored(0, time.time()) if own.account_hash else None
-        return happenings.Prepared(own.account_hash, self._saved(), restored)
+        claimed, own = await self.patiently(self._claim)
+        slot = claimed.record.slot
+        await self.wait_out(claimed.wait)
+        self.context.claimed(_seconds(claimed.record.time))
+        self._restorer.begin(slot)
+        if claimed.relink is not None:
+            prepared = await self.relink(await self.patiently(lambda: self._known_hash(slot)), claimed.relink)
+        elif own is None:
+            await self.patiently(self._claimer.refuse_the_wrong_store)
+            prepared = await self.patiently(self._restore)
+        else:
+            self._latest = await self.patiently(lambda: self._generations.next_candidate(slot))
+            await asyncio.to_thread(self._mark, own.account_hash, own.generation)
+            restored = model.Restored(0, time.time()) if own.account_hash else None
+            prepared = happenings.Prepared(own.account_hash, self._saved(), restored)
+        return prepared.after(claimed.handled)
 
     async def fall_back(self) -> happenings.Prepared:
         """Restore the next older generation, or start empty and say so."""
-        prepared = await self._patiently(self._restore)
+        prepared = await self.patiently(self._restore)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
         fault = model.Fault(Reason.RESTORE_FAILED, message, time.time())
@@ -128,36 +125,15 @@ class RemoteAuth(base.Auth):
         self._stager.sweep()
         self._restorer.tidy()
 
-    def _claim(self) -> tuple[profiles.Marker | None, records.Record, float]:
-        with self._claiming:  # a stop waits for it, so that a claim is never left without its release
-            return self._claim_head()
+    def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
+        claimed = self._claimer.claim()
+        self._generations.sweep()
+        own = self._own_profile() if claimed.relink is None and self._claimer.was_here(claimed) else None
+        return claimed, own
 
-    def _claim_head(self) -> tuple[profiles.Marker | None, records.Record, float]:
-        for _ in range(20):
-            self._log.newest()
-            head = self._log.previous()  # a claim of ours whose answer was lost does not count
-            known = ownership.Knowledge(
-                take_over=self.context.take_over,
-                terminated_pod_uid=self.context.terminated_pod_uid(),
-                process_gone=head is not None and self._gone(head.owner),
-            )
-            waits = ownership.must_wait(head, self.context.owner, known)
-            wait = ownership.waiting_seconds(self._log.back(self._log.head), self.store.visibility) if waits else 0.0
-            own = self._own_profile() if head and head.owner.same_place(self.context.owner) else None
-            try:
-                claim = self._log.append(records.Claim(ownership.POLL_SECONDS))
-                self._claimed = True
-                self._generations.sweep()
-                return own, claim, wait
-            except errors.Superseded:
-                continue  # the previous owner published meanwhile, or another start was faster: look again
-        raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
-
-    def _gone(self, owner: records.Owner) -> bool:
-        mine = self.context.owner
-        if owner.session_uid or (owner.host, owner.boot_id) != (mine.host, mine.boot_id) or not owner.pid:
-            return False
-        return not processes.alive(processes.Identity(owner.pid, owner.start_time))
+    def _known_hash(self, below: int) -> str:
+        newest = self._generations.next_candidate(below)
+        return newest.generation.account_hash if newest else ""
 
     def _own_profile(self) -> profiles.Marker | None:
         marker = profiles.read_marker(self.profile)
@@ -271,9 +247,19 @@ class RemoteAuth(base.Auth):
 
     async def bury(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
-        self._latest, self._restored, self._proven = None, 0, 0
-        await self._patiently(lambda: self._log.append(records.Logout(account_hash)))
+        await self._set_aside(records.Logout(account_hash))
         await asyncio.to_thread(self._mark, "", 0)
+
+    async def _set_aside(self, tombstone: records.Logout) -> None:
+        self._latest, self._restored, self._proven = None, 0, 0
+        await self.patiently(lambda: self._log.append(tombstone))
+
+    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+        """Do as after a logout, on a profile that is empty from the start."""
+        await self._set_aside(records.Logout(account_hash, requested))
+        await asyncio.to_thread(self._restorer.place_nothing)
+        await asyncio.to_thread(self._mark, "", 0)
+        return happenings.Prepared(handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Read the slot after ours."""
@@ -286,20 +272,4 @@ class RemoteAuth(base.Auth):
 
     async def release(self) -> None:
         """Write the record that lets any owner follow."""
-        await asyncio.to_thread(self._release)
-
-    def _release(self) -> None:
-        with self._claiming:
-            if self._claimed:
-                self._claimed = False
-                self._log.append(records.Release())
-
-    async def _patiently(self, work: Callable[[], _T]) -> _T:
-        """Run blocking work in a thread until the store answers; the local profile stays as it is meanwhile."""
-        for attempt in range(1_000_000):
-            try:
-                return await asyncio.to_thread(work)
-            except errors.StoreUnavailable as error:
-                self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
-                await asyncio.sleep(_STORE_RETRY[min(attempt, len(_STORE_RETRY) - 1)])
-        raise AssertionError("unreachable")
+        await asyncio.to_thread(self._claimer.release)

@@ -1,0 +1,181 @@
+"""Wishes: each is carried out once, whoever dies in between, and none of another life."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from unit.worker.test_machine import ALICE, BOB, SAVED, S, Story, facts
+from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import errors, happenings, log, notes, records, wishes
+from whatsapp_worker.auth import base, claiming
+from whatsapp_worker.page import events as page
+from whatsapp_worker.stores import memory
+
+T0, T1, T2, T3 = (f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4))
+
+
+def saved(story: Story) -> Story:
+    return story.on(happenings.SaveDone(SAVED, True))
+
+
+def test_a_wish_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
+    story = saved(Story().connected()).on(happenings.SaveRequested(T1))
+    assert story.actions == [do.Save(SaveTrigger.REQUEST)]
+    assert story.model.handled == {}
+    story.on(happenings.SaveRequested(T1))
+    assert story.actions == [], "under way"
+    saved(story)
+    assert story.model.handled == {"save": T1}
+    for time in (T1, T0):
+        assert story.on(happenings.SaveRequested(time)).actions == []
+    assert story.on(happenings.SaveRequested(T2)).does(do.Save)
+
+
+def test_a_wish_for_a_save_waits_until_there_is_something_to_save() -> None:
+    story = Story().awaiting().on(happenings.SaveRequested(T1))
+    assert story.actions == []
+    story.on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
+    saved(story)
+    assert story.model.handled == {"save": T1}, "the first save of a new link fulfils it"
+
+
+def test_a_wish_during_a_save_is_fulfilled_by_the_next_one() -> None:
+    story = Story().connected().on(happenings.SaveRequested(T1))
+    saved(story)
+    assert story.model.handled == {}, "that save had begun before the wish"
+    assert story.on(happenings.Tick()).actions == [do.Save(SaveTrigger.REQUEST)]
+    assert saved(story).model.handled == {"save": T1}
+
+
+def test_a_save_that_fails_keeps_the_wish() -> None:
+    story = saved(Story().connected()).on(happenings.SaveRequested(T1))
+    story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"), happenings.Tick())
+    assert not story.does(do.Save)
+    assert story.on(happenings.Tick(), after=5).does(do.Save)
+    assert saved(story).model.handled == {"save": T1}
+
+
+def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
+    story = Story().on(happenings.Claimed(wishes.seconds(T1) or 0.0), happenings.Prepared(ALICE.hash, SAVED))
+    story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)))
+    for time in (T0, "soon", "2026-01-03"):
+        for event in (happenings.SaveRequested(time), happenings.RelinkRequested(time)):
+            assert story.on(event).actions == [], time
+    assert story.on(happenings.RelinkRequested(T2)).does(do.Relink)
+
+
+def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process() -> None:
+    story = saved(Story().connected()).on(happenings.RelinkRequested(T1))
+    assert story.actions == [do.Emit("disconnected", ("LOGOUT",)), do.Relink(ALICE.hash, T1)]
+    assert (story.model.account, story.model.saved, story.model.known_hash) == (None, None, "")
+    story.on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED)), happenings.RelinkRequested(T1))
+    assert story.actions == [], "what the old browser says no longer matters, and the wish is under way"
+    story.on(happenings.Prepared(handled=(("relink", T1),)))
+    assert story.actions == [do.Launch()]
+    assert story.model.handled == {"relink": T1}
+    story.on(happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)), page.Qr("2@new"))
+    assert story.model.state is SessionState.AWAITING_LINK
+    assert not story.does(do.FallBack)
+    story.on(page.Changed(facts(S.CONNECTED, BOB)), page.Synced(facts(S.CONNECTED, BOB, True)))
+    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions
+
+
+def test_a_save_that_ends_after_the_login_is_gone_says_nothing() -> None:
+    story = Story().connected().on(happenings.RelinkRequested(T1))
+    saved(story)
+    assert (story.model.saved, story.emitted) == (None, [])
+
+
+def test_in_a_conflict_a_wish_to_take_over_is_carried_out_at_once() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.TakeOverRequested(T1))
+    assert story.actions[-1] == do.TakeOver()
+    assert story.model.handled == {"takeover": T1}
+
+
+def test_a_session_that_is_ours_has_nothing_to_take_over() -> None:
+    story = Story().connected().on(happenings.TakeOverRequested(T1))
+    assert (story.actions, story.model.handled) == ([], {"takeover": T1})
+
+
+# At a start, by the log.
+
+
+class Place:
+    """One store on which pods claim one session, one after the other."""
+
+    def __init__(self) -> None:
+        self.store = memory.MemoryStore()
+
+    def claimer(self, pod: str, found: notes.Notes, session: str = "uid", **more: Any) -> claiming.Claimer:
+        owner = records.Owner(cluster="c", namespace="n", session_uid=session, pod_uid=pod, host="wa-x", pid=len(pod))
+        context = base.Context(owner, "https://x/", lambda: "", lease_notes=lambda: found, **more)
+        self.log = log.SessionLog(self.store, "RemoteAuth-x", owner)
+        return claiming.Claimer(self.log, 0.0, context)
+
+
+def soon(seconds: float) -> str:
+    """Return a time that a clock which is fast has given a wish."""
+    return log.stamp(log.utc_now() + datetime.timedelta(seconds=seconds))
+
+
+def wished(**times: str) -> notes.Notes:
+    return notes.Notes(times)
+
+
+def test_a_wish_to_relink_that_waited_for_the_start_is_carried_out_once() -> None:
+    place = Place()
+    place.claimer("one", wished()).claim()
+    future = soon(600)
+    claimed = place.claimer("two", wished(relink=future)).claim()
+    assert claimed.relink == future
+    again = place.claimer("two", wished(relink=future)).claim()
+    assert again.relink == future, "the same pod died before it had done it"
+    place.log.append(records.Logout("aa", future))
+    for pod in ("two", "three"):
+        claimed = place.claimer(pod, wished(relink=future)).claim()
+        assert (claimed.relink, claimed.handled) == (None, (("relink", future),)), "done, though nobody heard of it"
+
+
+def test_a_wish_that_is_older_than_another_pods_claim_is_ignored_at_a_start() -> None:
+    place = Place()
+    place.claimer("one", wished()).claim()
+    claimed = place.claimer("two", wished(relink=T1, takeover=T1)).claim()
+    assert (claimed.relink, claimed.handled) == (None, ())
+
+
+def test_another_owners_session_is_taken_on_a_newer_wish_only_and_only_once() -> None:
+    place = Place()
+    place.claimer("one", wished(), session="theirs").claim()
+    for found in (wished(), wished(takeover=T1)):
+        with pytest.raises(errors.SessionInUse):
+            place.claimer("two", found).claim()
+    future = soon(600)
+    claimed = place.claimer("two", wished(takeover=future)).claim()
+    assert (claimed.handled, claimed.wait) == ((("takeover", future),), 62.0)
+    assert claimed.record.body == records.Claim(60, future)
+    assert place.claimer("two", wished(takeover=future)).claim().handled == ((("takeover", future)),), "ours already"
+    place.claimer("one", wished(takeover=soon(700)), session="theirs").claim()
+    with pytest.raises(errors.SessionInUse):
+        place.claimer("two", wished(takeover=future)).claim()
+
+
+def test_a_start_with_the_flag_relinks_without_a_wish() -> None:
+    assert Place().claimer("one", wished(), relink=True).claim().relink == ""
+
+
+def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() -> None:
+    place = Place()
+    claimer = place.claimer("one", notes.Notes(known_account="aa"))
+    claimer.claim()
+    with pytest.raises(errors.ArchiveMissing, match="is it the right store"):
+        claimer.refuse_the_wrong_store()
+    place.log.append(records.Logout("aa"))
+    claimer.refuse_the_wrong_store()
+
+
+def test_a_store_is_not_refused_when_no_account_is_known() -> None:
+    claimer = Place().claimer("one", notes.Notes())
+    claimer.claim()
+    claimer.refuse_the_wrong_store()

@@ -1,0 +1,106 @@
+"""Claim a session on its numbered log and give it back: the part that RemoteAuth and LocalAuth share. Calls block.
+
+Source: the persistence protocol, section 4.
+"""
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from whatsapp_worker import errors, history, log, ownership, processes, records, wishes
+from whatsapp_worker.auth import base
+
+LOG = logging.getLogger("whatsapp_worker")
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A session that is ours."""
+
+    record: records.Record
+    wait: float
+    """Seconds until the previous owner has surely stopped."""
+    previous: records.Record | None
+    """The newest record before the claim that this process did not write."""
+    relink: str | None
+    """Time of a wish for a new link that is to be carried out now, "" for one without a time."""
+    handled: tuple[tuple[str, str], ...]
+
+
+class Claimer:
+    """Claim and release one session."""
+
+    def __init__(self, journal: log.SessionLog, visibility: float, context: base.Context) -> None:
+        self._log = journal
+        self._visibility = visibility
+        self._context = context
+        self._claiming = threading.Lock()
+        self._claimed = False
+
+    def claim(self) -> Claimed:
+        """Take the session, or raise SessionInUse; a stop waits for it, so that no claim lacks its release."""
+        with self._claiming:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return self._attempt()
+                except errors.Superseded:
+                    continue  # the previous owner published meanwhile, or another start was faster: look again
+        raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+
+    def _attempt(self) -> Claimed:
+        self._log.newest()
+        head = self._log.previous()  # a claim of ours whose answer was lost does not count
+        take_over, relink = self._wish(wishes.TAKEOVER), self._wish(wishes.RELINK)
+        known = ownership.Knowledge(
+            take_over=self._context.take_over or take_over in (history.Standing.NEW, history.Standing.DONE),
+            terminated_pod_uid=self._context.lease_notes().terminated_pod_uid,
+            process_gone=head is not None and self._gone(head.owner),
+        )
+        waits = ownership.must_wait(head, self._context.owner, known)
+        wait = ownership.waiting_seconds(self._log.back(self._log.head), self._visibility) if waits else 0.0
+        times = self._context.lease_notes().wishes
+        taken = times[wishes.TAKEOVER] if take_over is history.Standing.NEW else ""
+        record = self._log.append(records.Claim(ownership.POLL_SECONDS, taken))
+        self._claimed = True
+        asked = times[wishes.RELINK] if relink is history.Standing.NEW else "" if self._context.relink else None
+        judged = ((wishes.TAKEOVER, take_over), (wishes.RELINK, relink))
+        done = {wish: times[wish] for wish, found in judged if found is history.Standing.DONE}
+        if taken:
+            done[wishes.TAKEOVER] = taken
+        return Claimed(record, wait, head, asked, tuple(done.items()))
+
+    def _wish(self, wish: str) -> history.Standing | None:
+        time = self._context.lease_notes().wishes.get(wish)
+        if not time:
+            return None
+        found = history.standing(self._log.back(self._log.head), self._context.owner, wish, time)
+        if found is history.Standing.STALE:
+            LOG.info("wish=%s time=%s ignored=true: the session was claimed since", wish, time)
+        return found
+
+    def _gone(self, owner: records.Owner) -> bool:
+        mine = self._context.owner
+        if owner.session_uid or (owner.host, owner.boot_id) != (mine.host, mine.boot_id) or not owner.pid:
+            return False
+        return not processes.alive(processes.Identity(owner.pid, owner.start_time))
+
+    def was_here(self, claimed: Claimed) -> bool:
+        """Tell whether the previous record was written by this very pod, so that its profile is the newest."""
+        return claimed.previous is not None and claimed.previous.owner.same_place(self._context.owner)
+
+    def refuse_the_wrong_store(self) -> None:
+        """Raise ArchiveMissing if the operator knows an account and this log has never held a login."""
+        known = self._context.lease_notes().known_account
+        if known and not history.held_a_login(self._log.back(self._log.head)):
+            raise errors.ArchiveMissing(
+                f"this session's login is saved, and {self._log.session} in this store has never held one: is it the"
+                " right store? Correct it, or ask for a new link with the wish relink"
+            )
+
+    def release(self) -> None:
+        """Write the record that lets any owner follow."""
+        with self._claiming:
+            if self._claimed:
+                self._claimed = False
+                self._log.append(records.Release())

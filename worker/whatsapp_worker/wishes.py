@@ -1,0 +1,85 @@
+"""Decide what a person's wish does: save, relink, take over. Each is carried out once. Pure."""
+
+import datetime
+from dataclasses import replace
+
+from whatsapp_session.conditions import SaveTrigger, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings as on
+from whatsapp_worker import model as m
+from whatsapp_worker import steps
+
+SAVE, RELINK, TAKEOVER = "save", "relink", "takeover"
+_BEFORE_THE_PROFILE = (SessionState.CLAIMING, SessionState.RESTORING)
+"""States in which the strategy looks for wishes itself; what it has not seen is asked again at the next renewal."""
+Wish = on.SaveRequested | on.RelinkRequested | on.TakeOverRequested
+
+
+def seconds(time: str) -> float | None:
+    """Return the seconds since the epoch of RFC 3339 text, None for anything else."""
+    try:
+        moment = datetime.datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None
+
+
+def is_newer(time: str, than: str) -> bool:
+    """Tell whether one time is later than another; what is no time is never newer, and before everything."""
+    mine, other = seconds(time), seconds(than)
+    return mine is not None and (other is None or mine > other)
+
+
+def done(model: m.Model, wish: str, time: str | None) -> m.Model:
+    """Remember that a wish is carried out; requests without a time leave no trace."""
+    if not time or not is_newer(time, model.handled.get(wish, "")):
+        return model
+    return replace(model, handled={**model.handled, wish: time})
+
+
+def asked(settings: m.Settings, model: m.Model, event: Wish, now: float) -> steps.Step:
+    """Carry a wish out, or remember it; one that was handled, is under way or is older than our claim is ignored."""
+    match event:
+        case on.SaveRequested(time):
+            if _ignored(model, SAVE, time) or (time and time in (model.save_wish, model.saving_wish)):
+                return model, ()
+            if not settings.saves:
+                return done(model, SAVE, time), ()
+            return begin_save(replace(model, save_wish=time or model.save_wish or ""), now)
+        case on.TakeOverRequested(time):
+            if model.state in _BEFORE_THE_PROFILE or _ignored(model, TAKEOVER, time):
+                return model, ()
+            elsewhere = model.state is SessionState.CONFLICT
+            return done(model, TAKEOVER, time), (do.TakeOver(),) if elsewhere else ()
+        case on.RelinkRequested(time):
+            if model.state in _BEFORE_THE_PROFILE or _ignored(model, RELINK, time):
+                return model, ()
+            return _relink(model, time, now)
+
+
+def _ignored(model: m.Model, wish: str, time: str) -> bool:
+    if not time:
+        return False
+    moment = seconds(time)  # whole seconds, as people write them
+    return moment is None or moment < int(model.claimed_at) or not is_newer(time, model.handled.get(wish, ""))
+
+
+def begin_save(model: m.Model, now: float) -> steps.Step:
+    """Begin the save that was asked for if one can begin now; else it begins when one can."""
+    if model.save_wish is None or model.saving or model.state is not SessionState.CONNECTED:
+        return model, ()
+    model = replace(model, saving=True, saving_wish=model.save_wish, save_wish=None)
+    return model, (do.Save(SaveTrigger.REQUEST),)
+
+
+def _relink(model: m.Model, time: str, now: float) -> steps.Step:
+    buried = model.account.hash if model.account else model.known_hash
+    told: tuple[do.Action, ...] = (do.Emit("disconnected", ("LOGOUT",)),) if buried else ()
+    return replace(
+        steps.forgotten(steps.to(model, SessionState.RESTORING, now)),
+        previous_hash=buried or model.previous_hash,
+        link_deadline=0.0,
+        load_due=0.0,
+        fault=None,
+        relink_wish=time,
+    ), (*told, do.Relink(buried, time))
