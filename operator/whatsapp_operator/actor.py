@@ -57,7 +57,7 @@ class Actor:
                         assert_never(step)
         except Refused as error:
             # Every other refusal is a fault of the installation, for the log and a later try.
-            trouble = _room(error)
+            trouble = room(error)
             if trouble is None:
                 raise
             return dataclasses.replace(observed, refusal=trouble)
@@ -75,7 +75,7 @@ class Actor:
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
             # A quota counts both, though one is to go.
-            return None if _room(error) else _template(error)
+            return None if room(error) else _template(error)
         return None
 
     async def delete_pod(self, session: Session, step: plan.DeletePod) -> None:
@@ -125,12 +125,12 @@ class Actor:
                 # The namespace may have been deleted and made again since we last saw to the service account.
                 await self._apply_access(observed, afresh=True)
                 return await self._create_pod(observed, first_try=False)
-            return dataclasses.replace(observed, refusal=_room(error) or _template(error))
+            return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))
 
 
-def _room(error: Refused) -> Trouble | None:
+def room(error: Refused) -> Trouble | None:
     """Return why the namespace takes nothing more, None if that is not why it refused."""
     if "exceeded quota" in error.message:
         return Trouble(Reason.QUOTA_EXCEEDED, f"the namespace's quota leaves no room: {error.message}")

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import kopf
 
 from whatsapp_operator import clock, handlers, health, kube, metrics, options, queue, reconcile
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import OperatorError, Unreachable, UsageError
+from whatsapp_operator.stores.observed import Say
+from whatsapp_operator.stores.reconcile import StoreReconciler
 from whatsapp_session import names
 
 log = logging.getLogger("whatsapp_operator")
@@ -21,6 +23,8 @@ HUNG_SECONDS = 60.0
 """Workers of the queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
 CRD_POLL_SECONDS = 1.0
 TLS_GOODBYE_SECONDS = 0.25
+STORE_WORKERS = 2
+Queue: TypeAlias = queue.KeyedQueue[reconcile.Key]
 
 
 @dataclass(slots=True)
@@ -50,19 +54,26 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         defaults = await _defaults(chosen, cluster)
         numbers = metrics.Metrics()
         counted = metrics.CountedKube(cluster, numbers)
-        reconciler = reconcile.Reconciler(counted, defaults, clock.SystemClock(), chosen.limits, numbers)
-        work: queue.KeyedQueue[reconcile.Key] = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
+        stores = StoreReconciler(counted, defaults, clock.SystemClock())
+        store_work: Queue = queue.KeyedQueue(stores.reconcile, workers=STORE_WORKERS)
+
+        async def heard(session: reconcile.Key, store: reconcile.Key | None, say: Say | None) -> None:
+            for key in stores.heard(session, store, say):
+                await store_work.add(key)
+
+        reconciler = reconcile.Reconciler(counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard)
+        work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
         if chosen.health_port is not None:
-            alive = _Alive(work, flags)
+            alive = _Alive((work, store_work), flags)
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
-        working = asyncio.create_task(work.run(), name="queue")
-        stack.push_async_callback(_cancelled, working)
+        for name, each in {"queue": work, "queue of stores": store_work}.items():
+            stack.push_async_callback(_cancelled, asyncio.create_task(each.run(), name=name))
         await asyncio.sleep(0)
         log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
         await kopf.operator(
-            registry=handlers.registry(work.add, lambda: kube.connection(loaded)),
+            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded)),
             settings=handlers.settings(),
             clusterwide=not chosen.namespaces,
             namespaces=chosen.namespaces,
@@ -74,13 +85,13 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
 
 
 class _Alive:
-    def __init__(self, work: queue.KeyedQueue[reconcile.Key], flags: Flags) -> None:
-        self._work = work
+    def __init__(self, queues: tuple[Queue, ...], flags: Flags) -> None:
+        self._queues = queues
         self._flags = flags
         self._started = asyncio.get_running_loop().time()
 
     def wrong(self) -> str | None:
-        silent = asyncio.get_running_loop().time() - max(self._work.last_beat, self._started)
+        silent = asyncio.get_running_loop().time() - max(min(each.last_beat for each in self._queues), self._started)
         return f"no worker of the queue had its turn for {silent:.0f} s" if silent > HUNG_SECONDS else None
 
     def not_ready(self) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from whatsapp_operator.observed import Session
+from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason
 
@@ -74,20 +74,20 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
             return False
 
 
-def manifest(session: Session, happening: Happening, now: str) -> Manifest:
+def manifest(subject: Session | Store, happening: Happening, now: str) -> Manifest:
     """Return the Event; its name follows from what happened, so that a repetition is refused as existing."""
-    seed = f"{session.uid}/{happening.reason}/{happening.since}/{happening.message}"
+    seed = f"{subject.uid}/{happening.reason}/{happening.since}/{happening.message}"
     digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{session.name}.{digest}", "namespace": session.namespace},
+        "metadata": {"name": f"{subject.name}.{digest}", "namespace": subject.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
-            "kind": names.SESSION_KIND,
-            "namespace": session.namespace,
-            "name": session.name,
-            "uid": session.uid,
+            "kind": names.SESSION_KIND if isinstance(subject, Session) else names.STORE_KIND,
+            "namespace": subject.namespace,
+            "name": subject.name,
+            "uid": subject.uid,
         },
         "reason": happening.reason,
         # The API's limit is 1024 bytes.

@@ -33,8 +33,8 @@ def settings() -> kopf.OperatorSettings:
     return made
 
 
-def registry(add: Add, connect: Connect) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to a queue and to credentials."""
+def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistry:
+    """Return the handlers, bound to the queues of sessions and stores, and to credentials."""
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=made)
@@ -65,6 +65,7 @@ def registry(add: Add, connect: Connect) -> kopf.OperatorRegistry:
 
     @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
     async def store(*, namespace: str | None, name: str, **more: Any) -> None:
+        await add_store(Key(str(namespace), name))
         users: kopf.Index[Any, str] = more["sessions_by_store"]
         for user in users.get((namespace, name), ()):
             await add(Key(str(namespace), user))

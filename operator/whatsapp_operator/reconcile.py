@@ -2,11 +2,11 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, pacing, plan
+from whatsapp_operator import events, metrics, pacing, plan, status
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import worker_pod
@@ -16,6 +16,7 @@ from whatsapp_operator.observed import Observed, Ownership, Wanted, seconds
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod
 from whatsapp_operator.reporter import Reporter
+from whatsapp_operator.stores.observed import Say
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import SpecError
@@ -31,10 +32,14 @@ _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """One session's name."""
+    """The name of one session, or of one store."""
 
     namespace: str
     name: str
+
+
+Heard = Callable[[Key, Key | None, Say | None], Awaitable[None]]
+"""Who wants to know what a session's worker says of its store."""
 
 
 class Reconciler:
@@ -47,6 +52,7 @@ class Reconciler:
         clock: Clock,
         limits: pacing.Limits | None = None,
         numbers: metrics.Metrics | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self._kube = kube
         self._metrics = numbers or metrics.Metrics()
@@ -54,6 +60,7 @@ class Reconciler:
         self._observer = Observer(kube, clock)
         self._actor = Actor(kube, defaults, clock)
         self._reporter = Reporter(kube, clock)
+        self._heard = heard
         self._pace: pacing.Pace[Key] = pacing.Pace(limits or pacing.Limits())
 
     async def reconcile(self, key: Key) -> float | None:
@@ -70,6 +77,7 @@ class Reconciler:
             self._pace.forget(key)
             self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)
+            await self._tell(key, None, None)
             await self._sweep(key)
             return None
         try:
@@ -122,12 +130,23 @@ class Reconciler:
         healthy = ready == ConditionStatus.TRUE and not leaving
         self._pace.saw(key, starting=own["phase"] in _STARTS, healthy=healthy, now=self._clock.monotonic())
         self._metrics.saw(key, _seen(own["phase"], observed.session.status.get("session") or {}))
+        remote = observed.session.spec.auth.remote
+        says, trouble = status.worker_says(observed, Phase(own["phase"]))
+        await self._tell(
+            key,
+            None if remote is None else Key(key.namespace, remote.store),
+            Say(key.name, trouble) if says else None,
+        )
         for step in leaving:
             # After the report: what the pod leaves behind must be in the status before it goes.
             if step.reason is Reason.REPLACING:
                 happening = events.Happening(step.reason, step.message, warning=False, since=step.uid)
                 await self._reporter.post(observed.session, happening)
             await self._actor.delete_pod(observed.session, step)
+
+    async def _tell(self, session: Key, store: Key | None, say: Say | None) -> None:
+        if self._heard is not None:
+            await self._heard(session, store, say)
 
     async def _sweep(self, key: Key) -> None:
         """Stop the pod of a session that is gone (the garbage collector does so too, in its own time)."""

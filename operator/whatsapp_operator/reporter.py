@@ -7,7 +7,7 @@ from whatsapp_operator import events, status
 from whatsapp_operator.clock import Clock, rfc3339
 from whatsapp_operator.errors import Conflict, KubeError
 from whatsapp_operator.kube import Kube
-from whatsapp_operator.observed import Observed, Session, Wanted
+from whatsapp_operator.observed import Observed, Session, Store, Wanted
 from whatsapp_session import names
 
 log = logging.getLogger(__name__)
@@ -44,12 +44,12 @@ class Reporter:
             await self._apply(session, {}, names.WORKER_MANAGER, version)
         return own
 
-    async def post(self, session: Session, happening: events.Happening) -> None:
+    async def post(self, subject: Session | Store, happening: events.Happening) -> None:
         """Post an Event; one that is there already, or that cannot be posted, stops nothing."""
         try:
-            await self._kube.create(events.manifest(session, happening, rfc3339(self._clock.now())))
+            await self._kube.create(events.manifest(subject, happening, rfc3339(self._clock.now())))
         except Conflict:
-            log.debug("event posted before: session=%s/%s", session.namespace, session.name)
+            log.debug("event posted before: subject=%s/%s", subject.namespace, subject.name)
         except KubeError as error:
             log.warning("event not posted: %s", error)
 

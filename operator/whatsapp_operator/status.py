@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from whatsapp_operator import endings, wishes
-from whatsapp_operator.observed import Last, Observed, Ownership, Pod
+from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble
 from whatsapp_operator.situation import Situation, situation
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import Strategy
@@ -139,12 +139,23 @@ def _store(observed: Observed, now: Situation) -> Condition:
         remote = observed.session.spec.auth.remote
         name = "" if remote is None else remote.store
         return _condition(kind, False, Reason.STORE_NOT_FOUND, f"the SessionStore {name!r} does not exist")
-    report = endings.fresh_report(observed.session, observed.pod)
-    if report is not None and report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
-        return _condition(kind, False, Reason.STORE_UNAVAILABLE, report.trouble.message)
-    if report is not None and now.phase not in (Phase.PENDING, Phase.STARTING, Phase.RESTORING, Phase.FAILED):
+    heard, trouble = worker_says(observed, now.phase)
+    if heard and trouble is None:
         return _condition(kind, True, Reason.STORE_ANSWERED, "the store answered the worker")
+    trouble = trouble or observed.store.trouble
+    if trouble is not None:
+        return _condition(kind, False, trouble.reason, trouble.message)
     return _condition(kind, None, now.reason, "not known until a worker has asked the store")
+
+
+def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Trouble | None]:
+    """Return whether the worker says something of its store, and if so what is wrong with it."""
+    report = endings.fresh_report(observed.session, observed.pod)
+    if report is None:
+        return False, None
+    if report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
+        return True, report.trouble
+    return phase not in (Phase.PENDING, Phase.STARTING, Phase.RESTORING, Phase.FAILED), None
 
 
 def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifest:
@@ -155,7 +166,7 @@ def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifes
     body: Manifest = {
         "observedGeneration": session.generation,
         "phase": str(phase),
-        "conditions": [_written(item, before.get(item.type), session.generation, now) for item in wanted],
+        "conditions": [written(item, before.get(item.type), session.generation, now) for item in wanted],
     }
     parts = {
         "worker": _worker(observed),
@@ -168,7 +179,8 @@ def _own_pod(observed: Observed) -> Pod | None:
     return observed.pod if observed.pod is not None and observed.pod.ownership is Ownership.OURS else None
 
 
-def _written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
+def written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
+    """Return a condition as it is written; ``before`` is the one of its type that was there."""
     same = before is not None and before["status"] == item.status
     return {
         "type": str(item.type),

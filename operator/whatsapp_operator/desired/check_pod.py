@@ -1,0 +1,52 @@
+"""The pod that checks a store: short, without any token, with what a worker of that store has."""
+
+from typing import Any
+
+from whatsapp_operator.desired import store_pod, worker_pod
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.observed import Store
+from whatsapp_session import names, worker_env
+from whatsapp_session.store_spec import FilesystemBackend
+
+Manifest = dict[str, Any]
+DEADLINE_SECONDS = 120
+
+
+def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
+    """Return the pod, its template's hash among its annotations."""
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.STORE_KIND,
+        "name": store.name,
+        "uid": store.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    labels = {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_STORE_CHECK}
+    task = store_pod.Task(
+        name=names.check_pod(store.name),
+        namespace=store.namespace,
+        args=("store", "check"),
+        config=worker_env.WorkerConfig(),
+        labels=labels,
+        # In the template, so that its hash tells any change of the specification, also one that no pod shows.
+        annotations={names.ANNOTATION_STORE_GENERATION: str(store.generation)},
+        owners=(owner,),
+        restart="Never",
+        # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
+        needs_secrets=False,
+        also={"activeDeadlineSeconds": DEADLINE_SECONDS, "terminationGracePeriodSeconds": 5, **_place(store)},
+    )
+    made = store_pod.pod(task, store, defaults)
+    template = {"metadata": made["metadata"], "spec": made["spec"]}
+    made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
+    return made
+
+
+def _place(store: Store) -> Manifest:
+    """Prefer the node that has the claim mounted: a ReadWriteOnce volume is attached to one node only."""
+    if not isinstance(store.spec.backend, FilesystemBackend):
+        return {}
+    term = {"labelSelector": {"matchLabels": {names.LABEL_STORE: store.name}}, "topologyKey": "kubernetes.io/hostname"}
+    preferred = [{"weight": 100, "podAffinityTerm": term}]
+    return {"affinity": {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}}

@@ -1,0 +1,157 @@
+"""Compute a store's status: specification and observation in, conditions out."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from whatsapp_operator import status as operator_status
+from whatsapp_operator.desired import store_access
+from whatsapp_operator.events import Happening
+from whatsapp_operator.observed import Ownership, Trouble, seconds
+from whatsapp_operator.stores import plan
+from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
+from whatsapp_session import names
+from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason
+from whatsapp_session.store_spec import FilesystemBackend
+
+Manifest = dict[str, Any]
+OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "conditions")
+_DISPROVED_BY_WORKERS: Final = frozenset(
+    {Reason.STORE_UNAVAILABLE, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED, Reason.QUOTA_EXCEEDED}
+)
+"""Failures of a check that say nothing when workers use the store all the while."""
+
+
+def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore:
+    """Return the observation with what a check that has ended (or cannot end) found as its last check."""
+    pod, check = observed.pod, observed.check
+    if pod is None or pod.ownership is not Ownership.OURS or pod.template_hash != wanted_hash:
+        return observed
+    if check is not None and check.pod_uid == pod.uid:
+        return observed
+    verdict = pod.verdict
+    if verdict is None and plan.is_stuck(pod, seconds(now)):
+        text = "the pod that checks the store does not come to an end"
+        trouble = pod.trouble or Trouble(Reason.STORE_UNAVAILABLE, text)
+        verdict = Verdict(False, trouble.reason, trouble.message)
+    if verdict is None:
+        return observed
+    return dataclasses.replace(observed, check=_next(observed, verdict, wanted_hash, now, pod.uid))
+
+
+def refused(observed: ObservedStore, trouble: Trouble, wanted_hash: str, now: str) -> ObservedStore:
+    """Return the observation with a check that could not be made as one that failed."""
+    verdict = Verdict(False, trouble.reason, trouble.message)
+    return dataclasses.replace(observed, check=_next(observed, verdict, wanted_hash, now, None))
+
+
+def _next(observed: ObservedStore, verdict: Verdict, wanted_hash: str, now: str, pod_uid: str | None) -> Check:
+    before = observed.check
+    repeated = before is not None and before.template_hash == wanted_hash and not before.verdict.ok
+    failures = 0 if verdict.ok else 1 + (before.failures if before is not None and repeated else 0)
+    return Check(verdict, now, observed.store.generation, wanted_hash, pod_uid, failures)
+
+
+def conditions(observed: ObservedStore) -> tuple[Condition, ...]:
+    """Return the conditions, in a fixed order, without transition times."""
+    verdict = _finding(observed)
+    if verdict is None:
+        trouble = None if observed.pod is None else observed.pod.trouble
+        reason = Reason.POD_STARTING if trouble is None else trouble.reason
+        text = "the store is being checked" if trouble is None else trouble.message
+        return (
+            Condition(ConditionType.READY, ConditionStatus.FALSE, reason, text),
+            Condition(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, text),
+            Condition(ConditionType.STORE_AVAILABLE, ConditionStatus.UNKNOWN, reason, text),
+        )
+    status = ConditionStatus.TRUE if verdict.ok else ConditionStatus.FALSE
+    message = verdict.message + (_of_the_claim(observed) if verdict.ok else "")
+    ready = Condition(ConditionType.READY, status, verdict.reason, message)
+    available = Condition(ConditionType.STORE_AVAILABLE, status, verdict.reason, message)
+    if verdict.ok:
+        return ready, available
+    return ready, Condition(ConditionType.STALLED, ConditionStatus.TRUE, verdict.reason, message), available
+
+
+def _finding(observed: ObservedStore) -> Verdict | None:
+    """Return what is known of the store as it is specified now, None while that is nothing."""
+    pod, check = observed.pod, observed.check
+    if pod is not None and pod.ownership is Ownership.FOREIGN:
+        name = names.check_pod(observed.store.name)
+        return Verdict(
+            False, Reason.CONFLICT, f"the pod {name} exists and is not this store's; delete it or rename the store"
+        )
+    if observed.obstacle is not None:
+        return Verdict(False, observed.obstacle.reason, observed.obstacle.message)
+    trouble = next((say for say in observed.said if say.trouble is not None), None)
+    if trouble is not None and trouble.trouble is not None:
+        text = f"the worker of session {trouble.session!r} says: {trouble.trouble.message}"
+        return Verdict(False, trouble.trouble.reason, text)
+    if check is None or check.generation != observed.store.generation:
+        return None
+    if not check.verdict.ok and observed.answers and check.verdict.reason in _DISPROVED_BY_WORKERS:
+        return Verdict(True, Reason.STORE_ANSWERED, "the store answers its workers")
+    return check.verdict
+
+
+def _of_the_claim(observed: ObservedStore) -> str:
+    backend, modes = observed.store.spec.backend, observed.access_modes
+    if not isinstance(backend, FilesystemBackend) or not modes or "ReadWriteMany" in modes:
+        return ""
+    return (
+        f"; the claim {backend.claim_name!r} is {' and '.join(modes)}: its sessions cannot run on several nodes,"
+        " for which it must be ReadWriteMany"
+    )
+
+
+def own_status(observed: ObservedStore, now: str) -> Manifest:
+    """Return the status, complete; ``now`` is RFC 3339 for new transition times."""
+    store = observed.store
+    before = {item["type"]: item for item in store.status.get("conditions") or ()}
+    parts: Manifest = {
+        "observedGeneration": store.generation,
+        "backend": store_access.kind(store.spec.backend),
+        "location": store_access.location(store.spec.backend),
+        "check": None if observed.check is None else _written_check(observed.check),
+        "conditions": [
+            operator_status.written(item, before.get(item.type), store.generation, now) for item in conditions(observed)
+        ],
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _written_check(check: Check) -> Manifest:
+    parts = {
+        "ok": check.verdict.ok,
+        "reason": str(check.verdict.reason),
+        "message": check.verdict.message,
+        "time": check.time,
+        "generation": check.generation,
+        "templateHash": check.template_hash,
+        "podUID": check.pod_uid,
+        "failures": check.failures or None,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def differs(status: Mapping[str, Any], own: Manifest) -> bool:
+    """Return whether the status must be written."""
+    return any(status.get(name) != own.get(name) for name in OWN_FIELDS)
+
+
+def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happening]:
+    """Yield the Event of a store that is not available any more, or is again."""
+    was, new = (_available(part) for part in (before, after))
+    if new is None or new["status"] == ConditionStatus.UNKNOWN:
+        return
+    failed = new["status"] == ConditionStatus.FALSE
+    if was is None or was["status"] == ConditionStatus.UNKNOWN:
+        if failed:
+            yield Happening(new["reason"], new["message"], True, new["lastTransitionTime"])
+    elif (was["status"], was["reason"]) != (new["status"], new["reason"]):
+        yield Happening(new["reason"], new["message"], failed, f"{was['lastTransitionTime']}{was['reason']}")
+
+
+def _available(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found: Iterable[Mapping[str, Any]] = part.get("conditions") or ()
+    return next((item for item in found if item["type"] == ConditionType.STORE_AVAILABLE), None)
