@@ -147,6 +147,9 @@ def test_a_cluster_can_restrict_pod_templates_to_resources_and_scheduling(world:
         for number, spec in enumerate(refused):
             wait(partial(denied, number, spec), f"{spec} to be refused")
         place.session("allowed", podTemplate={"spec": allowed})
+        place.store("plain", custom={"name": "mine"})
+        with pytest.raises(ApiError, match="may set neither image nor envFrom in this cluster"):
+            place.store("image", custom={"name": "mine", "image": "mine:1"})
     finally:
         for target in policies:
             place.admin.send("DELETE", f"{target}/whatsapp-session-pod-template")

@@ -1,0 +1,19 @@
+# syntax=docker/dockerfile:1
+# A worker image with a store of your own in it, for SessionStore.spec.custom.image (custom.yaml). Build it where your package
+# lies: docker build -f custom-store.Dockerfile --build-arg WORKER=registry.example.com/team/whatsapp-session-worker:0.1.0 .
+# The package's pyproject.toml names the store:
+#   [project.entry-points."whatsapp_worker.stores"]
+#   my-store = "my_store:MyStore"
+ARG WORKER=whatsapp-session-worker:0.1.0
+FROM ${WORKER} AS worker
+
+FROM worker AS package
+USER 0:0
+RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-pip >/dev/null
+COPY . /build
+RUN pip install --quiet --no-cache-dir --no-deps --target /packages /build
+
+FROM worker
+# A path of its own: what the worker was locked to stays as it is.
+COPY --from=package /packages /opt/packages
+ENV PYTHONPATH=/opt/packages
