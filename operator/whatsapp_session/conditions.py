@@ -89,6 +89,7 @@ class Reason(StrEnum):
     TEMPORARILY_BANNED = "TemporarilyBanned"
     RESTORE_FAILED = "RestoreFailed"
     ARCHIVE_MISSING = "ArchiveMissing"
+    FOREIGN_ARCHIVE = "ForeignArchive"
     BROWSER_TOO_OLD = "BrowserTooOld"
     SNAPSHOT_FAILED = "SnapshotFailed"
     FIRST_SAVE_PENDING = "FirstSavePending"

@@ -125,6 +125,8 @@ def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
                 config.data_path,
                 float(config.backup_sync_interval),
                 config.generations,
+                copies=config.interop,
+                encryption_key_file=config.encryption_key_file,
             )
 
 

@@ -13,6 +13,7 @@ WorkerError
 |  |- BrowserTooOld          the newest archive was written by a newer browser than ours
 |  |- ArchiveMissing         the log names archives, and none of them is there
 |  |- StoreUnfenced          the store cannot create exclusively, and nobody accepted that
+|  |- KeyMissing             the archive is encrypted with a key that was not given
 |  |- LogBroken              a slot is missing or is of a newer format
 |- Superseded                somebody claimed the session after us: leave without saving
 |- ArchiveDamaged            digest, structure or a database in it is not whole
@@ -71,6 +72,10 @@ class ArchiveMissing(StoreRefused):
 
 class StoreUnfenced(StoreRefused):
     """The store lets several writers win one name, so two browsers could not be kept apart."""
+
+
+class KeyMissing(StoreRefused):
+    """The archive is encrypted, and its key is not among those given: no reason to ask for a new link."""
 
 
 class LogBroken(StoreRefused):

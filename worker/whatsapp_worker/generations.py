@@ -1,13 +1,17 @@
-"""Publish, fetch and prune the archives of one session, on top of its log. Calls block."""
+"""Publish and fetch the archives of one session, on top of its log. Calls block."""
 
+import dataclasses
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import archive, errors, log, profiles, records, snapshot, stores
+from whatsapp_worker import archive, encryption, errors, log, profiles, pruning, records, snapshot, stores
 
 RETENTION = 3
+IMPORT = "Import"
+"""Trigger of a generation that another program's archive was made into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,99 +35,86 @@ class Published:
 
 
 class Generations:
-    """The archives of one session; `journal` must have claimed before anything is published."""
+    """The archives of one session; `journal` must have claimed before anything is published.
 
-    def __init__(self, store: stores.Store, journal: log.SessionLog, keep: int = RETENTION) -> None:
+    With ``keys`` what is published is encrypted.
+    """
+
+    def __init__(
+        self,
+        store: stores.Store,
+        journal: log.SessionLog,
+        keep: int = RETENTION,
+        keys: encryption.Keys | None = None,
+    ) -> None:
         self._store = store
         self._log = journal
         self._keep = keep
-        self._stored: list[records.Generation] | None = None
-        """Generations whose archives are in the store, newest first; None until they are looked for."""
-        self._orphans: set[str] = set()
-        """Archives of this process that no record names: their publish failed half-way."""
+        self._keys = keys
+        self._pruner = pruning.Pruner(store, journal, keep)
 
     def publish(self, staged: snapshot.Staged, about: About) -> Published:
         """Upload the snapshot, take the head slot for it, and drop what retention does not keep.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
+        generation = self._begin(about, staged.content_digest, staged.checks)
+        published = self._put(generation, archive.write(staged.folder))
+        self._pruner.after(published.generation)
+        return published
+
+    def adopt(self, original: pathlib.Path, content_digest: str, written: str, version: str) -> Published:
+        """Make another program's checked archive the newest generation, byte for byte; nothing is dropped for it.
+
+        ``written`` is its time in the store, by which its origin is known again. It carries neither the account nor the
+        browser's version.
+        """
+        generation = self._begin(About("", IMPORT, "", version), content_digest, ("databases",))
+        generation = dataclasses.replace(generation, upload_date=written)
+        with original.open("rb") as stream:
+            return self._put(generation, iter(lambda: stream.read(stores.CHUNK), b""))
+
+    def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:
         if self._log.settle():
-            self._stored = None
+            self._pruner.forget()
         number = self._log.last_number() + 1
-        name = self._log.archive_name(number)
-        digest = archive.Digest()
-        self._orphans.add(name)
-        self._store.create(name, digest.through(archive.write(staged.folder)))
-        generation = records.Generation(
+        return records.Generation(
             number=number,
-            archive=name,
-            digest=digest.hex,
-            size=digest.size,
-            content_digest=staged.content_digest,
+            archive=self._log.archive_name(number),
+            digest="",
+            size=0,
+            content_digest=content_digest,
             browser_version=about.browser_version,
             worker_version=about.worker_version,
             account_hash=about.account_hash,
             trigger=about.trigger,
-            upload_date=log.stamp(log.utc_now()),
-            checks=staged.checks,
+            upload_date=self._log.next_date(),
+            checks=checks,
             proven=about.proven,
+            key_id=self._keys.newest.id if self._keys else "",
         )
+
+    def _put(self, generation: records.Generation, content: Iterator[bytes]) -> Published:
+        """Create the archive, then its record; an archive whose record lost goes."""
+        name, digest = generation.archive, archive.Digest()
+        if self._keys:
+            content = encryption.seal(self._keys.newest, name, content)
+        self._pruner.orphans.add(name)
+        self._store.create(name, digest.through(content))
+        generation = dataclasses.replace(generation, digest=digest.hex, size=digest.size)
         try:
             record = self._log.append(generation)
         except errors.Superseded:
             self._store.delete(name)
             raise
-        self._orphans.discard(name)
+        self._pruner.orphans.discard(name)
         if not self._log.still_head():
             raise errors.Superseded("a later claim followed at once")
-        self._prune(generation)
         return Published(record.slot, record.time, generation)
 
-    def _prune(self, newest: records.Generation) -> None:
-        # Only archives of this account: another's stay apart until a person removes them.
-        stored = self._stored if self._stored is not None else self._find_stored()
-        stored = [newest, *(generation for generation in stored if generation.number != newest.number)]
-        mine = [generation for generation in stored if generation.account_hash == newest.account_hash]
-        proven = max(generation.proven for generation in mine)
-        dropped = [generation for generation in mine[self._keep :] if generation.number != proven]
-        for generation in dropped:
-            self._store.delete(generation.archive)
-        self._stored = [generation for generation in stored if generation not in dropped]
-        for name in self._orphans - {generation.archive for generation in self._stored}:
-            self._store.delete(name)
-        self._orphans.clear()
-
-    def _find_stored(self) -> list[records.Generation]:
-        """Return the generations whose archives are in the store, newest first, back to the newest logout or purge.
-
-        Reads the log only as far as there are archives: a log of years is long, its archives are few.
-        """
-        prefix = f"{self._log.session}/archives/"
-        wanted = {entry.name: entry.name[len(prefix) :].partition("-")[0] for entry in self._store.list(prefix)}
-        oldest = min((int(number) for number in wanted.values() if number.isdigit()), default=0)
-        found: list[records.Generation] = []
-        for record in self._log.back(self._log.head):
-            match record.body:
-                case records.Generation() as generation if generation.number >= oldest > 0:
-                    found += [generation] if generation.archive in wanted else []
-                case records.Generation() | records.Logout() | records.Purge():
-                    break
-                case _:
-                    pass
-        return found
-
     def sweep(self) -> None:
-        """Remove archives that a killed predecessor uploaded and never recorded; call when the claim is made.
-
-        Whoever still uploads one of these numbers is fenced by the claim.
-        """
-        last, prefix = self._log.last_number(), f"{self._log.session}/archives/"
-        for entry in list(self._store.list(prefix)):
-            number = entry.name[len(prefix) :].partition("-")[0]
-            if number.isdigit() and int(number) > last:
-                self._store.delete(entry.name)
-        if isinstance(self._store, stores.Sweeps):
-            self._store.sweep(f"{self._log.session}/")
+        """Remove what killed predecessors left; call when the claim is made, before anything is created."""
+        self._pruner.sweep()
 
     def next_candidate(self, below: int) -> Published | None:
         """Return the newest generation under slot ``below`` that retention keeps, None when there is none.
@@ -146,15 +137,13 @@ class Generations:
         return None
 
     def fetch(self, generation: records.Generation, target: pathlib.Path) -> None:
-        """Download, verify digest and structure, and extract into the new folder ``target``.
+        """Download, verify digest and structure, decrypt, and extract into the new folder ``target``.
 
-        Raises ArchiveDamaged, NotFound or StoreUnavailable; ``target`` is then gone.
+        Raises ArchiveDamaged, KeyMissing, NotFound or StoreUnavailable; ``target`` is then gone.
         """
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as download:
             digest = archive.Digest()
-            for chunk in digest.through(self._store.read(generation.archive)):
-                if digest.size > generation.size:
-                    break
+            for chunk in self._opened(generation, digest.through(self._bounded(generation, digest))):
                 download.write(chunk)
             download.flush()
             if (digest.hex, digest.size) != (generation.digest, generation.size):
@@ -165,3 +154,21 @@ class Generations:
             except BaseException:
                 shutil.rmtree(target, ignore_errors=True)
                 raise
+
+    def _bounded(self, generation: records.Generation, digest: archive.Digest) -> Iterator[bytes]:
+        for chunk in self._store.read(generation.archive):
+            yield chunk
+            if digest.size > generation.size:
+                return  # the digest will differ; what is longer than it should be may be endless
+
+    def _opened(self, generation: records.Generation, content: Iterator[bytes]) -> Iterator[bytes]:
+        if not generation.key_id:
+            return content
+        key = self._keys.find(generation.key_id) if self._keys else None
+        if key is None:
+            given = f"the key given is {self._keys.newest.id}" if self._keys else "no key is given"
+            raise errors.KeyMissing(
+                f"generation {generation.number} is encrypted with key {generation.key_id}, and {given}: "
+                "give that key, as a further line of the key file if it is an older one"
+            )
+        return encryption.unseal(key, generation.archive, content)

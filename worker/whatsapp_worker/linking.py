@@ -132,7 +132,7 @@ def _connected(
     if model.state is SessionState.CONNECTED and model.synced:
         return model, ()
     new_link = account.hash != model.known_hash
-    other = new_link and model.previous_hash not in ("", account.hash)
+    other = new_link and model.previous_hash not in ("", m.UNKNOWN, account.hash)
     first = not model.proven
     model = replace(
         steps.to(model, SessionState.CONNECTED, now),

@@ -31,6 +31,12 @@ def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
+def number_of(archive: str) -> int | None:
+    """Return the generation's number that an archive's name begins with, None when it is no archive's name."""
+    number = archive.rpartition("/")[2].partition("-")[0]
+    return int(number) if number.isdigit() else None
+
+
 @dataclass(frozen=True, slots=True)
 class Ids:
     """Where times and nonces come from."""
@@ -94,10 +100,45 @@ class SessionLog:
 
     def last_number(self) -> int:
         """Return the highest generation number in the log, 0 if none; logouts do not start over."""
+        last = self.last_generation()
+        return last.number if last else 0
+
+    def last_generation(self) -> records.Generation | None:
+        """Return the newest generation's record, dead or alive."""
         for record in self.back(self.head):
             if isinstance(record.body, records.Generation):
-                return record.body.number
-        return 0
+                return record.body
+        return None
+
+    def find_generation(self, number: int) -> records.Generation | None:
+        """Return generation ``number``, None if no record names it; reads few slots, because numbers grow."""
+        low, high = 1, self.head
+        while low <= high:
+            middle = (low + high) // 2
+            at, found = self._generation_up_to(middle, low)
+            if found is None or found.number < number:
+                low = middle + 1
+            elif found.number > number:
+                high = at - 1
+            else:
+                return found
+        return None
+
+    def _generation_up_to(self, slot: int, low: int) -> tuple[int, records.Generation | None]:
+        for record in self.back(slot):
+            if record.slot < low:
+                break
+            if isinstance(record.body, records.Generation):
+                return record.slot, record.body
+        return low, None
+
+    def next_date(self) -> str:
+        """Return the present time for the next generation: later than the last one's, whatever the clocks say."""
+        last, now = self.last_generation(), self._ids.now()
+        if last is None:
+            return stamp(now)
+        before = datetime.datetime.fromisoformat(last.upload_date)
+        return stamp(max(now, before + datetime.timedelta(milliseconds=1)))
 
     def settle(self) -> bool:
         """Move the head over records of ours that landed though their create seemed to fail; tells whether any did."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker.page import events as page
 
+UNKNOWN = "unknown"
+"""In the place of an account's hash: a login that nobody has proven yet says not whose it is (an imported archive)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

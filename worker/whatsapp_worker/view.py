@@ -27,7 +27,7 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
             "platform": model.account.platform,
             "hash": model.account.hash,
         }
-    elif model.known_hash:
+    elif model.known_hash not in ("", m.UNKNOWN):
         document["account"] = {"hash": model.known_hash}
     if model.state is SessionState.AWAITING_LINK and model.qr:
         document["qr"] = {

@@ -7,19 +7,24 @@ import tracemalloc
 import pytest
 
 from unit.worker import profile_maker as make
-from whatsapp_worker import errors, generations, log, records, snapshot
+from whatsapp_worker import encryption, errors, generations, log, records, snapshot
 from whatsapp_worker.stores import filesystem, memory
 
 OWNER = records.Owner(host="h", data_path="/d")
 
 
 class Place:
-    def __init__(self, root: pathlib.Path) -> None:
+    def __init__(self, root: pathlib.Path, keep: int = 2, keys: encryption.Keys | None = None) -> None:
         self.store = memory.MemoryStore()
         self.root = make.profile(root / "profile")
         self.journal = log.SessionLog(self.store, "RemoteAuth", OWNER)
-        self.kept = generations.Generations(self.store, self.journal, keep=2)
+        self.keep = keep
+        self.use(keys)
         self.journal.append(records.Claim(60))
+
+    def use(self, keys: encryption.Keys | None) -> None:
+        """Go on as a new process would, with these keys."""
+        self.kept = generations.Generations(self.store, self.journal, self.keep, keys)
 
     def publish(self, proven: int = 0, account: str = "hash") -> generations.Published:
         about = generations.About(account, "Interval", "156.0", "0.1", proven)

@@ -11,8 +11,7 @@ from whatsapp_worker import errors, profiles, restoring
 
 class Scene:
     def __init__(self, root: pathlib.Path) -> None:
-        self.place = Place(root)
-        self.place.kept._keep = 3
+        self.place = Place(root, keep=3)
         for _ in range(3):
             self.place.publish()
         self.version = "156.0"

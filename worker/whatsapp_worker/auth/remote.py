@@ -11,12 +11,16 @@ from importlib import metadata
 from typing import BinaryIO
 
 from whatsapp_session import names
-from whatsapp_session.conditions import Reason
+from whatsapp_session.conditions import Reason, SaveTrigger
+from whatsapp_session.spec import Interop
 from whatsapp_worker import (
     browser,
+    encryption,
     errors,
     generations,
     happenings,
+    importing,
+    interop,
     log,
     model,
     profiles,
@@ -44,6 +48,8 @@ class RemoteAuth(base.Auth):
     """Keep generations of the profile in a store, on the session's numbered log.
 
     ``store`` is a Store or an address such as ``file:DIRECTORY``; ``backup_sync_interval`` is in seconds, at least 60.
+    ``copies`` says how often the copy for the JavaScript stores follows; with a key file archives are encrypted, and
+    there is no such copy.
     """
 
     saves = True
@@ -55,6 +61,9 @@ class RemoteAuth(base.Auth):
         data_path: pathlib.Path | str = ".wwebjs_auth",
         backup_sync_interval: float = 300.0,
         keep: int = generations.RETENTION,
+        *,
+        copies: Interop = Interop.EVERY_SAVE,
+        encryption_key_file: pathlib.Path | str | None = None,
     ) -> None:
         if backup_sync_interval < 60:
             raise errors.ConfigurationError("the backup sync interval must be at least 60 seconds")
@@ -63,6 +72,8 @@ class RemoteAuth(base.Auth):
         self.session = names.store_session(local.check_client_id(client_id))
         self._data_path = pathlib.Path(data_path).absolute()
         self._keep = keep
+        self._copies = copies
+        self._keys = encryption.load(pathlib.Path(encryption_key_file)) if encryption_key_file else None
         self._latest: generations.Published | None = None
         self._restored = 0
         self._proven = 0
@@ -85,7 +96,9 @@ class RemoteAuth(base.Auth):
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
         self._claimer = claiming.Claimer(self._log, self.store.visibility, context)
-        self._generations = generations.Generations(self.store, self._log, self._keep)
+        self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
+        self._copy = interop.Copy(self.store, self._log, self._copies)
+        self._newcomer = importing.Newcomer(self._copy, self._generations, self._log)
         self._restorer = restoring.Restorer(self._generations, self.profile, context.browser_version)
         self._stager = snapshot.Stager(self.profile, profiles.origin_folder(context.url))
 
@@ -93,13 +106,22 @@ class RemoteAuth(base.Auth):
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         claimed, own = await self.patiently(self._claim)
-        slot = claimed.record.slot
         await self.wait_out(claimed.wait)
         self.context.claimed(_seconds(claimed.record.time))
-        self._restorer.begin(slot)
         if claimed.relink is not None:
-            prepared = await self.relink(await self.patiently(lambda: self._known_hash(slot)), claimed.relink)
-        elif own is None:
+            below = claimed.record.slot
+            prepared = await self.relink(await self.patiently(lambda: self._known_hash(below)), claimed.relink)
+        else:
+            prepared = await self._place(own)
+        return prepared.after(claimed.handled)
+
+    async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
+        """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
+        if noticed := await self.patiently(lambda: self._newcomer.look(self._data_path)):
+            self.context.trouble(Reason.FOREIGN_ARCHIVE, noticed)
+        slot = self._log.head + 1
+        self._restorer.begin(slot)
+        if own is None:
             await self.patiently(self._claimer.refuse_the_wrong_store)
             prepared = await self.patiently(self._restore)
         else:
@@ -107,7 +129,8 @@ class RemoteAuth(base.Auth):
             await asyncio.to_thread(self._mark, own.account_hash, own.generation)
             restored = model.Restored(0, time.time()) if own.account_hash else None
             prepared = happenings.Prepared(own.account_hash, self._saved(), restored)
-        return prepared.after(claimed.handled)
+        await self._follow(edge=True)
+        return prepared
 
     async def fall_back(self) -> happenings.Prepared:
         """Restore the next older generation, or start empty and say so."""
@@ -156,9 +179,10 @@ class RemoteAuth(base.Auth):
             return happenings.Prepared(fault=fault)
         generation = placed.candidate.generation
         self._restored = generation.number
-        self._mark(generation.account_hash, generation.number)
+        known = generation.account_hash or model.UNKNOWN
+        self._mark(known, generation.number)
         restored = model.Restored(generation.number, time.time(), bool(placed.broken))
-        return happenings.Prepared(generation.account_hash, self._saved(), restored, fault)
+        return happenings.Prepared(known, self._saved(), restored, fault)
 
     def _mark(self, account_hash: str, generation: int) -> None:
         slot = self._log.head
@@ -167,7 +191,7 @@ class RemoteAuth(base.Auth):
         )
 
     def _saved(self) -> model.Saved | None:
-        if self._latest is None:
+        if self._latest is None or self._latest.generation.trigger == generations.IMPORT:
             return None
         found = self._latest.generation
         return model.Saved(found.number, _seconds(self._latest.time), found.size, found.digest, found.trigger)
@@ -185,6 +209,7 @@ class RemoteAuth(base.Auth):
         await saving.ask(running, account)
         await self._warn_of_uncovered_storage(running)
         if self._latest and await asyncio.to_thread(self._stager.live_digest) == self._latest.generation.content_digest:
+            await self._follow()
             return self._unchanged()
         assert running.identity is not None
         async with saving.sentinel(running) as mark:
@@ -192,7 +217,17 @@ class RemoteAuth(base.Auth):
             with contextlib.ExitStack() as stack:
                 staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
                 await saving.ask(running, account)
-                return await asyncio.to_thread(self._publish, staged, account, trigger)
+                result = await asyncio.to_thread(self._publish, staged, account, trigger)
+        await self._follow()
+        return result
+
+    async def _follow(self, *, edge: bool = False) -> None:
+        """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
+        if self._latest is None:
+            return
+        foreign = await asyncio.to_thread(self._copy.follow, self._latest.generation, edge=edge)
+        if foreign is not None:
+            self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
 
     async def _warn_of_uncovered_storage(self, running: browser.Browser) -> None:
         kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
@@ -218,7 +253,9 @@ class RemoteAuth(base.Auth):
             raise errors.SnapshotFailed("the browser had to be killed, so its profile was not saved")
         with contextlib.ExitStack() as stack:
             staged = await asyncio.to_thread(stack.enter_context, self._stager.closed(mark))
-            return await asyncio.to_thread(self._publish, staged, account, "Shutdown")
+            result = await asyncio.to_thread(self._publish, staged, account, str(SaveTrigger.SHUTDOWN))
+        await self._follow(edge=True)
+        return result
 
     def _unchanged(self) -> base.SaveResult:
         saved = self._saved()
@@ -253,6 +290,8 @@ class RemoteAuth(base.Auth):
     async def _set_aside(self, tombstone: records.Logout) -> None:
         self._latest, self._restored, self._proven = None, 0, 0
         await self.patiently(lambda: self._log.append(tombstone))
+        with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
+            await asyncio.to_thread(self._copy.drop)
 
     async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
         """Do as after a logout, on a profile that is empty from the start."""

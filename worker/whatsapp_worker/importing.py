@@ -1,0 +1,86 @@
+"""Make a generation of an archive that another program wrote: a JavaScript store's ``<session>.zip``. Calls block.
+
+By itself only while we have no generation; else a person asks for it (``whatsapp-worker store import``). The bytes are
+kept as they are: a foreign archive says neither whose it is nor which browser wrote it, so the original stays among the
+generations until a restore has proven it, and ours stay the fallback.
+"""
+
+import logging
+import pathlib
+import shutil
+import tempfile
+from importlib import metadata
+
+from whatsapp_worker import archive, errors, generations, interop, log, profiles, stores
+
+LOG = logging.getLogger("whatsapp_worker")
+LIMIT = 8 << 30
+"""Bytes: an archive that says it is larger is not downloaded."""
+
+
+def describe(session: str, found: stores.Copy) -> str:
+    """Say that a foreign archive is there, and what a person can do."""
+    return (
+        f"another program wrote {session}.zip ({found.size / 1e6:.1f} MB, {log.stamp(found.modified)}); it stays, and "
+        "no copy is written over it: stop that program, then restore its archive with `whatsapp-worker store import`, "
+        "or remove it with `whatsapp-worker store import --discard`"
+    )
+
+
+def bring_in(
+    found: stores.Copy, copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path
+) -> generations.Published:
+    """Download beside ``folder``'s other files, check as a restore does, publish.
+
+    Raises ArchiveDamaged when it holds no whole login, Superseded, or StoreUnavailable.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as name:
+        original, profile = pathlib.Path(name, "original.zip"), pathlib.Path(name, "profile")
+        _download(found, copy, original)
+        try:
+            archive.extract(original, profile)
+            profiles.check(profile)
+            digest = profiles.ContentDigest().of(profile)
+        finally:
+            shutil.rmtree(profile, ignore_errors=True)
+        version = metadata.version("whatsapp-session-operator")
+        return kept.adopt(original, digest, log.stamp(found.modified), version)
+
+
+def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> None:
+    size = 0
+    with target.open("xb") as stream:
+        for chunk in copy.read():
+            size += len(chunk)
+            if size > min(found.size, LIMIT):
+                raise errors.ArchiveDamaged("the archive is longer than the store says, or than 8 GiB")
+            stream.write(chunk)
+    if size != found.size:
+        raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
+
+
+class Newcomer:
+    """What stands in the copy's place at the start of a run."""
+
+    def __init__(self, copy: interop.Copy, kept: generations.Generations, journal: log.SessionLog) -> None:
+        self._copy = copy
+        self._kept = kept
+        self._log = journal
+
+    def look(self, folder: pathlib.Path) -> str:
+        """Import a foreign archive if there is no generation; returns what a person should know, "" if nothing.
+
+        Safe to repeat after StoreUnavailable.
+        """
+        found = self._copy.foreign()
+        if found is None:
+            return ""
+        if self._kept.next_candidate(self._log.head + 1) is not None:
+            return describe(self._log.session, found)
+        try:
+            published = bring_in(found, self._copy, self._kept, folder)
+        except errors.ArchiveDamaged as error:
+            self._copy.refuse(found)
+            return f"another program's {self._log.session}.zip holds no login that can be restored: {error}"
+        LOG.info("imported generation=%s bytes=%s", published.generation.number, found.size)
+        return ""

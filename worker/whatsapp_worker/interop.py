@@ -1,0 +1,130 @@
+"""Let the copy that the JavaScript stores read follow our generations, and see what others write in its place.
+
+The copy may lag after a crash, never leads (it is made of a record that stands in the log), and is brought up at the
+next start. What another program wrote there is never overwritten: it becomes a generation (`importing`), or a person
+removes it. Source: the persistence protocol, section 3. Calls block.
+"""
+
+import datetime
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+from whatsapp_session.spec import Interop
+from whatsapp_worker import errors, log, records, stores
+
+LOG = logging.getLogger("whatsapp_worker")
+HOUR = 3600.0
+_ATTEMPTS = 5
+
+
+class Copy:
+    """The interoperable copy of one session, written by one owner."""
+
+    def __init__(
+        self,
+        store: stores.Store,
+        journal: log.SessionLog,
+        policy: Interop = Interop.EVERY_SAVE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backend = store if isinstance(store, stores.Copies) else None
+        self._log = journal
+        self._policy = policy
+        self._clock = clock
+        self._at = 0
+        """Number of the generation that the copy is known to hold."""
+        self._written = -HOUR
+        self._refused = ""
+        """Version of the foreign archive that was found to be no login: ours may replace it."""
+
+    def foreign(self) -> stores.Copy | None:
+        """Return what another program wrote in the copy's place and no generation holds, None when there is nothing."""
+        found = self._backend.stat_copy(self._log.session) if self._backend else None
+        return found if found and self._number(found) is None else None
+
+    def read(self) -> Iterator[bytes]:
+        """Return the content of what lies there; raises NotFound."""
+        assert self._backend is not None, "there is nothing to read"
+        return self._backend.read_copy(self._log.session)
+
+    def refuse(self, found: stores.Copy) -> None:
+        """Remember that this foreign archive holds no login."""
+        self._refused = found.version
+
+    def follow(self, newest: records.Generation, *, edge: bool = False) -> stores.Copy | None:
+        """Bring the copy up to ``newest`` if it is due; returns a foreign archive that stands in the way.
+
+        ``edge`` is the beginning or the clean end of a run: then every policy but Never is due. A store that fails
+        costs the copy this turn, never the save. Raises Superseded.
+        """
+        if self._backend is None or self._at == newest.number:
+            return None
+        try:
+            if newest.key_id:
+                self.drop()
+                self._at = newest.number
+                return None
+            return self._bring(self._backend, newest) if self._due(edge) else None
+        except errors.StoreError as error:
+            LOG.warning("copy=late generation=%s message=%s", newest.number, error)
+            return None
+
+    def drop(self) -> None:
+        """Remove the copy if it is ours: its login is dead, or must not lie there in plain."""
+        if self._backend is None:
+            return
+        found = self._backend.stat_copy(self._log.session)
+        if found and self._number(found) is not None:
+            self._backend.delete_copy(self._log.session)
+        self._at = 0
+
+    def _due(self, edge: bool) -> bool:
+        match self._policy:
+            case Interop.NEVER:
+                return False
+            case Interop.SHUTDOWN:
+                return edge
+            case Interop.HOURLY:
+                return edge or self._clock() - self._written >= HOUR
+            case Interop.EVERY_SAVE:
+                return True
+
+    def _bring(self, backend: stores.Copies, newest: records.Generation) -> stores.Copy | None:
+        moment = datetime.datetime.fromisoformat(newest.upload_date)
+        for _ in range(_ATTEMPTS):
+            found = backend.stat_copy(self._log.session)
+            number = self._number(found) if found else 0
+            if found and number is None and found.version != self._refused:
+                return found
+            if (number or 0) < newest.number:
+                # Looked at before the head: had a later owner written the copy since, the condition fails.
+                if not self._log.still_head():
+                    raise errors.Superseded("a later claim stands in the log, so the copy is not ours to write")
+                if found:
+                    moment = max(moment, found.modified + datetime.timedelta(milliseconds=1))
+                try:
+                    backend.put_copy(newest.archive, self._log.session, moment, found)
+                except errors.CopyChanged:
+                    continue
+            self._at, self._written = newest.number, self._clock()
+            return None
+        raise errors.StoreUnavailable("the copy changed at each attempt to write it")
+
+    def _number(self, found: stores.Copy) -> int | None:
+        """Return the number of the generation that a copy holds, None when it is foreign.
+
+        Times of generations only grow, so that the log is read as far back as the copy lags.
+        """
+        if found.source:
+            return log.number_of(found.source)
+        for record in self._log.back(self._log.head):
+            match record.body:
+                case records.Generation() as generation:
+                    if (log.stamp(found.modified), found.size) == (generation.upload_date, generation.size):
+                        return generation.number
+                    if log.stamp(found.modified) > generation.upload_date:
+                        return None
+                case _:
+                    pass
+        return None
