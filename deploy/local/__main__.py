@@ -80,7 +80,7 @@ def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Make programs and images ready, so that what follows is quick."""
     if arguments.background:
         return _prepare_in_background(arguments, store)
-    for name in ("etcd", "kubernetes", "helm", "pause"):
+    for name in ("versitygw", "ferretdb", "etcd", "kubernetes", "helm", "pause"):
         binaries.directory(store, name)
     if not arguments.binaries:
         images.ensure(store, images.IMAGES)

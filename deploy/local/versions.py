@@ -17,7 +17,7 @@ KUBERNETES_PROGRAMS = (
     "kube-proxy",
     "kubectl",
 )
-OLDEST_GO = (1, 24)
+OLDEST_GO = (1, 25)  # versitygw asks for it
 # The checksums are those of Kubernetes' own CHANGELOG-1.34.md ("Server Binaries").
 _KUBERNETES_RELEASE = {
     machine: Release(
@@ -83,6 +83,9 @@ TOOLS = {
             releases=_KUBERNETES_RELEASE,
         ),
         Tool("etcd", "v3.6.8", ".", ("etcd",), usually=60),
+        # The servers that the tests of the stores run against: S3, and MongoDB's wire protocol.
+        Tool("versitygw", "v1.8.0", "github.com/versity/versitygw/cmd/versitygw", ("versitygw",), usually=125),
+        Tool("ferretdb", "v1.24.2", ".", ("ferretdb",), usually=110),
         Tool("pause", "v1", ".", ("pause",), usually=15),
         Tool("helm", "v3.19.5", "helm.sh/helm/v3/cmd/helm", ("helm",), usually=120),
         Tool(

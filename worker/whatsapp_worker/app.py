@@ -239,6 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = keeper.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
         _leave_word(outcome)
         return int(outcome.code)
+    except errors.StoreRefused as error:
+        outcome = keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
     _leave_word(outcome)
     if flags.command == "store" and outcome.code is ExitCode.DONE:
         print(outcome.message)

@@ -5,6 +5,8 @@ WorkerError
 |- ConfigurationError        the user can mend it in the settings (exit code 2)
 |- StoreError
 |  |- StoreUnavailable       transient: retried with backoff
+|  |  |- StoreDenied         denies access, is read-only, or is not where the settings say: retried seldom
+|  |  |- StoreFull           has no room
 |  |- NotFound               the store answered: there is no such name
 |  |- AlreadyExists          an exclusive create lost
 |  |- CopyChanged            the copy for the JavaScript stores is not the one that was to be replaced
@@ -40,6 +42,14 @@ class StoreError(WorkerError):
 
 class StoreUnavailable(StoreError):
     """The store did not answer, or not in a way that allows a conclusion; try again."""
+
+
+class StoreDenied(StoreUnavailable):
+    """The store refuses this worker; never a word about whether a session exists."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room for what was to be written."""
 
 
 class NotFound(StoreError):

@@ -1,82 +1,34 @@
-"""What every store must do; each backend passes the same tests."""
+"""Stores without a server: the contract, and what is special in each."""
 
+import datetime
+import errno
+import os
 import pathlib
-import threading
 
 import pytest
 
+from whatsapp_session import worker_env
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, memory, registry
+from whatsapp_worker.stores import filesystem, memory, registry, testing
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-@pytest.fixture(params=["filesystem", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> stores.Backend:
-    return filesystem.FilesystemStore(tmp_path / "store") if request.param == "filesystem" else memory.MemoryStore()
+class Kinds:
+    """Give each test an empty store of each kind that needs no server."""
+
+    @pytest.fixture(params=["filesystem", "memory"])
+    def store(self, request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> stores.Backend:
+        kind: str = request.param
+        return filesystem.FilesystemStore(tmp_path / "store") if kind == "filesystem" else memory.MemoryStore()
 
 
-def read(store: stores.Store, name: str) -> bytes:
-    return b"".join(store.read(name))
+class TestStores(Kinds, testing.StoreContract):
+    """The four primitives."""
 
 
-def test_what_is_created_is_read_back(store: stores.Backend) -> None:
-    content = bytes(range(256)) * 4096
-    store.create("a/log/1.json", [content[:1000], content[1000:]])
-    assert read(store, "a/log/1.json") == content
-
-
-def test_a_name_is_created_once(store: stores.Backend) -> None:
-    store.create("a/x", [b"first"])
-    with pytest.raises(errors.AlreadyExists):
-        store.create("a/x", [b"second"])
-    assert read(store, "a/x") == b"first"
-
-
-def test_of_many_creates_at_once_exactly_one_wins(store: stores.Backend) -> None:
-    for number in range(20):
-        won: list[int] = []
-        start = threading.Barrier(8)
-
-        def race(me: int, name: str, won: list[int], start: threading.Barrier) -> None:
-            start.wait()
-            try:
-                store.create(name, [str(me).encode()])
-                won.append(me)
-            except errors.AlreadyExists:
-                pass
-
-        threads = [threading.Thread(target=race, args=(me, f"a/{number}", won, start)) for me in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(won) == 1
-        assert read(store, f"a/{number}") == str(won[0]).encode()
-
-
-def test_a_missing_name_is_said_before_the_first_chunk(store: stores.Backend) -> None:
-    with pytest.raises(errors.NotFound):
-        store.read("a/none")
-
-
-def test_a_folder_lists_its_names_and_sizes(store: stores.Backend) -> None:
-    assert list(store.list("a/log/")) == []
-    store.create("a/log/2", [b"22"])
-    store.create("a/log/1", [b"1"])
-    store.create("b/log/1", [b"1"])
-    assert list(store.list("a/log/")) == [stores.Entry("a/log/1", 1), stores.Entry("a/log/2", 2)]
-
-
-def test_deleting_twice_is_no_error(store: stores.Backend) -> None:
-    store.create("a/x", [b""])
-    store.delete("a/x")
-    store.delete("a/x")
-    assert list(store.list("a/")) == []
-
-
-@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/passwd", "a//b", "a/.hidden", "", "a\\b", "a/b\0"])
-def test_a_name_cannot_leave_the_store(store: stores.Backend, name: str) -> None:
-    with pytest.raises(ValueError, match="no name for a store"):
-        store.create(name, [b"x"])
+class TestCopies(Kinds, testing.CopiesContract):
+    """The copy for the JavaScript stores."""
 
 
 def test_a_create_that_fails_half_way_leaves_nothing(tmp_path: pathlib.Path) -> None:
@@ -93,7 +45,7 @@ def test_a_create_that_fails_half_way_leaves_nothing(tmp_path: pathlib.Path) -> 
             broken()
             return b""
 
-    with pytest.raises(errors.StoreUnavailable, match="ENOSPC"):
+    with pytest.raises(errors.StoreFull, match="ENOSPC"):
         store.create("a/x", Content())
     assert list((tmp_path / "a").iterdir()) == []
 
@@ -127,11 +79,106 @@ def test_the_file_system_of_a_path_is_found_in_the_mount_table(path: str, kind: 
     assert filesystem.filesystem_type(pathlib.Path(path), table) == kind
 
 
+def test_a_directory_that_denies_access_says_so(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", deny)
+    with pytest.raises(errors.StoreDenied, match="EROFS for a/x: Read-only file system"):
+        filesystem.FilesystemStore(tmp_path).create("a/x", [b"x"])
+
+
+def test_a_file_system_without_links_is_unfenced_and_needs_consent(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(errors.StoreUnfenced, match="no hard links"):
+        filesystem.FilesystemStore(tmp_path).create("a/x", [b"x"])
+    store = filesystem.FilesystemStore(tmp_path, allow_unfenced=True)
+    store.create("a/x", [b"x"])
+    assert b"".join(store.read("a/x")) == b"x"
+
+
+def test_a_sweep_removes_temporary_files_of_its_session_only(tmp_path: pathlib.Path) -> None:
+    store = filesystem.FilesystemStore(tmp_path)
+    store.create("RemoteAuth-a/archives/1.zip", [b"x"])
+    store.create("RemoteAuth-b/archives/1.zip", [b"x"])
+    store.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
+    left = [
+        tmp_path / "RemoteAuth-a/archives/.2.zip.0123456789abcdef",
+        tmp_path / ".RemoteAuth-a.zip.0123456789abcdef",
+        tmp_path / "RemoteAuth-b/archives/.2.zip.0123456789abcdef",
+    ]
+    for path in left:
+        path.write_bytes(b"half")
+    store.sweep("RemoteAuth-a/")
+    assert [path.exists() for path in left] == [False, False, True]
+    found = store.stat_copy("RemoteAuth-a")
+    assert found is not None
+    assert found.source == "RemoteAuth-a/archives/1.zip"
+
+
+def test_a_copy_that_is_written_in_place_does_not_touch_the_archive(tmp_path: pathlib.Path) -> None:
+    store = filesystem.FilesystemStore(tmp_path)
+    store.create("RemoteAuth-a/archives/1.zip", [b"ours"])
+    store.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
+    with (tmp_path / "RemoteAuth-a.zip").open("r+b") as stream:
+        stream.write(b"theirs, which is longer")
+    assert b"".join(store.read("RemoteAuth-a/archives/1.zip")) == b"ours"
+    found = store.stat_copy("RemoteAuth-a")
+    assert found is not None
+    assert found.source == ""
+
+
 def test_an_address_opens_its_store(tmp_path: pathlib.Path) -> None:
     assert repr(registry.open_store(f"file:{tmp_path}")) == f"FilesystemStore('{tmp_path}')"
+    opened = repr(registry.open_store("s3:bucket/some/path?region=eu-central-1"))
+    assert opened == "S3Store(bucket='bucket', remote_data_path='some/path')"
+    assert repr(registry.open_store("mongodb:sessions")) == "MongoStore(database='sessions')"
 
 
-@pytest.mark.parametrize("address", ["", "file:", "directory", "ftp:host"])
-def test_a_wrong_address_is_answered_with_an_example(address: str) -> None:
-    with pytest.raises(errors.ConfigurationError, match="file:DIRECTORY"):
+def test_the_environment_of_a_worker_says_where_secrets_are() -> None:
+    config = worker_env.WorkerConfig(store_secrets="/secrets", store_options={"a": "b"}, allow_unfenced=True)
+    assert registry.settings(config) == stores.Settings(pathlib.Path("/secrets"), {"a": "b"}, True)
+    assert registry.settings(worker_env.WorkerConfig()) == stores.Settings()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("", "file:DIRECTORY"),
+        ("file:", "file:DIRECTORY"),
+        ("directory", "s3:BUCKET"),
+        ("ftp:host", "install the package"),
+        ("s3:", "s3:BUCKET"),
+        ("s3:b", "no name of a bucket"),
+        ("s3:bucket/../x", "may not contain"),
+        ("s3:bucket?regoin=x", "no option 'regoin'"),
+        ("s3:bucket?region", "is no query"),
+        ("s3:bucket?forcePathStyle=yes", "true or false"),
+        ("s3:bucket?sse=DES", "AES256 or aws:kms"),
+        ("s3:bucket?kmsKeyId=x", "needs sse=aws:kms"),
+        ("s3:bucket?endpoint=ftp://x", "must look like https"),
+        ("mongodb:a.b", "mongodb:DATABASE"),
+    ],
+)
+def test_a_wrong_address_is_answered_with_how_to_mend_it(address: str, said: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match=said):
         registry.open_store(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "mongodb://user:pass-word@host/db",
+        "mongodb+srv://user:pass-word@host/db",
+        "s3:bucket?endpoint=https://user:pass-word@host",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(errors.ConfigurationError) as caught:
+        registry.open_store(address)
+    assert "pass-word" not in str(caught.value)

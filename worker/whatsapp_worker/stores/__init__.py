@@ -130,6 +130,10 @@ def checked(name: str) -> str:
 def split_address(address: str) -> tuple[str, str]:
     """Split a store's address ``kind:rest``; raises ConfigurationError with an example."""
     kind, separator, rest = address.partition(":")
+    if separator and (rest.startswith("//") or kind.endswith("+srv")) and "@" in rest:
+        raise errors.ConfigurationError("a store's address holds no password: the server's own address is a secret")
     if not separator or not rest:
-        raise errors.ConfigurationError(f"the store's address {address!r} must look like file:DIRECTORY")
+        raise errors.ConfigurationError(
+            "the store's address must look like file:DIRECTORY, s3:BUCKET/PATH or mongodb:DATABASE"
+        )
     return kind, rest

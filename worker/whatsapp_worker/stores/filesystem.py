@@ -1,17 +1,24 @@
 """Keep a session's log and archives in a directory: a claim mounted into the pod, or a folder of a laptop."""
 
 import contextlib
+import datetime
 import errno
 import os
 import pathlib
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 
 from whatsapp_worker import errors, stores
+from whatsapp_worker.stores import filecopies
 
 NETWORK_VISIBILITY = 60.0
 """Seconds: NFS clients cache directory attributes for up to 60 s (acdirmax)."""
 _NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "gluster", "lustre", "gpfs")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _MOUNTS = pathlib.Path("/proc/self/mountinfo")
 
 
@@ -33,11 +40,13 @@ class FilesystemStore:
     """Store names as files below a directory.
 
     A name appears by ``link(2)`` of a complete, synced file: rename would overwrite, and O_EXCL alone can leave a torn
-    file behind. Only the owner may read what is stored, since an archive is a login.
+    file behind. Only the owner may read what is stored, since an archive is a login. A file system without hard links
+    is refused with StoreUnfenced; ``allow_unfenced`` renames there instead.
     """
 
-    def __init__(self, directory: pathlib.Path | str) -> None:
+    def __init__(self, directory: pathlib.Path | str, allow_unfenced: bool = False) -> None:
         self.directory = pathlib.Path(directory).absolute()
+        self._allow_unfenced = allow_unfenced
 
     def __repr__(self) -> str:
         return f"FilesystemStore({str(self.directory)!r})"
@@ -61,12 +70,25 @@ class FilesystemStore:
                 raise errors.AlreadyExists(name)  # spares the writing; the decision is link(2)'s
             try:
                 _write(temporary, content)
-                _link(temporary, target)
+                self._link(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
             _sync_directory(target.parent)
         except OSError as error:
             raise _unavailable(error, name) from error
+
+    def _link(self, temporary: pathlib.Path, target: pathlib.Path) -> None:
+        try:
+            _link(temporary, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if not self._allow_unfenced:
+                raise errors.StoreUnfenced(
+                    f"the store's file system has no hard links ({error.strerror}), so two workers could run one "
+                    "session: use another one, or accept it with allowUnfenced"
+                ) from error
+            temporary.rename(target)
 
     def read(self, name: str) -> Iterator[bytes]:
         """Open now, so that NotFound comes before the first chunk."""
@@ -106,6 +128,46 @@ class FilesystemStore:
         except OSError as error:
             raise _unavailable(error, name) from error
 
+    def sweep(self, prefix: str) -> None:
+        """Remove temporary files of the session."""
+        session = stores.checked(prefix.rstrip("/"))
+        try:
+            for path in (*self.directory.glob(f"{session}/*/.*"), *self.directory.glob(f".{session}.zip.*")):
+                if _TEMPORARY.fullmatch(path.name):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(error, prefix) from error
+
+    def stat_copy(self, session: str) -> stores.Copy | None:
+        """Look at ``<session>.zip``."""
+        try:
+            return self._copy(session).stat()
+        except OSError as error:
+            raise _unavailable(error, session) from error
+
+    def put_copy(
+        self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
+    ) -> stores.Copy:
+        """Copy the bytes beside and rename; ``uploaded`` has no use here."""
+        try:
+            return self._copy(session).put(self.directory / stores.checked(name), name, replaces)
+        except OSError as error:
+            raise _unavailable(error, name) from error
+
+    def read_copy(self, session: str) -> Iterator[bytes]:
+        """Read ``<session>.zip``."""
+        return self.read(f"{session}.zip")
+
+    def delete_copy(self, session: str) -> None:
+        """Remove ``<session>.zip``."""
+        try:
+            self._copy(session).delete()
+        except OSError as error:
+            raise _unavailable(error, session) from error
+
+    def _copy(self, session: str) -> filecopies.CopyFile:
+        return filecopies.CopyFile(self.directory, stores.checked(session))
+
 
 def _write(path: pathlib.Path, content: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -136,4 +198,7 @@ def _sync_directory(path: pathlib.Path) -> None:
 
 def _unavailable(error: OSError, name: str) -> errors.StoreUnavailable:
     code = errno.errorcode.get(error.errno or 0, "unknown error")
-    return errors.StoreUnavailable(f"the store's directory answered {code} for {name}: {error.strerror}")
+    said = f"the store's directory answered {code} for {name}: {error.strerror}"
+    if error.errno in _DENIED:
+        return errors.StoreDenied(said)
+    return errors.StoreFull(said) if error.errno in _FULL else errors.StoreUnavailable(said)

@@ -1,10 +1,17 @@
 """Open a store from its address."""
 
+import importlib.metadata
 import pathlib
+from collections.abc import Callable, Mapping
 
 from whatsapp_session import worker_env
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem
+from whatsapp_worker.stores import filesystem, verbs
+
+GROUP = "whatsapp_worker.stores"
+"""Entry points of this group are stores of somebody else's making; the name is the kind of the address."""
+Factory = Callable[[str, Mapping[str, str]], object]
+_EXAMPLES = "file:DIRECTORY, s3:BUCKET/PATH, mongodb:DATABASE"
 
 
 def settings(config: worker_env.WorkerConfig) -> stores.Settings:
@@ -14,8 +21,41 @@ def settings(config: worker_env.WorkerConfig) -> stores.Settings:
 
 
 def open_store(address: str, given: stores.Settings | None = None) -> stores.Backend:
-    """Return the store of an address ``file:DIRECTORY``; raises ConfigurationError for an unknown kind."""
+    """Return the store of an address; nothing is asked of it yet.
+
+    ``file:DIRECTORY``, ``s3:BUCKET[/PATH][?region=...&endpoint=...&forcePathStyle=true&sse=...&kmsKeyId=...]``,
+    ``mongodb:DATABASE``, or ``NAME:REST`` for an entry point of the group ``whatsapp_worker.stores``, which is called
+    with the rest and the options. Raises ConfigurationError, or StoreUnfenced for a store that knows the guide's four
+    verbs only when nobody accepted that.
+    """
     kind, rest = stores.split_address(address)
-    if kind != "file":
-        raise errors.ConfigurationError(f"stores of the kind {kind!r} are not known; use file:DIRECTORY")
-    return filesystem.FilesystemStore(pathlib.Path(rest).expanduser())
+    given = given or stores.Settings()
+    # The clients are imported where they are needed: a worker with a directory pays for neither.
+    match kind:
+        case "file":
+            return filesystem.FilesystemStore(pathlib.Path(rest).expanduser(), given.allow_unfenced)
+        case "s3":
+            from whatsapp_worker.stores import s3
+
+            return s3.S3Store(s3.parse(rest), given.secrets, given.allow_unfenced)
+        case "mongodb":
+            from whatsapp_worker.stores import mongo
+
+            return mongo.MongoStore(rest, given.secrets)
+        case _:
+            return verbs.as_backend(kind, _factory(kind)(rest, given.options), given.allow_unfenced)
+
+
+def _factory(kind: str) -> Factory:
+    found = list(importlib.metadata.entry_points(group=GROUP, name=kind))
+    if not found:
+        raise errors.ConfigurationError(
+            f"stores of the kind {kind!r} are not known; use {_EXAMPLES}, or install the package that brings it"
+        )
+    try:
+        factory: Factory = found[0].load()
+    except Exception as error:  # a foreign package may fail in any way
+        raise errors.ConfigurationError(
+            f"the package of the store {kind!r} cannot be loaded: {type(error).__name__}"
+        ) from error
+    return factory

@@ -1,0 +1,80 @@
+"""One S3 and one MongoDB server for all tests of a run; a new place in them for each test."""
+
+import pathlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from component.stores import servers
+from whatsapp_worker import stores
+from whatsapp_worker.stores import memory, registry
+
+KINDS = ("memory", "filesystem", "s3", "mongodb")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
+    """A running S3 server with the bucket ``sessions``."""
+    with servers.s3_server(tmp_path_factory.mktemp("s3") / "server") as running:
+        client = running.client()
+        client.create_bucket(Bucket=servers.BUCKET)
+        client.close()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.MongoServer]:
+    """A running server of MongoDB's wire protocol."""
+    with servers.mongo_server(tmp_path_factory.mktemp("mongo") / "server") as running:
+        yield running
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An empty place in a store, and how a worker is told of it."""
+
+    address: str
+    settings: stores.Settings = field(default_factory=stores.Settings)
+
+
+MakePlace = Callable[[str], Place]
+
+
+@pytest.fixture
+def make_place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> MakePlace:
+    """Make an empty place of a kind; servers are started when the first test asks for them."""
+
+    def make(kind: str) -> Place:
+        fresh = f"t{secrets.token_hex(6)}"
+        match kind:
+            case "filesystem":
+                return Place(f"file:{tmp_path / fresh}")
+            case "s3":
+                s3: servers.S3Server = request.getfixturevalue("s3_server")
+                given = stores.Settings(servers.write_s3_secrets(tmp_path / "s3-secrets"))
+                return Place(s3.address(servers.BUCKET, fresh), given)
+            case "mongodb":
+                mongo: servers.MongoServer = request.getfixturevalue("mongo_server")
+                given = stores.Settings(servers.write_mongo_secrets(tmp_path / "mongo-secrets", mongo.uri()))
+                return Place(f"mongodb:{fresh}", given)
+        raise AssertionError(f"there is no place of the kind {kind}")
+
+    return make
+
+
+MakeStore = Callable[[str], stores.Backend]
+
+
+@pytest.fixture
+def make_store(make_place: MakePlace, tmp_path: pathlib.Path) -> MakeStore:
+    """Open an empty store of a kind: memory, filesystem, s3, mongodb."""
+
+    def make(kind: str) -> stores.Backend:
+        if kind == "memory":
+            return memory.MemoryStore()
+        place = make_place(kind)
+        return registry.open_store(place.address, place.settings)
+
+    return make

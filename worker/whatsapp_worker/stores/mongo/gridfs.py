@@ -1,0 +1,181 @@
+"""Write and read the archive as wwebjs-mongo does: GridFS, bucket ``whatsapp-<session>``, file ``<session>.zip``."""
+
+import contextlib
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import bson
+
+from whatsapp_worker import errors, stores
+from whatsapp_worker.stores.mongo import server as servers
+
+CHUNK = 255 << 10
+"""Bytes of a chunk: GridFS' own default."""
+_TICK = datetime.timedelta(milliseconds=1)
+
+
+class Bucket:
+    """The GridFS files of one session.
+
+    GridFS' own writer is not used: it dates a file by the clock of the moment, and the newest date wins.
+    """
+
+    def __init__(self, server: servers.Server, session: str, uploads: str) -> None:
+        self._server = server
+        self._session = session
+        self._file = f"{session}.zip"
+        self._files, self._chunks = f"whatsapp-{session}.files", f"whatsapp-{session}.chunks"
+        self._uploads = uploads
+
+    def _documents(self) -> list[servers.Document]:
+        """Return the documents of the session's files, the newest first."""
+        found = self._server.ask(self._file, lambda db: list(db[self._files].find({"filename": self._file})))
+        return sorted(found, key=lambda document: (document["uploadDate"], str(document["_id"])), reverse=True)
+
+    def newest(self) -> stores.Copy | None:
+        """Describe the file that a reader gets."""
+        found = self._documents()
+        return _described(found[0]) if found else None
+
+    def put(
+        self, name: str, content: Iterable[bytes], uploaded: datetime.datetime, replaces: stores.Copy | None
+    ) -> stores.Copy:
+        """Write the chunks, then the file's document; then remove what it replaces."""
+        if self.newest() != replaces:
+            raise self._changed()
+        if replaces is not None:
+            uploaded = max(uploaded, replaces.modified + _TICK)
+        made = bson.ObjectId()
+        note = {"name": f"{self._session}/copy", "bucket": self._session}
+        self._server.ask(self._file, lambda db: db[self._uploads].replace_one({"_id": str(made)}, note, upsert=True))
+        self._make_indexes()
+        try:
+            length = self._send(made, content)
+            document = {
+                "_id": made,
+                "length": length,
+                "chunkSize": CHUNK,
+                "uploadDate": uploaded,
+                "filename": self._file,
+                "metadata": {"archive": name},
+            }
+            self._insert(self._files, document)
+        except BaseException:
+            self.drop_unfinished(str(made))
+            raise
+        self._settle(made)
+        self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": str(made)}))
+        return _described(document | {"uploadDate": _milliseconds(uploaded)})
+
+    def _send(self, made: bson.ObjectId, content: Iterable[bytes]) -> int:
+        number = length = 0
+        for whole in content:
+            for at in range(0, len(whole), CHUNK):
+                piece = whole[at : at + CHUNK]
+                chunk = {"_id": bson.ObjectId(), "files_id": made, "n": number, "data": piece}
+                self._insert(self._chunks, chunk)
+                number, length = number + 1, length + len(piece)
+        stored = self._server.ask(self._file, lambda db: db[self._chunks].count_documents({"files_id": made}))
+        if stored != number:
+            raise errors.StoreUnavailable(f"the store holds {stored} of {number} chunks of {self._file}")
+        return length
+
+    def _settle(self, made: bson.ObjectId) -> None:
+        for document in self._documents():
+            if document["_id"] == made:
+                continue
+            if document["uploadDate"] > self._date(made):
+                self._remove(made)
+                raise self._changed()
+            self._remove(document["_id"])
+
+    def _date(self, made: bson.ObjectId) -> datetime.datetime:
+        found = self._server.ask(self._file, lambda db: db[self._files].find_one({"_id": made}))
+        if found is None:
+            raise self._changed()
+        date: datetime.datetime = found["uploadDate"]
+        return date
+
+    def _insert(self, collection: str, document: servers.Document) -> None:
+        with contextlib.suppress(errors.AlreadyExists):  # the try before had succeeded: no id is used twice
+            self._server.ask(self._file, lambda db: db[collection].insert_one(document))
+
+    def _make_indexes(self) -> None:
+        def make(db: servers.Database) -> None:
+            db[self._files].create_index([("filename", 1), ("uploadDate", 1)])
+            db[self._chunks].create_index([("files_id", 1), ("n", 1)], unique=True)
+
+        self._server.ask(self._file, make)
+
+    def _changed(self) -> errors.CopyChanged:
+        return errors.CopyChanged(f"the copy of {self._session} was written by somebody else")
+
+    def read(self) -> Iterator[bytes]:
+        """Yield the newest file's chunks; raises NotFound now, or where a chunk is missing."""
+        found = self._documents()
+        if not found:
+            raise errors.NotFound(self._file)
+        return self._read(found[0])
+
+    def _read(self, document: servers.Document) -> Iterator[bytes]:
+        reading = _Reading(self._chunks, document["_id"])
+        sent = 0
+        while sent < document["length"]:
+            chunk = self._server.ask(self._file, reading.following)
+            if chunk is None:
+                raise errors.NotFound(f"{self._file}: only {sent} of {document['length']} bytes are there")
+            yield chunk
+            sent += len(chunk)
+
+    def delete(self) -> None:
+        """Remove every file of the session's name."""
+        for document in self._documents():
+            self._remove(document["_id"])
+
+    def _remove(self, file_id: Any) -> None:
+        self._server.ask(self._file, lambda db: db[self._files].delete_one({"_id": file_id}))
+        self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
+
+    def drop_unfinished(self, upload: str) -> None:
+        """Remove the chunks of a file whose document was never written, and the note of it."""
+        file_id = bson.ObjectId(upload)
+        standing = self._server.ask(self._file, lambda db: db[self._files].find_one({"_id": file_id}))
+        if standing is None:
+            self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
+        self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": upload}))
+
+
+class _Reading:
+    """A walk over a file's chunks that goes on where a connection broke."""
+
+    def __init__(self, collection: str, file_id: Any) -> None:
+        self._collection = collection
+        self._file_id = file_id
+        self._number = 0
+        self._cursor: Iterator[servers.Document] | None = None
+
+    def following(self, db: servers.Database) -> bytes | None:
+        """Return the next chunk, None where one is missing or at the end."""
+        if self._cursor is None:
+            wanted = {"files_id": self._file_id, "n": {"$gte": self._number}}
+            self._cursor = db[self._collection].find(wanted).sort("n", 1).batch_size(8)
+        try:
+            chunk = next(self._cursor, None)
+        except BaseException:
+            self._cursor = None
+            raise
+        if chunk is None or chunk["n"] != self._number or not chunk["data"]:
+            return None
+        self._number += 1
+        return bytes(chunk["data"])
+
+
+def _milliseconds(moment: datetime.datetime) -> datetime.datetime:
+    """Return the moment as BSON keeps it."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _described(document: servers.Document) -> stores.Copy:
+    source = str((document.get("metadata") or {}).get("archive", ""))
+    return stores.Copy(int(document["length"]), document["uploadDate"], str(document["_id"]), source)

@@ -1,0 +1,45 @@
+"""Try a request again with growing pauses, inside a deadline."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from whatsapp_worker import errors
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a request that does not succeed is repeated; times are seconds.
+
+    The deadline is looked at between tries: one try is bounded by the client's own time-outs.
+    """
+
+    deadline: float = 45.0
+    first: float = 0.1
+    longest: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def call(self, work: Callable[[], _T]) -> _T:
+        """Run ``work`` until it does not raise StoreUnavailable; raises the last one when the time is up.
+
+        What a repetition cannot mend (StoreDenied, StoreFull) is raised at once.
+        """
+        end, pause = self.clock() + self.deadline, self.first
+        while True:
+            try:
+                return work()
+            except (errors.StoreDenied, errors.StoreFull):
+                raise
+            except errors.StoreUnavailable:
+                # Full jitter: workers that lost a store together do not come back together.
+                wait = pause * (0.5 + self.chance())
+                if self.clock() + wait > end:
+                    raise
+                self.sleep(wait)
+                pause = min(pause * 2, self.longest)

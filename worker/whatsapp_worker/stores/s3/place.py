@@ -1,0 +1,83 @@
+"""Read the address of a bucket. Pure."""
+
+import posixpath
+import re
+import urllib.parse
+from dataclasses import dataclass
+
+from whatsapp_worker import errors
+
+EXAMPLE = "s3:BUCKET/PATH?region=eu-central-1"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_FIELDS = ("region", "endpoint", "forcePathStyle", "sse", "kmsKeyId")
+_SSE = ("", "AES256", "aws:kms")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket and how it is reached; ``remote_data_path`` is the JavaScript store's option of that name."""
+
+    bucket: str
+    remote_data_path: str = ""
+    region: str | None = None
+    endpoint: str | None = None
+    path_style: bool = False
+    sse: str = ""
+    """Encryption by the server: "" leaves it to the bucket, ``AES256``, ``aws:kms``."""
+    kms_key_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not _BUCKET.fullmatch(self.bucket):
+            raise errors.ConfigurationError(f"{self.bucket!r} is no name of a bucket; an address looks like {EXAMPLE}")
+        if ".." in self.remote_data_path.split("/"):
+            raise errors.ConfigurationError(f"the path in the bucket may not contain '..': {self.remote_data_path!r}")
+        if self.sse not in _SSE:
+            raise errors.ConfigurationError(f"sse must be AES256 or aws:kms, not {self.sse!r}")
+        if self.kms_key_id and self.sse != "aws:kms":
+            raise errors.ConfigurationError("kmsKeyId needs sse=aws:kms")
+        _check_endpoint(self.endpoint)
+
+    def key(self, name: str) -> str:
+        """Return the key of a name, joined as the JavaScript store joins it."""
+        return posixpath.normpath(posixpath.join(self.remote_data_path, name)) if self.remote_data_path else name
+
+    @property
+    def prefix(self) -> str:
+        """What every key begins with: "" or a folder that ends in ``/``."""
+        return self.key("x")[:-1]
+
+
+def _check_endpoint(endpoint: str | None) -> None:
+    if endpoint is None:
+        return
+    parts = urllib.parse.urlsplit(endpoint)
+    if parts.username or parts.password:
+        raise errors.ConfigurationError(
+            "the endpoint's address must not hold a user or password: use the secret's files"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise errors.ConfigurationError(f"the endpoint {endpoint!r} must look like https://s3.example.com")
+
+
+def parse(rest: str) -> Place:
+    """Return the place of an address without its ``s3:``; raises ConfigurationError with an example."""
+    path, _, query = rest.partition("?")
+    bucket, _, remote_data_path = path.partition("/")
+    try:
+        given = dict(urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError:
+        raise errors.ConfigurationError(f"what follows '?' in the store's address is no query: {EXAMPLE}") from None
+    if unknown := sorted(given.keys() - set(_FIELDS)):
+        raise errors.ConfigurationError(f"the store's address has no option {unknown[0]!r}: {', '.join(_FIELDS)}")
+    style = given.get("forcePathStyle", "false")
+    if style not in ("true", "false"):
+        raise errors.ConfigurationError(f"forcePathStyle must be true or false, not {style!r}")
+    return Place(
+        bucket=bucket,
+        remote_data_path=urllib.parse.unquote(remote_data_path).rstrip("/"),
+        region=given.get("region"),
+        endpoint=given.get("endpoint"),
+        path_style=style == "true",
+        sse=given.get("sse", ""),
+        kms_key_id=given.get("kmsKeyId", ""),
+    )

@@ -1,0 +1,199 @@
+"""Talk to the server: credentials that are read again, time-outs on every call, errors of ours."""
+
+import re
+import threading
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import urllib3.exceptions
+
+from whatsapp_worker import errors, stores
+from whatsapp_worker.stores import credentials, patience
+from whatsapp_worker.stores.s3 import place
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 15.0
+"""Seconds without a byte after which a request is given up."""
+CONNECTIONS = 8
+_T = TypeVar("_T")
+_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
+_FILES = ("accessKeyId", "secretAccessKey", "sessionToken")
+_MEND = {
+    "NoSuchBucket": "the bucket does not exist",
+    "InvalidBucketName": "the bucket's name is not valid there",
+    "PermanentRedirect": "the bucket is in another region: set the region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set the region",
+    "RequestTimeTooSkewed": "the clock of this machine differs too much from the store's: set the clock",
+    "ExpiredToken": "the credentials have expired",
+    "InvalidAccessKeyId": "the access key is not known there",
+    "SignatureDoesNotMatch": "the secret access key is wrong",
+    "MethodNotAllowed": "the store is read-only or does not support the request",
+}
+_FULL = ("QuotaExceeded", "InsufficientStorage", "StorageFull", "XMinioStorageFull", "InsufficientCapacity")
+_NETWORK = (
+    botocore.exceptions.HTTPClientError,
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.IncompleteReadError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+)
+
+
+class Conflict(errors.StoreError):
+    """A condition of the request did not hold (412)."""
+
+
+class UploadGone(errors.StoreError):
+    """The upload in parts does not exist (any more)."""
+
+
+class Server:
+    """A client for one bucket that follows changes of the credentials' files."""
+
+    def __init__(self, where: place.Place, secrets: credentials.Files, waiting: patience.Patience) -> None:
+        self.where = where
+        self.patience = waiting
+        self._secrets = secrets
+        self._lock = threading.Lock()
+        self._known: tuple[str, ...] | None = None
+        self._client: Any = None
+
+    def client(self) -> Any:
+        """Return a client with the credentials of this moment."""
+        with self._lock:
+            now = self._secrets.read(*_FILES[:2], optional=_FILES[2:])
+            if self._client is None or now != self._known:
+                self._client, self._known = _connect(self.where, now), now
+            return self._client
+
+    def ask(self, what: str, verb: str, **arguments: Any) -> Any:
+        """Send one request to the bucket and try it again as patience allows; ``what`` names it in an error."""
+        return self.patience.call(lambda: self.once(what, verb, **arguments))
+
+    def once(self, what: str, verb: str, **arguments: Any) -> Any:
+        """Send one request once."""
+        with self.translated(what):
+            return getattr(self.client(), verb)(Bucket=self.where.bucket, **arguments)
+
+    @contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """Turn the client's exceptions into ours; the originals, which hold addresses, are not chained."""
+        try:
+            yield
+        except botocore.exceptions.ClientError as error:
+            raise _answered(error, what, self.where.bucket) from None
+        except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError):
+            raise errors.StoreDenied(
+                "no credentials for the store: give its secret, the environment's AWS_* or a web identity"
+            ) from None
+        except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
+            raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
+        except _NETWORK as error:
+            raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {_name(error)})") from None
+        except botocore.exceptions.BotoCoreError as error:
+            raise errors.StoreUnavailable(f"the store could not be asked ({what}: {_name(error)})") from None
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _connect(where: place.Place, secret: tuple[str, ...] | None) -> Any:
+    config = botocore.config.Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"total_max_attempts": 1},  # ours know the deadline
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if where.path_style else "auto"},
+        max_pool_connections=CONNECTIONS,
+        # We say the checksum of each part ourselves; servers that know none of this still take our requests.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        tcp_keepalive=True,
+    )
+    keys = dict(zip(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"), secret or (), strict=False))
+    session = boto3.session.Session(**{name: value for name, value in keys.items() if value})
+    try:
+        return session.client("s3", region_name=where.region, endpoint_url=where.endpoint, config=config)
+    except (ValueError, botocore.exceptions.BotoCoreError) as error:
+        raise errors.ConfigurationError(f"the store's region or endpoint is not valid ({_name(error)})") from None
+
+
+def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) -> errors.WorkerError:
+    answer: Any = error.response
+    status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    given = str(answer.get("Error", {}).get("Code", ""))
+    code = given if _CODE.fullmatch(given) else "unknown"
+    said = f"{what}: {status} {code}"
+    if code == "NoSuchKey":
+        return errors.NotFound(what)
+    if code == "NoSuchUpload":
+        return UploadGone(said)
+    if status == 412:
+        return Conflict(said)
+    if code in _MEND:
+        return errors.StoreDenied(f"the store refuses the bucket {bucket}: {_MEND[code]} ({said})")
+    if status == 507 or code in _FULL:
+        return errors.StoreFull(f"the store is full ({said})")
+    if status in (401, 403):
+        return errors.StoreDenied(
+            f"the store denies access to the bucket {bucket}: check credentials and rights ({said})"
+        )
+    if status == 501:
+        return errors.StoreUnfenced(f"the store does not know conditional writes ({said})")
+    if status == 404 or status >= 500 or status in (408, 409, 429):
+        # A 404 that does not name the key comes from something between us and the store.
+        return errors.StoreUnavailable(f"the store cannot serve at present ({said})")
+    return errors.StoreUnavailable(f"the store answered what was not expected ({said})")
+
+
+class Body:
+    """The content of one object, fetched again from where a connection broke."""
+
+    def __init__(self, server: Server, name: str, key: str) -> None:
+        self._server = server
+        self._name = name
+        self._key = key
+        first = server.ask(name, "get_object", Key=key)
+        self._stream: Any = first["Body"]
+        self._etag = str(first["ETag"])
+        self.size = int(first["ContentLength"])
+        self._at = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the whole content; raises StoreUnavailable rather than end early."""
+        try:
+            while self._at < self.size:
+                chunk = self._server.patience.call(self._next)
+                self._at += len(chunk)
+                yield chunk
+        finally:
+            self._drop()
+
+    def _next(self) -> bytes:
+        at = self._at
+        if self._stream is None:
+            arguments = {"Range": f"bytes={at}-{self.size - 1}", "IfMatch": self._etag}
+            try:
+                self._stream = self._server.once(self._name, "get_object", Key=self._key, **arguments)["Body"]
+            except Conflict:
+                raise errors.StoreDenied(f"{self._name} was written anew while it was read") from None
+        try:
+            with self._server.translated(self._name):
+                chunk = typing.cast(bytes, self._stream.read(min(stores.CHUNK, self.size - at)))
+            if not chunk:
+                raise errors.StoreUnavailable(f"the store sent {at} of {self.size} bytes of {self._name}")
+        except errors.StoreUnavailable:
+            self._drop()
+            raise
+        return chunk
+
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

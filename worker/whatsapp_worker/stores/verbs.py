@@ -1,0 +1,158 @@
+"""Use a store that knows the guide's four verbs only: one archive a session, no exclusive create, hence no fence."""
+
+import contextlib
+import datetime
+import pathlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
+
+from whatsapp_worker import errors, stores
+from whatsapp_worker.stores import filesystem
+
+
+@runtime_checkable
+class Verbs(Protocol):
+    """The guide's interface of a remote store; ``session`` is the whole name, such as ``RemoteAuth-support``."""
+
+    def session_exists(self, session: str) -> bool:
+        """Tell whether the session was saved; raises an exception, never False, when it cannot tell."""
+
+    def save(self, session: str, path: pathlib.Path) -> None:
+        """Store the zip file ``path`` as the session, in the place of what was saved before."""
+
+    def extract(self, session: str, path: pathlib.Path) -> None:
+        """Write the saved zip to the new file ``path``."""
+
+    def delete(self, session: str) -> None:
+        """Remove what was saved."""
+
+
+def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
+    """Return a foreign store as one that the worker can use.
+
+    Raises StoreUnfenced for one with the four verbs only unless that is accepted, ConfigurationError for anything else.
+    """
+    if all(callable(getattr(made, verb, None)) for verb in ("create", "read", "list", "delete")):
+        if not isinstance(getattr(made, "visibility", None), int | float):
+            raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
+        return made  # type: ignore[return-value] # just looked at, member by member
+    if not isinstance(made, Verbs):
+        raise errors.ConfigurationError(
+            f"the store {kind!r} has neither create, read, list, delete nor session_exists, save, extract, delete"
+        )
+    if not allow_unfenced:
+        raise errors.StoreUnfenced(
+            f"the store {kind!r} cannot create exclusively, so two workers could run one session: "
+            "use another store, or accept it with allowUnfenced"
+        )
+    return UnfencedStore(kind, made)
+
+
+class UnfencedStore:
+    """Keep log and archives in a directory of this process, and the newest archive in the foreign store.
+
+    The foreign store is the copy (``stores.Copies``): a start finds no generation of its own and imports it, each save
+    replaces it. What the log fences is this process only.
+    """
+
+    visibility = 0.0
+    every_save_copied = True
+    """Without the copy nothing is saved: the setting ``interop`` has no say."""
+
+    def __init__(self, kind: str, foreign: Verbs) -> None:
+        self._kind = kind
+        self._foreign = foreign
+        self._directory = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-unfenced-"))
+        weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+        self._local = filesystem.FilesystemStore(self._directory)
+        self._written: dict[str, stores.Copy] = {}
+
+    def __repr__(self) -> str:
+        return f"UnfencedStore({self._kind!r})"
+
+    def create(self, name: str, content: Iterable[bytes]) -> None:
+        """Keep it here."""
+        self._local.create(name, content)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Read what is kept here."""
+        return self._local.read(name)
+
+    def list(self, prefix: str) -> Iterator[stores.Entry]:
+        """List what is kept here."""
+        return self._local.list(prefix)
+
+    def delete(self, name: str) -> None:
+        """Delete what is kept here."""
+        self._local.delete(name)
+
+    def stat_copy(self, session: str) -> stores.Copy | None:
+        """Ask whether the session exists; what this process has not written counts as somebody else's."""
+        with self._asked("session_exists", session):
+            exists = self._foreign.session_exists(session)
+        if not exists:
+            return None
+        unknown = stores.Copy(0, datetime.datetime.fromtimestamp(0, datetime.UTC), "unknown", "")
+        return self._written.get(session, unknown)
+
+    def put_copy(
+        self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
+    ) -> stores.Copy:
+        """Save; nothing tells whether somebody else did meanwhile."""
+        with self._file() as path:
+            size = _write(path, self._local.read(name))
+            with self._asked("save", session):
+                self._foreign.save(session, path)
+        made = stores.Copy(size, uploaded, name, name)
+        self._written[session] = made
+        return made
+
+    def read_copy(self, session: str) -> Iterator[bytes]:
+        """Extract to a file and stream it; raises NotFound if the session does not exist."""
+        if self.stat_copy(session) is None:
+            raise errors.NotFound(f"{session}.zip")
+        with contextlib.ExitStack() as stack:
+            path = stack.enter_context(self._file())
+            with self._asked("extract", session):
+                self._foreign.extract(session, path)
+            kept = stack.pop_all()
+        return _read(path, kept)
+
+    def delete_copy(self, session: str) -> None:
+        """Delete the session."""
+        with self._asked("delete", session):
+            self._foreign.delete(session)
+        self._written.pop(session, None)
+
+    @contextlib.contextmanager
+    def _file(self) -> Iterator[pathlib.Path]:
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix=".copy-") as folder:
+            yield pathlib.Path(folder) / "session.zip"
+
+    @contextlib.contextmanager
+    def _asked(self, verb: str, session: str) -> Iterator[None]:
+        try:
+            yield
+        except errors.WorkerError:
+            raise
+        except Exception as error:
+            # Its text may hold an address with a password, so only its kind is told.
+            raise errors.StoreUnavailable(
+                f"the store {self._kind} failed at {verb} of {session}: {type(error).__name__}"
+            ) from None
+
+
+def _write(path: pathlib.Path, content: Iterable[bytes]) -> int:
+    with path.open("xb") as stream:
+        for chunk in content:
+            stream.write(chunk)
+        return stream.tell()
+
+
+def _read(path: pathlib.Path, kept: contextlib.ExitStack) -> Iterator[bytes]:
+    with kept, path.open("rb") as stream:
+        while chunk := stream.read(stores.CHUNK):
+            yield chunk
