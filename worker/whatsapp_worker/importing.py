@@ -44,7 +44,9 @@ def bring_in(
         finally:
             shutil.rmtree(profile, ignore_errors=True)
         version = metadata.version("whatsapp-session-operator")
-        return kept.adopt(original, digest, log.stamp(found.modified), version)
+        published = kept.adopt(original, digest, log.stamp(found.modified), version)
+    copy.adopted(found, published.generation)
+    return published
 
 
 def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> None:
@@ -52,11 +54,27 @@ def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> N
     with target.open("xb") as stream:
         for chunk in copy.read():
             size += len(chunk)
-            if size > min(found.size, LIMIT):
+            if size > (found.size or LIMIT):
                 raise errors.ArchiveDamaged("the archive is longer than the store says, or than 8 GiB")
             stream.write(chunk)
-    if size != found.size:
+    if found.size and size != found.size:  # 0: a store that cannot tell
         raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
+
+
+def on_request(copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path, *, discard: bool) -> str:
+    """Import the foreign archive, or remove it; the session must be claimed. Returns a sentence for a person."""
+    found = copy.foreign()
+    if found is None:
+        raise errors.StoreRefused("there is no archive of another program, or it is a generation already")
+    about = f"the archive of another program ({found.size / 1e6:.1f} MB, {log.stamp(found.modified)})"
+    if discard:
+        copy.remove(found)
+        return f"{about} was removed"
+    try:
+        published = bring_in(found, copy, kept, folder)
+    except errors.ArchiveDamaged as error:
+        raise errors.StoreRefused(f"{about} holds no login that can be restored: {error}") from error
+    return f"{about} is generation {published.generation.number}: the next start restores it"
 
 
 class Newcomer:

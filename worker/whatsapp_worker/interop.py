@@ -30,11 +30,14 @@ class Copy:
     ) -> None:
         self._backend = store if isinstance(store, stores.Copies) else None
         self._log = journal
-        self._policy = policy
+        self._sole = bool(getattr(store, "every_save_copied", False))
+        self._policy = Interop.EVERY_SAVE if self._sole else policy
         self._clock = clock
         self._at = 0
         """Number of the generation that the copy is known to hold."""
         self._written = -HOUR
+        self._adopted = ("", 0)
+        """Version of the foreign archive that this process has made a generation, and its number."""
         self._refused = ""
         """Version of the foreign archive that was found to be no login: ours may replace it."""
 
@@ -52,11 +55,22 @@ class Copy:
         """Remember that this foreign archive holds no login."""
         self._refused = found.version
 
+    def adopted(self, found: stores.Copy, generation: records.Generation) -> None:
+        """Remember that this foreign archive is a generation now."""
+        self._adopted = (found.version, generation.number)
+
+    def remove(self, found: stores.Copy) -> None:
+        """Remove a foreign archive, because a person said so; raises CopyChanged if another lies there now."""
+        assert self._backend is not None, "there is nothing to remove"
+        if self._backend.stat_copy(self._log.session) != found:
+            raise errors.CopyChanged("another archive was written meanwhile: look again")
+        self._backend.delete_copy(self._log.session)
+
     def follow(self, newest: records.Generation, *, edge: bool = False) -> stores.Copy | None:
         """Bring the copy up to ``newest`` if it is due; returns a foreign archive that stands in the way.
 
         ``edge`` is the beginning or the clean end of a run: then every policy but Never is due. A store that fails
-        costs the copy this turn, never the save. Raises Superseded.
+        costs the copy this turn and not the save, unless the copy is all that it keeps. Raises Superseded.
         """
         if self._backend is None or self._at == newest.number:
             return None
@@ -67,6 +81,8 @@ class Copy:
                 return None
             return self._bring(self._backend, newest) if self._due(edge) else None
         except errors.StoreError as error:
+            if self._sole:
+                raise
             LOG.warning("copy=late generation=%s message=%s", newest.number, error)
             return None
 
@@ -118,6 +134,8 @@ class Copy:
         """
         if found.source:
             return log.number_of(found.source)
+        if found.version == self._adopted[0]:
+            return self._adopted[1]
         for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:

@@ -7,9 +7,7 @@ takes the missing archives for a loss.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, log, ownership, records, stores
-
-ATTEMPTS = 20
+from whatsapp_worker import log, ownership, records, stores, tenure
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,8 @@ def purge(
     journal.newest()
     if not _left(store, journal):
         return Purged()
-    _claim(store, journal, known, wait)
+    # It waits: a stray writer may upload until it sees the claim, and what it leaves must be among what is deleted.
+    tenure.claim(store, journal, known, wait)
     if not _purged(journal):
         journal.append(records.Purge())
     archives = list(store.list(f"{journal.session}/archives/"))
@@ -44,7 +43,7 @@ def purge(
     if isinstance(store, stores.Sweeps):
         store.sweep(f"{journal.session}/")
     # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
-    journal.append(records.Release())
+    tenure.release(journal)
     return Purged(len(archives), copy)
 
 
@@ -71,21 +70,3 @@ def _purged(journal: log.SessionLog) -> bool:
             case _:
                 pass
     return False
-
-
-def _claim(
-    store: stores.Backend, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
-) -> None:
-    for _ in range(ATTEMPTS):
-        journal.newest()
-        waits = ownership.must_wait(journal.previous(), journal.owner, known)
-        seconds = ownership.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
-        try:
-            journal.append(records.Claim(ownership.POLL_SECONDS))
-        except errors.Superseded:
-            continue  # the previous owner published meanwhile: look again
-        if seconds:
-            # A stray writer may upload until it sees the claim; what it leaves must be among what is deleted.
-            wait(seconds)
-        return
-    raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")

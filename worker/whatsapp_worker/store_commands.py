@@ -11,7 +11,7 @@ from typing import Any
 
 from whatsapp_session import names, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import client, errors, faults, keeper, log, ownership, pod, purging, records, stores
+from whatsapp_worker import client, errors, faults, keeper, log, ownership, pod, purging, records, store_moves, stores
 from whatsapp_worker import happenings as on
 from whatsapp_worker.stores import registry
 
@@ -32,22 +32,46 @@ def add_to(commands: Any) -> None:
         "Delete the archives of one session and its copy for the JavaScript stores. Its log stays and says so: the "
         "next start asks for a new link. Safe to repeat.",
     )
-    purge.add_argument("--client-id", metavar="ID", help="the session's client id")
-    purge.add_argument(
+    _of_a_session(purge)
+    moved = _parser(
+        verbs,
+        "copy",
+        "copy a session to another store",
+        "Copy a session's archives, digests verified, and its generations to another store. The source keeps what it "
+        "has. Stop the session first (with the operator: suspend it). Safe to repeat: it goes on where it broke off.",
+        store=False,
+    )
+    store_moves.add_copy_flags(moved)
+    _of_a_session(moved)
+    brought = _parser(
+        verbs,
+        "import",
+        "restore the archive that another program wrote",
+        "Make the session's archive that a JavaScript store wrote (SESSION.zip) the newest generation, so that the "
+        "next start restores it. Ours stay the fallback. Stop both programs first.",
+    )
+    store_moves.add_import_flags(brought)
+    _of_a_session(brought)
+
+
+def _of_a_session(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--client-id", metavar="ID", help="the session's client id")
+    made.add_argument(
         "--take-over", action="store_true", help="even if another owner has not released it; stop that one first"
     )
 
 
-def _parser(verbs: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+def _parser(verbs: Any, name: str, summary: str, description: str, *, store: bool = True) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
-    made.add_argument("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY")
+    if store:
+        made.add_argument("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY")
     made.add_argument("--log-level", choices=["error", "warning", "info", "debug"], default=None)
     return made
 
 
 def run(flags: argparse.Namespace) -> keeper.Outcome:
     """Carry out a command; what goes wrong is in the outcome, but SpecError and ConfigurationError are raised."""
-    given = {"store": flags.store, "client_id": getattr(flags, "client_id", None)}
+    given = {"store": getattr(flags, "store", None), "client_id": getattr(flags, "client_id", None)}
     told = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(worker_env.from_env(os.environ), **told)
     try:
@@ -87,4 +111,8 @@ def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
     return f"{purged.archives} archives{copy} of {session} were deleted"
 
 
-_COMMANDS: dict[str, Command] = {"purge": _purge}
+_COMMANDS: dict[str, Command] = {
+    "purge": _purge,
+    "copy": lambda flags, config: store_moves.copy(flags, config, owner(config)),
+    "import": lambda flags, config: store_moves.bring_in(flags, config, owner(config)),
+}

@@ -1,0 +1,211 @@
+"""Copying a session to another store: whole, resumable, and never into somebody else's history."""
+
+import pathlib
+
+import pytest
+
+from unit.worker.test_encryption import KEY
+from unit.worker.test_generations import Place
+from whatsapp_worker import copying, encryption, errors, generations, history, log, ownership, records
+from whatsapp_worker.stores import memory
+
+SESSION = "RemoteAuth"
+COPIER = records.Owner(host="desk", boot_id="b", pid=7, data_path="/home")
+POD = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p", host="wa-x")
+
+
+class Scene:
+    """A source with a session of three generations, of which two are kept, released; an empty target."""
+
+    def __init__(self, root: pathlib.Path, keys: encryption.Keys | None = None) -> None:
+        self.place = Place(root, keys=keys)
+        for _ in range(3):
+            self.place.publish()
+        self.place.journal.append(records.Release())
+        self.target = memory.MemoryStore()
+        self.told: list[str] = []
+        self.waited: list[float] = []
+
+    def copy(
+        self, source: memory.MemoryStore | None = None, target: memory.MemoryStore | None = None, *, over: bool = False
+    ) -> int:
+        how = copying.How(ownership.Knowledge(take_over=over), self.waited.append, self.told.append)
+        return copying.copy(side(source or self.place.store), side(target or self.target), how)
+
+    def restorable(self, store: memory.MemoryStore) -> list[int]:
+        journal = log.SessionLog(store, SESSION, POD)
+        journal.newest()
+        kept = generations.Generations(store, journal, 3)
+        found, below = [], journal.head + 1
+        while (candidate := kept.next_candidate(below)) is not None:
+            found.append(candidate.generation.number)
+            below = candidate.slot
+        return found
+
+
+def side(store: memory.MemoryStore) -> copying.Side:
+    return copying.Side(store, log.SessionLog(store, SESSION, COPIER))
+
+
+def kinds(store: memory.MemoryStore) -> list[str]:
+    journal = log.SessionLog(store, SESSION, POD)
+    journal.newest()
+    return [type(record.body).__name__ for record in journal.back(journal.head)][::-1]
+
+
+@pytest.fixture
+def scene(tmp_path: pathlib.Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_what_is_kept_arrives_byte_for_byte_with_its_numbers(scene: Scene, tmp_path: pathlib.Path) -> None:
+    assert scene.copy() == 2
+    assert scene.restorable(scene.target) == [3, 2]
+    for name, content in scene.target.contents.items():
+        if "/archives/" in name:
+            assert scene.place.store.contents[name] == content
+    assert kinds(scene.target) == ["Claim", "Generation", "Generation", "Release"]
+    assert scene.told == ["generation 3 (0.0 MB): copied", "generation 2 (0.0 MB): copied"]
+    journal = log.SessionLog(scene.target, SESSION, POD)
+    journal.newest()
+    assert history.held_a_login(journal.back(journal.head)), "the session's known account finds its login there"
+    found = generations.Generations(scene.target, journal).next_candidate(journal.head)
+    assert found is not None
+    generations.Generations(scene.target, journal).fetch(found.generation, tmp_path / "fresh")
+
+
+def test_the_source_keeps_what_it_has_and_is_released(scene: Scene) -> None:
+    before = scene.place.archives()
+    scene.copy()
+    assert scene.place.archives() == before
+    assert kinds(scene.place.store)[-2:] == ["Claim", "Release"]
+
+
+def test_copying_again_writes_nothing(scene: Scene) -> None:
+    scene.copy()
+    before = dict(scene.target.contents), dict(scene.place.store.contents)
+    assert scene.copy() == 0
+    assert (scene.target.contents, scene.place.store.contents) == before
+
+
+def test_what_the_source_saved_since_follows(scene: Scene) -> None:
+    scene.copy()
+    scene.place.journal.newest()
+    scene.place.journal.append(records.Claim(60))
+    scene.place.publish()
+    scene.place.journal.append(records.Release())
+    assert scene.copy() == 1
+    assert scene.restorable(scene.target) == [4, 3, 2]
+
+
+def test_a_session_that_went_on_in_the_target_comes_back(scene: Scene) -> None:
+    scene.copy()
+    there = log.SessionLog(scene.target, SESSION, POD)
+    there.newest()
+    there.append(records.Claim(60))
+    home = scene.place.store
+    scene.place.store, scene.place.journal = scene.target, there
+    scene.place.use(None)
+    scene.place.publish()
+    there.append(records.Release())
+    assert scene.copy(scene.target, home) == 1
+    assert scene.restorable(home)[0] == 4
+
+
+def test_two_histories_are_not_joined(scene: Scene, tmp_path: pathlib.Path) -> None:
+    other = Scene(tmp_path / "other")
+    with pytest.raises(errors.StoreRefused, match="up to generation 3, which the source does not know"):
+        scene.copy(target=other.place.store)
+    assert kinds(other.place.store)[-1] == "Release"
+
+
+def test_numbers_never_go_back_in_a_target_that_was_purged(scene: Scene) -> None:
+    there = log.SessionLog(scene.target, SESSION, POD)
+    there.append(records.Claim(60))
+    there.append(records.Generation(9, f"{SESSION}/archives/00000009-x.zip", "d", 1, "c", "b", "w", "h", "t", "u"))
+    there.append(records.Purge())
+    there.append(records.Release())
+    with pytest.raises(errors.StoreRefused, match="up to generation 9"):
+        scene.copy()
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_a_session_in_use_is_refused_by_name_until_a_person_takes_it_over(scene: Scene, which: str) -> None:
+    journal = log.SessionLog(scene.place.store if which == "source" else scene.target, SESSION, POD)
+    journal.newest()
+    journal.append(records.Claim(60))
+    with pytest.raises(errors.SessionInUse, match="pod wa-x of namespace n"):
+        scene.copy()
+    assert scene.restorable(scene.target) == []
+    assert scene.copy(over=True) == 2
+    assert scene.waited == [62.0], "the old owner has stopped before the copy is released"
+
+
+def test_a_source_without_the_session_is_said_to_be_perhaps_the_wrong_one(scene: Scene) -> None:
+    with pytest.raises(errors.ArchiveMissing, match="is it the right store"):
+        scene.copy(memory.MemoryStore())
+    assert scene.target.contents == {}
+
+
+def test_a_session_that_was_logged_out_has_nothing_to_copy(scene: Scene) -> None:
+    scene.place.journal.append(records.Logout("hash"))
+    with pytest.raises(errors.ArchiveMissing):
+        scene.copy()
+
+
+def harm(scene: Scene, number: int) -> None:
+    name = next(name for name in scene.place.store.contents if f"/archives/{number:08d}-" in name)
+    scene.place.store.contents[name] = scene.place.store.contents[name][:-1] + b"x"
+
+
+def test_a_damaged_archive_is_left_out_and_said(scene: Scene) -> None:
+    harm(scene, 3)
+    assert scene.copy() == 1
+    assert scene.restorable(scene.target) == [2]
+    assert "generation 3 (0.0 MB): left out" in scene.told[0]
+
+
+def test_nothing_is_recorded_when_no_archive_is_whole(scene: Scene) -> None:
+    harm(scene, 2)
+    harm(scene, 3)
+    with pytest.raises(errors.ArchiveMissing, match="is whole"):
+        scene.copy()
+    assert "Generation" not in kinds(scene.target)
+    assert kinds(scene.place.store)[-1] == "Release"
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_copy_that_breaks_off_anywhere_is_finished_by_the_next(scene: Scene, at: int) -> None:
+    count = 0
+
+    def fail(verb: str, name: str) -> None:
+        nonlocal count
+        count += verb == "create"
+        if verb == "create" and count >= at:
+            raise errors.StoreUnavailable("down")
+
+    scene.target.fail = fail
+    try:
+        scene.copy()
+    except errors.StoreUnavailable:
+        scene.target.fail = lambda verb, name: None
+        stranger = log.SessionLog(scene.target, SESSION, POD)
+        if stranger.newest() is not None and kinds(scene.target)[-1] != "Release":
+            with pytest.raises(errors.SessionInUse):
+                ownership.must_wait(stranger.previous(), POD, ownership.Knowledge())
+        scene.copy()
+    scene.target.fail = lambda verb, name: None
+    assert scene.restorable(scene.target) == [3, 2]
+    assert kinds(scene.target)[-1] == "Release", "and a worker may start"
+
+
+def test_an_encrypted_session_moves_without_its_key(tmp_path: pathlib.Path) -> None:
+    scene = Scene(tmp_path, encryption.Keys(KEY))
+    scene.copy()
+    journal = log.SessionLog(scene.target, SESSION, POD)
+    journal.newest()
+    found = generations.Generations(scene.target, journal).next_candidate(journal.head)
+    assert found is not None
+    generations.Generations(scene.target, journal, keys=encryption.Keys(KEY)).fetch(
+        found.generation, tmp_path / "fresh"
+    )

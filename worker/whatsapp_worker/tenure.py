@@ -1,0 +1,33 @@
+"""Hold a session for one piece of work that is no worker's: claim, wait, release. Calls block."""
+
+from collections.abc import Callable
+
+from whatsapp_worker import errors, log, ownership, records, stores
+
+_ATTEMPTS = 20
+
+
+def claim(
+    store: stores.Visible, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
+) -> records.Record:
+    """Take the session; ``wait`` sleeps for the seconds in which the previous owner may still run unaware.
+
+    Raises SessionInUse if another owner holds it un-released.
+    """
+    for _ in range(_ATTEMPTS):
+        journal.newest()
+        waits = ownership.must_wait(journal.previous(), journal.owner, known)
+        seconds = ownership.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
+        try:
+            record = journal.append(records.Claim(ownership.POLL_SECONDS))
+        except errors.Superseded:
+            continue  # the previous owner published meanwhile: look again
+        if seconds:
+            wait(seconds)
+        return record
+    raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+
+
+def release(journal: log.SessionLog) -> None:
+    """Let any owner follow at once."""
+    journal.append(records.Release())
