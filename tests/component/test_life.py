@@ -6,6 +6,9 @@ import shutil
 import signal
 import zipfile
 
+import psutil
+import pytest
+
 from component.conftest import MakeHome
 from component.workers import Home, wait
 from whatsapp_worker import flags
@@ -98,21 +101,33 @@ def test_the_browser_is_started_as_the_reference_says(home: Home) -> None:
     assert os.getpgid(root.pid) != os.getpgid(worker.process.pid), "a signal to the worker's group spares the browser"
 
 
-def test_no_browser_outlives_a_killed_worker(home: Home) -> None:
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped in the middle of a snapshot"])
+def test_no_browser_outlives_a_killed_worker(home: Home, stopped: bool) -> None:
     worker = home.start()
     worker.wait("qr")
+    family = psutil.Process(worker.process.pid).children(recursive=True)
     assert home.browsers()
+    if stopped:
+        for process in home.browsers():  # a stopped browser does not notice that its pipe has closed
+            process.send_signal(signal.SIGSTOP)
     worker.kill()
-    wait(lambda: not home.browsers(), "the orphan to end", 10)
+    wait(lambda: not home.browsers(), "the orphan to end", 20)
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive, "neither driver nor guard stays"
 
 
-def test_a_browser_left_by_a_killed_worker_and_driver_is_ended_at_the_next_start(home: Home) -> None:
+def test_a_browser_left_by_a_killed_worker_and_guard_is_ended_at_the_next_start(home: Home) -> None:
     worker, _ = home.linked()
     orphans = home.browsers()
-    for process in orphans:  # a stopped browser does not notice that its pipe has closed
+    guards = [
+        p for p in psutil.Process(worker.process.pid).children() if any("guard.py" in part for part in p.cmdline())
+    ]
+    assert len(guards) == 1
+    for process in [*orphans, *guards]:
         process.send_signal(signal.SIGSTOP)
     worker.kill()
     assert any(process.is_running() for process in orphans)
+    guards[0].kill()
     home.start().wait("ready")
     assert not [process for process in orphans if process.is_running() and process.status() != "zombie"]
     assert home.simulator.admin.counts().get("two_browsers", 0) == 0

@@ -210,12 +210,8 @@ class Home:
         return found
 
     def wait_for_browsers_to_end(self) -> None:
-        """Wait until the browsers of killed workers have followed them.
-
-        The driver closes them when its pipe breaks. One that a snapshot had stopped at that very moment cannot answer,
-        and is killed by the driver after 30 s.
-        """
-        wait(lambda: not self.browsers(), "the browser to end", seconds=90)
+        """Wait until the browsers of killed workers have followed them."""
+        wait(lambda: not self.browsers(), "the browser to end", seconds=30)
 
     def end(self) -> None:
         """Kill what still runs, and wait until the browsers have gone: the simulator outlives its connections."""

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import json
+import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from playwright import async_api as playwright
 
-from whatsapp_worker import errors, flags, processes, profiles
+from whatsapp_worker import errors, flags, guard, processes, profiles
 from whatsapp_worker.page import contract, events
 
 _BINDING = "whatsappWorkerReport"
@@ -49,6 +50,7 @@ class Browser:
         self._playwright: playwright.Playwright | None = None
         self._context: playwright.BrowserContext | None = None
         self._page: playwright.Page | None = None
+        self._guard: guard.Guard | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
         self.version = ""
@@ -60,9 +62,11 @@ class Browser:
         """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
         here = self._options.environment
         agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, here))
+        self._guard = None if os.getpid() == 1 else guard.Guard()
         before = processes.children()
         self._playwright = await playwright.async_playwright().start()
         self.children = processes.children() - before
+        self._watch(self.children)
         try:
             self._context = await self._playwright.chromium.launch_persistent_context(
                 user_data_dir,
@@ -78,10 +82,10 @@ class Browser:
                 proxy=_proxy(self._options.proxy),
             )
         except playwright.Error as error:
-            await self._playwright.stop()
-            self._playwright = None
+            await self.kill()
             raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
         self.identity = processes.identify(processes.find_browser(user_data_dir))
+        self._watch([self.identity.pid])
         (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
             json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
         )
@@ -95,6 +99,10 @@ class Browser:
         self._page.on("close", self._gone)
         self._page.on("domcontentloaded", self._loaded)
         self._page.on("framenavigated", self._navigated)
+
+    def _watch(self, pids: Iterable[int]) -> None:
+        if self._guard is not None:
+            self._guard.watch(pids)
 
     def _arguments(self, agent: str) -> list[str]:
         given = flags.arguments(self._options.environment, self._options.args)
@@ -145,7 +153,9 @@ class Browser:
             with contextlib.suppress(playwright.Error, TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):
                     await self._playwright.stop()
-        self._context = self._page = self._playwright = None
+        if self._guard is not None:
+            await asyncio.to_thread(self._guard.close)
+        self._context = self._page = self._playwright = self._guard = None
 
     def _live(self) -> playwright.Page:
         if self._page is None:
