@@ -58,6 +58,8 @@ class Report:
     overdue: bool
     trouble: Trouble | None
     handled: Mapping[str, str]
+    warnings: tuple[Trouble, ...] = ()
+    """What exceeds the user's limits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def _report(raw: Resource | None) -> Report | None:
         overdue="overdueSince" in saved,
         trouble=_trouble(raw.get("lastError")),
         handled=raw.get("handledRequests") or {},
+        warnings=tuple(found for item in raw.get("warnings") or () if (found := _trouble(item)) is not None),
     )
 
 

@@ -73,7 +73,7 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
         found.append(_saved(observed, row.saved, last, now))
     if strategy is Strategy.REMOTE_AUTH:
         found.append(_store(observed, now))
-    return now.phase, tuple(found)
+    return now.phase, (*found, *_oversized(observed))
 
 
 def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
@@ -156,6 +156,14 @@ def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Trouble | None]
     if report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
         return True, report.trouble
     return phase not in (Phase.PENDING, Phase.STARTING, Phase.RESTORING, Phase.FAILED), None
+
+
+def _oversized(observed: Observed) -> list[Condition]:
+    """Return the condition that says what exceeds the user's limits, only while something does."""
+    report = endings.fresh_report(observed.session, observed.pod)
+    warnings = () if report is None else report.warnings
+    text = "; ".join(warning.message for warning in warnings)
+    return [_condition(ConditionType.OVERSIZED, True, warnings[0].reason, text)] if warnings else []
 
 
 def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifest:

@@ -51,6 +51,8 @@ class ConditionType(StrEnum):
     CONNECTED = "Connected"
     SAVED = "Saved"
     STORE_AVAILABLE = "StoreAvailable"
+    OVERSIZED = "Oversized"
+    """Only there while something exceeds a limit of ``spec.warnings``."""
 
 
 class ConditionStatus(StrEnum):
@@ -116,6 +118,8 @@ class Reason(StrEnum):
     RECONNECTING = "Reconnecting"
     PROXY_BLOCKED = "ProxyBlocked"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105  a reason's name, no password
+    ARCHIVE_TOO_LARGE = "ArchiveTooLarge"
+    MEMORY_HIGH = "MemoryHigh"
     POLICY_MISSING = "PolicyMissing"
 
 

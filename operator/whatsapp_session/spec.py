@@ -12,8 +12,10 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 _DURATION = re.compile(r"(?P<amount>[0-9]+)(?P<unit>h|m|s)")
+_SIZE = re.compile(r"(?P<amount>[1-9][0-9]{0,8})(?P<unit>Ki|Mi|Gi|Ti)")
 _E = TypeVar("_E", bound=StrEnum)
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
+_BYTES = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 DEFAULT_STORE = "default"
 DEFAULT_URL = "https://web.whatsapp.com/"
@@ -124,6 +126,14 @@ class Browser:
 
 
 @dataclass(frozen=True, slots=True)
+class Warnings:
+    """``spec.warnings`` in bytes; 0 means no limit."""
+
+    archive_size: int = 0
+    memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSpec:
     """``WhatsAppSession.spec``."""
 
@@ -132,6 +142,7 @@ class SessionSpec:
     auth: Auth = field(default_factory=Auth)
     linking: Linking = field(default_factory=Linking)
     browser: Browser = field(default_factory=Browser)
+    warnings: Warnings = field(default_factory=Warnings)
     lease_duration: int = 60
     pod_template: Mapping[str, Any] = field(default_factory=dict)
 
@@ -151,6 +162,17 @@ def duration(text: str) -> int:
     if not text or position != len(text):
         raise SpecError(f"{text!r} is not a duration; write whole hours, minutes and seconds such as 5m or 1h30m")
     return total
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size such as ``500Mi``.
+
+    Raises SpecError on anything else.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise SpecError(f"{text!r} is not a size; write a whole number and Ki, Mi, Gi or Ti such as 500Mi")
+    return int(match["amount"]) * _BYTES[match["unit"]]
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:
@@ -173,6 +195,11 @@ def _secret(value: Any, where: str) -> SecretKeyRef | None:
         return None
     ref = _mapping(value, where)
     return SecretKeyRef(name=str(ref["name"]), key=str(ref["key"]))
+
+
+def _limit(raw: Mapping[str, Any], name: str) -> int:
+    text = _mapping(raw.get("warnings"), "spec.warnings").get(name)
+    return 0 if text is None else size(str(text))
 
 
 def _auth(raw: Mapping[str, Any]) -> Auth:
@@ -235,6 +262,10 @@ def parse_session(spec: Mapping[str, Any] | None) -> SessionSpec:
             proxy=_secret(browser.get("proxySecretRef"), "spec.browser.proxySecretRef"),
             cdp_port=browser.get("cdpPort"),
             page_owner=str(browser.get("pageOwner", "Worker")),
+        ),
+        warnings=Warnings(
+            archive_size=_limit(raw, "archiveSize"),
+            memory=_limit(raw, "memory"),
         ),
         lease_duration=duration(str(_mapping(raw.get("failover"), "spec.failover").get("leaseDuration", "60s"))),
         pod_template=_mapping(raw.get("podTemplate"), "spec.podTemplate"),

@@ -62,6 +62,9 @@ class WorkerConfig:
     browser_channel: str = "chromium"
     browser_user_agent: str | None = None
     browser_args: tuple[str, ...] = ()
+    archive_warning: int = 0
+    """Bytes of an archive above which the user wants to be told, 0 = never; the same for ``memory_warning``."""
+    memory_warning: int = 0
     lease_duration: int = 60
     health_port: int | None = None
     resource: ResourceIdentity | None = None
@@ -83,6 +86,8 @@ _PLAIN = {
     "BROWSER_URL": "browser_url",
     "BROWSER_CHANNEL": "browser_channel",
 }
+_LIMITS = {"ARCHIVE_WARNING_BYTES": "archive_warning", "MEMORY_WARNING_BYTES": "memory_warning"}
+"""Left out when they are 0, so that a template without them keeps its hash."""
 _SECONDS = {
     "BACKUP_SYNC_INTERVAL_SECONDS": "backup_sync_interval",
     "LINKING_TIMEOUT_SECONDS": "linking_timeout",
@@ -104,6 +109,7 @@ _KNOWN = (
     | _TEXT.keys()
     | _PLAIN.keys()
     | _SECONDS.keys()
+    | _LIMITS.keys()
     | set(_RESOURCE)
     | {name.removeprefix(PREFIX) for name in _DOWNWARD}
 )
@@ -118,6 +124,7 @@ def to_env(config: WorkerConfig) -> dict[str, str]:
     }
     env |= {name: str(getattr(config, attribute)) for name, attribute in {**_PLAIN, **_SECONDS}.items()}
     env |= {name: value for name, attribute in _TEXT.items() if (value := getattr(config, attribute)) is not None}
+    env |= {name: str(value) for name, attribute in _LIMITS.items() if (value := getattr(config, attribute))}
     if config.browser_args:
         env["BROWSER_ARGS"] = json.dumps(list(config.browser_args))
     if config.store_options:
@@ -207,7 +214,9 @@ def from_env(environ: Mapping[str, str]) -> WorkerConfig:
         method = LinkingMethod(env.get("LINKING_METHOD", default.linking_method))
     except ValueError as error:
         raise SpecError(f"the worker's environment is not understood: {error}") from None
-    seconds = {attribute: _whole(env, name, getattr(default, attribute)) for name, attribute in _SECONDS.items()}
+    seconds = {
+        attribute: _whole(env, name, getattr(default, attribute)) for name, attribute in (_SECONDS | _LIMITS).items()
+    }
     return WorkerConfig(
         strategy=strategy,
         interop=interop,
@@ -230,5 +239,7 @@ def from_env(environ: Mapping[str, str]) -> WorkerConfig:
         backup_sync_interval=seconds["backup_sync_interval"],
         linking_timeout=seconds["linking_timeout"],
         lease_duration=seconds["lease_duration"],
+        archive_warning=seconds["archive_warning"],
+        memory_warning=seconds["memory_warning"],
         generations=seconds["generations"],
     )

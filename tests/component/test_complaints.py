@@ -185,6 +185,15 @@ def test_the_archive_does_not_grow_with_what_the_browser_caches(home: Home) -> N
     assert sizes[-1] - sizes[0] < 100_000, sizes
 
 
+def test_a_session_that_takes_more_than_the_user_wants_says_so_and_goes_on(home: Home) -> None:
+    worker = home.start("--archive-warning", "1Ki", "--memory-warning", "1Mi")
+    home.link(worker)
+    large = worker.wait("warning", reason="ArchiveTooLarge")
+    assert "more than the limit of 0 MB" in large["message"]
+    worker.wait("warning", reason="MemoryHigh", seconds=90)
+    assert worker.all("state")[-1]["state"] == "Connected"
+
+
 def test_several_sessions_that_restart_at_once_all_come_back(make_home: MakeHome) -> None:
     homes = [make_home(f"home-{number}") for number in range(3)]
     for home in homes:

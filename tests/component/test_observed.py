@@ -203,6 +203,20 @@ def test_a_site_that_is_down_at_the_start_is_waited_for_and_nothing_is_lost(home
     home.assert_whole(device)
 
 
+def test_a_site_that_answers_503_is_waited_for_and_the_page_is_not_said_to_have_changed(home: Home) -> None:
+    worker, _ = home.linked()
+    assert worker.stop() == 0
+    home.simulator.admin.set_knobs(site_error=503)
+    again = home.start()
+    fault = again.wait("fault", reason="Reconnecting")
+    assert "503" in fault["message"]
+    again.wait("state", state="Reconnecting")
+    home.simulator.admin.set_knobs(site_error=0)
+    again.wait("ready")
+    assert not again.all("fault", reason="PageContractBroken")
+    assert not again.all("qr")
+
+
 def test_a_restart_while_the_store_is_unreachable_waits_and_keeps_the_local_profile(home: Home) -> None:
     worker, device = home.linked()
     news(home, device)

@@ -67,3 +67,11 @@ def test_every_field_of_remote_auth_is_read() -> None:
 def test_what_is_not_understood_names_the_field(raw: dict[str, object], field: str) -> None:
     with pytest.raises(spec.SpecError, match=field):
         spec.parse_session(raw)
+
+
+def test_limits_are_sizes_in_bytes_and_none_by_default() -> None:
+    given = spec.parse_session({"warnings": {"archiveSize": "500Mi", "memory": "2Gi"}}).warnings
+    assert given == spec.Warnings(500 << 20, 2 << 30)
+    assert spec.parse_session({}).warnings == spec.Warnings(0, 0)
+    with pytest.raises(spec.SpecError, match="such as 500Mi"):
+        spec.parse_session({"warnings": {"memory": "2G"}})

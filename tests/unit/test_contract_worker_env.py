@@ -1,5 +1,7 @@
 """The environment that carries a session's settings to its worker."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,3 +88,10 @@ def test_a_pod_without_the_downward_api_is_refused_by_name() -> None:
     env = {"WHATSAPP_SESSION_NAME": "support", "WHATSAPP_SESSION_UID": "u", "WHATSAPP_CLUSTER_UID": "c"}
     with pytest.raises(spec.SpecError, match="WHATSAPP_POD_UID"):
         worker_env.from_env(env)
+
+
+def test_limits_that_are_not_set_leave_the_template_as_it_was() -> None:
+    plain = worker_env.WorkerConfig()
+    assert not [name for name in worker_env.to_env(plain) if "WARNING" in name]
+    limited = dataclasses.replace(plain, archive_warning=5, memory_warning=6)
+    assert worker_env.from_env(worker_env.to_env(limited)) == limited

@@ -224,3 +224,11 @@ def test_kstatus_sees_one_flag_at_most() -> None:
         _, found = conditions(observed)
         assert not ({ConditionType.RECONCILING, ConditionType.STALLED} <= found.keys())
         assert (found["Ready"][0] == ConditionStatus.FALSE) == bool({"Reconciling", "Stalled"} & found.keys())
+
+
+def test_what_exceeds_the_users_limits_is_a_condition_only_while_it_does() -> None:
+    warnings = [{"reason": "MemoryHigh", "message": "worker and browser take 3000 MB"}]
+    _, found = conditions(samples.observed("Connected", warnings=warnings, **SEEN))
+    assert found["Oversized"] == (ConditionStatus.TRUE, Reason.MEMORY_HIGH)
+    assert found["Ready"][0] == ConditionStatus.TRUE, "told, and nothing done about it"
+    assert "Oversized" not in conditions(samples.observed("Connected", **SEEN))[1]

@@ -17,7 +17,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Recycle:
-    """End the browser and start it again on the same profile."""
+    """End the browser and start it again on the same profile; ``gently`` lets it write its profile first."""
+
+    gently: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
         help="take a session that another owner has not released; stop that one first",
     )
     add("--relink", action="store_true", help="set the saved login aside at this start and ask for a new link")
+    add("--archive-warning", metavar="SIZE", help="tell when an archive is larger, such as 500Mi (default: never)")
+    add("--memory-warning", metavar="SIZE", help="tell when worker and browser together take more, such as 2Gi")
     add("--events", choices=["text", "json"], default="text", help="json: one JSON object a line on standard output")
     add(
         "--log-level",
@@ -104,6 +106,8 @@ def configuration(flags: argparse.Namespace) -> worker_env.WorkerConfig:
         "browser_url": flags.url,
         "browser_args": tuple(flags.browser_arg) if flags.browser_arg else None,
         "backup_sync_interval": spec.duration(flags.backup_sync_interval) if flags.backup_sync_interval else None,
+        "archive_warning": spec.size(flags.archive_warning) if flags.archive_warning else None,
+        "memory_warning": spec.size(flags.memory_warning) if flags.memory_warning else None,
         "linking_timeout": spec.duration(flags.linking_timeout) if flags.linking_timeout else None,
     }
     return replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
@@ -166,6 +170,8 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         take_over=flags.take_over,
         relink=flags.relink,
         contract=pathlib.Path(override) if override else None,
+        archive_warning=config.archive_warning,
+        memory_warning=config.memory_warning,
     )
 
 

@@ -54,6 +54,7 @@ class Browser:
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
         self.version = ""
+        self.sandbox = flags.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
         """The driver: the event loop waits for it, nobody else may."""
         self.identity: processes.Identity | None = None
@@ -110,10 +111,13 @@ class Browser:
 
     async def load(self) -> None:
         """Load the page; raises BrowserError when the site does not answer."""
+        url = self._options.url
         try:
-            await self._live().goto(self._options.url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
+            answer = await self._live().goto(url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
         except playwright.Error as error:
-            raise errors.BrowserError(f"{self._options.url} could not be loaded: {_sentence(error)}") from error
+            raise errors.BrowserError(f"{url} could not be loaded: {_sentence(error)}") from error
+        if answer is not None and answer.status >= 400:
+            raise errors.BrowserError(f"{url} answered {answer.status}")
 
     async def facts(self) -> events.Facts | None:
         """Ask the page what it is; None while no adapter listens there."""

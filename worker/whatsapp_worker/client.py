@@ -53,6 +53,10 @@ class Options:
     relink: bool = False
     """Set the saved login aside at the start and ask for a new link."""
     contract: pathlib.Path | None = None
+    archive_warning: int = 0
+    """Warn of an archive above this many bytes, 0 = never."""
+    memory_warning: int = 0
+    """Warn when worker and browser take more than this many bytes together, 0 = never."""
 
 
 def local_owner(data_path: str) -> records.Owner:
@@ -150,6 +154,8 @@ class Client:
             linking_timeout=options.linking_timeout,
             phone_number=options.phone_number,
             expected_account=options.expected_account,
+            archive_warning=options.archive_warning,
+            memory_warning=options.memory_warning,
         )
         how = browser.Options(
             url=options.url,

@@ -83,6 +83,11 @@ def environment(environ: Mapping[str, str]) -> Environment:
     return Environment(executable, os.geteuid() != 0 and _user_namespaces(), small)
 
 
+def sandbox(here: Environment) -> str:
+    """Name the sandbox that is in force: UserNamespace, or None for root and where a user may make no namespaces."""
+    return "UserNamespace" if here.sandbox else "None"
+
+
 def _user_namespaces() -> bool:
     # Chromium's sandbox needs them for a user who is not root; a pod usually has none.
     for path, wanted in (

@@ -1,4 +1,4 @@
-"""End the browser of a worker that was killed. Runs as a process of its own, by path; imports the standard library only.
+"""End the browser of a worker that was killed: a process of its own, run by path, of the standard library only.
 
 The worker writes the numbers of processes to its pipe, one a line. The pipe breaks when the worker ends, however it
 ends. Then what still lives after a moment (the driver closes the browser by itself, which writes its profile) is

@@ -31,9 +31,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """The browser runs."""
+    """The browser runs; ``sandbox`` names what keeps its pages apart from this machine."""
 
     version: str
+    sandbox: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,13 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """Worker and browser together take this much memory, in bytes."""
+
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class Troubled:
     """Something transient that the state should tell while it is tried again."""
 
@@ -144,5 +152,6 @@ Event = (
     | TakeOverRequested
     | StopRequested
     | Troubled
+    | Measured
     | Tick
 )

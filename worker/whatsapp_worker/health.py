@@ -47,6 +47,7 @@ class Collector:
             "whatsapp_session_archive_bytes": ("Size of the newest archive", saved.size if saved else 0),
             "whatsapp_session_saved_generation": ("Number of it", saved.generation if saved else 0),
             "whatsapp_session_save_failures": ("Saves that failed in a row", current.save_failures),
+            "whatsapp_session_memory_bytes": ("Memory of worker and browser together", current.memory),
             "whatsapp_session_browser_restarts": ("Restarts of the browser in a row", current.relaunches),
         }
         for name_, (text, value) in values.items():

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import browser, errors
+from whatsapp_worker import browser, errors, processes
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
 BEAT = 10.0
 """Seconds between two questions; two without an answer make a page dead: within a minute in all."""
+MEASURE = 30.0
 _SILENCES = 2
 
 
@@ -20,6 +21,12 @@ class Heart:
         self._running = running
         self._post = post
         self.seen: events.Facts | None = None
+
+    async def measure(self) -> None:
+        """Look at the memory of this process and all below it, for ever."""
+        while True:
+            await asyncio.sleep(MEASURE)
+            self._post(on.Measured(await asyncio.to_thread(processes.memory, processes.me())))
 
     async def beat(self) -> None:
         """Ask for ever."""

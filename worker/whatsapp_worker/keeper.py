@@ -11,7 +11,7 @@ from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import auth, browser, errors, faults, heart, machine, model, processes, steps
+from whatsapp_worker import auth, errors, faults, hands, machine, model, processes
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
@@ -20,7 +20,6 @@ TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
 LISTENERS_PATIENCE = 5.0
-PAIRING_RETRY = 60.0
 CLOSE_PATIENCE = 100.0
 """Seconds for the last save: under the pod's grace period of 120 s."""
 
@@ -41,7 +40,6 @@ class Outcome:
     message: str
 
 
-MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
 Tell = Callable[[str, tuple[object, ...]], Awaitable[None]]
 
 
@@ -52,21 +50,17 @@ class Keeper:
         self,
         strategy: auth.Auth,
         settings: model.Settings,
-        make_browser: MakeBrowser,
+        make_browser: hands.MakeBrowser,
         tell: Tell,
         reporters: tuple[Reporter, ...],
     ) -> None:
         self._auth = strategy
         self._settings = settings
-        self._make_browser = make_browser
         self._tell = tell
         self._reporters = reporters
         self._events: asyncio.Queue[on.Event] = asyncio.Queue()
-        self._browser: browser.Browser | None = None
-        self._browser_lock = asyncio.Lock()
-        self._save_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heart = heart.Heart(lambda: self._browser, self.post)
+        self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
         self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
         self.beat = time.monotonic()
@@ -76,9 +70,14 @@ class Keeper:
         """Let the machine hear of something; callable from the loop's thread."""
         self._events.put_nowait(event)
 
+    async def call_page(self, name: str) -> None:
+        """Call a function of the page; one that does not answer is the heartbeat's matter."""
+        await self._hands.call_page(name)
+
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
-        self._spawn(self._prepare(), self._tick(), self._heart.beat(), self._watch(), self._tell_all())
+        heart = self._hands.heart
+        self._spawn(self._hands.prepare(), self._tick(), heart.beat(), heart.measure(), self._watch(), self._tell_all())
         self._show()
         ending: do.Shutdown | None = None
         try:
@@ -91,7 +90,7 @@ class Keeper:
 
     async def _step(self, event: on.Event) -> do.Shutdown | None:
         if isinstance(event, events.Attached | events.Changed | events.Synced):
-            self._heart.seen = event.facts
+            self._hands.heart.seen = event.facts
         before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
         if self.model != before:
             self._show()
@@ -111,35 +110,38 @@ class Keeper:
             LOG.info("state=%s before=%s", self.model.state, before.state)
         if self.model.fault and self.model.fault != before.fault:
             LOG.warning("reason=%s message=%s", self.model.fault.reason, self.model.fault.message)
+        for warning in self.model.warnings:
+            if warning not in before.warnings:
+                LOG.warning("reason=%s message=%s", warning.reason, warning.message)
 
     async def _perform(self, action: do.Action) -> None:
         match action:
             case do.Emit(name, arguments):
                 self._told.put_nowait((name, arguments))
             case do.Launch():
-                self._spawn(self._launch())
-            case do.Recycle():
-                self._spawn(self._recycle())
+                self._spawn(self._hands.launch())
+            case do.Recycle(gently):
+                self._spawn(self._hands.recycle(gently))
             case do.Load():
-                self._spawn(self._load())
+                self._spawn(self._hands.load())
             case do.FallBack():
-                self._spawn(self._fall_back())
+                self._spawn(self._hands.fall_back())
             case do.Save(trigger):
-                self._spawn(self._save(str(trigger)))
+                self._spawn(self._hands.save(str(trigger)))
             case do.BuryLogin(account_hash):
-                self._spawn(self._bury(account_hash))
+                self._spawn(self._hands.bury(account_hash))
             case do.Relink(account_hash, requested):
-                self._spawn(self._relink(account_hash, requested))
+                self._spawn(self._hands.relink(account_hash, requested))
             case do.AskOwner():
-                self._spawn(self._ask_owner())
+                self._spawn(self._hands.ask_owner())
             case do.RefreshQr():
-                self._spawn(self.call_page("refreshQr"))
+                self._spawn(self._hands.call_page("refreshQr"))
             case do.TakeOver():
-                self._spawn(self.call_page("takeOver"))
+                self._spawn(self._hands.call_page("takeOver"))
             case do.Unlink():
-                self._spawn(self.call_page("logout"))
+                self._spawn(self._hands.call_page("logout"))
             case do.AskPairingCode():
-                self._spawn(self._pairing_code())
+                self._spawn(self._hands.pairing_code())
             case do.Shutdown():
                 raise AssertionError("handled by the loop")
             case _:
@@ -158,97 +160,6 @@ class Keeper:
         except Exception as error:
             self.post(faults.as_happening(error))
 
-    async def _prepare(self) -> None:
-        self.post(await self._auth.before_browser())
-
-    async def _launch(self) -> None:
-        async with self._browser_lock:
-            running = self._browser = self._make_browser(self.post, self._gone)
-            await running.launch(self._auth.profile)
-            self.post(on.Launched(running.version))
-        await self._load()
-
-    def _gone(self) -> None:
-        self.post(on.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
-
-    async def _load(self) -> None:
-        running = self._browser
-        if running is None:
-            return
-        try:
-            await running.load()
-        except errors.BrowserError as error:
-            if running is self._browser:
-                self.post(on.LoadFailed(str(error)))
-
-    async def _drop_browser(self) -> None:
-        async with self._browser_lock:
-            running, self._browser, self._heart.seen = self._browser, None, None
-            if running is not None:
-                await running.kill()
-
-    async def _recycle(self) -> None:
-        await self._drop_browser()
-        if self.model.relaunches > 1:
-            await asyncio.sleep(steps.backoff(self.model.relaunches))
-        await self._launch()
-
-    async def _fall_back(self) -> None:
-        await self._drop_browser()
-        self.post(await self._auth.fall_back())
-
-    async def _save(self, trigger: str) -> None:
-        async with self._save_lock:
-            running, account = self._browser, self.model.account
-            if running is None or account is None:
-                self.post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
-                return
-            try:
-                await self._auth.connected(account, running.version)
-                result = await self._auth.save(running, account, trigger)
-            except errors.StoreError as error:
-                self.post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
-            except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
-                self.post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
-            else:
-                if result is not None:
-                    self.post(on.SaveDone(result.saved, result.changed))
-
-    async def _bury(self, account_hash: str) -> None:
-        async with self._save_lock:  # a save that is under way must not come after the tombstone
-            await self._auth.bury(account_hash)
-
-    async def _relink(self, account_hash: str, requested: str) -> None:
-        if account_hash:
-            await self.call_page("logout")  # so that the phone forgets the device; one that cannot be asked keeps it
-        async with self._save_lock:
-            await self._drop_browser()
-            self.post(await self._auth.relink(account_hash, requested))
-
-    async def _ask_owner(self) -> None:
-        if await self._auth.still_owner():
-            self.post(on.StillOwner())
-        else:
-            raise errors.Superseded("another worker has claimed the session")
-
-    async def call_page(self, name: str) -> None:
-        """Call a function of the page; one that does not answer is the heartbeat's matter."""
-        with contextlib.suppress(errors.BrowserError):
-            if self._browser is not None:
-                await self._browser.call(name)
-
-    async def _pairing_code(self) -> None:
-        while (running := self._browser) is not None:
-            try:
-                code = await running.call("pairingCode", self._settings.phone_number, True)
-            except errors.BrowserError as error:
-                self.post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
-                await asyncio.sleep(PAIRING_RETRY)
-                continue
-            if code:
-                self.post(on.CodeShown(str(code)))
-            return
-
     async def _tell_all(self) -> None:
         # Beside the loop: a listener that takes its time must not hold the session up.
         while True:
@@ -258,7 +169,7 @@ class Keeper:
         while True:
             await asyncio.sleep(TICK)
             self.post(on.Tick())
-            if os.getpid() == 1 and (running := self._browser) is not None and not self._browser_lock.locked():
+            if os.getpid() == 1 and (running := self._hands.browser) is not None and not self._hands.changing.locked():
                 processes.reap(running.children)
 
     async def _watch(self) -> None:
@@ -274,16 +185,18 @@ class Keeper:
         superseded = ending.reason is Reason.SUPERSEDED
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
         try:
-            async with asyncio.timeout(CLOSE_PATIENCE), self._save_lock:
+            async with asyncio.timeout(CLOSE_PATIENCE), self._hands.saving:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
-                await self._close(ending, superseded)
+                if superseded:
+                    await self._hands.kill()
+                elif (last := await self._hands.close(save=ending.save)) is not None:
+                    await self._step(last)
         except TimeoutError:
             LOG.warning("the last save did not end in time")
         finally:
-            if self._browser is not None:
-                await self._browser.kill()
+            await self._hands.kill()
             if not superseded:
                 with contextlib.suppress(errors.StoreError, errors.Superseded):
                     await self._auth.release()
@@ -294,22 +207,3 @@ class Keeper:
                 while not self._told.empty():
                     await self._tell(*self._told.get_nowait())
         return Outcome(ending.code, ending.reason, ending.message)
-
-    async def _close(self, ending: do.Shutdown, superseded: bool) -> None:
-        running = self._browser
-        if running is None:
-            return
-        if superseded:
-            await running.kill()
-            return
-        account = self.model.account if ending.save and self.model.synced else None
-        try:
-            if account is not None:
-                await self._auth.connected(account, running.version)
-            result = await self._auth.close(running, account)
-        except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
-            LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
-            await self._step(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
-        else:
-            if result is not None:
-                await self._step(on.SaveDone(result.saved, result.changed))

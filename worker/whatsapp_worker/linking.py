@@ -19,6 +19,8 @@ PAIRING_CODE_SECONDS = 180.0
 """WhatsApp's own lifetimes: the first code after a load or refresh, each later one, a pairing code."""
 SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
+FOREIGN_LOADS = 4
+"""Loads in a row that may show something else before an unlinked worker gives up."""
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
 _HEALED = (
     Reason.PASSKEY_REQUIRED,
@@ -174,6 +176,16 @@ def logged_out(model: m.Model, now: float) -> steps.Step:
     model = replace(model, previous_hash=buried, logged_out=True)
     model = steps.fault(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
     return model, (do.BuryLogin(buried), do.Emit("disconnected", ("LOGOUT",)))
+
+
+def not_the_page(model: m.Model, event: page.NotThePage, now: float) -> steps.Step:
+    """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
+    if not event.missing:
+        return steps.not_loaded(model, f"the site answered {event.status}", now)
+    if not (model.account or model.known_hash) and model.load_failures >= FOREIGN_LOADS:
+        return contract_broken(model, page.ContractBroken(event.missing, session=True), now)
+    message = f"what was served is not WhatsApp Web: {' and '.join(event.missing)} are missing (a proxy's own page?)"
+    return steps.not_loaded(model, message, now)
 
 
 def contract_broken(model: m.Model, event: page.ContractBroken, now: float) -> steps.Step:

@@ -9,7 +9,7 @@ from typing import assert_never
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings as on
-from whatsapp_worker import linking, steps, wishes
+from whatsapp_worker import limits, linking, steps, wishes
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
@@ -50,10 +50,15 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
             return steps.fault(model, Reason.PASSKEY_REQUIRED, _PASSKEY, now), ()
         case page.ContractBroken():
             return linking.contract_broken(model, event, now)
+        case page.NotThePage():
+            return linking.not_the_page(model, event, now)
         case on.Claimed() | on.Prepared() | on.Launched() | on.LoadFailed() | on.BrowserGone() | on.Troubled():
             return _life(settings, model, event, now)
         case on.SaveDone() | on.SaveFailed():
-            return _saving(settings, model, event, now)
+            model, actions = _saving(settings, model, event, now)
+            return limits.judged(settings, model, now), actions
+        case on.Measured(memory):
+            return limits.judged(settings, replace(model, memory=memory), now), ()
         case on.SaveRequested() | on.RelinkRequested() | on.TakeOverRequested():
             return wishes.asked(settings, model, event, now)
         case on.StillOwner():
@@ -109,23 +114,32 @@ def _life(
                 fault=fault or (None if model.fault and model.fault.reason in _STARTING else model.fault),
             )
             return fresh, (do.Launch(),)
-        case on.Launched(version):
-            return replace(
-                steps.to(model, SessionState.LAUNCHING, now), since=now, browser_version=version, load_due=0.0
-            ), ()
+        case on.Launched(version, sandbox):
+            model = steps.to(model, SessionState.LAUNCHING, now)
+            return replace(model, since=now, browser_version=version, sandbox=sandbox, load_due=0.0), ()
         case on.LoadFailed(message):
-            failures = model.load_failures + 1
-            waiting = SessionState.RECONNECTING if model.known_hash or model.account else SessionState.LAUNCHING
-            model = steps.fault(steps.to(model, waiting, now), Reason.RECONNECTING, message, now)
-            return replace(model, load_failures=failures, load_due=now + steps.backoff(failures)), ()
+            return steps.not_loaded(model, message, now)
         case on.BrowserGone(reason, message):
             relaunches = model.relaunches + 1
             model = steps.fault(steps.to(model, SessionState.LAUNCHING, now), reason, message, now)
-            model = replace(model, qr=None, pairing_code="", synced=False, saving=False, relaunches=relaunches)
+            # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
+            dead = reason is Reason.PAGE_DEAD
+            asked_for = model.saving_wish if model.save_wish is None else model.save_wish
+            model = replace(
+                model,
+                qr=None,
+                pairing_code="",
+                synced=False,
+                saving=False,
+                save_wish=asked_for,
+                saving_wish=None,
+                save_due=now if dead and settings.saves else model.save_due,
+                relaunches=relaunches,
+            )
             if relaunches > 5:
                 shutdown = do.Shutdown(ExitCode.CRASHED, reason, f"{message}, {relaunches} times in a row", save=False)
                 return steps.ended(model, SessionState.FAILED, now, shutdown)
-            return model, (do.Emit("disconnected", (str(reason),)), do.Recycle())
+            return model, (do.Emit("disconnected", (str(reason),)), do.Recycle(gently=dead))
         case on.Troubled(reason, message):
             return steps.fault(model, reason, message, now), ()
         case _:

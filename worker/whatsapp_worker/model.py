@@ -22,6 +22,10 @@ class Settings:
     phone_number: str = field(default="", repr=False)
     """Set for linking by pairing code."""
     expected_account: str = ""
+    archive_warning: int = 0
+    """Bytes of an archive above which the user wants to be told, 0 = never."""
+    memory_warning: int = 0
+    """The same for the memory of worker and browser together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,12 @@ class Model:
     takeovers: int = 0
     web_version: str = ""
     browser_version: str = ""
+    sandbox: str = ""
     fault: Fault | None = None
+    memory: int = 0
+    """Bytes that worker and browser took when last looked at."""
+    warnings: tuple[Fault, ...] = ()
+    """What exceeds the user's limits; nothing is done about it."""
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""
     claimed_at: float = 0.0

@@ -150,11 +150,11 @@ def kill_tree(browser: Identity) -> None:
         psutil.wait_procs(family, timeout=10)
 
 
-def memory(browser: Identity) -> int:
-    """Return the proportional memory of the browser's tree in bytes, 0 if it is gone."""
+def memory(top: Identity) -> int:
+    """Return the proportional memory of a process and all below it in bytes, 0 if it is gone."""
     total = 0
     with contextlib.suppress(psutil.Error):
-        root = psutil.Process(browser.pid)
+        root = psutil.Process(top.pid)
         for process in [root, *root.children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
                 total += getattr(process.memory_full_info(), "pss", process.memory_info().rss)

@@ -55,6 +55,9 @@ def worth_telling(before: model.Model, after: model.Model) -> list[tuple[str, Re
         told.append(("Normal", Reason.ARCHIVE_VERIFIED, f"the login is saved as generation {after.saved.generation}"))
     if after.fault and (before.fault is None or after.fault.reason is not before.fault.reason):
         told.append(("Warning", after.fault.reason, after.fault.message))
+    for warning in after.warnings:
+        if warning.reason not in {known.reason for known in before.warnings}:
+            told.append(("Warning", warning.reason, warning.message))
     return told
 
 

@@ -53,6 +53,17 @@ def forgotten(model: m.Model) -> m.Model:
     )
 
 
+def not_loaded(model: m.Model, message: str, now: float) -> Step:
+    """Load the page again after a pause that grows; one load that fails may be told in two ways."""
+    linked = bool(model.known_hash or model.account)
+    model = to(model, SessionState.RECONNECTING if linked else SessionState.LAUNCHING, now)
+    model = fault(model, Reason.RECONNECTING, message, now)
+    if model.load_due > now:
+        return model, ()
+    failures = model.load_failures + 1
+    return replace(model, load_failures=failures, load_due=now + backoff(failures)), ()
+
+
 def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown) -> Step:
     """End in a state."""
     model = replace(to(model, state, now), qr=None, pairing_code="", link_deadline=0.0)

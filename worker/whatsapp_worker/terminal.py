@@ -46,6 +46,11 @@ class Terminal:
             self._line(_SAYS[current.state] + self._detail(current))
         if current.fault and current.fault != last.fault:
             self._line(f"! {current.fault.reason}: {current.fault.message}")
+        if current.sandbox and not last.sandbox:
+            self._line(f"browser {current.browser_version}, sandbox: {current.sandbox}")
+        for warning in current.warnings:
+            if warning not in last.warnings:
+                self._line(f"! {warning.reason}: {warning.message}")
         if current.qr and current.qr != last.qr:
             self._draw(current.qr)
         if current.pairing_code and current.pairing_code != last.pairing_code:
@@ -89,9 +94,17 @@ class EventLines:
         self._state: SessionState | None = None
         self._saved: model.Saved | None = None
         self._fault: model.Fault | None = None
+        self._warnings: tuple[model.Fault, ...] = ()
+        self._sandbox = ""
 
     def show(self, current: model.Model) -> None:
-        """Write changes of state, saves and faults."""
+        """Write changes of state, saves, faults and warnings, and once what the browser is."""
+        if current.sandbox and not self._sandbox:
+            self._sandbox = current.sandbox
+            self.event("browser", version=current.browser_version, sandbox=current.sandbox)
+        for warning in current.warnings:
+            if warning not in self._warnings:
+                self.event("warning", reason=str(warning.reason), message=warning.message)
         if current.state is not self._state:
             self._state = current.state
             account = current.account.masked if current.account else None
@@ -101,7 +114,7 @@ class EventLines:
         if current.saved and (self._saved is None or current.saved.generation != self._saved.generation):
             saved = current.saved
             self.event("saved", generation=saved.generation, bytes=saved.size, trigger=str(saved.trigger))
-        self._saved, self._fault = current.saved, current.fault
+        self._saved, self._fault, self._warnings = current.saved, current.fault, current.warnings
 
     def event(self, name: str, **fields: object) -> None:
         """Write one event."""

@@ -58,6 +58,10 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
         document["webVersion"] = model.web_version
     if model.browser_version:
         document["browserVersion"] = model.browser_version
+    if model.sandbox:
+        document["sandbox"] = model.sandbox
+    if model.warnings:
+        document["warnings"] = [{"reason": str(item.reason), "message": item.message} for item in model.warnings]
     if model.state is SessionState.SYNCING and model.percent >= 0:
         document["loading"] = {"percent": model.percent, "message": "WhatsApp"}
     if model.fault:

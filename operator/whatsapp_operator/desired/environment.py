@@ -41,6 +41,8 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
         browser_channel=spec.browser.channel,
         browser_user_agent=spec.browser.user_agent,
         browser_args=(*spec.browser.args, *defaults.extra_browser_args),
+        archive_warning=spec.warnings.archive_size,
+        memory_warning=spec.warnings.memory,
         lease_duration=spec.lease_duration,
         health_port=names.HEALTH_PORT,
         resource=identity(session, defaults),

@@ -1,6 +1,7 @@
 """The worker's machine: what it decides in each situation, and what holds in every one."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -156,6 +157,109 @@ def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
         assert not story.does(do.Load)
         story.on(happenings.Tick(), after=0.1)
         assert story.actions == [do.Load()]
+
+
+def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("it answered 503"))
+    story.on(page.NotThePage(503))
+    assert story.model.load_failures == 1
+    assert story.model.state is SessionState.RECONNECTING
+    assert story.model.fault is not None
+    assert (story.model.fault.reason, story.model.fault.message) == (Reason.RECONNECTING, "the site answered 503")
+    assert story.on(happenings.Tick(), after=2).does(do.Load)
+
+
+def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said_to_have_changed() -> None:
+    foreign = page.NotThePage(200, ("window.require", "window.Debug.VERSION"))
+    for linked in (False, True):
+        story = Story().launched(happenings.Prepared(ALICE.hash, SAVED) if linked else None)
+        for _ in range(linking.FOREIGN_LOADS):
+            story.on(foreign)
+            assert not story.does(do.Shutdown)
+            assert story.model.fault is not None
+            assert story.model.fault.reason is Reason.RECONNECTING
+            assert story.on(happenings.Tick(), after=61).does(do.Load)
+        story.on(foreign)
+        assert story.does(do.Shutdown) is not linked, "a linked session waits for its page for ever"
+    for status in (503, 403):
+        story = Story().launched()
+        for _ in range(20):
+            story.on(page.NotThePage(status), happenings.Tick(), after=61)
+            assert not story.does(do.Shutdown)
+
+
+def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it_is_back() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.BrowserGone(Reason.PAGE_DEAD, "dead"))
+    assert story.actions[-1] == do.Recycle(gently=True)
+    story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)), happenings.Tick())
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+
+
+def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_nothing_is_done() -> None:
+    story = Story(replace(SETTINGS, archive_warning=900, memory_warning=1000)).connected()
+    story.on(happenings.SaveDone(SAVED, True), happenings.Measured(1001))
+    assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE, Reason.MEMORY_HIGH]
+    assert not [action for action in story.actions if not isinstance(action, do.Emit)]
+    assert story.model.fault is None
+    story.on(happenings.Measured(950))
+    assert len(story.model.warnings) == 2
+    story.on(happenings.Measured(899))
+    assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE]
+    assert Story().connected().on(happenings.Measured(1 << 40)).model.warnings == ()
+
+
+_EACH_EVENT: tuple[happenings.Event, ...] = (
+    *(kind(facts(state, ALICE, True)) for kind in (page.Attached, page.Changed, page.Synced) for state in S),
+    page.Qr("2@x"),
+    page.Progress(50),
+    page.LoggedOut(),
+    page.PasskeyAsked(),
+    page.ContractBroken(("X",), session=True),
+    page.NotThePage(503),
+    page.NotThePage(200, ("X", "Y")),
+    happenings.Claimed(),
+    happenings.Prepared(),
+    happenings.Launched("156"),
+    happenings.LoadFailed("x"),
+    happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"),
+    happenings.SaveDone(SAVED, changed=True),
+    happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
+    happenings.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, "x"),
+    happenings.StillOwner(),
+    happenings.CodeShown("AAAA-BBBB"),
+    happenings.SaveRequested(),
+    happenings.RelinkRequested("2026-01-01T00:00:00Z"),
+    happenings.TakeOverRequested("2026-01-01T00:00:00Z"),
+    happenings.StopRequested(),
+    happenings.Troubled(Reason.STORE_UNAVAILABLE, "x"),
+    happenings.Measured(1),
+    happenings.Tick(),
+)
+_ENDED = (SessionState.STOPPING, SessionState.LINK_EXPIRED, SessionState.SUPERSEDED, SessionState.FAILED)
+
+
+def test_the_list_of_each_event_is_complete() -> None:
+    assert {type(event) for event in _EACH_EVENT} == set(get_args(happenings.Event))
+
+
+@pytest.mark.parametrize("state", list(SessionState))
+def test_every_event_is_answered_in_every_state_and_the_promises_hold(state: SessionState) -> None:
+    for event in _EACH_EVENT:
+        for account in (None, ALICE):
+            story = Story()
+            story.model = m.Model(state, account=account, known_hash=account.hash if account else "", proven=True)
+            story.on(event)
+            if state in _ENDED:
+                assert not [action for action in story.actions if not isinstance(action, do.Emit)], event
+                assert story.model.state is state, event
+            if story.does(do.BuryLogin):
+                assert isinstance(event, page.LoggedOut), "only a logout buries a login"
+            if story.does(do.Relink):
+                assert isinstance(event, happenings.RelinkRequested), "only a person sets a login aside"
+            if story.does(do.Save):
+                assert story.model.state is SessionState.CONNECTED, event
+            if story.does(do.Shutdown):
+                assert story.model.state in (*_ENDED, SessionState.LOGGED_OUT), event
 
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
@@ -380,6 +484,9 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.builds(happenings.RelinkRequested, st.sampled_from(_TIMES)),
     st.builds(happenings.TakeOverRequested, st.sampled_from(_TIMES)),
     st.just(happenings.StopRequested()),
+    st.builds(page.NotThePage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
+    st.builds(happenings.Measured, st.integers(0, 1 << 40)),
+    st.just(page.PasskeyAsked()),
     st.just(happenings.Troubled(Reason.STORE_UNAVAILABLE, "x")),
     st.just(happenings.Tick()),
 )

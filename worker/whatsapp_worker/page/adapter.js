@@ -2,6 +2,8 @@
 // It reports through window[binding](event) and answers through window[api].
 async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
   if (window[api]) return;
+  const status = performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0;
+  if (status >= 400) return window[binding]({kind: 'foreign', status, missing: []}).catch(() => {});
   const report = (event) => window[binding](event).catch(() => {});
   const version = () => contract.version.reduce((at, name) => at?.[name], window);
   const deadline = Date.now() + patienceMs;
@@ -10,7 +12,7 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
       const missing = [];
       if (typeof window[contract.require] !== 'function') missing.push(`window.${contract.require}`);
       if (!version()) missing.push(`window.${contract.version.join('.')}`);
-      return report({kind: 'contract', missing, session: true});
+      return report(missing.length === 2 ? {kind: 'foreign', status, missing} : {kind: 'contract', missing, session: true});
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -114,7 +114,15 @@ class ContractBroken:
     session: bool
 
 
-PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken
+@dataclass(frozen=True, slots=True)
+class NotThePage:
+    """Something else than WhatsApp Web was served: an HTTP error, or a page without anything of ``missing``."""
+
+    status: int
+    missing: tuple[str, ...] = ()
+
+
+PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken | NotThePage
 
 
 def facts(raw: Mapping[str, Any]) -> Facts:
@@ -148,6 +156,8 @@ def parse(raw: Mapping[str, Any]) -> PageEvent | None:
             return PasskeyAsked()
         case "contract":
             return ContractBroken(tuple(str(name) for name in raw["missing"]), bool(raw["session"]))
+        case "foreign":
+            return NotThePage(int(raw["status"]), tuple(str(name) for name in raw["missing"]))
         case _:
             return None
 

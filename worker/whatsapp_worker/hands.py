@@ -1,0 +1,162 @@
+"""Carry out what the machine decides about browser, profile and store, and post what came of it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import auth, browser, errors, heart, model, steps
+from whatsapp_worker import happenings as on
+from whatsapp_worker.page import events
+
+LOG = logging.getLogger("whatsapp_worker")
+PAIRING_RETRY = 60.0
+MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
+Post = Callable[[on.Event], None]
+
+
+class Hands:
+    """Hold the one browser; each method may be run as a task."""
+
+    def __init__(
+        self,
+        strategy: auth.Auth,
+        make_browser: MakeBrowser,
+        post: Post,
+        current: Callable[[], model.Model],
+        phone_number: str,
+    ) -> None:
+        self._auth = strategy
+        self._make_browser = make_browser
+        self._post = post
+        self._current = current
+        self._phone_number = phone_number
+        self.browser: browser.Browser | None = None
+        self.changing = asyncio.Lock()
+        """Held while a browser starts or ends."""
+        self.saving = asyncio.Lock()
+        """Held by a save, and by whatever must not come between its parts."""
+        self.heart = heart.Heart(lambda: self.browser, post)
+
+    async def prepare(self) -> None:
+        """Let the strategy put a profile in place."""
+        self._post(await self._auth.before_browser())
+
+    async def launch(self) -> None:
+        """Start the browser and load the page."""
+        async with self.changing:
+            running = self.browser = self._make_browser(self._post, self._gone)
+            await running.launch(self._auth.profile)
+            self._post(on.Launched(running.version, running.sandbox))
+        await self.load()
+
+    def _gone(self) -> None:
+        self._post(on.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
+
+    async def load(self) -> None:
+        """Load the page again."""
+        running = self.browser
+        if running is None:
+            return
+        try:
+            await running.load()
+        except errors.BrowserError as error:
+            if running is self.browser:
+                self._post(on.LoadFailed(str(error)))
+
+    async def drop_browser(self, *, gently: bool = False) -> None:
+        """End the browser; ``gently`` lets it write its profile first."""
+        async with self.changing:
+            running, self.browser, self.heart.seen = self.browser, None, None
+            if running is not None:
+                await (running.close() if gently else running.kill())
+
+    async def recycle(self, gently: bool) -> None:
+        """End the browser and start it again on the same profile."""
+        await self.drop_browser(gently=gently)
+        if self._current().relaunches > 1:
+            await asyncio.sleep(steps.backoff(self._current().relaunches))
+        await self.launch()
+
+    async def fall_back(self) -> None:
+        """End the browser and let the strategy put an older profile in place."""
+        await self.drop_browser()
+        self._post(await self._auth.fall_back())
+
+    async def save(self, trigger: str) -> None:
+        """Save and post how it went."""
+        async with self.saving:
+            running, account = self.browser, self._current().account
+            if running is None or account is None:
+                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
+                return
+            try:
+                await self._auth.connected(account, running.version)
+                result = await self._auth.save(running, account, trigger)
+            except errors.StoreError as error:
+                self._post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
+            except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
+                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+            else:
+                if result is not None:
+                    self._post(on.SaveDone(result.saved, result.changed))
+
+    async def bury(self, account_hash: str) -> None:
+        """Set the login aside after a logout."""
+        async with self.saving:  # a save that is under way must not come after the tombstone
+            await self._auth.bury(account_hash)
+
+    async def relink(self, account_hash: str, requested: str) -> None:
+        """Set the login aside because a person asked, and begin anew."""
+        if account_hash:
+            await self.call_page("logout")  # so that the phone forgets the device; one that cannot be asked keeps it
+        async with self.saving:
+            await self.drop_browser()
+            self._post(await self._auth.relink(account_hash, requested))
+
+    async def ask_owner(self) -> None:
+        """Ask the log whose the session is."""
+        if await self._auth.still_owner():
+            self._post(on.StillOwner())
+        else:
+            raise errors.Superseded("another worker has claimed the session")
+
+    async def call_page(self, name: str) -> None:
+        """Call a function of the page; one that does not answer is the heartbeat's matter."""
+        with contextlib.suppress(errors.BrowserError):
+            if self.browser is not None:
+                await self.browser.call(name)
+
+    async def pairing_code(self) -> None:
+        """Ask the page for a pairing code until it gives one."""
+        while (running := self.browser) is not None:
+            try:
+                code = await running.call("pairingCode", self._phone_number, True)
+            except errors.BrowserError as error:
+                self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+                await asyncio.sleep(PAIRING_RETRY)
+                continue
+            if code:
+                self._post(on.CodeShown(str(code)))
+            return
+
+    async def close(self, *, save: bool) -> on.SaveDone | on.SaveFailed | None:
+        """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
+        running = self.browser
+        if running is None:
+            return None
+        account = self._current().account if save and self._current().synced else None
+        try:
+            if account is not None:
+                await self._auth.connected(account, running.version)
+            result = await self._auth.close(running, account)
+        except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
+            LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
+            return on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error))
+        return None if result is None else on.SaveDone(result.saved, result.changed)
+
+    async def kill(self) -> None:
+        """End the browser at once."""
+        if self.browser is not None:
+            await self.browser.kill()
