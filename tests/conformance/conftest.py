@@ -15,7 +15,9 @@ ALL = {scenario.name: scenario for scenario in (*life.SCENARIOS, *flaws.SCENARIO
 
 def wanted(session: pytest.Session, fixture: str) -> set[str]:
     """Return the names of the scenarios that the selected tests look at."""
-    specs = [item.callspec for item in session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec")]
+    here = pathlib.Path(__file__).parent
+    mine = [item for item in session.items if isinstance(item, pytest.Function) and item.path.is_relative_to(here)]
+    specs = [item.callspec for item in mine if hasattr(item, "callspec")]
     return {str(spec.params[fixture]) for spec in specs if fixture in spec.params}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.demo.narration import wait_for
 from deploy.local import cgroups, images, links, names, native, processes
 from e2e.local_cluster import LocalCluster, start
 
@@ -115,8 +116,14 @@ def test_a_pod_reaches_another_through_its_service(probed: LocalCluster) -> None
     address = probed.kubectl("get", "service", "probe", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
     # From the pod to itself through the service: the hairpin is the hardest case of a bridge.
     code = f"import urllib.request; print(urllib.request.urlopen('http://{address}', timeout=10).read().decode())"
-    shown = probed.kubectl("exec", "probe", "-n", NAMESPACE, "--", "python", "-c", code)
-    assert "hello from the volume" in shown
+    command = probed.command("exec", "probe", "-n", NAMESPACE, "--", "python", "-c", code)
+
+    def answer() -> str | None:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.stdout if done.returncode == 0 else None
+
+    # kube-proxy follows a new service in its own time.
+    assert "hello from the volume" in wait_for("the service to lead to the pod", answer, 60)
 
 
 def test_a_pod_that_asks_for_privileges_is_refused(probed: LocalCluster) -> None:
