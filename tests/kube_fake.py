@@ -5,7 +5,7 @@ preconditions, and server-side apply with an owner for each top-level field of a
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -55,6 +55,10 @@ class FakeKube:
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete the object with this UID."""
         self._called("delete", ref, lambda: self._delete(ref, uid, grace))
+
+    async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+        """Set the finalizers of the object."""
+        return self._called("finalize", ref, lambda: self._finalize(ref, version, list(finalizers)))
 
     def put(self, manifest: Manifest) -> Manifest:
         """Make an object as somebody else."""
@@ -135,13 +139,27 @@ class FakeKube:
         if found["metadata"]["uid"] != uid:
             raise Conflict(409, f"{ref} has another UID")
         scheduled = ref.kind == "Pod" and "nodeName" in found["spec"]
-        if scheduled and grace != 0:
+        if found["metadata"].get("finalizers") or (scheduled and grace != 0):
             if "deletionTimestamp" not in found["metadata"]:
                 found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
                 self._stamp(found)
             return
         del self.objects[ref]
         self.writes += 1
+
+    def _finalize(self, ref: Ref, version: str, finalizers: list[str]) -> Manifest | None:
+        found = self.objects.get(ref)
+        if found is None:
+            return None
+        if version != found["metadata"]["resourceVersion"]:
+            raise Conflict(409, f"{ref} was changed")
+        if "deletionTimestamp" in found["metadata"] and set(finalizers) - set(found["metadata"].get("finalizers", ())):
+            raise Refused(422, "no new finalizers can be added if the object is being deleted")
+        found["metadata"]["finalizers"] = finalizers
+        self._stamp(found)
+        if "deletionTimestamp" in found["metadata"] and not finalizers:
+            del self.objects[ref]
+        return _copy(found)
 
     def _stamp(self, manifest: Manifest) -> None:
         self.writes += 1

@@ -5,14 +5,14 @@ import dataclasses
 import logging
 from typing import Any, assert_never
 
-from whatsapp_operator import plan
+from whatsapp_operator import plan, purging
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired import access, claim, lease, worker_pod
+from whatsapp_operator.desired import access, claim, lease, purge_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Session, Trouble
-from whatsapp_operator.parsing import parse_pod
+from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -51,7 +51,11 @@ class Actor:
                         await self._apply(lease.lease(observed.session, pod_uid))
                     case plan.CreatePod():
                         observed = await self._create_pod(observed)
-                    case plan.DeletePod():
+                    case purging.HoldSession():
+                        observed = await self._hold(observed)
+                    case purging.CreatePurgePod():
+                        observed = await self._create_purge_pod(observed)
+                    case plan.DeletePod() | purging.DeletePurgePod() | purging.ReleaseSession():
                         pass
                     case _:
                         assert_never(step)
@@ -84,6 +88,18 @@ class Actor:
         where = f"{session.namespace}/{session.name}"
         log.info("pod deleted: session=%s reason=%s why=%r", where, step.reason, step.message)
 
+    async def delete_purge_pod(self, session: Session, step: purging.DeletePurgePod) -> None:
+        """Delete the pod that purges."""
+        ref = Ref("Pod", session.namespace, names.purge_pod(session.name))
+        await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
+
+    async def release(self, session: Session, step: purging.ReleaseSession) -> None:
+        """Remove our finalizer."""
+        left = [name for name in session.finalizers if name != names.FINALIZER_PURGE]
+        ref = Ref(names.SESSION_KIND, session.namespace, session.name)
+        await self._kube.finalize(ref, version=session.resource_version, finalizers=left)
+        log.info("released: session=%s/%s why=%r", session.namespace, session.name, step.message)
+
     def forget(self, namespace: str, name: str) -> None:
         """Forget what was applied for a session that is gone."""
         self._applied.pop(Ref("Lease", namespace, names.lease(name)), None)
@@ -108,6 +124,29 @@ class Actor:
             # One that is there stays as it is: size and class are not changed behind its user's back.
             with contextlib.suppress(Conflict):
                 await self._kube.create(manifest)
+
+    async def _hold(self, observed: Observed) -> Observed:
+        session = observed.session
+        ref = Ref(names.SESSION_KIND, session.namespace, session.name)
+        finalizers = (*session.finalizers, names.FINALIZER_PURGE)
+        found = await self._kube.finalize(ref, version=session.resource_version, finalizers=finalizers)
+        if found is None:
+            raise Conflict(404, f"the session {session.namespace}/{session.name} went while it was looked at")
+        return dataclasses.replace(observed, session=parse_session_resource(found))
+
+    async def _create_purge_pod(self, observed: Observed) -> Observed:
+        session, store = observed.session, observed.store
+        assert store is not None, "a purge is planned only when its store is known"
+        await self._apply(access.account(session.namespace, store), afresh=True)
+        manifest = purge_pod.purge_pod(session, store, self._defaults)
+        try:
+            made = await self._kube.create(manifest)
+        except Conflict:
+            return observed  # ours from before a crash, or somebody else's: the next look tells
+        except Refused as error:
+            return dataclasses.replace(observed, refusal=_room(error) or _template(error))
+        log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
+        return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 
     async def _create_pod(self, observed: Observed, *, first_try: bool = True) -> Observed:
         session, manifest = observed.session, self.manifest(observed)

@@ -1,10 +1,10 @@
 """Talk to the API server with plain dicts: the operator's only user of the Kubernetes client.
 
-``Kube`` is the seam: four verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
+``Kube`` is the seam: five verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -78,6 +78,13 @@ class Kube(Protocol):
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete exactly the object with this UID; gone already is success. ``grace`` in seconds, None = its own."""
+
+    async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+        """Set the finalizers of the object as it was at this resource version; None when it is gone.
+
+        Raises Conflict when it has changed since. Server-side apply would not do: it leaves what another manager wrote
+        too, such as a tool that restored a backup, and the object would never go.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,13 @@ class ClusterKube:
         if grace is not None:
             body["gracePeriodSeconds"] = grace
         await self._send("delete", path(ref), body=body, missing_is_none=True)
+
+    async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+        """Set the finalizers of the object as it was at this resource version; None when it is gone."""
+        body: Manifest = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
+        query = [("fieldManager", names.OPERATOR_MANAGER)]
+        kind = "application/merge-patch+json"
+        return await self._send("patch", path(ref), body=body, query=query, content_type=kind, missing_is_none=True)
 
     async def _send(
         self,

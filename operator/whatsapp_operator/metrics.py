@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +127,11 @@ class CountedKube:
         """Delete exactly the object with this UID; gone already is success."""
         with self._counted("delete", ref.kind):
             await self._inner.delete(ref, uid=uid, grace=grace)
+
+    async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+        """Set the finalizers of the object as it was at this resource version; None when it is gone."""
+        with self._counted("finalize", ref.kind):
+            return await self._inner.finalize(ref, version=version, finalizers=finalizers)
 
     @contextmanager
     def _counted(self, verb: str, kind: str) -> Iterator[None]:

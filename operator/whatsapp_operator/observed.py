@@ -90,6 +90,9 @@ class Pod:
     uid: str
     ownership: Ownership
     deleting: bool
+    gone_by: str | None
+    """Until when a pod that is being deleted should have stopped."""
+    created: str
     phase: str
     node: str | None
     unschedulable: str | None
@@ -126,6 +129,7 @@ class Session:
     deleting: bool
     created: str
     annotations: Mapping[str, str]
+    finalizers: tuple[str, ...]
     spec: SessionSpec
     report: Report | None
     recorded_pod_uid: str | None
@@ -145,7 +149,9 @@ class Store:
     name: str
     uid: str
     generation: int
+    resource_version: str
     deleting: bool
+    finalizers: tuple[str, ...]
     spec: StoreSpec
     annotations: Mapping[str, str]
     pod_labels: Mapping[str, str]
@@ -177,6 +183,8 @@ class Observed:
     """Whether the admission policy and its binding, without which workers get no rights, are in force."""
     refusal: Trouble | None = None
     """Why the API server refused the pod just now."""
+    purge_pod: Pod | None = None
+    """The pod that deletes the archives; looked for only when the session is being deleted."""
 
 
 def seconds(time: str) -> float:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from whatsapp_operator import purging
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Session, Store
-from whatsapp_operator.parsing import parse_pod, parse_session_resource, parse_store_resource
+from whatsapp_operator.observed import Observed, Pod, Session, Store
+from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -26,8 +27,15 @@ class Observer:
         session = parse_session_resource(raw)
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
-        policy = pod is not None or await self._policy_in_force()
-        return Observed(session, pod, await self._store(session), policy=policy)
+        purge_pod = await self._purge_pod(session)
+        policy = pod is not None or session.deleting or await self._policy_in_force()
+        return Observed(session, pod, await self._store(session), policy=policy, purge_pod=purge_pod)
+
+    async def _purge_pod(self, session: Session) -> Pod | None:
+        if not (session.deleting and purging.held(session)):
+            return None
+        found = await self._kube.get(Ref("Pod", session.namespace, names.purge_pod(session.name)))
+        return None if found is None else parse_purge_pod(found, session.name, session.uid)
 
     async def _store(self, session: Session) -> Store | None:
         remote = session.spec.auth.remote

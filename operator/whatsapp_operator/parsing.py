@@ -1,5 +1,6 @@
 """Parse what the API server returned into frozen values: the border of the pure core."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -84,6 +85,7 @@ def parse_session_resource(raw: Resource) -> Session:
         deleting="deletionTimestamp" in metadata,
         created=metadata["creationTimestamp"],
         annotations=metadata.get("annotations") or {},
+        finalizers=tuple(metadata.get("finalizers") or ()),
         spec=parse_session(raw.get("spec")),
         report=_report(status.get("session")),
         recorded_pod_uid=worker.get("podUID"),
@@ -101,7 +103,9 @@ def parse_store_resource(raw: Resource) -> Store:
         name=metadata["name"],
         uid=metadata["uid"],
         generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
         deleting="deletionTimestamp" in metadata,
+        finalizers=tuple(metadata.get("finalizers") or ()),
         spec=parse_store(spec),
         annotations=(spec.get("serviceAccount") or {}).get("annotations") or {},
         pod_labels=spec.get("podLabels") or {},
@@ -127,6 +131,16 @@ def _ownership(metadata: Resource, session: str, uid: str | None) -> Ownership:
         if owner.get("name") == session:
             return Ownership.PREDECESSOR
     return Ownership.FOREIGN
+
+
+def parse_purge_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
+    """Parse the pod that deletes a session's archives; whose it is it says itself, because it belongs to nobody."""
+    metadata = raw["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    ours = labels.get(names.LABEL_COMPONENT) == names.COMPONENT_PURGE and labels.get(names.LABEL_SESSION) == session
+    uid = annotations.get(names.ANNOTATION_SESSION_UID)
+    whose = Ownership.OURS if uid is not None and uid == session_uid else Ownership.PREDECESSOR
+    return dataclasses.replace(parse_pod(raw, session, None), ownership=whose if ours else Ownership.FOREIGN)
 
 
 def _ending(raw: Resource | None) -> Ending | None:
@@ -187,6 +201,8 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         uid=metadata["uid"],
         ownership=_ownership(metadata, session, session_uid),
         deleting="deletionTimestamp" in metadata,
+        gone_by=metadata.get("deletionTimestamp"),
+        created=str(metadata.get("creationTimestamp", "")),
         phase=str(status.get("phase", "Pending")),
         node=spec.get("nodeName"),
         unschedulable=_unschedulable(status),

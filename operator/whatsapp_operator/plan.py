@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator import endings
+from whatsapp_operator import endings, purging
 from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OperatingMode
@@ -46,7 +46,7 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod
+Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,31 @@ class Plan:
 
 def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
+    if observed.session.deleting:
+        return _farewell(observed, now)
+    steps = _live(observed, wanted, now)
+    return Plan((*purging.hold(observed.session), *steps.actions), steps.look_again)
+
+
+def _farewell(observed: Observed, now: float) -> Plan:
     session, pod = observed.session, observed.pod
+    leave: tuple[Action, ...] = ()
+    if pod is not None and pod.ownership is not Ownership.FOREIGN:
+        leave = () if pod.deleting else (_stop(pod),)
+        if not (purging.held(session) and purging.skipped(session)):
+            return Plan(leave)
+    found = purging.steps(observed, now)
+    return Plan((*leave, *found.actions), found.look_again)
+
+
+def _stop(pod: Pod) -> DeletePod:
+    return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
+
+
+def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+    pod = observed.pod
     if pod is None:
-        return Plan() if session.deleting else _start(observed, wanted, now)
+        return _start(observed, wanted, now)
     if pod.ownership is Ownership.FOREIGN or pod.deleting:
         return Plan()
     leave = _leave(observed, pod, wanted)
@@ -74,8 +96,6 @@ def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | N
     session = observed.session
     if pod.ownership is Ownership.PREDECESSOR:
         return DeletePod(pod.uid, Reason.REPLACING, "the pod belonged to a deleted session of the same name")
-    if session.deleting:
-        return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
     if endings.is_over(pod):
         return DeletePod(pod.uid, Reason.STOPPING, "the worker has ended")
     if session.spec.operating_mode is OperatingMode.SUSPENDED:

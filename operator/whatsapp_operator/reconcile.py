@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, pacing, plan, status
+from whatsapp_operator import events, metrics, pacing, plan, purging, status
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Ownership, Wanted, seconds
+from whatsapp_operator.observed import Observed, Ownership, Session, Wanted, seconds
 from whatsapp_operator.observer import Observer
-from whatsapp_operator.parsing import parse_pod
+from whatsapp_operator.parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.stores.observed import Say
 from whatsapp_session import names
@@ -91,12 +91,19 @@ class Reconciler:
             steps = plan.plan(observed, wanted, self._clock.now().timestamp())
             observed, steps = await self._permitted(key, observed, steps)
             built = await self._actor.build(observed, steps)
-            if observed.pod is None and built.pod is not None:
+            if self._unsettled(observed, built):
                 observed = built
                 continue
             await self._end(key, built, wanted, steps)
             return REFUSED_AGAIN_SECONDS if built.refusal is not None else steps.look_again
         raise AssertionError(f"session {key} does not settle")
+
+    @staticmethod
+    def _unsettled(observed: Observed, built: Observed) -> bool:
+        """Return whether what was made, or refused to a session that is being deleted, asks for another plan."""
+        made = observed.pod is None and built.pod is not None
+        refused = built.session.deleting and observed.refusal is None and built.refusal is not None
+        return made or refused
 
     def _wanted(self, observed: Observed) -> Wanted | None:
         manifest = self._actor.manifest(observed)
@@ -106,7 +113,8 @@ class Reconciler:
         """Drop what must wait for its turn, or what the API server would refuse to make good again."""
         now = self._clock.monotonic()
         wait = plan.Plan(look_again=self._pace.turn())
-        if plan.CreatePod() in steps.actions and not self._pace.start(key, now):
+        starts = any(isinstance(step, plan.CreatePod | purging.CreatePurgePod) for step in steps.actions)
+        if starts and not self._pace.start(key, now):
             return observed, wait
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:
@@ -124,11 +132,13 @@ class Reconciler:
         return observed, steps
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
-        own = await self._reporter.report(observed, wanted)
+        own, version = await self._reporter.report(observed, wanted)
         leaving = [step for step in steps.actions if isinstance(step, plan.DeletePod)]
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]
         healthy = ready == ConditionStatus.TRUE and not leaving
-        self._pace.saw(key, starting=own["phase"] in _STARTS, healthy=healthy, now=self._clock.monotonic())
+        purger = observed.purge_pod
+        starting = own["phase"] in _STARTS or (purger is not None and purger.phase == "Pending")
+        self._pace.saw(key, starting=starting, healthy=healthy, now=self._clock.monotonic())
         self._metrics.saw(key, _seen(own["phase"], observed.session.status.get("session") or {}))
         remote = observed.session.spec.auth.remote
         says, trouble = status.worker_says(observed, Phase(own["phase"]))
@@ -137,27 +147,42 @@ class Reconciler:
             None if remote is None else Key(key.namespace, remote.store),
             Say(key.name, trouble) if says else None,
         )
-        for step in leaving:
+        session = dataclasses.replace(observed.session, resource_version=version)
+        for step in steps.actions:
             # After the report: what the pod leaves behind must be in the status before it goes.
-            if step.reason is Reason.REPLACING:
-                happening = events.Happening(step.reason, step.message, warning=False, since=step.uid)
-                await self._reporter.post(observed.session, happening)
-            await self._actor.delete_pod(observed.session, step)
+            await self._leave(session, step)
+
+    async def _leave(self, session: Session, step: plan.Action) -> None:
+        match step:
+            case plan.DeletePod(uid, reason, message):
+                if reason is Reason.REPLACING:
+                    happening = events.Happening(reason, message, warning=False, since=uid)
+                    await self._reporter.post(session, happening)
+                await self._actor.delete_pod(session, step)
+            case purging.DeletePurgePod():
+                await self._actor.delete_purge_pod(session, step)
+            case purging.ReleaseSession(message):
+                happening = events.Happening(Reason.STOPPING, message, warning=False, since=session.uid)
+                await self._reporter.post(session, happening)
+                await self._actor.release(session, step)
+            case _:
+                pass
 
     async def _tell(self, session: Key, store: Key | None, say: Say | None) -> None:
         if self._heard is not None:
             await self._heard(session, store, say)
 
     async def _sweep(self, key: Key) -> None:
-        """Stop the pod of a session that is gone (the garbage collector does so too, in its own time)."""
-        ref = Ref("Pod", key.namespace, names.pod(key.name))
-        found = await self._kube.get(ref)
-        if found is None:
-            return
-        pod = parse_pod(found, key.name, None)
-        if pod.ownership is Ownership.PREDECESSOR and not pod.deleting:
-            await self._kube.delete(ref, uid=pod.uid)
-            log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
+        """Stop the pods of a session that is gone (the garbage collector does so too, in its own time)."""
+        for name, parse in ((names.pod(key.name), parse_pod), (names.purge_pod(key.name), parse_purge_pod)):
+            ref = Ref("Pod", key.namespace, name)
+            found = await self._kube.get(ref)
+            if found is None:
+                continue
+            pod = parse(found, key.name, None)
+            if pod.ownership is Ownership.PREDECESSOR and not pod.deleting:
+                await self._kube.delete(ref, uid=pod.uid)
+                log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
 
 
 def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:

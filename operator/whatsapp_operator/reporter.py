@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from whatsapp_operator import events, status
+from whatsapp_operator import events, purging, status
 from whatsapp_operator.clock import Clock, rfc3339
 from whatsapp_operator.errors import Conflict, KubeError
 from whatsapp_operator.kube import Kube
@@ -22,13 +22,16 @@ class Reporter:
         self._kube = kube
         self._clock = clock
 
-    async def report(self, observed: Observed, wanted: Wanted | None) -> Manifest:
-        """Write the status, post what changed, clear what a dead worker left; returns the operator's part."""
+    async def report(self, observed: Observed, wanted: Wanted | None) -> tuple[Manifest, str]:
+        """Write the status, post what changed, clear what a dead worker left.
+
+        Returns the operator's part and the session's resource version after it.
+        """
         session = observed.session
         now = rfc3339(self._clock.now())
         own = status.own_status(observed, None if wanted is None else wanted.template_hash, now)
-        if session.deleting:
-            return own
+        if session.deleting and not purging.held(session):
+            return own, session.resource_version  # it may be gone already
         version = session.resource_version
         if status.differs(session.status, own):
             # Before the status: what is posted twice after a crash is one Event by its name, what is not is lost.
@@ -41,8 +44,9 @@ class Reporter:
                 log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
         if status.report_is_stale(observed):
             # Only if nobody has written in between: a new process' first report must survive.
-            await self._apply(session, {}, names.WORKER_MANAGER, version)
-        return own
+            written = await self._apply(session, {}, names.WORKER_MANAGER, version)
+            version = written["metadata"]["resourceVersion"]
+        return own, version
 
     async def post(self, subject: Session | Store, happening: events.Happening) -> None:
         """Post an Event; one that is there already, or that cannot be posted, stops nothing."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import endings
+from whatsapp_operator import endings, purging
 from whatsapp_operator.endings import Fate, Hold
-from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session
+from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import names
 from whatsapp_session.conditions import Phase, Reason, SessionState
 from whatsapp_session.spec import OperatingMode
@@ -36,7 +36,7 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
             f"the pod {pod.name} exists and is not this session's; delete it or give the session another name",
         )
     if session.deleting:
-        return Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
+        return _deleting(observed)
     if suspended and pod is None:
         return Situation(
             Phase.SUSPENDED, Reason.SUSPENDED, "suspended; set spec.operatingMode to Running to resume from the archive"
@@ -58,8 +58,7 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
 def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
     session = observed.session
     if observed.refusal is not None:
-        waits = observed.refusal.reason in (Reason.QUOTA_EXCEEDED, Reason.STOPPING)
-        return Situation(Phase.PENDING if waits else Phase.FAILED, observed.refusal.reason, observed.refusal.message)
+        return _refused(observed.refusal)
     remote = session.spec.auth.remote
     if remote is not None and observed.store is None:
         return Situation(
@@ -77,6 +76,49 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
         )
     held = endings.hold(session, session.last, wanted_hash)
     return _held(session, held)
+
+
+def _refused(refusal: Trouble) -> Situation:
+    waits = refusal.reason in (Reason.QUOTA_EXCEEDED, Reason.STOPPING)
+    return Situation(Phase.PENDING if waits else Phase.FAILED, refusal.reason, refusal.message)
+
+
+def _deleting(observed: Observed) -> Situation:
+    session, pod = observed.session, observed.purge_pod
+    if observed.pod is not None or not purging.held(session) or purging.skipped(session):
+        return Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
+    if observed.refusal is not None:
+        found = _refused(observed.refusal)
+    elif observed.store is None:
+        remote = session.spec.auth.remote
+        name = "" if remote is None else remote.store
+        text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; create it again"
+        found = Situation(Phase.PENDING, Reason.STORE_NOT_FOUND, text)
+    elif pod is not None and pod.ownership is Ownership.FOREIGN:
+        found = Situation(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
+    else:
+        found = _purging(pod)
+    if found.reason is Reason.STOPPING:
+        return found
+    way_out = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation('skip-purge')}"
+    text = f'the session is deleted, but {found.message}; or leave its archives: `{way_out}="$(date -u +%FT%TZ)"`'
+    return Situation(found.phase, found.reason, text)
+
+
+def _purging(pod: Pod | None) -> Situation:
+    busy = Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted, and its archives with it")
+    if pod is None or pod.deleting or pod.phase == "Succeeded":
+        return busy
+    if pod.ending is not None and pod.ending.exit_code != 0:
+        # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.
+        text = pod.ending.message or f"the pod {pod.name} ends with code {pod.ending.exit_code}; its log says why"
+        reason = pod.ending.reason or Reason.CRASH_LOOP
+        return Situation(Phase.FAILED, reason, f"its archives could not be deleted, which is tried again: {text}")
+    if pod.phase == "Failed":
+        why = pod.failed_reason or "no reason given"
+        return Situation(Phase.FAILED, Reason.CRASH_LOOP, f"the pod {pod.name} failed ({why}) and is made anew")
+    found = busy if pod.running_since is not None else _not_running(pod)
+    return busy if found.phase is Phase.STARTING else found
 
 
 def _held(session: Session, held: Hold | None) -> Situation:

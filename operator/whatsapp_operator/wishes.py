@@ -7,6 +7,7 @@ from whatsapp_operator.observed import Pod, Report, Session, seconds
 from whatsapp_session import names
 
 RESTART: Final = "restart"
+SKIP_PURGE: Final = "skip-purge"
 FOR_WORKERS: Final = ("relink", "save", "takeover")
 """Wishes that the worker carries out; the operator copies them onto the Lease."""
 STARTS: Final = (RESTART, "relink", "takeover")
@@ -28,6 +29,11 @@ def for_the_worker(session: Session) -> dict[str, str]:
     done = handled(session, None, session.report)
     asked = {wish: _asked(session, wish) for wish in FOR_WORKERS}
     return {wish: time for wish, time in asked.items() if time is not None and is_newer(time, done.get(wish))}
+
+
+def skip_purge(session: Session) -> bool:
+    """Return whether a person wishes that the archives of a deleted session stay, or that nobody tries any more."""
+    return _asked(session, SKIP_PURGE) is not None
 
 
 def handled(session: Session, pod: Pod | None, report: Report | None) -> dict[str, str]:

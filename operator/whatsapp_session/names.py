@@ -25,6 +25,7 @@ LABEL_COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "whatsapp-session-operator"
 COMPONENT_WORKER = "worker"
 COMPONENT_STORE_CHECK = "store-check"
+COMPONENT_PURGE = "purge"
 
 ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
 """On the pod: hash of the template it was made from."""
@@ -40,7 +41,12 @@ ANNOTATION_TERMINATED_POD_UID = f"{GROUP}/terminated-pod-uid"
 """On the Lease: UID of the previous owner's pod, once the operator has proof that it is gone."""
 ANNOTATION_KNOWN_ACCOUNT = f"{GROUP}/known-account"
 """On the Lease: hash of the account whose login is saved: a store that has never held one is the wrong store."""
+ANNOTATION_SESSION_UID = f"{GROUP}/session-uid"
+"""On the pod that deletes a session's archives: whose."""
 FINALIZER_PURGE = f"{GROUP}/purge"
+"""On a session whose archives go with it."""
+FINALIZER_STORE = f"{GROUP}/in-use"
+"""On a store that such a session refers to."""
 
 WORKER_CLUSTER_ROLE = "whatsapp-session-worker"
 POLICY_NAME = "whatsapp-session-worker"
@@ -66,6 +72,11 @@ def pod(session: str) -> str:
 def check_pod(store: str) -> str:
     """Return the name of the pod that checks a store; no worker pod's name begins like this."""
     return f"wastore-{store}"
+
+
+def purge_pod(session: str) -> str:
+    """Return the name of the pod that deletes a session's archives; no worker pod's name begins like this."""
+    return f"wapurge-{session}"
 
 
 def lease(session: str) -> str:

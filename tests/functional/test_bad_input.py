@@ -40,7 +40,6 @@ def template(**spec: Any) -> Manifest:
         ({"browser": {"args": ["--user-data-dir=/x"]}}, "may not open debugging, change the profile"),
         ({"browser": {"args": ["--remote-debugging-port=1"]}}, "may not open debugging"),
         ({"browser": {"cdpPort": 9222}}, "is not available in this version"),
-        (remote(onDelete="Delete"), "is not available in this version"),
         ({"browser": {"args": ["no-sandbox"]}}, "a switch that begins with '--'"),
         (template(serviceAccountName="mine"), "may not set the service account"),
         (template(hostNetwork=True), "may not share the host's network"),

@@ -111,18 +111,7 @@ def test_a_pod_that_ended_well_is_made_anew_at_once(place: Place, worker: Worker
 
 
 def test_a_pod_that_the_quota_refuses_is_explained(place: Place) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "none", "namespace": place.name},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    made = place.admin.send("POST", f"/api/v1/namespaces/{place.name}/resourcequotas", quota)
-    # The controller manager, which is not here, would say that nothing is used yet.
-    target = f"/api/v1/namespaces/{place.name}/resourcequotas/none/status"
-    used = {"status": {"hard": {"pods": "0"}, "used": {"pods": "0"}}}
-    place.admin.send("PATCH", target, used, "application/merge-patch+json")
-    assert made["spec"]["hard"] == {"pods": "0"}
+    place.quota(pods=0)
     place.store()
     place.session("support")
     place.wait_phase("support", "Pending", "QuotaExceeded")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -54,6 +54,13 @@ class Mortal:
     async def delete(self, ref: kube.Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete, or die."""
         await self._call(lambda: self._inner.delete(ref, uid=uid, grace=grace))
+
+    async def finalize(self, ref: kube.Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+        """Set finalizers, or die."""
+        found: Manifest | None = await self._call(
+            lambda: self._inner.finalize(ref, version=version, finalizers=finalizers)
+        )
+        return found
 
 
 async def live(world: World, place: Place, fatal: int, moment: str) -> Manifest:

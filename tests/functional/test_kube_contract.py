@@ -87,7 +87,37 @@ async def a_status_without_its_object_is_refused(seam: Kube, namespace: str) -> 
         await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
 
 
+async def a_finalizer_holds_an_object_until_it_is_removed(seam: Kube, namespace: str) -> None:
+    made = await seam.create(session(namespace))
+    held = await seam.finalize(ref(namespace), version=made["metadata"]["resourceVersion"], finalizers=["a.dev/x"])
+    assert held is not None
+    assert held["metadata"]["finalizers"] == ["a.dev/x"]
+    await seam.delete(ref(namespace), uid=made["metadata"]["uid"])
+    going = await seam.get(ref(namespace))
+    assert going is not None
+    assert "deletionTimestamp" in going["metadata"]
+    version = going["metadata"]["resourceVersion"]
+    with pytest.raises(Refused):
+        await seam.finalize(ref(namespace), version=version, finalizers=["a.dev/x", "a.dev/new"])
+    await seam.finalize(ref(namespace), version=version, finalizers=[])
+    assert await seam.get(ref(namespace)) is None
+
+
+async def finalizers_of_an_old_version_are_not_set(seam: Kube, namespace: str) -> None:
+    made = await seam.create(session(namespace))
+    await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
+    with pytest.raises(Conflict):
+        await seam.finalize(ref(namespace), version=made["metadata"]["resourceVersion"], finalizers=["a.dev/x"])
+
+
+async def finalizers_of_what_is_gone_are_none(seam: Kube, namespace: str) -> None:
+    assert await seam.finalize(ref(namespace), version="1", finalizers=[]) is None
+
+
 STORIES = [
+    a_finalizer_holds_an_object_until_it_is_removed,
+    finalizers_of_an_old_version_are_not_set,
+    finalizers_of_what_is_gone_are_none,
     what_does_not_exist_is_none,
     a_name_is_taken_once,
     a_dry_run_makes_nothing,

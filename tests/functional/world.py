@@ -188,6 +188,16 @@ class Place:
             }
         )
 
+    def quota(self, **hard: int) -> None:
+        """Limit what the namespace takes."""
+        limits = {name: str(number) for name, number in hard.items()}
+        collection = f"/api/v1/namespaces/{self.name}/resourcequotas"
+        head = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": self.name}}
+        self.admin.send("POST", collection, {**head, "spec": {"hard": limits}})
+        # The controller manager, which is not here, would say what is used.
+        used = {"status": {"hard": limits, "used": dict.fromkeys(limits, "0")}}
+        self.admin.send("PATCH", f"{collection}/small/status", used, "application/merge-patch+json")
+
     def session(self, name: str, **spec: Any) -> Manifest:
         """Make a session."""
         return self.admin.create(session_manifest(self.name, name, spec))

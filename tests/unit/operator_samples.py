@@ -4,7 +4,7 @@ from typing import Any
 
 from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.observed import Observed, Pod, Session, Store
+from whatsapp_operator.observed import Observed, Pod, Session, Store, Wanted
 from whatsapp_operator.parsing import parse_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
 
@@ -48,7 +48,13 @@ def store_resource(status: Manifest | None = None, **spec: Any) -> Manifest:
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.STORE_KIND,
-        "metadata": {"name": "default", "namespace": NAMESPACE, "uid": STORE_UID, "generation": 1},
+        "metadata": {
+            "name": "default",
+            "namespace": NAMESPACE,
+            "uid": STORE_UID,
+            "generation": 1,
+            "resourceVersion": "1",
+        },
         "spec": {**backend, **spec},
         "status": status or {},
     }
@@ -65,6 +71,12 @@ def pod_resource(made: Manifest | None = None, **status: Any) -> Manifest:
     manifest["metadata"]["uid"] = POD_UID
     manifest["spec"]["nodeName"] = "node-1"
     return {**manifest, "status": status or running()}
+
+
+def wanted(spec: Manifest | None = None) -> Wanted:
+    """Return what is wanted of the pod of a spec."""
+    one = session(spec)
+    return worker_pod.wanted(one, worker_pod.pod(one, store(), DEFAULTS))
 
 
 def running(since: str = NOON) -> Manifest:

@@ -1,0 +1,121 @@
+"""Decide what becomes of a deleted session's archives: the finalizer, the pod that deletes them, and when to let go.
+
+The finalizer is there only with ``onDelete: Delete``, and it goes in every case in which no pod will ever purge: the
+user chose otherwise, or the namespace is being deleted and takes no new pod.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from whatsapp_operator import wishes
+from whatsapp_operator.observed import Observed, Ownership, Pod, Session, seconds
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason
+from whatsapp_session.spec import OnDelete
+
+LOOK_AGAIN_SECONDS: Final = 15.0
+FAILED_PAUSE_SECONDS: Final = 60.0
+"""After a pod that failed as a whole, such as one that was evicted; a container is restarted in place by the node."""
+LOST_SECONDS: Final = 60.0
+"""So long after its grace a pod that is still stopping is on a lost node; its claim on the log fences it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSession:
+    """Set the finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePurgePod:
+    """Make the pod that deletes the archives."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePurgePod:
+    """Delete that pod; ``force`` without waiting for its node."""
+
+    uid: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSession:
+    """Remove the finalizer; ``message`` says what became of the archives."""
+
+    message: str
+
+
+Step: TypeAlias = HoldSession | CreatePurgePod | DeletePurgePod | ReleaseSession
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What to do now, in order, and after how many seconds to look again."""
+
+    actions: tuple[Step, ...] = ()
+    look_again: float | None = None
+
+
+def wanted(session: Session) -> bool:
+    """Return whether the archives are to go with the resource."""
+    remote = session.spec.auth.remote
+    return remote is not None and remote.on_delete is OnDelete.DELETE
+
+
+def held(session: Session) -> bool:
+    """Return whether our finalizer is there."""
+    return names.FINALIZER_PURGE in session.finalizers
+
+
+def hold(session: Session) -> tuple[Step, ...]:
+    """Return what a session that lives needs: the finalizer if, and only if, its archives are to go with it."""
+    if wanted(session) and not held(session):
+        return (HoldSession(),)
+    if held(session) and not wanted(session):
+        return (ReleaseSession("the archives will stay when the session is deleted"),)
+    return ()
+
+
+def skipped(session: Session) -> bool:
+    """Return whether a person wishes that the archives stay."""
+    return not wanted(session) or wishes.skip_purge(session)
+
+
+def steps(observed: Observed, now: float) -> Steps:
+    """Return the next steps for a session that is being deleted and whose worker has gone."""
+    session, pod = observed.session, observed.purge_pod
+    if not held(session):
+        return Steps()
+    if skipped(session):
+        return Steps((ReleaseSession("the session's archives stay in the store"), *_away(pod)))
+    if observed.refusal is not None and observed.refusal.reason is Reason.STOPPING:
+        message = "the namespace is being deleted and takes no pod that could delete the session's archives: they stay"
+        return Steps((ReleaseSession(message), *_away(pod)))
+    if observed.store is None or observed.refusal is not None:
+        return Steps(look_again=LOOK_AGAIN_SECONDS)
+    if pod is None:
+        return Steps((CreatePurgePod(),), LOOK_AGAIN_SECONDS)
+    return _pod_there(pod, now)
+
+
+def _pod_there(pod: Pod, now: float) -> Steps:
+    if pod.ownership is Ownership.FOREIGN:
+        return Steps(look_again=FAILED_PAUSE_SECONDS)
+    if pod.ownership is Ownership.OURS and pod.phase == "Succeeded":
+        # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
+        return Steps((ReleaseSession("the session's archives were deleted"), *_away(pod)))
+    if pod.deleting:
+        lost = pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
+        return Steps((DeletePurgePod(pod.uid, force=True),) if lost else (), LOOK_AGAIN_SECONDS)
+    if pod.ownership is Ownership.PREDECESSOR:
+        return Steps(_away(pod), LOOK_AGAIN_SECONDS)
+    if pod.phase == "Failed":
+        left = seconds(pod.created) + FAILED_PAUSE_SECONDS - now
+        return Steps(look_again=left) if left > 0 else Steps(_away(pod), LOOK_AGAIN_SECONDS)
+    return Steps(look_again=LOOK_AGAIN_SECONDS)
+
+
+def _away(pod: Pod | None) -> tuple[Step, ...]:
+    if pod is None or pod.ownership is Ownership.FOREIGN:
+        return ()
+    return (DeletePurgePod(pod.uid, force=pod.deleting),)

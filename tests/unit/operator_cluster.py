@@ -1,0 +1,166 @@
+"""A fake cluster with one session, the operator that serves it, and the kubelet and worker that tests play."""
+
+import copy
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kube_fake import FakeKube
+from unit import operator_samples as samples
+from whatsapp_operator import metrics
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.kube import Ref
+from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+KEY = Key(samples.NAMESPACE, samples.NAME)
+SESSION = Ref(names.SESSION_KIND, samples.NAMESPACE, samples.NAME)
+POD = Ref("Pod", samples.NAMESPACE, names.pod(samples.NAME))
+PURGE_POD = Ref("Pod", samples.NAMESPACE, names.purge_pod(samples.NAME))
+LEASE = Ref("Lease", samples.NAMESPACE, names.lease(samples.NAME))
+
+
+@dataclass
+class FakeClock:
+    """Time that moves when a test says so."""
+
+    time: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """Return the present time."""
+        return self.time
+
+    def monotonic(self) -> float:
+        """Return seconds."""
+        return self.time.timestamp()
+
+
+def policy() -> list[Manifest]:
+    """Return the admission policy and its binding."""
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": names.POLICY_NAME}}
+    binding = {"policyName": names.POLICY_NAME, "validationActions": ["Deny"]}
+    return [
+        {**copy.deepcopy(head), "kind": "ValidatingAdmissionPolicy", "spec": {"failurePolicy": "Fail"}},
+        {**copy.deepcopy(head), "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    ]
+
+
+def run(work: Coroutine[Any, Any, float | None]) -> float | None:
+    """Run to the end; returns the result."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        again: float | None = end.value
+        return again
+    finally:
+        work.close()
+    raise AssertionError("the fake waited")
+
+
+@dataclass
+class Cluster:
+    """A fake cluster with one session, and the operator that serves it."""
+
+    kube: FakeKube = field(default_factory=FakeKube)
+    clock: FakeClock = field(default_factory=FakeClock)
+    defaults: WorkerDefaults = samples.DEFAULTS
+    numbers: metrics.Metrics = field(default_factory=metrics.Metrics)
+
+    def __post_init__(self) -> None:
+        for manifest in policy():
+            self.kube.put(manifest)
+        self.kube.put(samples.store_resource())
+        self.operator = self.restarted()
+
+    def restarted(self) -> Reconciler:
+        """Return an operator that remembers nothing."""
+        self.operator = Reconciler(self.kube, self.defaults, self.clock, numbers=self.numbers)
+        return self.operator
+
+    def twin(self) -> "Cluster":
+        """Return a copy that goes its own way, with what its operator remembers; the metrics stay shared."""
+        return copy.deepcopy(self, {id(self.numbers): self.numbers})
+
+    def make_session(self, spec: Manifest | None = None) -> None:
+        """Make the session."""
+        manifest = samples.session_resource(spec)
+        del manifest["status"]
+        self.kube.put(manifest)
+
+    def look(self) -> float | None:
+        """Reconcile once. The fake never waits, so that no event loop is needed."""
+        return run(self.operator.reconcile(KEY))
+
+    def settle(self) -> None:
+        """Reconcile until nothing is written any more."""
+        for _ in range(10):
+            before = self.kube.writes
+            self.look()
+            if self.kube.writes == before:
+                return
+        raise AssertionError(f"the operator writes on and on: {self.kube.calls[-20:]}")
+
+    @property
+    def status(self) -> Manifest:
+        """Return the session's status."""
+        return dict(self.kube.objects[SESSION].get("status") or {})
+
+    def change(self, ref: Ref, change: Callable[[Manifest], None]) -> None:
+        """Change an object as somebody else."""
+        self.kube.touch(ref, change)
+
+    def pod_runs(self) -> None:
+        """Play the kubelet: the pod is scheduled and runs."""
+
+        def start(pod: Manifest) -> None:
+            pod["spec"]["nodeName"] = "node-1"
+            pod["status"] = samples.running()
+
+        self.change(POD, start)
+
+    def worker_says(self, state: str, **more: Any) -> None:
+        """Play the worker, as its field manager."""
+        uid = self.kube.objects[POD]["metadata"]["uid"]
+        said = {"podUID": uid, "state": state, "stateSince": "2026-01-01T12:00:05Z", **more}
+        head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+        place = {"name": samples.NAME, "namespace": samples.NAMESPACE}
+        body = {**head, "metadata": place, "status": {"session": said}}
+        self.kube._apply(body, names.WORKER_MANAGER, "status")
+
+    def pod_gone(self) -> None:
+        """Play the kubelet: the pod that was stopping is gone."""
+        if "deletionTimestamp" in self.kube.objects[POD]["metadata"]:
+            del self.kube.objects[POD]
+
+    def delete_session(self) -> None:
+        """Delete the session as a user does."""
+        self.kube._delete(SESSION, self.kube.objects[SESSION]["metadata"]["uid"], None)
+
+    def purge_ends(self, status: Manifest | None = None) -> None:
+        """Play the kubelet: the pod that purges has run, by default well."""
+
+        def end(pod: Manifest) -> None:
+            pod["spec"]["nodeName"] = "node-1"
+            pod["status"] = status or samples.terminated(0)
+
+        self.change(PURGE_POD, end)
+
+    def purge_pod_gone(self) -> None:
+        """Play the kubelet: the pod that purged is gone, if it is being deleted."""
+        if "deletionTimestamp" in self.kube.objects.get(PURGE_POD, {"metadata": {}})["metadata"]:
+            del self.kube.objects[PURGE_POD]
+
+
+SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
+
+
+def set_spec(**spec: Any) -> Callable[[Manifest], None]:
+    """Return a change of a session's spec."""
+
+    def change(session: Manifest) -> None:
+        session["spec"] |= spec
+        session["metadata"]["generation"] += 1
+
+    return change
