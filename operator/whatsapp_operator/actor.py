@@ -144,7 +144,7 @@ class Actor:
         except Conflict:
             return observed  # ours from before a crash, or somebody else's: the next look tells
         except Refused as error:
-            return dataclasses.replace(observed, refusal=_room(error) or _template(error))
+            return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 

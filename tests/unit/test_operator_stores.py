@@ -8,7 +8,7 @@ import pytest
 
 from kube_fake import FakeKube, Killed
 from unit import operator_samples as samples
-from unit.test_operator_reconcile import FakeClock, run
+from unit.operator_cluster import FakeClock, run
 from whatsapp_operator.desired import check_pod
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed import Ownership, Trouble
