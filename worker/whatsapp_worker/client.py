@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import DEFAULT_URL
 from whatsapp_worker import auth as strategies
-from whatsapp_worker import browser, flags, happenings, keeper, model, notes, processes, records, wishes
+from whatsapp_worker import browser, faults, flags, happenings, keeper, model, notes, processes, records, wishes
 from whatsapp_worker.page import contract
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -141,7 +141,11 @@ class Client:
             await self.destroy()
             raise
 
-    def start(self) -> None:
+    async def may_start_blind(self) -> bool:
+        """Tell whether the profile of an earlier life of this pod may go on though the store does not answer."""
+        return self._owner is not None and await self._auth.may_start_blind(self._owner)
+
+    def start(self, *, blind: bool = False) -> None:
         """Begin in the background of the running loop, once; the guide calls it initialize()."""
         if self._done is not None:
             return
@@ -172,18 +176,20 @@ class Client:
             return browser.Browser(how, on_event, on_gone)
 
         self._keeper = keeper.Keeper(self._auth, settings, make, self._tell, self._reporters)
-        self._auth.setup(self._context(self._keeper, here))
+        self._auth.setup(self._context(self._keeper, here, blind))
         self._done = asyncio.get_running_loop().create_task(self._keeper.run())
 
     initialize = start
 
-    def _context(self, kept: keeper.Keeper, here: flags.Environment) -> strategies.Context:
+    def _context(self, kept: keeper.Keeper, here: flags.Environment, blind: bool) -> strategies.Context:
         return strategies.Context(
             owner=self._owner or local_owner(self._auth.data_path),
             url=self.options.url,
             browser_version=lambda: flags.version(here),
             take_over=self.options.take_over,
             relink=self.options.relink,
+            blind=blind,
+            failed=lambda error: kept.post(faults.as_happening(error)),
             lease_notes=self._lease_notes,
             trouble=lambda reason, message: kept.post(happenings.Troubled(reason, message)),
             claimed=lambda time: kept.post(happenings.Claimed(time)),

@@ -84,23 +84,30 @@ class Holder:
         self._me = pod_uid
         self._on_seen = on_seen
         self._lease: dict[str, Any] | None = None
+        self.silent_since = 0.0
+        """Monotonic time since which no request was answered, 0 while the API answers."""
 
-    async def acquire(self, waiting: Callable[[str], None]) -> None:
-        """Wait until the Lease is ours; ``waiting`` hears why it is not yet."""
+    async def acquire(self, waiting: Callable[[str], None], held: Callable[[str], None] | None = None) -> None:
+        """Wait until the Lease is ours; ``waiting`` hears why it is not yet, ``held`` when another pod has it.
+
+        ``silent_since`` tells meanwhile since when the API has not answered.
+        """
         seen: Sighting | None = None
         pause = FIRST_RETRY
         while True:
             try:
                 lease = await self._api.get_lease()
+                self.silent_since = 0.0
                 seen = sight(lease, seen, time.monotonic())
                 if standing(lease, self._me, seen, time.monotonic()) is Standing.HELD:
-                    waiting(f"the Lease is held by pod {seen.holder}")
+                    (held or waiting)(f"the Lease is held by pod {seen.holder}")
                     pause = LAST_RETRY
                 else:
                     self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
                     self._on_seen(self._lease)
                     return
             except kube.KubeError as error:
+                self.silent_since = (self.silent_since or time.monotonic()) if error.status == 0 else 0.0
                 if error.status not in (403, 404, 409):
                     waiting(str(error))
             await asyncio.sleep(pause)

@@ -7,8 +7,9 @@ import os
 import pathlib
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Any
 
 from whatsapp_session import names, worker_env
@@ -28,6 +29,8 @@ from whatsapp_worker import (
     wishes,
 )
 
+BLIND_AFTER = 10.0
+"""Seconds of the API's silence after which a restarted container looks whether it may go on without."""
 MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], notes.Notes]], client.Client]
 _EVENTS: Mapping[str, Callable[[str], wishes.Wish]] = {
     wishes.SAVE: happenings.SaveRequested,
@@ -93,35 +96,28 @@ async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keepe
     """Run until the session ends; returns why."""
     resource = config.resource
     assert resource is not None, "only a pod of the operator has a resource"
-    running: client.Client | None = None
     stopped = asyncio.Event()
+    board = Board()
 
     def stop() -> None:
         stopped.set()
-        if running is not None:
-            running.stop()
+        if board.running is not None:
+            board.running.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     own = kube.Names(resource.namespace, resource.name)
-    async with health.served(config.health_port, lambda: running), kube.in_cluster(os.environ, own) as api:
+    async with health.served(config.health_port, lambda: board.running), kube.in_cluster(os.environ, own) as api:
         status = reporter.StatusReporter(api, resource)
-        board = Board()
         holder = lease.Holder(api, resource.pod_uid, board.see)
         telling = asyncio.create_task(status.run())
         try:
-            if not await _acquired(holder, status, stopped):
+            running = make_client(owner(resource), (status,), board.notes)
+            start = await _permitted(holder, status, stopped, running.may_start_blind)
+            if start is Start.NOT:
                 return keeper.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
-            running = board.running = make_client(owner(resource), (status,), board.notes)
-            keeping = asyncio.create_task(holder.keep(running.supersede))
-            try:
-                running.start()
-                if stopped.is_set():
-                    running.stop()
-                return await running.run()
-            finally:
-                keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
+            board.running = running
+            return await _kept(holder, running, stopped, blind=start is Start.BLIND)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
@@ -129,7 +125,40 @@ async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keepe
             await holder.release()
 
 
-async def _acquired(holder: lease.Holder, status: reporter.StatusReporter, stopped: asyncio.Event) -> bool:
+class Start(Enum):
+    """How a worker may begin."""
+
+    NOT = auto()
+    HOLDING = auto()
+    """The Lease is ours."""
+    BLIND = auto()
+    """API and store are silent, and what lies there is this pod's own profile."""
+
+
+async def _kept(holder: lease.Holder, running: client.Client, stopped: asyncio.Event, *, blind: bool) -> keeper.Outcome:
+    async def hold() -> None:
+        if blind:
+            await holder.acquire(lambda why: None, held=running.supersede)
+        await holder.keep(running.supersede)
+
+    holding = asyncio.create_task(hold())
+    try:
+        running.start(blind=blind)
+        if stopped.is_set():
+            running.stop()
+        return await running.run()
+    finally:
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+
+
+async def _permitted(
+    holder: lease.Holder,
+    status: reporter.StatusReporter,
+    stopped: asyncio.Event,
+    may_start_blind: Callable[[], Awaitable[bool]],
+) -> Start:
+    """Wait for the Lease, for a stop, or for the silence in which this pod's own profile may go on."""
     loop = asyncio.get_running_loop()
     current = model.Model(since=time.time())
     status.show(current)
@@ -142,11 +171,15 @@ async def _acquired(holder: lease.Holder, status: reporter.StatusReporter, stopp
 
     taking = loop.create_task(holder.acquire(waiting))
     stopping = loop.create_task(stopped.wait())
-    await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not taking.done():
-        taking.cancel()
-        await asyncio.gather(taking, return_exceptions=True)
-        return False
-    taking.result()
-    return True
+    found = Start.NOT
+    while found is Start.NOT and not stopping.done():
+        await asyncio.wait({taking, stopping}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+        if taking.done():
+            taking.result()
+            found = Start.HOLDING
+        elif holder.silent_since and time.monotonic() - holder.silent_since > BLIND_AFTER and await may_start_blind():
+            found = Start.BLIND
+    for task in (stopping, taking):
+        task.cancel()
+    await asyncio.gather(stopping, taking, return_exceptions=True)
+    return found

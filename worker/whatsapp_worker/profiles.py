@@ -145,6 +145,8 @@ class Marker:
     account_hash: str = ""
     generation: int = 0
     complete: bool = False
+    pod_uid: str = ""
+    """Of the pod that wrote it, "" without Kubernetes."""
 
 
 def marker_path(profile: pathlib.Path) -> pathlib.Path:

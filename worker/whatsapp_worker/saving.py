@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import pathlib
 import secrets
 import time
@@ -10,9 +11,28 @@ from collections.abc import AsyncIterator
 from whatsapp_worker import browser, errors, profiles, snapshot
 from whatsapp_worker.page import events
 
+LOG = logging.getLogger("whatsapp_worker")
 _LINKED = (events.SocketState.CONNECTED, events.SocketState.OPENING, events.SocketState.TIMEOUT)
+_COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
+"""Kinds of storage that an archive holds, or that the page makes anew by itself."""
 FLUSH_PATIENCE = 8.0
 """Seconds: the switch makes it about one; without the switch it is up to a minute, and the save is tried again."""
+
+
+class Storage:
+    """Warn, once for each, of kinds of storage that the page uses and no archive holds."""
+
+    def __init__(self) -> None:
+        self._warned: frozenset[str] = frozenset()
+
+    async def look(self, running: browser.Browser) -> None:
+        """Ask the page what it uses."""
+        kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
+        if kinds:
+            self._warned |= kinds
+            LOG.warning(
+                "storage=uncovered kinds=%s: the page keeps data where no archive looks", ",".join(sorted(kinds))
+            )
 
 
 async def ask(running: browser.Browser, account: events.Account) -> None:

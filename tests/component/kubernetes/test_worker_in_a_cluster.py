@@ -1,9 +1,11 @@
 """A real worker process beside a real operator on a real API server; the kubelet alone is played."""
 
+import contextlib
 import datetime
 import json
 import pathlib
 import socket
+import threading
 
 import pytest
 
@@ -29,7 +31,7 @@ class Cluster:
         self.place = place
         self.home = home
 
-    def start(self, pod: PlayedPod) -> workers.Worker:
+    def start(self, pod: PlayedPod, door: "Door | None" = None) -> workers.Worker:
         container = next(c for c in pod.pod["spec"]["containers"] if c["name"] == names.WORKER_CONTAINER)
         fields = {
             "metadata.name": pod.pod["metadata"]["name"],
@@ -43,6 +45,8 @@ class Cluster:
             if "value" in item or "fieldRef" in item.get("valueFrom", {})
         }
         host, port = self.place.world.plane.server.removeprefix("https://").split(":")
+        if door is not None:
+            host, port = "127.0.0.1", str(door.port)
         env |= {
             "KUBERNETES_SERVICE_HOST": host,
             "KUBERNETES_SERVICE_PORT": port,
@@ -73,6 +77,46 @@ class Cluster:
             40,
         )
         return self.session()
+
+
+class Door:
+    """A way to the API server that is closed until it is opened."""
+
+    def __init__(self, server: str) -> None:
+        host, port = server.removeprefix("https://").split(":")
+        self._target = (host, int(port))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._sockets = [self._listener]
+
+    def open(self) -> None:
+        """Let everybody through from now on."""
+        self._listener.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.create_connection(self._target)
+                self._sockets += [near, far]
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(1 << 16):
+                target.sendall(chunk)
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Let nobody through any more."""
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
 
 
 @pytest.fixture
@@ -223,3 +267,57 @@ def test_a_wrong_store_shows_no_code_until_a_person_gives_the_login_up(cluster: 
     wait(lambda: (pod := place.pod(SESSION)) and pod["metadata"]["uid"] != second.uid, "a new pod")
     third = cluster.start(place.wait_worker(SESSION))
     linked(cluster, third)
+
+
+def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_silent(cluster: Cluster) -> None:
+    place, home, admin = cluster.place, cluster.home, cluster.home.simulator.admin
+    pod = place.wait_worker(SESSION)
+    worker = cluster.start(pod)
+    device = linked(cluster, worker)
+    worker.kill()
+    home.wait_for_browsers_to_end()
+    away = home.root / "away"
+    home.store.rename(away)
+    home.store.write_text("an unreachable store")
+    with contextlib.closing(Door(place.world.plane.server)) as door:
+        again = cluster.start(pod, door)
+        workers.wait(
+            lambda: admin.device(device).logins == 2 and admin.device(device).online, lambda: f"a login; {again}"
+        )
+        assert admin.device(device).rollbacks == 0
+        wait(lambda: "not claimed yet" in again.log.read_text(), lambda: f"a refused save; {again}")
+        home.store.unlink()
+        away.rename(home.store)
+        door.open()
+        wait(
+            lambda: home.kinds()[2:] == ["claim", "generation"], lambda: f"claim and save; {home.kinds()}\n{again}", 90
+        )
+        wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {again}", 40)
+        assert again.stop() == 0
+    assert home.kinds()[-1] == "release", f"{home.kinds()} {again}"
+    assert "state=AwaitingLink" not in again.log.read_text()
+
+
+def test_a_container_that_went_on_alone_leaves_when_another_worker_came_between(cluster: Cluster) -> None:
+    place, home, admin = cluster.place, cluster.home, cluster.home.simulator.admin
+    pod = place.wait_worker(SESSION)
+    worker = cluster.start(pod)
+    device = linked(cluster, worker)
+    worker.kill()
+    home.wait_for_browsers_to_end()
+    away = home.root / "away"
+    home.store.rename(away)
+    home.store.write_text("an unreachable store")
+    with contextlib.closing(Door(place.world.plane.server)) as door:
+        again = cluster.start(pod, door)
+        workers.wait(lambda: admin.device(device).logins == 2, lambda: f"a login; {again}")
+        home.store.unlink()
+        away.rename(home.store)
+        newest = home.records()[-1]
+        slot = newest["slot"] + 1
+        theirs = newest | {"slot": slot, "kind": "claim", "claim": {"pollSeconds": 60}, "nonce": "another"}
+        theirs["owner"] = newest["owner"] | {"podUID": "another"}
+        (home.session / "log" / f"{slot:012d}.json").write_text(json.dumps(theirs))
+        assert again.process.wait(60) == 0
+    assert "Superseded" in again.log.read_text() or "state=Superseded" in again.log.read_text()
+    assert home.records()[-1]["slot"] == slot, "what the old one knows is not saved, nothing is released"

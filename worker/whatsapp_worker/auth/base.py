@@ -28,6 +28,10 @@ class Context:
     """Take the session from another owner, without a wish on the Lease: a person started this worker so."""
     relink: bool = False
     """Set the login aside at this start, likewise."""
+    blind: bool = False
+    """Neither API nor store answered, and `may_start_blind` said yes: go on with the profile that lies there."""
+    failed: Callable[[Exception], None] = field(default=lambda error: None)
+    """Say that something in the background went wrong for good."""
     lease_notes: Callable[[], notes.Notes] = field(default=notes.Notes)
     """What the operator has written onto the Lease."""
     trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
@@ -59,6 +63,13 @@ class Auth:
     def setup(self, context: Context) -> None:
         """Remember who we are."""
         self.context = context
+
+    async def may_start_blind(self, owner: records.Owner) -> bool:
+        """Tell whether this very pod's complete profile lies there and the store does not answer.
+
+        Asked before ``setup``, when the API is silent: whoever else could have the session would need both.
+        """
+        return False
 
     @property
     def data_path(self) -> str:

@@ -70,6 +70,22 @@ class Claimer:
             done[wishes.TAKEOVER] = taken
         return Claimed(record, wait, head, asked, tuple(done.items()))
 
+    def resume(self) -> records.Record:
+        """Claim again what was ours before a start without the store; raises Superseded if anybody came between."""
+        with self._claiming:
+            self._log.newest()
+            head = self._log.previous()
+            if head is None or not head.owner.same_place(self._context.owner):
+                raise errors.Superseded("another worker has claimed the session while the store was silent")
+            record = self._log.append(records.Claim(ownership.POLL_SECONDS))
+            self._claimed = True
+            return record
+
+    @property
+    def held(self) -> bool:
+        """Whether a claim of ours stands."""
+        return self._claimed
+
     def _wish(self, wish: str) -> history.Standing | None:
         time = self._context.lease_notes().wishes.get(wish)
         if not time:

@@ -31,13 +31,11 @@ from whatsapp_worker import (
     stores,
     wishes,
 )
-from whatsapp_worker.auth import base, claiming, local
+from whatsapp_worker.auth import base, blind, claiming, local
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
 
 LOG = logging.getLogger("whatsapp_worker")
-_COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
-"""Kinds of storage that an archive holds, or that the page makes anew by itself."""
 
 
 def _seconds(stamp: str) -> float:
@@ -79,7 +77,8 @@ class RemoteAuth(base.Auth):
         self._proven = 0
         self._version = ""
         self._lock: BinaryIO | None = None
-        self._warned: frozenset[str] = frozenset()
+        self._resumption: blind.Resumption | None = None
+        self._storage = saving.Storage()
 
     @property
     def data_path(self) -> str:
@@ -105,6 +104,8 @@ class RemoteAuth(base.Auth):
     async def before_browser(self) -> happenings.Prepared:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
+        if self.context.blind:
+            return await self._go_on_blind()
         claimed, own = await self.patiently(self._claim)
         await self.wait_out(claimed.wait)
         self.context.claimed(_seconds(claimed.record.time))
@@ -114,6 +115,24 @@ class RemoteAuth(base.Auth):
         else:
             prepared = await self._place(own)
         return prepared.after(claimed.handled)
+
+    async def may_start_blind(self, owner: records.Owner) -> bool:
+        """Look at the marker, then ask the store once."""
+        journal = log.SessionLog(self.store, self.session, owner)
+        return await asyncio.to_thread(blind.is_alone, self.profile, journal, owner)
+
+    async def _go_on_blind(self) -> happenings.Prepared:
+        own = await asyncio.to_thread(self._own_profile)
+        if own is None:
+            raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
+        self._resumption = blind.Resumption(self._resume, self.context.failed)
+        self.context.claimed(0.0)
+        fault = model.Fault(Reason.STORE_UNAVAILABLE, blind.MESSAGE, time.time())
+        return happenings.Prepared(own.account_hash, None, model.Restored(0, time.time()), fault)
+
+    async def _resume(self) -> None:
+        slot = (await self.patiently(self._claimer.resume)).slot
+        self._latest = await self.patiently(lambda: self._generations.next_candidate(slot))
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
@@ -186,9 +205,8 @@ class RemoteAuth(base.Auth):
 
     def _mark(self, account_hash: str, generation: int) -> None:
         slot = self._log.head
-        profiles.write_marker(
-            self.profile, profiles.Marker(self.session, slot, account_hash, generation, complete=True)
-        )
+        marker = profiles.Marker(self.session, slot, account_hash, generation, True, self.context.owner.pod_uid)
+        profiles.write_marker(self.profile, marker)
 
     def _saved(self) -> model.Saved | None:
         if self._latest is None or self._latest.generation.trigger == generations.IMPORT:
@@ -207,7 +225,7 @@ class RemoteAuth(base.Auth):
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
         """Snapshot the running browser and publish what changed."""
         await saving.ask(running, account)
-        await self._warn_of_uncovered_storage(running)
+        await self._storage.look(running)
         if self._latest and await asyncio.to_thread(self._stager.live_digest) == self._latest.generation.content_digest:
             await self._follow()
             return self._unchanged()
@@ -228,14 +246,6 @@ class RemoteAuth(base.Auth):
         foreign = await asyncio.to_thread(self._copy.follow, self._latest.generation, edge=edge)
         if foreign is not None:
             self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
-
-    async def _warn_of_uncovered_storage(self, running: browser.Browser) -> None:
-        kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
-        if kinds:
-            self._warned |= kinds
-            LOG.warning(
-                "storage=uncovered kinds=%s: the page keeps data where no archive looks", ",".join(sorted(kinds))
-            )
 
     async def close(self, running: browser.Browser, account: events.Account | None) -> base.SaveResult | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
@@ -264,6 +274,8 @@ class RemoteAuth(base.Auth):
         return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
 
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
+        if not self._claimer.held:
+            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
         if self._latest and self._latest.generation.content_digest == staged.content_digest:
             return self._unchanged()
         about = generations.About(
@@ -301,11 +313,13 @@ class RemoteAuth(base.Auth):
         return happenings.Prepared(handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
-        """Read the slot after ours."""
-        return await asyncio.to_thread(self._log.still_head)
+        """Read the slot after ours; before a claim stands there is none."""
+        return not self._claimer.held or await asyncio.to_thread(self._log.still_head)
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""
+        if self._resumption is not None:
+            await self._resumption.end()
         if self._lock is not None:
             self._lock.close()
 

@@ -1,0 +1,46 @@
+"""Go on with this pod's own profile when neither store nor API answers at a start: whoever else came would need both.
+
+Source: the persistence protocol, section 5. Until the store answers and the session is claimed nothing is published.
+"""
+
+import asyncio
+import pathlib
+from collections.abc import Awaitable, Callable
+
+from whatsapp_worker import errors, log, profiles, records
+
+MESSAGE = "neither store nor API answered at the start: this pod's own profile goes on, and is saved when they do"
+
+
+def is_alone(profile: pathlib.Path, journal: log.SessionLog, owner: records.Owner) -> bool:
+    """Tell whether the profile is complete and this very pod's, and the store does not answer. Blocks."""
+    marker = profiles.read_marker(profile)
+    if marker is None or not marker.account_hash or not marker.pod_uid or marker.pod_uid != owner.pod_uid:
+        return False
+    try:
+        profiles.check(profile)
+        journal.newest()
+    except errors.ArchiveDamaged:
+        return False
+    except errors.StoreUnavailable:
+        return True
+    return False
+
+
+class Resumption:
+    """Claim in the background when the store answers again; what fails for good goes to ``failed``."""
+
+    def __init__(self, resume: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(resume, failed))
+
+    @staticmethod
+    async def _run(resume: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]) -> None:
+        try:
+            await resume()
+        except errors.WorkerError as error:
+            failed(error)
+
+    async def end(self) -> None:
+        """Give up."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
