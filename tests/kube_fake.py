@@ -60,6 +60,10 @@ class FakeKube:
         """Set the finalizers of the object."""
         return self._called("finalize", ref, lambda: self._finalize(ref, version, list(finalizers)))
 
+    async def items(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return copies of the objects."""
+        return self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace))
+
     def put(self, manifest: Manifest) -> Manifest:
         """Make an object as somebody else."""
         return self._create(manifest, dry_run=False)
@@ -76,6 +80,10 @@ class FakeKube:
         result = act()
         self.after_call(number)
         return result
+
+    def _items(self, kind: str, namespace: str) -> list[Manifest]:
+        refs = [ref for ref in self.objects if ref.kind == kind and namespace in ("", ref.namespace)]
+        return [_copy(self.objects[ref]) for ref in refs]
 
     def _create(self, manifest: Manifest, dry_run: bool) -> Manifest:
         ref = ref_of(manifest)

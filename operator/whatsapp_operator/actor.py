@@ -10,9 +10,9 @@ from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import access, claim, lease, purge_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Kube, Ref, ref_of
 from whatsapp_operator.observed import Observed, Session, Trouble
-from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource
+from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -45,6 +45,8 @@ class Actor:
                 match step:
                     case plan.ApplyAccess():
                         await self._apply_access(observed)
+                    case plan.RevokeAccess():
+                        await self._revoke(observed)
                     case plan.ApplyClaim():
                         await self._make_claim(observed.session)
                     case plan.ApplyLease(pod_uid):
@@ -53,6 +55,8 @@ class Actor:
                         observed = await self._create_pod(observed)
                     case purging.HoldSession():
                         observed = await self._hold(observed)
+                    case purging.HoldStore():
+                        observed = await self._hold_store(observed)
                     case purging.CreatePurgePod():
                         observed = await self._create_purge_pod(observed)
                     case plan.DeletePod() | purging.DeletePurgePod() | purging.ReleaseSession():
@@ -108,6 +112,17 @@ class Actor:
         for manifest in access.access(observed.session, observed.store):
             await self._apply(manifest, afresh=afresh)
 
+    async def _revoke(self, observed: Observed) -> None:
+        empty = access.binding(observed.session, observed.store, granted=False)
+        ref = ref_of(empty)
+        if self._applied.get(ref, (0.0, None))[1] == empty:
+            return
+        found = await self._kube.get(ref)
+        if found is not None and found.get("subjects"):
+            await self._kube.apply(empty, manager=names.OPERATOR_MANAGER)
+            log.warning("rights taken away: binding=%s/%s why='the policy is missing'", ref.namespace, ref.name)
+        self._applied[ref] = (self._clock.monotonic(), empty)
+
     async def _apply(self, manifest: Manifest, *, afresh: bool = False) -> None:
         metadata = manifest["metadata"]
         ref = Ref(manifest["kind"], metadata["namespace"], metadata["name"])
@@ -133,6 +148,14 @@ class Actor:
         if found is None:
             raise Conflict(404, f"the session {session.namespace}/{session.name} went while it was looked at")
         return dataclasses.replace(observed, session=parse_session_resource(found))
+
+    async def _hold_store(self, observed: Observed) -> Observed:
+        store = observed.store
+        assert store is not None, "a store is held only when it is there"
+        ref = Ref(names.STORE_KIND, store.namespace, store.name)
+        finalizers = (*store.finalizers, names.FINALIZER_STORE)
+        found = await self._kube.finalize(ref, version=store.resource_version, finalizers=finalizers)
+        return dataclasses.replace(observed, store=None if found is None else parse_store_resource(found))
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:
         session, store = observed.session, observed.store

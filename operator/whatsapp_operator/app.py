@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import kopf
 
-from whatsapp_operator import clock, handlers, health, kube, metrics, options, queue, reconcile
+from whatsapp_operator import clock, handlers, health, kube, metrics, options, policy, queue, reconcile
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.errors import OperatorError, Unreachable, UsageError
+from whatsapp_operator.errors import KubeError, OperatorError, Unreachable, UsageError
 from whatsapp_operator.stores.observed import Say
 from whatsapp_operator.stores.reconcile import StoreReconciler
 from whatsapp_session import names
@@ -67,6 +67,8 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             alive = _Alive((work, store_work), flags)
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
+        guarding = asyncio.create_task(_guard(reconciler, work), name="policy")
+        stack.push_async_callback(_cancelled, guarding)
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
         for name, each in {"queue": work, "queue of stores": store_work}.items():
             stack.push_async_callback(_cancelled, asyncio.create_task(each.run(), name=name))
@@ -96,6 +98,17 @@ class _Alive:
 
     def not_ready(self) -> str | None:
         return self.wrong() or (None if self._flags.ready.is_set() else "the first listing has not ended")
+
+
+async def _guard(reconciler: reconcile.Reconciler, work: Queue) -> None:
+    """Look for the admission policy all the while: it is not watched, which would need rights on all policies."""
+    while True:
+        await asyncio.sleep(policy.TRUSTED_SECONDS)
+        try:
+            for key in await reconciler.look_at_policy():
+                await work.add(key)
+        except KubeError as error:
+            log.warning("the admission policy cannot be looked at: %s", error)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

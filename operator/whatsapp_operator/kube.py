@@ -24,6 +24,8 @@ dynamic: Any = kubernetes.aio.dynamic
 Manifest = dict[str, Any]
 REQUEST_TIMEOUT_SECONDS = 15
 CONNECTIONS = 16
+PAGE = 500
+"""Objects of one answer to a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,13 @@ class Kube(Protocol):
         """
 
 
+class Listing(Kube, Protocol):
+    """What somebody asks who looks after many objects at once."""
+
+    async def items(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where the API server is and who we are to it; for clients other than ``ClusterKube``."""
@@ -139,7 +148,7 @@ def path(ref: Ref, subresource: str = "") -> str:
     kind = KINDS[ref.kind]
     prefix = "/api" if "/" not in kind.api_version else "/apis"
     parts = [prefix, kind.api_version]
-    if kind.namespaced:
+    if kind.namespaced and ref.namespace:
         parts += ["namespaces", ref.namespace]
     return "/".join([*parts, kind.plural, *filter(None, [ref.name, subresource])])
 
@@ -200,6 +209,18 @@ class ClusterKube:
         query = [("fieldManager", names.OPERATOR_MANAGER)]
         kind = "application/merge-patch+json"
         return await self._send("patch", path(ref), body=body, query=query, content_type=kind, missing_is_none=True)
+
+    async def items(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces."""
+        found: list[Manifest] = []
+        more = ""
+        while True:
+            query = [("limit", str(PAGE)), *([("continue", more)] if more else [])]
+            answer = await self._send("get", path(Ref(kind, namespace, "")), query=query) or {}
+            found += answer["items"]
+            more = answer["metadata"].get("continue", "")
+            if not more:
+                return found
 
     async def _send(
         self,

@@ -11,7 +11,7 @@ import prometheus_client
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from whatsapp_operator.errors import KubeError
-from whatsapp_operator.kube import Kube, Manifest, Ref, ref_of
+from whatsapp_operator.kube import Listing, Manifest, Ref, ref_of
 from whatsapp_session.conditions import Phase
 
 PREFIX = "whatsapp_operator"
@@ -104,7 +104,7 @@ class _Sessions(prometheus_client.registry.Collector):
 class CountedKube:
     """Pass everything on to another seam and count it."""
 
-    def __init__(self, inner: Kube, metrics: Metrics) -> None:
+    def __init__(self, inner: Listing, metrics: Metrics) -> None:
         self._inner = inner
         self._metrics = metrics
 
@@ -132,6 +132,11 @@ class CountedKube:
         """Set the finalizers of the object as it was at this resource version; None when it is gone."""
         with self._counted("finalize", ref.kind):
             return await self._inner.finalize(ref, version=version, finalizers=finalizers)
+
+    async def items(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces."""
+        with self._counted("list", kind):
+            return await self._inner.items(kind, namespace)
 
     @contextmanager
     def _counted(self, verb: str, kind: str) -> Iterator[None]:

@@ -17,6 +17,11 @@ class ApplyAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeAccess:
+    """Take the workers' rights away: the policy that narrows them is not in force."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyClaim:
     """See to LocalAuth's claim."""
 
@@ -46,7 +51,7 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step
+Action: TypeAlias = ApplyAccess | RevokeAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     if observed.session.deleting:
         return _farewell(observed, now)
     steps = _live(observed, wanted, now)
-    return Plan((*purging.hold(observed.session), *steps.actions), steps.look_again)
+    return Plan((*purging.hold(observed.session, observed.store), *steps.actions), steps.look_again)
 
 
 def _farewell(observed: Observed, now: float) -> Plan:
@@ -89,7 +94,11 @@ def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     leave = _leave(observed, pod, wanted)
     if leave is not None:
         return Plan((leave,))
-    return Plan((ApplyLease(pod.uid),))
+    if not observed.policy:
+        return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
+    # Without its store nothing is known of the service account.
+    access = () if wanted is None else (ApplyAccess(),)
+    return Plan((*access, ApplyLease(pod.uid)))
 
 
 def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
@@ -122,7 +131,7 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
         return Plan()
     if not observed.policy:
-        return Plan(look_again=POLICY_RETRY_SECONDS)
+        return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
     held = endings.hold(session, session.last, wanted.template_hash)
     if held is not None and (held.until is None or held.until > now):
         return Plan(look_again=None if held.until is None else held.until - now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from whatsapp_operator import wishes
-from whatsapp_operator.observed import Observed, Ownership, Pod, Session, seconds
+from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Store, seconds
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OnDelete
@@ -23,6 +23,11 @@ LOST_SECONDS: Final = 60.0
 @dataclass(frozen=True, slots=True)
 class HoldSession:
     """Set the finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStore:
+    """Set the finalizer of the store, without which nothing can be purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class ReleaseSession:
     message: str
 
 
-Step: TypeAlias = HoldSession | CreatePurgePod | DeletePurgePod | ReleaseSession
+Step: TypeAlias = HoldSession | HoldStore | CreatePurgePod | DeletePurgePod | ReleaseSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,13 @@ def held(session: Session) -> bool:
     return names.FINALIZER_PURGE in session.finalizers
 
 
-def hold(session: Session) -> tuple[Step, ...]:
-    """Return what a session that lives needs: the finalizer if, and only if, its archives are to go with it."""
-    if wanted(session) and not held(session):
-        return (HoldSession(),)
-    if held(session) and not wanted(session):
-        return (ReleaseSession("the archives will stay when the session is deleted"),)
-    return ()
+def hold(session: Session, store: Store | None) -> tuple[Step, ...]:
+    """Return what a session that lives needs: finalizers if, and only if, its archives are to go with it."""
+    if not wanted(session):
+        message = "the archives will stay when the session is deleted"
+        return (ReleaseSession(message),) if held(session) else ()
+    loose = store is not None and not store.deleting and names.FINALIZER_STORE not in store.finalizers
+    return (*([HoldStore()] if loose else ()), *(() if held(session) else [HoldSession()]))
 
 
 def skipped(session: Session) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, pacing, plan, purging, status
+from whatsapp_operator import events, metrics, pacing, plan, policy, purging, status
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import worker_pod
@@ -57,7 +57,10 @@ class Reconciler:
         self._kube = kube
         self._metrics = numbers or metrics.Metrics()
         self._clock = clock
-        self._observer = Observer(kube, clock)
+        self._policy = policy.Policy(kube, clock)
+        self._policy_was = True
+        self._observer = Observer(kube, self._policy)
+        self._known: set[Key] = set()
         self._actor = Actor(kube, defaults, clock)
         self._reporter = Reporter(kube, clock)
         self._heard = heard
@@ -71,9 +74,17 @@ class Reconciler:
         with self._metrics.reconciling():
             return await self._reconcile(key)
 
+    async def look_at_policy(self) -> list[Key]:
+        """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
+        force = await self._policy.in_force(afresh=True)
+        changed, self._policy_was = force != self._policy_was, force
+        return sorted(self._known) if changed else []
+
     async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
+        self._known.add(key)
         if raw is None:
+            self._known.discard(key)
             self._pace.forget(key)
             self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)

@@ -15,6 +15,12 @@ _IMAGE_TROUBLE = frozenset(
 )
 _CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
+NO_POLICY = Trouble(
+    Reason.POLICY_MISSING,
+    f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing or does not deny, so that"
+    " workers get no rights; install the chart with clusterScoped.install=true",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -68,12 +74,7 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
             " create it, or name another in spec.auth.remoteAuth.storeRef",
         )
     if not observed.policy:
-        return Situation(
-            Phase.FAILED,
-            Reason.POLICY_MISSING,
-            f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing or does not deny, so that"
-            " workers get no rights; install the chart with clusterScoped.install=true",
-        )
+        return Situation(Phase.FAILED, NO_POLICY.reason, NO_POLICY.message)
     held = endings.hold(session, session.last, wanted_hash)
     return _held(session, held)
 

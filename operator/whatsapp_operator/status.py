@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from whatsapp_operator import endings, wishes
 from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble
-from whatsapp_operator.situation import Situation, situation
+from whatsapp_operator.situation import NO_POLICY, Situation, situation
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import Strategy
 
@@ -79,6 +79,8 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
 def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal
+    if not observed.policy and observed.pod is not None:
+        refusal = NO_POLICY
     if refusal is not None and observed.pod is not None:
         text = f"{refusal.message} (the previous worker runs on)"
         return [

@@ -99,9 +99,12 @@ class TestWithAnOperator:
 
     def test_a_store_that_is_gone_is_a_condition_and_a_wish_lets_go(self, place: Place) -> None:
         worker = live(place)
-        target = path(Ref(names.STORE_KIND, place.name, "default"))
-        place.admin.send("PATCH", target, {"metadata": {"finalizers": None}}, "application/merge-patch+json")
         place.admin.delete(names.STORE_KIND, place.name, "default")
+        store = place.admin.get(names.STORE_KIND, place.name, "default")
+        assert store is not None, "a store that such a session refers to is protected"
+        assert store["metadata"]["finalizers"] == [names.FINALIZER_STORE]
+        # Somebody insists.
+        kubectl(place.world, "patch", "wastore", "default", "-n", place.name, "--type=merge", "-p", LET_GO)
         delete(place, worker)
         sentence = "its archives cannot be deleted, because the SessionStore 'default' does not exist"
         wait(lambda: sentence in place.condition("support", "Ready")["message"], "the condition to say so")
@@ -111,6 +114,23 @@ class TestWithAnOperator:
         )
         kubectl(place.world, *command.removeprefix("kubectl ").split())
         wait(lambda: gone(place), "the session to be gone")
+
+    def test_a_store_goes_when_the_last_session_that_needs_it_has_gone(self, place: Place) -> None:
+        worker = live(place)
+        place.admin.delete(names.STORE_KIND, place.name, "default")
+        delete(place, worker)
+        wait(lambda: purger(place), "the pod that purges")
+        assert place.admin.get(names.STORE_KIND, place.name, "default") is not None
+        play(place, "Succeeded", {"terminated": {"exitCode": 0, "startedAt": None, "finishedAt": None}})
+        wait(lambda: gone(place), "the session to be gone")
+        wait(lambda: place.admin.get(names.STORE_KIND, place.name, "default") is None, "the store to be gone")
+
+    def test_a_store_that_no_such_session_refers_to_goes_at_once(self, place: Place) -> None:
+        place.store()
+        place.session("support")
+        place.wait_worker("support")
+        place.admin.delete(names.STORE_KIND, place.name, "default")
+        assert place.admin.get(names.STORE_KIND, place.name, "default") is None
 
     def test_a_purge_that_is_refused_says_why_and_goes_on_when_it_can(self, place: Place) -> None:
         delete(place, live(place))

@@ -10,11 +10,11 @@ from functional.world import World
 from kube_fake import FakeKube
 from whatsapp_operator import kube
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Kube, Listing, Ref
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-Story = Callable[[Kube, str], Awaitable[None]]
+Story = Callable[[Listing, str], Awaitable[None]]
 
 
 def session(namespace: str, **status: Any) -> Manifest:
@@ -110,11 +110,21 @@ async def finalizers_of_an_old_version_are_not_set(seam: Kube, namespace: str) -
         await seam.finalize(ref(namespace), version=made["metadata"]["resourceVersion"], finalizers=["a.dev/x"])
 
 
+async def the_objects_of_a_namespace_are_listed(seam: Listing, namespace: str) -> None:
+    assert await seam.items(names.SESSION_KIND, namespace) == []
+    made = await seam.create(session(namespace))
+    (found,) = await seam.items(names.SESSION_KIND, namespace)
+    assert found["metadata"]["uid"] == made["metadata"]["uid"]
+    everywhere = await seam.items(names.SESSION_KIND, "")
+    assert made["metadata"]["uid"] in {item["metadata"]["uid"] for item in everywhere}
+
+
 async def finalizers_of_what_is_gone_are_none(seam: Kube, namespace: str) -> None:
     assert await seam.finalize(ref(namespace), version="1", finalizers=[]) is None
 
 
 STORIES = [
+    the_objects_of_a_namespace_are_listed,
     a_finalizer_holds_an_object_until_it_is_removed,
     finalizers_of_an_old_version_are_not_set,
     finalizers_of_what_is_gone_are_none,

@@ -1,10 +1,12 @@
 """The operator's own life: restarts, missing parts of the installation, rights, health."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from deploy.local import controlplane
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
 from functional.world import ApiError, Place, World, connected, wait
+from whatsapp_operator import policy
+from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -77,23 +81,63 @@ def test_an_operator_serves_only_the_namespaces_that_it_is_given(world: World, s
         assert other.status("support") == {}
 
 
-def test_no_worker_gets_rights_without_the_admission_policy(place: Place, start: Operator) -> None:
-    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-    binding = place.admin.send("GET", f"{policies}/{names.POLICY_NAME}")
-    place.admin.send("DELETE", f"{policies}/{names.POLICY_NAME}")
-    place.store()
-    place.session("support")
+@contextlib.contextmanager
+def without(place: Place, kind: str) -> Iterator[None]:
+    """Take the policy, or its binding, away for a while."""
+    target = path(Ref(kind, "", names.POLICY_NAME))
+    taken = place.admin.send("GET", target)
+    place.admin.send("DELETE", target)
     try:
+        yield
+    finally:
+        for field in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
+            taken["metadata"].pop(field, None)
+        taken.pop("status", None)
+        place.admin.create(taken)
+
+
+POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+
+
+def test_no_worker_gets_rights_without_the_admission_policy(place: Place, start: Operator) -> None:
+    with without(place, BINDING):
+        place.store()
+        place.session("support")
         with start():
             place.wait_phase("support", "Failed", "PolicyMissing")
             assert place.admin.items("RoleBinding", place.name) == []
             assert place.pod("support") is None
-    finally:
-        for field in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
-            binding["metadata"].pop(field, None)
-        place.admin.send("POST", policies, binding)
     with start():
         place.wait_worker("support")
+
+
+@pytest.mark.parametrize("kind", [POLICY, BINDING])
+def test_rights_go_when_the_policy_goes_and_come_back_with_it(
+    place: Place, start: Operator, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(policy, "TRUSTED_SECONDS", 1.0)
+    place.store()
+    place.session("support")
+    with start():
+        worker = place.wait_worker("support").runs()
+        worker.says("Connected", **connected())
+        place.wait_phase("support", "Connected")
+        caller = worker.caller()
+
+        def refused() -> str:
+            try:
+                worker.write(caller, worker.report("Connected", **connected()))
+            except ApiError as error:
+                return error.message
+            return ""
+
+        with without(place, kind):
+            wait(lambda: "cannot patch" in refused(), lambda: f"the rights to go; {refused()!r}")
+            place.wait_phase("support", "Connected", "PolicyMissing")
+            assert place.condition("support", "Stalled")["status"] == "True"
+            assert "deletionTimestamp" not in (place.pod("support") or {})["metadata"]
+        wait(lambda: refused() == "", lambda: f"the rights to come back; {refused()!r}")
+        wait(lambda: place.condition("support", "Ready").get("status") == "True", "the condition to go")
 
 
 @pytest.mark.parametrize(

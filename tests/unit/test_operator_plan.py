@@ -54,7 +54,7 @@ def test_nothing_is_made_before_the_store_is_there() -> None:
 
 def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None:
     observed = Observed(samples.session(), None, samples.store(), policy=False)
-    assert plan.plan(observed, wanted(), NOW) == plan.Plan(look_again=plan.POLICY_RETRY_SECONDS)
+    assert plan.plan(observed, wanted(), NOW) == plan.Plan((plan.RevokeAccess(),), plan.POLICY_RETRY_SECONDS)
 
 
 def test_localauth_gets_its_claim_before_its_pod() -> None:
@@ -64,15 +64,21 @@ def test_localauth_gets_its_claim_before_its_pod() -> None:
     assert steps(Observed(session, None, None), want) == ["ApplyAccess", "ApplyClaim", "ApplyLease", "CreatePod"]
 
 
-MARK = plan.Plan((plan.ApplyLease(samples.POD_UID),))
+MARK = plan.Plan((plan.ApplyAccess(), plan.ApplyLease(samples.POD_UID)))
 
 
-def test_a_pod_that_is_as_wanted_is_only_marked_on_the_lease() -> None:
+def test_a_pod_that_is_as_wanted_keeps_its_rights_and_is_marked_on_the_lease() -> None:
     assert plan.plan(marked(), wanted(), NOW) == MARK
 
 
 def test_a_running_pod_outlives_its_store() -> None:
-    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == MARK
+    expected = plan.Plan((plan.ApplyLease(samples.POD_UID),))
+    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == expected
+
+
+def test_a_running_pod_loses_its_rights_with_the_policy() -> None:
+    expected = plan.Plan((plan.RevokeAccess(),), plan.POLICY_RETRY_SECONDS)
+    assert plan.plan(dataclasses.replace(marked(), policy=False), wanted(), NOW) == expected
 
 
 @pytest.mark.parametrize("spec", [None, SUSPENDED], ids=["running", "suspended"])

@@ -54,10 +54,15 @@ FAILED = {"phase": "Failed", "reason": "Evicted"}
 
 
 def test_the_finalizer_is_there_only_with_delete() -> None:
-    assert purging.hold(samples.session(DELETE)) == (purging.HoldSession(),)
-    assert purging.hold(samples.session(DELETE, finalizers=[names.FINALIZER_PURGE])) == ()
-    assert purging.hold(samples.session()) == ()
-    (release,) = purging.hold(samples.session(finalizers=[names.FINALIZER_PURGE]))
+    held = dataclasses.replace(samples.store(), finalizers=(names.FINALIZER_STORE,))
+    both = (purging.HoldStore(), purging.HoldSession())
+    assert purging.hold(samples.session(DELETE), samples.store()) == both
+    assert purging.hold(samples.session(DELETE), held) == (purging.HoldSession(),)
+    assert purging.hold(samples.session(DELETE), dataclasses.replace(samples.store(), deleting=True)) == both[1:]
+    assert purging.hold(samples.session(DELETE), None) == both[1:]
+    assert purging.hold(samples.session(DELETE, finalizers=[names.FINALIZER_PURGE]), held) == ()
+    assert purging.hold(samples.session(), samples.store()) == ()
+    (release,) = purging.hold(samples.session(finalizers=[names.FINALIZER_PURGE]), held)
     assert release == purging.ReleaseSession("the archives will stay when the session is deleted")
 
 
@@ -65,7 +70,7 @@ def test_the_session_is_held_before_its_worker_is_made() -> None:
     observed = Observed(samples.session(DELETE), None, samples.store())
     wanted = samples.wanted(DELETE)
     actions = [type(step).__name__ for step in plan.plan(observed, wanted, NOW).actions]
-    assert actions == ["HoldSession", "ApplyAccess", "ApplyLease", "CreatePod"]
+    assert actions == ["HoldStore", "HoldSession", "ApplyAccess", "ApplyLease", "CreatePod"]
 
 
 def test_the_worker_stops_with_its_last_save_before_anything_is_purged() -> None:

@@ -32,8 +32,17 @@ def _metadata(namespace: str, store: Store | None) -> Manifest:
 
 def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
     """Return the workers' service account for a namespace and store, and its binding to the workers' role."""
+    return account(session.namespace, store), binding(session, store, granted=True)
+
+
+def binding(session: Session, store: Store | None, *, granted: bool) -> Manifest:
+    """Return the binding to the workers' role; one without subjects grants nothing.
+
+    It is emptied and not deleted, so that the operator needs no right to delete bindings of others.
+    """
     metadata = _metadata(session.namespace, store)
-    binding = {
+    account_name = {"kind": "ServiceAccount", "name": metadata["name"], "namespace": session.namespace}
+    return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": metadata,
@@ -42,6 +51,5 @@ def access(session: Session, store: Store | None) -> tuple[Manifest, Manifest]:
             "kind": "ClusterRole",
             "name": names.WORKER_CLUSTER_ROLE,
         },
-        "subjects": [{"kind": "ServiceAccount", "name": metadata["name"], "namespace": session.namespace}],
+        "subjects": [account_name] if granted else [],
     }
-    return account(session.namespace, store), binding

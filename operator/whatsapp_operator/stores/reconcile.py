@@ -9,12 +9,12 @@ from whatsapp_operator.clock import Clock, rfc3339
 from whatsapp_operator.desired import access, check_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Listing, Ref
 from whatsapp_operator.observed import Store, Trouble
 from whatsapp_operator.parsing import parse_store_resource
 from whatsapp_operator.reconcile import Key
 from whatsapp_operator.reporter import Reporter
-from whatsapp_operator.stores import hearsay, plan, status
+from whatsapp_operator.stores import hearsay, holding, plan, status
 from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, parse_check_pod
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -25,15 +25,22 @@ log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
 
+USED_SECONDS = 300.0
+"""How long a store that was needed is not asked about again, unless it is being deleted."""
+IN_USE_SECONDS = 10.0
+"""How soon to look again at a store that is being deleted and still needed."""
+
 
 class StoreReconciler:
     """Reconcile; safe to interrupt between any two calls, because every pass begins with what is there."""
 
-    def __init__(self, kube: Kube, defaults: WorkerDefaults, clock: Clock) -> None:
+    def __init__(self, kube: Listing, defaults: WorkerDefaults, clock: Clock) -> None:
         self._kube = kube
         self._defaults = defaults
         self._clock = clock
         self._reporter = Reporter(kube, clock)
+        self._used: dict[Key, float] = {}
+        """When a session was last seen that needs the store to the end."""
         self._hearsay: hearsay.Hearsay[Key] = hearsay.Hearsay()
 
     def heard(self, session: Key, store: Key | None, say: Say | None) -> list[Key]:
@@ -47,14 +54,41 @@ class StoreReconciler:
         """
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         if raw is None:
+            self._used.pop(key, None)
             return None
+        if await self._released(key, raw):
+            return None  # it is gone, or an event follows
+        if "deletionTimestamp" in raw["metadata"]:
+            # The check's pod goes with its store, by the garbage collector.
+            return IN_USE_SECONDS
         try:
             store = parse_store_resource(raw)
         except SpecError as error:
             log.error("not served: store=%s/%s error=%s; upgrade the definitions", key.namespace, key.name, error)
             return None
-        # The check's pod goes with its store, by the garbage collector.
-        return None if store.deleting else await self._serve(key, store)
+        return await self._serve(key, store)
+
+    async def _released(self, key: Key, raw: Manifest) -> bool:
+        """Remove our finalizer when no session needs the store any more; tells whether it did."""
+        metadata = raw["metadata"]
+        finalizers, going = metadata.get("finalizers") or [], "deletionTimestamp" in metadata
+        if names.FINALIZER_STORE not in finalizers:
+            return going
+        now = self._clock.monotonic()
+        if not going and now - self._used.get(key, -USED_SECONDS) < USED_SECONDS:
+            return False
+        users = holding.users(await self._kube.items(names.SESSION_KIND, key.namespace), key.name)
+        if users:
+            self._used[key] = now
+            if going:
+                log.info("in use: store=%s/%s sessions=%d first=%s", key.namespace, key.name, len(users), users[0])
+            return False
+        self._used.pop(key, None)
+        left = [name for name in finalizers if name != names.FINALIZER_STORE]
+        ref = Ref(names.STORE_KIND, key.namespace, key.name)
+        await self._kube.finalize(ref, version=metadata["resourceVersion"], finalizers=left)
+        log.info("released: store=%s/%s", key.namespace, key.name)
+        return True
 
     async def _serve(self, key: Key, store: Store) -> float:
         now = self._clock.now()

@@ -1,0 +1,26 @@
+"""Tell which sessions need a store to the end: those that take their archives with them."""
+
+from collections.abc import Iterable
+
+from whatsapp_operator.observed import Resource
+from whatsapp_session import names
+from whatsapp_session.spec import OnDelete, SpecError, parse_session
+
+
+def users(sessions: Iterable[Resource], store: str) -> list[str]:
+    """Return the names of the sessions for whose purge the store is still needed.
+
+    One that is being deleted counts while our finalizer is on it; one that is not understood counts as a user.
+    """
+    return sorted(session["metadata"]["name"] for session in sessions if _needs(session, store))
+
+
+def _needs(session: Resource, store: str) -> bool:
+    metadata = session["metadata"]
+    if "deletionTimestamp" in metadata and names.FINALIZER_PURGE not in metadata.get("finalizers", ()):
+        return False
+    try:
+        remote = parse_session(session.get("spec")).auth.remote
+    except SpecError:
+        return True
+    return remote is not None and remote.on_delete is OnDelete.DELETE and remote.store == store
