@@ -13,11 +13,13 @@ from whatsapp_session import names, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import client, errors, faults, keeper, log, ownership, pod, purging, records, store_moves, stores
 from whatsapp_worker import happenings as on
-from whatsapp_worker.stores import registry
+from whatsapp_worker.stores import checking, registry
 
 LOG = logging.getLogger("whatsapp_worker")
-Command = Callable[[argparse.Namespace, worker_env.WorkerConfig], str]
-"""Does its work and returns a sentence for a person; raises WorkerError."""
+_CHECK_DEADLINE = 10.0
+"""Seconds: who checks wants to know now."""
+Command = Callable[[argparse.Namespace, worker_env.WorkerConfig], str | keeper.Outcome]
+"""Does its work and returns a sentence for a person, or how it ended; raises WorkerError."""
 
 
 def add_to(commands: Any) -> None:
@@ -25,6 +27,13 @@ def add_to(commands: Any) -> None:
     about = "Do one thing to a store and end. Settings that are not given come from the environment."
     store = commands.add_parser("store", help="look after a store", description=about)
     verbs = store.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _parser(
+        verbs,
+        "check",
+        "look whether a store does what sessions need",
+        "Create, read, list and delete a few small names in a folder of the check's own, and tell a line for each. "
+        "Exit codes: 0 the store answered, 2 wrong settings, 3 it is not available or several writers win one name.",
+    )
     purge = _parser(
         verbs,
         "purge",
@@ -75,7 +84,8 @@ def run(flags: argparse.Namespace) -> keeper.Outcome:
     told = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(worker_env.from_env(os.environ), **told)
     try:
-        return keeper.Outcome(ExitCode.DONE, None, _COMMANDS[flags.verb](flags, config))
+        ended = _COMMANDS[flags.verb](flags, config)
+        return ended if isinstance(ended, keeper.Outcome) else keeper.Outcome(ExitCode.DONE, None, ended)
     except errors.ConfigurationError:
         raise
     except errors.Superseded as error:
@@ -89,16 +99,24 @@ def run(flags: argparse.Namespace) -> keeper.Outcome:
                 return keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
 
 
-def open_store(config: worker_env.WorkerConfig) -> stores.Backend:
-    """Return the store that the settings name; raises ConfigurationError."""
+def open_store(config: worker_env.WorkerConfig, **more: float) -> stores.Backend:
+    """Return the store that the settings name, ``more`` of them said here; raises ConfigurationError."""
     if not config.store:
         raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
-    return registry.open_store(config.store, registry.settings(config))
+    return registry.open_store(config.store, dataclasses.replace(registry.settings(config), **more))  # type: ignore[arg-type] # numbers only
 
 
 def owner(config: worker_env.WorkerConfig) -> records.Owner:
     """Return who writes to the log: the session's own pod, or this process."""
     return client.local_owner(str(pathlib.Path.cwd())) if config.resource is None else pod.owner(config.resource)
+
+
+def _check(_: argparse.Namespace, config: worker_env.WorkerConfig) -> keeper.Outcome:
+    try:
+        checking.check(open_store(config, deadline=_CHECK_DEADLINE), print, config.allow_unfenced)
+    except errors.StoreError as error:
+        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNAVAILABLE, str(error))
+    return keeper.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store answered and keeps what sessions need")
 
 
 def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
@@ -112,6 +130,7 @@ def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
 
 
 _COMMANDS: dict[str, Command] = {
+    "check": _check,
     "purge": _purge,
     "copy": lambda flags, config: store_moves.copy(flags, config, owner(config)),
     "import": lambda flags, config: store_moves.bring_in(flags, config, owner(config)),

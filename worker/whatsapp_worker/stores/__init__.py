@@ -15,6 +15,8 @@ from whatsapp_worker import errors
 
 CHUNK = 1 << 18
 """Bytes of one chunk of a stream: large enough for a disk, small against the memory bound."""
+BUILT_IN = ("file", "s3", "mongodb")
+"""Kinds of addresses that need no other package."""
 _PIECE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -108,6 +110,10 @@ class Sweeps(Protocol):
         """
 
 
+DEADLINE = 45.0
+"""Seconds for which a request that fails is repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a store is told besides its address; nothing in it is a credential."""
@@ -118,6 +124,7 @@ class Settings:
     """Options of a store of somebody else's making."""
     allow_unfenced: bool = False
     """The user accepts a store that cannot create exclusively."""
+    deadline: float = DEADLINE
 
 
 def checked(name: str) -> str:
@@ -132,7 +139,7 @@ def split_address(address: str) -> tuple[str, str]:
     kind, separator, rest = address.partition(":")
     if separator and (rest.startswith("//") or kind.endswith("+srv")) and "@" in rest:
         raise errors.ConfigurationError("a store's address holds no password: the server's own address is a secret")
-    if not separator or not rest:
+    if not separator or not kind or (kind in BUILT_IN and not rest):
         raise errors.ConfigurationError(
             "the store's address must look like file:DIRECTORY, s3:BUCKET/PATH or mongodb:DATABASE"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from whatsapp_worker import errors
+from whatsapp_worker import errors, stores
 
 _T = TypeVar("_T")
 
@@ -18,7 +18,7 @@ class Patience:
     The deadline is looked at between tries: one try is bounded by the client's own time-outs.
     """
 
-    deadline: float = 45.0
+    deadline: float = stores.DEADLINE
     first: float = 0.1
     longest: float = 5.0
     clock: Callable[[], float] = time.monotonic

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from whatsapp_session import worker_env
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, verbs
+from whatsapp_worker.stores import filesystem, patience, verbs
 
 GROUP = "whatsapp_worker.stores"
 """Entry points of this group are stores of somebody else's making; the name is the kind of the address."""
@@ -30,6 +30,7 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
     """
     kind, rest = stores.split_address(address)
     given = given or stores.Settings()
+    waiting = patience.Patience(given.deadline)
     # The clients are imported where they are needed: a worker with a directory pays for neither.
     match kind:
         case "file":
@@ -37,11 +38,11 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
         case "s3":
             from whatsapp_worker.stores import s3
 
-            return s3.S3Store(s3.parse(rest), given.secrets, given.allow_unfenced)
+            return s3.S3Store(s3.parse(rest), given.secrets, given.allow_unfenced, waiting)
         case "mongodb":
             from whatsapp_worker.stores import mongo
 
-            return mongo.MongoStore(rest, given.secrets)
+            return mongo.MongoStore(rest, given.secrets, waiting)
         case _:
             return verbs.as_backend(kind, _factory(kind)(rest, given.options), given.allow_unfenced)
 

@@ -68,7 +68,8 @@ class UnfencedStore:
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-unfenced-"))
         weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._local = filesystem.FilesystemStore(self._directory)
-        self._written: dict[str, stores.Copy] = {}
+        self._known: dict[str, stores.Copy] = {}
+        """What this process has written or extracted, by session."""
 
     def __repr__(self) -> str:
         return f"UnfencedStore({self._kind!r})"
@@ -90,47 +91,68 @@ class UnfencedStore:
         self._local.delete(name)
 
     def stat_copy(self, session: str) -> stores.Copy | None:
-        """Ask whether the session exists; what this process has not written counts as somebody else's."""
+        """Ask whether the session exists; what this process has not written is extracted, once, to look at it."""
         with self._asked("session_exists", session):
             exists = self._foreign.session_exists(session)
         if not exists:
             return None
-        unknown = stores.Copy(0, datetime.datetime.fromtimestamp(0, datetime.UTC), "unknown", "")
-        return self._written.get(session, unknown)
+        if session not in self._known:
+            self._extract(session)
+            moment = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+            self._known[session] = stores.Copy(self._kept(session).stat().st_size, moment, "extracted", "")
+        return self._known[session]
+
+    def _kept(self, session: str) -> pathlib.Path:
+        return self._directory / f"{stores.checked(session)}.zip"
+
+    def _extract(self, session: str) -> None:
+        self._kept(session).unlink(missing_ok=True)
+        with self._asked("extract", session):
+            self._foreign.extract(session, self._kept(session))
 
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
     ) -> stores.Copy:
         """Save; nothing tells whether somebody else did meanwhile."""
-        with self._file() as path:
+        path = self._kept(session)
+        path.unlink(missing_ok=True)
+        try:
             size = _write(path, self._local.read(name))
             with self._asked("save", session):
                 self._foreign.save(session, path)
-        made = stores.Copy(size, uploaded, name, name)
-        self._written[session] = made
-        return made
+        finally:
+            path.unlink(missing_ok=True)
+        self._known[session] = stores.Copy(size, uploaded, name, name)
+        return self._known[session]
 
     def read_copy(self, session: str) -> Iterator[bytes]:
         """Extract to a file and stream it; raises NotFound if the session does not exist."""
         if self.stat_copy(session) is None:
             raise errors.NotFound(f"{session}.zip")
-        with contextlib.ExitStack() as stack:
-            path = stack.enter_context(self._file())
-            with self._asked("extract", session):
-                self._foreign.extract(session, path)
-            kept = stack.pop_all()
-        return _read(path, kept)
+        if not self._kept(session).exists():
+            self._extract(session)
+        return _read(self._kept(session))
 
     def delete_copy(self, session: str) -> None:
         """Delete the session."""
         with self._asked("delete", session):
             self._foreign.delete(session)
-        self._written.pop(session, None)
+        self._known.pop(session, None)
+        self._kept(session).unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def _file(self) -> Iterator[pathlib.Path]:
-        with tempfile.TemporaryDirectory(dir=self._directory, prefix=".copy-") as folder:
-            yield pathlib.Path(folder) / "session.zip"
+    def probe(self, session: str) -> str:
+        """Save, look, extract and delete a few bytes under a name that no session has; raises StoreUnavailable."""
+        name, content = f"{session}/archives/1.zip", b"written by whatsapp-worker store check"
+        self._local.create(name, [content])
+        try:
+            self.put_copy(name, session, datetime.datetime.now(datetime.UTC), None)
+            self._known.pop(session)
+            if b"".join(self.read_copy(session)) != content:
+                raise errors.StoreUnavailable("the store returned other bytes than were saved")
+        finally:
+            self._local.delete(name)
+            self.delete_copy(session)
+        return "what was saved is extracted"
 
     @contextlib.contextmanager
     def _asked(self, verb: str, session: str) -> Iterator[None]:
@@ -152,7 +174,7 @@ def _write(path: pathlib.Path, content: Iterable[bytes]) -> int:
         return stream.tell()
 
 
-def _read(path: pathlib.Path, kept: contextlib.ExitStack) -> Iterator[bytes]:
-    with kept, path.open("rb") as stream:
+def _read(path: pathlib.Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
         while chunk := stream.read(stores.CHUNK):
             yield chunk

@@ -23,6 +23,7 @@ SOCKET_TIMEOUT = 15.0
 Document = dict[str, Any]
 Database = pymongo.database.Database[Document]
 _T = TypeVar("_T")
+_NO_ADDRESS = "the store's address (key uri of its secret) is not one of MongoDB"
 _DENIED = (13, 18, 8000)
 """Unauthorized, AuthenticationFailed, Atlas' own."""
 _FULL = (14031, 12501)
@@ -69,6 +70,8 @@ class Server:
         uri = found[0] if found else self._environ.get(URI, "")
         if not uri:
             raise errors.StoreDenied(f"no address for the store: give its secret with the key uri, or set {URI}")
+        if not uri.startswith(("mongodb://", "mongodb+srv://")):
+            raise errors.StoreDenied(_NO_ADDRESS)
         return uri
 
     def ask(self, what: str, work: Callable[[Database], _T]) -> _T:
@@ -112,7 +115,7 @@ def translated(what: str) -> Iterator[None]:
     except pymongo.errors.OperationFailure as error:
         raise _failed(error, what) from None
     except (pymongo.errors.ConfigurationError, pymongo.errors.InvalidURI, ValueError, TypeError):
-        raise errors.StoreDenied("the store's address (key uri of its secret) is not one of MongoDB") from None
+        raise errors.StoreDenied(_NO_ADDRESS) from None
     except pymongo.errors.PyMongoError as error:
         raise errors.StoreUnavailable(f"the store could not be asked ({what}: {type(error).__name__})") from None
 

@@ -35,6 +35,20 @@ _MEND = {
     "MethodNotAllowed": "the store is read-only or does not support the request",
 }
 _FULL = ("QuotaExceeded", "InsufficientStorage", "StorageFull", "XMinioStorageFull", "InsufficientCapacity")
+_WHOLE = {
+    "put_object": ("ETag",),
+    "get_object": ("ETag", "ContentLength", "Body"),
+    "head_object": ("ETag", "ContentLength", "LastModified"),
+    "list_objects_v2": ("IsTruncated",),
+    "list_multipart_uploads": ("IsTruncated",),
+    "create_multipart_upload": ("UploadId",),
+    "upload_part": ("ETag",),
+    "upload_part_copy": ("CopyPartResult",),
+    "complete_multipart_upload": ("ETag",),
+}
+"""What an answer must hold: one that breaks off within its headers is taken for a short one by Python's client, and a
+listing without entries must be a listing.
+"""
 _NETWORK = (
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.ConnectionError,
@@ -77,8 +91,16 @@ class Server:
 
     def once(self, what: str, verb: str, **arguments: Any) -> Any:
         """Send one request once."""
-        with self.translated(what):
-            return getattr(self.client(), verb)(Bucket=self.where.bucket, **arguments)
+        try:
+            with self.translated(what):
+                answer = getattr(self.client(), verb)(Bucket=self.where.bucket, **arguments)
+        except Conflict as error:
+            if any(name.endswith("Match") for name in arguments):
+                raise
+            raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+        if any(member not in answer for member in _WHOLE.get(verb, ())):
+            raise errors.StoreUnavailable(f"the store's answer broke off ({what})")
+        return answer
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
