@@ -104,7 +104,7 @@ def render(_: argparse.Namespace, store: cache.Cache) -> int:
     # Without a cluster helm would take the version that it was built for; 1.30 is the oldest that the chart supports.
     options = ["--namespace", "whatsapp-operator", "--set", "namespace.create=true", "--kube-version", "1.30.0"]
     return subprocess.run(
-        [str(binaries.program(store, "helm")), "template", cache.NAME, str(chart), *options], check=False
+        [str(binaries.program(store, "helm")), "template", cache.NAME, str(chart), "--no-hooks", *options], check=False
     ).returncode
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import kopf
 
-from whatsapp_operator import clock, handlers, health, kube, metrics, options, policy, queue, reconcile
+from whatsapp_operator import clock, handlers, health, kube, metrics, options, policy, queue, reconcile, releasing
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import KubeError, OperatorError, Unreachable, UsageError
 from whatsapp_operator.stores.observed import Say
@@ -44,6 +44,16 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
         await _run(chosen, flags, loaded)
     finally:
         # aiohttp ends its TLS connections in callbacks of the loop and offers nothing to wait for.
+        await asyncio.sleep(TLS_GOODBYE_SECONDS)
+
+
+async def release(chosen: options.Options) -> None:
+    """Remove our finalizers, and end."""
+    loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
+    try:
+        async with kube.ClusterKube(loaded) as cluster:
+            log.info("finalizers removed: %d", await releasing.release(cluster, chosen.namespaces))
+    finally:
         await asyncio.sleep(TLS_GOODBYE_SECONDS)
 
 
@@ -158,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
         handlers.quiet()
-        asyncio.run(run(chosen))
+        asyncio.run(release(chosen) if chosen.command == options.RELEASE else run(chosen))
     except UsageError as error:
         print(f"whatsapp-operator: {error}", file=sys.stderr)
         return 2

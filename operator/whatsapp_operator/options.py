@@ -12,6 +12,7 @@ from whatsapp_operator import pacing
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
+RUN, RELEASE = "run", "release-finalizers"
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -20,6 +21,7 @@ class Options:
     """How the operator runs. An empty ``namespaces`` means all."""
 
     worker_image: str
+    command: str = RUN
     worker_image_pull_policy: str = "IfNotPresent"
     worker_resources: Mapping[str, Any] = field(default_factory=dict)
     worker_host_aliases: tuple[Mapping[str, Any], ...] = ()
@@ -40,8 +42,18 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         description="Keep WhatsApp Web sessions linked: reconcile WhatsAppSession resources into worker pods.",
     )
     commands = top.add_subparsers(dest="command", required=True)
+    release = commands.add_parser(
+        RELEASE,
+        help="after an uninstall: let sessions and stores go that wait for an operator",
+        description="Remove the operator's finalizers from sessions and stores. Archives stay. For a cluster in which"
+        " no operator runs any more; one that runs sets them again.",
+    )
+    release.add_argument("--namespace", action="append", default=[], help="only here (repeatable; default: all)")
+    release.add_argument("--kubeconfig", metavar="FILE", help="as with run")
+    release.add_argument("--context", help="context of the kubeconfig")
+    release.add_argument("--log-level", choices=LEVELS, default="info")
     run = commands.add_parser(
-        "run",
+        RUN,
         help="run the operator, in the cluster or against the current kubeconfig",
         description="Run the operator: in a pod with its service account, elsewhere with the current kubeconfig.",
         epilog=f"Options may be given as environment variables, such as {ENV}WORKER_IMAGE.",
@@ -86,6 +98,15 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> Options:
     """Parse; raises UsageError with a sentence, or exits as argparse does (``--help``)."""
     found = parser(os.environ if environ is None else environ).parse_args(arguments)
+    if found.command == RELEASE:
+        return Options(
+            worker_image="",
+            command=RELEASE,
+            namespaces=tuple(found.namespace),
+            kubeconfig=found.kubeconfig,
+            context=found.context,
+            log_level=found.log_level,
+        )
     return Options(
         worker_image=found.worker_image,
         worker_image_pull_policy=found.worker_image_pull_policy,

@@ -1,0 +1,45 @@
+"""Remove our finalizers from everything: what an uninstalled operator leaves must not hang when it is deleted."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from whatsapp_operator.errors import Conflict
+from whatsapp_operator.kube import Listing, Ref
+from whatsapp_session import names
+
+log = logging.getLogger(__name__)
+
+FINALIZERS = {names.SESSION_KIND: names.FINALIZER_PURGE, names.STORE_KIND: names.FINALIZER_STORE}
+ATTEMPTS = 5
+
+
+async def release(kube: Listing, namespaces: Sequence[str]) -> int:
+    """Release sessions and stores of these namespaces, none meaning all; returns how many were held.
+
+    For a cluster without a running operator: one that runs sets the finalizers again.
+    """
+    released = 0
+    for kind, finalizer in FINALIZERS.items():
+        for namespace in namespaces or ("",):
+            for item in await kube.items(kind, namespace):
+                metadata = item["metadata"]
+                released += await _released(kube, Ref(kind, metadata["namespace"], metadata["name"]), finalizer, item)
+    return released
+
+
+async def _released(kube: Listing, ref: Ref, finalizer: str, found: Mapping[str, Any] | None) -> bool:
+    for _ in range(ATTEMPTS):
+        if found is None or finalizer not in found["metadata"].get("finalizers", ()):
+            return False
+        metadata = found["metadata"]
+        left = [name for name in metadata["finalizers"] if name != finalizer]
+        try:
+            await kube.finalize(ref, version=metadata["resourceVersion"], finalizers=left)
+        except Conflict:
+            # Its worker still reports.
+            found = await kube.get(ref)
+        else:
+            log.info("released: %s %s/%s", ref.kind, ref.namespace, ref.name)
+            return True
+    raise Conflict(409, f"{ref.kind} {ref.namespace}/{ref.name} changes all the while")

@@ -1,0 +1,67 @@
+"""What an uninstalled operator leaves can be deleted."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from kube_fake import FakeKube
+from unit import operator_samples as samples
+from whatsapp_operator import app, options, releasing
+from whatsapp_operator.errors import Conflict
+from whatsapp_operator.kube import Ref
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+SESSION = Ref(names.SESSION_KIND, samples.NAMESPACE, samples.NAME)
+STORE = Ref(names.STORE_KIND, samples.NAMESPACE, "default")
+
+
+@pytest.fixture
+def kube() -> FakeKube:
+    """A cluster with a held session and a held store."""
+    made = FakeKube()
+    for manifest in (samples.session_resource(), samples.store_resource()):
+        ours = releasing.FINALIZERS[manifest["kind"]]
+        made.put(manifest | {"metadata": manifest["metadata"] | {"finalizers": [ours, "of/others"]}})
+    return made
+
+
+def finalizers(kube: FakeKube) -> list[list[str]]:
+    """Return the finalizers of both."""
+    return [kube.objects[ref]["metadata"]["finalizers"] for ref in (SESSION, STORE)]
+
+
+def test_ours_go_and_those_of_others_stay(kube: FakeKube) -> None:
+    assert asyncio.run(releasing.release(kube, ())) == 2
+    assert finalizers(kube) == [["of/others"], ["of/others"]]
+    assert asyncio.run(releasing.release(kube, ())) == 0
+
+
+def test_other_namespaces_are_left_alone(kube: FakeKube) -> None:
+    assert asyncio.run(releasing.release(kube, ("elsewhere",))) == 0
+    assert asyncio.run(releasing.release(kube, ("elsewhere", samples.NAMESPACE))) == 2
+
+
+def test_a_session_whose_worker_still_reports_is_read_again(kube: FakeKube) -> None:
+    def report(number: int) -> None:
+        if kube.calls[number].startswith("finalize") and not reported:
+            reported.append(number)
+            kube.touch(SESSION, lambda session: session.update(status={"session": {}}))
+
+    reported: list[int] = []
+    kube.before_call = report
+    assert asyncio.run(releasing.release(kube, ())) == 2
+    assert reported
+
+
+def test_a_session_that_changes_all_the_while_is_an_error(kube: FakeKube) -> None:
+    kube.before_call = lambda number: kube.touch(SESSION, lambda session: None)
+    with pytest.raises(Conflict, match="changes all the while"):
+        asyncio.run(releasing.release(kube, ()))
+
+
+def test_the_command_is_parsed() -> None:
+    chosen = options.parse(["release-finalizers", "--namespace=a", "--namespace=b", "--context=c"], {})
+    assert (chosen.command, chosen.namespaces, chosen.context) == ("release-finalizers", ("a", "b"), "c")
+    assert app.main(["release-finalizers", "--kubeconfig=/does/not/exist"]) == 2
