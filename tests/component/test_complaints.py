@@ -1,5 +1,6 @@
 """What users of such sessions complain about: each is a test of what ours does."""
 
+import asyncio
 import json
 import signal
 
@@ -9,6 +10,7 @@ import pytest
 from component.conftest import MakeHome
 from component.test_observed import lose_everything_but_the_store, news
 from component.workers import Home, wait
+from whatsapp_worker import Client, Options, RemoteAuth, machine, model
 
 
 def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
@@ -81,6 +83,39 @@ def test_a_page_that_is_connected_and_does_not_answer_is_found_within_a_minute(h
     worker.wait("state", mark, state="Connected")
     home.assert_whole(device)
     assert not [p for p in renderers if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_said(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "SYNC_PATIENCE", 4.0)  # three minutes are too long for a test
+    home = make_home(sync_fault="never")
+    home.root.mkdir(parents=True, exist_ok=True)
+    faults: list[model.Fault] = []
+
+    class Listening:
+        def show(self, current: model.Model) -> None:
+            if current.fault and current.fault not in faults:
+                faults.append(current.fault)
+                home.simulator.admin.set_knobs(sync_fault="none")
+
+    options = Options(browser_args=tuple(home.simulator.browser_args()))
+    remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)
+    client = Client(auth=remote, options=options, reporters=(Listening(),))
+    heard: list[str] = []
+
+    @client.on("qr")
+    async def scan(code: str) -> None:
+        await asyncio.to_thread(home.simulator.admin.scan, "alice", code)
+
+    client.on("ready", lambda: heard.append("ready"))
+    client.on("remote_session_saved", client.stop)
+    async with asyncio.timeout(120):
+        await client.run()
+    assert heard == ["ready"]
+    assert faults[0].reason == "Syncing"
+    assert "without a word" in faults[0].message
+    assert "generation" in home.kinds()
 
 
 def test_a_link_that_needs_a_passkey_says_so(make_home: MakeHome) -> None:

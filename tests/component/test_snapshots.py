@@ -12,7 +12,7 @@ import time
 import pytest
 
 from component.conftest import MakeHome
-from component.workers import Home, Worker, wait
+from component.workers import Home, Worker, slowness, wait
 from whatsapp_worker import Client, Options, RemoteAuth, flags, generations, log, records
 from whatsapp_worker.stores import filesystem
 
@@ -83,11 +83,6 @@ def test_a_save_takes_less_than_3_s_and_freezes_for_milliseconds(make_home: Make
         if "frozen_ms=" in line
     ]
     assert min(frozen) < 50, frozen
-
-
-def slowness() -> float:
-    """Return how much longer than on a quiet machine things may take: other work shares the processors."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 async def test_without_the_switch_nothing_is_published_before_the_browser_has_written_it(

@@ -31,6 +31,11 @@ def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: f
     return found
 
 
+def slowness() -> float:
+    """Return how much longer than on a quiet machine things may take: other work shares the processors."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 @dataclass
 class Worker:
     """One ``whatsapp-worker run --events json`` process."""

@@ -1,0 +1,125 @@
+"""The first save, soon or late after ready, with the scan soon or late after the load: a whole link or nothing."""
+
+import asyncio
+import itertools
+import os
+import random
+import shutil
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from component.conftest import MakeHome
+from component.workers import Home, slowness
+from whatsapp_worker import Client, Options, RemoteAuth, auth, browser, errors, flags
+from whatsapp_worker.page import events
+
+AFTER_READY = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
+AFTER_LOAD = (0.0, 15.0, 45.0)
+GOAL = 3.0
+"""Seconds from the request for a save to the archive in the store, for a profile of 5 MB."""
+MATRIX = list(itertools.product((True, False), AFTER_LOAD, AFTER_READY))
+
+
+class LateAuth(RemoteAuth):
+    """RemoteAuth whose first save begins some time after ready, and that tells how it went."""
+
+    def __init__(self, home: Home, delay: float) -> None:
+        super().__init__(f"file:{home.store}", home.client_id, home.data)
+        self.delay = delay
+        self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.seconds = 0.0
+
+    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> auth.SaveResult | None:
+        """Wait, then save and note what came of it."""
+        if self.outcome.done():
+            return None
+        await asyncio.sleep(self.delay)
+        began = time.monotonic()
+        try:
+            result = await super().save(running, account, trigger)
+        except errors.SnapshotFailed as error:
+            self.outcome.set_result(str(error))
+            raise
+        self.seconds = time.monotonic() - began
+        self.outcome.set_result("")
+        return result
+
+    async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
+        """End as a kill would: the last save is not what is looked at here."""
+        await running.kill()
+        return None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of the matrix."""
+
+    switch: bool
+    after_load: float
+    after_ready: float
+
+    def __str__(self) -> str:
+        switch = "with" if self.switch else "without"
+        return (
+            f"{switch} the switch, scan {self.after_load:g} s after the load, save {self.after_ready:g} s after ready"
+        )
+
+
+def chosen() -> list[Case]:
+    """Return the cells to run: all in a soak, else a sample that the seed decides."""
+    cases = [Case(*cell) for cell in MATRIX]
+    if os.environ.get("WSO_SOAK"):
+        return cases
+    chance = random.Random(os.environ.get("WSO_SEED", "1"))
+    short = [case for case in cases if case.after_load < 45]
+    return [chance.choice([case for case in short if case.switch is switch]) for switch in (True, False)]
+
+
+async def first_save(home: Home, case: Case) -> tuple[LateAuth, str]:
+    """Link and save as the cell says; returns the strategy and the device."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    strategy = LateAuth(home, case.after_ready)
+    client = Client(auth=strategy, options=Options(browser_args=tuple(home.simulator.browser_args())))
+    loaded, codes, devices = asyncio.Event(), list[str](), list[str]()
+
+    def show(code: str) -> None:
+        codes.append(code)
+        loaded.set()
+
+    client.on("qr", show)
+    client.start()
+    async with asyncio.timeout(240):
+        await loaded.wait()
+        await asyncio.sleep(case.after_load)
+        device = await asyncio.to_thread(home.simulator.admin.scan, "alice", codes[-1])
+        assert device is not None
+        devices.append(device)
+        await strategy.outcome
+        await client.destroy()
+    return strategy, devices[0]
+
+
+@pytest.mark.parametrize("case", chosen(), ids=str)
+async def test_the_first_save_is_whole_or_not_published_and_with_the_switch_published(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    if not case.switch:
+        monkeypatch.setattr(flags, "FLUSH", "--mute-audio")
+    home = make_home(sync_bytes=5_000_000)
+    strategy, device = await first_save(home, case)
+    said = strategy.outcome.result()
+    print(f"{case}: {said or f'published in {strategy.seconds:.2f} s'}")
+    if said:
+        assert not case.switch, said
+        assert "generation" not in home.kinds()
+        return
+    assert home.kinds()[:2] == ["claim", "generation"]
+    if case.switch:
+        assert strategy.seconds < GOAL * slowness(), f"{strategy.seconds:.1f} s"
+    shutil.rmtree(home.data)
+    worker = await asyncio.to_thread(home.start)
+    await asyncio.to_thread(worker.wait, "ready")
+    assert not worker.all("qr")
+    await asyncio.to_thread(home.assert_whole, device)
