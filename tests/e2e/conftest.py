@@ -9,7 +9,9 @@ import pytest
 from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
 from deploy.local import binaries, cache, images, locking
+from e2e import store_servers
 from e2e.local_cluster import LocalCluster, start
+from e2e.store_servers import StoreServers
 from e2e.world import World
 
 _NAMES = ("wso-test", "wso-test2", "wso-test3", "wso-test4")
@@ -36,3 +38,9 @@ def world(cluster: LocalCluster) -> Iterator[World]:
     with installation.simulator(kubectl) as simulator:
         installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, simulator, archives)
         yield World(kubectl, simulator.admin)
+
+
+@pytest.fixture(scope="session")
+def servers(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> StoreServers:
+    """Give the servers of S3 and MongoDB as pods of the cluster."""
+    return store_servers.deploy(cluster, tmp_path_factory.mktemp("store-servers"))

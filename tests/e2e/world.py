@@ -3,9 +3,10 @@
 import os
 import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
 from deploy.demo.narration import wait_for
 from simulator import client
+from whatsapp_session import names
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,19 @@ class World:
 
     @contextmanager
     def session(
-        self, namespace: str, name: str = "support", spec: Mapping[str, Any] | None = None
+        self,
+        namespace: str,
+        name: str = "support",
+        spec: Mapping[str, Any] | None = None,
+        store: Mapping[str, Any] | None = None,
+        secrets_of_store: Sequence[Mapping[str, Any]] = (),
     ) -> Iterator["Session"]:
-        """Apply the quick start (in ``namespace``), explain a failure, and delete the namespace at the end."""
-        phone = f"{namespace}-{secrets.token_hex(4)}"
-        session = Session(self.kubectl, self.admin, namespace, name, phone)
-        documents = [
-            session.placed(document, spec) for document in yaml.safe_load_all(installation.QUICKSTART.read_text())
-        ]
-        self.kubectl.apply(yaml.safe_dump_all(documents))
+        """Apply the quick start (in ``namespace``), explain a failure, and delete the namespace at the end.
+
+        ``store`` is the specification of another SessionStore than the quick start's.
+        """
+        session = self.named(namespace, name)
+        self.kubectl.apply(session.manifests(spec, store, secrets_of_store))
         try:
             yield session
         except BaseException:
@@ -42,6 +48,10 @@ class World:
             raise
         finally:
             self.kubectl.run("delete", "namespace", namespace, "--timeout=180s", timeout=200)
+
+    def named(self, namespace: str, name: str = "support") -> "Session":
+        """Return a session that is not there yet, with a phone of its own."""
+        return Session(self.kubectl, self.admin, namespace, name, f"{namespace}-{secrets.token_hex(4)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,20 @@ class Session:
     name: str
     phone: str
     """Each session has a phone of its own, also when the cluster and its simulator were kept."""
+
+    def manifests(
+        self,
+        spec: Mapping[str, Any] | None = None,
+        store: Mapping[str, Any] | None = None,
+        secrets_of_store: Sequence[Mapping[str, Any]] = (),
+    ) -> str:
+        """Return the quick start for this session, perhaps with another store and its Secrets."""
+        documents = [self.placed(item, spec) for item in yaml.safe_load_all(installation.QUICKSTART.read_text())]
+        if store is not None:
+            documents = [item for item in documents if item["kind"] != "PersistentVolumeClaim"]
+            next(item for item in documents if item["kind"] == "SessionStore")["spec"] = dict(store)
+            documents[1:1] = [dict(secret) for secret in secrets_of_store]
+        return yaml.safe_dump_all(documents)
 
     def placed(self, document: dict[str, Any], spec: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return a document of the quick start moved to this session's namespace and name."""
@@ -78,8 +102,30 @@ class Session:
 
     def condition(self, kind: str) -> str | None:
         """Return a condition's status."""
+        found = self.whole_condition(kind)
+        return str(found["status"]) if found else None
+
+    def whole_condition(self, kind: str) -> Mapping[str, Any]:
+        """Return a condition, {} when it is absent."""
         conditions = (self.resource().get("status") or {}).get("conditions") or ()
-        return next((str(item["status"]) for item in conditions if item["type"] == kind), None)
+        return next((item for item in conditions if item["type"] == kind), {})
+
+    def wait_stalled(self, reason: str, timeout: float = 180) -> str:
+        """Wait until the session is Stalled with a reason, without a code meanwhile; return the message."""
+
+        def stalled() -> str | None:
+            assert "qr" not in self.status(), f"a code is shown where {reason} was expected"
+            found = self.whole_condition("Stalled")
+            return str(found["message"]) if found.get("reason") == reason else None
+
+        return wait_for(f"{self.namespace}/{self.name} to be Stalled with {reason}", stalled, timeout=timeout)
+
+    def wish(self, wish: str) -> str:
+        """Annotate the session with a wish; return its time."""
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        annotation = f"{names.wish_annotation(wish)}={time}"
+        self.kubectl.run("annotate", "was", self.name, "-n", self.namespace, "--overwrite", annotation)
+        return time
 
     def wait(self, condition: str, timeout: float = 120) -> None:
         """Wait as a script would: kubectl wait."""
