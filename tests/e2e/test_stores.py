@@ -112,7 +112,7 @@ def test_two_namespaces_with_one_client_id_and_one_bucket_never_run_two_browsers
         second_place, store=servers.s3(on_s3.bucket), secrets_of_store=servers.secrets(second_place)
     ) as second:
         said = second.wait_stalled("StoreSessionInUse")
-        assert f"{first.namespace}/{first.name}" in said
+        assert f"pod wa-{first.name} of namespace {first.namespace}" in said
         assert first.condition("Connected") == "True"
         first.assert_same_login(device)
         # A person takes over although the first one runs: it hears of it and is ended before the second starts.
