@@ -109,7 +109,12 @@ class Actor:
         self._applied.pop(Ref("Lease", namespace, names.lease(name)), None)
 
     async def _apply_access(self, observed: Observed, *, afresh: bool = False) -> None:
-        for manifest in access.access(observed.session, observed.store):
+        account, binding = access.access(observed.session, observed.store)
+        if not afresh:
+            # A namespace that was made again may have the account (a store's check needs it too) and not its rights.
+            found = await self._kube.get(Ref("RoleBinding", observed.session.namespace, binding["metadata"]["name"]))
+            afresh = found is None
+        for manifest in (account, binding):
             await self._apply(manifest, afresh=afresh)
 
     async def _revoke(self, observed: Observed) -> None:

@@ -192,3 +192,17 @@ def test_a_pod_of_somebody_else_that_has_the_checks_name_is_never_touched(place:
     left = place.admin.get("Pod", place.name, names.check_pod("default"))
     assert left is not None
     assert left["metadata"]["resourceVersion"] == mine["metadata"]["resourceVersion"]
+
+
+def test_rights_that_went_with_their_namespace_are_given_anew(place: Place) -> None:
+    claim(place)
+    place.store()
+    place.session("first")
+    place.wait_worker("first")
+    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.name}/rolebindings/wa-worker-default"
+    # As a store's check leaves a namespace that was deleted and made again: with the account, without its rights.
+    place.admin.send("DELETE", bindings)
+    place.session("second")
+    worker = place.wait_worker("second").runs()
+    worker.says("Connected", **connected())
+    place.wait_phase("second", "Connected")
