@@ -3,9 +3,21 @@
 Library: ``Client(RemoteAuth(store="file:DIR"))``; command: ``whatsapp-worker run``.
 """
 
-from whatsapp_worker.auth import Auth, LocalAuth, NoAuth, RemoteAuth
-from whatsapp_worker.client import Client, Options
-from whatsapp_worker.stores import Store
-from whatsapp_worker.stores.filesystem import FilesystemStore
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whatsapp_worker.auth import Auth, LocalAuth, NoAuth, RemoteAuth
+    from whatsapp_worker.client import Client, Options
+    from whatsapp_worker.stores import Store
+    from whatsapp_worker.stores.filesystem import FilesystemStore
 
 __all__ = ["Auth", "Client", "FilesystemStore", "LocalAuth", "NoAuth", "Options", "RemoteAuth", "Store"]
+_HOMES = {"Client": "client", "Options": "client", "Store": "stores", "FilesystemStore": "stores.filesystem"}
+
+
+def __getattr__(name: str) -> Any:
+    # When it is asked for: the command must hear a signal before it has imported all this (``start``).
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'auth')}"), name)

@@ -6,6 +6,7 @@ WorkerError
 |- StoreError
 |  |- StoreUnavailable       transient: retried with backoff
 |  |  |- StoreDenied         denies access, is read-only, or is not where the settings say: retried seldom
+|  |  |  |- SecretMissing    a file of its secret is not there (yet)
 |  |  |- StoreFull           has no room
 |  |- NotFound               the store answered: there is no such name
 |  |- AlreadyExists          an exclusive create lost
@@ -46,6 +47,10 @@ class StoreUnavailable(StoreError):
 
 class StoreDenied(StoreUnavailable):
     """The store refuses this worker; never a word about whether a session exists."""
+
+
+class SecretMissing(StoreDenied):
+    """A file with a credential is not there."""
 
 
 class StoreFull(StoreUnavailable):

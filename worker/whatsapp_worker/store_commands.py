@@ -11,7 +11,20 @@ from typing import Any
 
 from whatsapp_session import names, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import client, errors, faults, keeper, log, ownership, pod, purging, records, store_moves, stores
+from whatsapp_worker import (
+    client,
+    encryption,
+    errors,
+    faults,
+    keeper,
+    log,
+    ownership,
+    pod,
+    purging,
+    records,
+    store_moves,
+    stores,
+)
 from whatsapp_worker import happenings as on
 from whatsapp_worker.stores import checking, registry
 
@@ -113,10 +126,23 @@ def owner(config: worker_env.WorkerConfig) -> records.Owner:
 
 def _check(_: argparse.Namespace, config: worker_env.WorkerConfig) -> keeper.Outcome:
     try:
+        _look_at_the_key(config)
         checking.check(open_store(config, deadline=_CHECK_DEADLINE), print, config.allow_unfenced)
+    except errors.SecretMissing as error:
+        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreError as error:
         return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNAVAILABLE, str(error))
     return keeper.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store answered and keeps what sessions need")
+
+
+def _look_at_the_key(config: worker_env.WorkerConfig) -> None:
+    """Raise if archives are to be encrypted and the key is not there (SecretMissing) or is no key."""
+    if config.encryption_key_file is None:
+        return
+    path = pathlib.Path(config.encryption_key_file)
+    if not path.exists():
+        raise errors.SecretMissing(f"there is no key to encrypt with: {path} does not exist")
+    encryption.load(path)
 
 
 def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:

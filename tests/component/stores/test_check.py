@@ -63,7 +63,14 @@ def test_wrong_credentials_are_code_3_and_no_secret_is_told(make_place: MakePlac
 def test_a_missing_credential_is_code_3_and_named(make_place: MakePlace, tmp_path: pathlib.Path) -> None:
     done = check(make_place("s3").address, tmp_path)
     assert done.returncode == 3
-    assert "lacks the key accessKeyId" in done.stderr
+    assert "SecretNotFound: the store's secret lacks the key accessKeyId" in done.stderr
+
+
+def test_a_missing_encryption_key_is_code_3_and_said(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHATSAPP_ENCRYPTION_KEY_FILE", str(tmp_path / "value"))
+    done = check(f"file:{tmp_path / 'store'}")
+    assert done.returncode == 3
+    assert "SecretNotFound: there is no key to encrypt with" in done.stderr
 
 
 @pytest.mark.parametrize("uri", ["mongodb://user:pass-word@127.0.0.1:{port}/", "http://pass-word@127.0.0.1/"])

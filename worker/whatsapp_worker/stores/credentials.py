@@ -15,7 +15,7 @@ class Files:
     def read(self, *names: str, optional: tuple[str, ...] = ()) -> tuple[str, ...] | None:
         """Return the stripped contents in order, "" for an optional one that is missing, None without a directory.
 
-        Raises StoreDenied that names the file: a Secret that is being mounted or replaced may appear yet.
+        Raises StoreDenied that names the file (SecretMissing: a Secret that is being mounted may appear yet).
         """
         if self.directory is None:
             return None
@@ -27,7 +27,7 @@ class Files:
         except FileNotFoundError:
             if optional:
                 return ""
-            raise errors.StoreDenied(f"the store's secret lacks the key {path.name}") from None
+            raise errors.SecretMissing(f"the store's secret lacks the key {path.name}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise errors.StoreDenied(
                 f"the store's secret {path.name} cannot be read ({type(error).__name__})"

@@ -1,0 +1,41 @@
+"""The command can be stopped from its first moment."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("playwright", "boto3", "pymongo", "aiohttp", "whatsapp_worker.app")
+STARTING = """
+import signal, sys, types
+from whatsapp_worker import start
+app = types.ModuleType("whatsapp_worker.app")
+
+def busy_with_imports():
+    print("up", flush=True)
+    signal.pause()
+
+app.main = busy_with_imports
+sys.modules["whatsapp_worker.app"] = sys.modules["whatsapp_worker"].app = app
+sys.argv = ["whatsapp-worker", *sys.argv[1:]]
+start.main()
+"""
+
+
+def test_nothing_heavy_is_imported_before_a_signal_can_be_heard() -> None:
+    code = f"import sys, whatsapp_worker.start; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["run"], 0), (["store", "purge"], 143)], ids=["worker", "command on a store"]
+)
+def test_a_worker_that_is_stopped_while_it_starts_has_stopped(arguments: list[str], code: int) -> None:
+    command = [sys.executable, "-c", STARTING, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        assert starting.stdout.readline() == "up\n"
+        starting.send_signal(signal.SIGTERM)
+        assert starting.wait(60) == code
