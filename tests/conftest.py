@@ -3,7 +3,12 @@
 import os
 import pathlib
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure of a property.
+hypothesis.settings.register_profile("without a deadline", deadline=None)
+hypothesis.settings.load_profile("without a deadline")
 
 HERE = pathlib.Path(__file__).parent
 SOAK = "WSO_SOAK"
