@@ -68,7 +68,7 @@ def test_a_missing_credential_is_code_3_and_named(make_place: MakePlace, tmp_pat
 
 def test_a_missing_encryption_key_is_code_3_and_said(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHATSAPP_ENCRYPTION_KEY_FILE", str(tmp_path / "value"))
-    done = check(f"file:{tmp_path / 'store'}")
+    done = check(f"file:{tmp_path / 'store'}", None)
     assert done.returncode == 3
     assert "SecretNotFound: there is no key to encrypt with" in done.stderr
 
