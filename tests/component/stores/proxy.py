@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import bson
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect: *100-continue", re.IGNORECASE)
@@ -40,7 +42,8 @@ class Fault:
     share: float = 0.5
     """How much of the answer comes through (RESET, END)."""
     seconds: float = 0.0
-    answer: bytes = b""
+    answer: bytes | Callable[[bytes], bytes] = b""
+    """What comes back (ANSWER), or how it is made from the request."""
     met: int = 0
 
 
@@ -65,7 +68,7 @@ class Proxy:
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
 
-    def fault(self, how: How, on: bytes = b"", times: int = 1, **detail: float | bytes) -> Fault:
+    def fault(self, how: How, on: bytes = b"", times: int = 1, **detail: object) -> Fault:
         """Spoil the next requests that hold the words ``on`` (a regular expression)."""
         wanted = re.compile(on)
         made = Fault(how, lambda request: bool(wanted.search(request[:4096])), times, **detail)  # type: ignore[arg-type] # the fields of Fault
@@ -120,8 +123,8 @@ class Proxy:
                 return False
             case How.ANSWER:
                 assert fault
-                client.sendall(fault.answer)
-                return False
+                client.sendall(fault.answer(request) if callable(fault.answer) else fault.answer)
+                return not self.http
         upstream.sendall(request)
         head_only = request.startswith(b"HEAD ")
         answer = _http_message(upstream, answer=True, head_only=head_only) if self.http else _wire_message(upstream)
@@ -211,6 +214,19 @@ def _http_message(peer: socket.socket, *, answer: bool, head_only: bool = False)
         return head + body
     length = _LENGTH.search(head)
     return _exactly(peer, head + rest, len(head) + int(length[1]) if length else len(head))
+
+
+def mongo_error(code: int, label: str = "injected") -> Callable[[bytes], bytes]:
+    """Return what makes a failure of MongoDB for a request."""
+
+    def answer(request: bytes) -> bytes:
+        body = bson.encode(
+            {"ok": 0.0, "code": code, "codeName": label, "errmsg": "injected for mongodb://u:pass-word@h"}
+        )
+        payload = struct.pack("<I", 0) + b"\0" + body
+        return struct.pack("<iiii", 16 + len(payload), 1, *struct.unpack("<i", request[4:8]), 2013) + payload
+
+    return answer
 
 
 def s3_error(status: int, code: str = "") -> bytes:
