@@ -1,17 +1,21 @@
 """One S3 and one MongoDB server for all tests of a run; a new place in them for each test."""
 
+import importlib
 import pathlib
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from component.stores import servers
+from deploy.local import images
 from whatsapp_worker import stores
 from whatsapp_worker.stores import memory, registry
 
-KINDS = ("memory", "filesystem", "s3", "mongodb")
+EXAMPLE = images.REPOSITORY / "tests" / "example_store"
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +66,21 @@ def make_place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> MakePl
         raise AssertionError(f"there is no place of the kind {kind}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """The directory into which the package was installed; it is on the module path."""
+    target = tmp_path_factory.mktemp("site-packages")
+    uv = [str(pathlib.Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps", "--offline"]
+    uv += ["--no-build-isolation", "--python", sys.executable, "--target", str(target), str(EXAMPLE)]
+    done = subprocess.run(uv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    sys.path.append(str(target))
+    importlib.invalidate_caches()
+    yield target
+    sys.path.remove(str(target))
+    sys.modules.pop("whatsapp_store_sqlite", None)
 
 
 MakeStore = Callable[[str], stores.Backend]

@@ -106,10 +106,10 @@ def _listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def s3_server(directory: pathlib.Path) -> Iterator[S3Server]:
-    """Run an S3 server on a new directory."""
-    program, port = binaries.program(cache.locate(), "versitygw"), free_port()
-    (directory / "data").mkdir(parents=True)
+def s3_server(directory: pathlib.Path, port: int | None = None) -> Iterator[S3Server]:
+    """Run an S3 server on a directory; the same one may be served again on the same port."""
+    program, port = binaries.program(cache.locate(), "versitygw"), port or free_port()
+    (directory / "data").mkdir(parents=True, exist_ok=True)
     command = [str(program), "--quiet", "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--region", "us-east-1"]
     command += ["--port", f"127.0.0.1:{port}", "posix", str(directory / "data")]
     with process(command, port, directory / "server.log"):

@@ -110,8 +110,8 @@ class Sweeps(Protocol):
         """
 
 
-DEADLINE = 45.0
-"""Seconds for which a request that fails is repeated."""
+DEADLINE = 20.0
+"""Seconds for which a request that fails is repeated; then the session's status says so, and it goes on being tried."""
 
 
 @dataclass(frozen=True, slots=True)
