@@ -5,11 +5,13 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import tempfile
 import urllib.request
 
 import psutil
+from playwright.sync_api import sync_playwright
 
 from component.workers import Home, wait
 from whatsapp_session.conditions import ExitCode
@@ -157,10 +159,15 @@ def test_wrong_flags_end_with_code_2_and_one_sentence(home: Home) -> None:
     assert os.linesep not in text.strip()
 
 
-def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Home) -> None:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Home) -> None:
+    port = free_port()
     worker = home.start("--cdp-port", str(port))
     worker.wait("qr")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
@@ -173,3 +180,37 @@ def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Ho
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
+
+
+def test_a_bot_beside_the_worker_uses_the_page_while_the_worker_saves_and_goes_without_harm(home: Home) -> None:
+    port = free_port()
+    worker, device = home.linked("--cdp-port", str(port))
+    admin = home.simulator.admin
+
+    def message(text: str) -> None:
+        admin.write("alice", "4917012345678", text)
+        wait(lambda: admin.device(device).undelivered == 0, f"{text!r} to arrive")
+
+    with sync_playwright() as driver:
+        bot = driver.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+        (page,) = bot.contexts[0].pages
+        assert page.evaluate("window.require('WAWebSocketModel').Socket.state") == "CONNECTED"
+        message("while the bot looks on")
+        mark = worker.mark
+        worker.signal(signal.SIGUSR1)
+        worker.wait("saved", mark, trigger="Request")
+        assert page.evaluate("window.require('WAWebSocketModel').Socket.state") == "CONNECTED"
+        bot.close()
+    message("after the bot has gone")
+    assert worker.stop() == 0
+    assert not worker.all("fault")
+    shutil.rmtree(home.data)
+    home.start().wait("ready")
+    home.assert_whole(device)
+    assert admin.device(device).rollbacks == 0
+
+
+def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(home: Home) -> None:
+    worker = home.start(env={"WHATSAPP_BROWSER_CHANNEL": "chromium-headless-shell"})
+    assert worker.process.wait(20) == 2
+    assert "WHATSAPP_BROWSER_CHANNEL must be chromium" in worker.log.read_text()

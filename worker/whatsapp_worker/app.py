@@ -24,6 +24,7 @@ _EVENT_FIELDS = {
     "change_state": ("state",),
     "loading_screen": ("percent", "message"),
 }
+CHANNEL = "chromium"
 _STRATEGIES = {"none": spec.Strategy.NO_AUTH, "local": spec.Strategy.LOCAL_AUTH, "remote": spec.Strategy.REMOTE_AUTH}
 _EPILOG = """\
 examples:
@@ -156,6 +157,10 @@ def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
 
 def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> client.Options:
     """Return the client's options."""
+    if config.browser_channel != CHANNEL:
+        # The layout of a profile and who writes it were measured for this one.
+        text = f"{worker_env.PREFIX}BROWSER_CHANNEL must be {CHANNEL}, not {config.browser_channel!r}"
+        raise errors.ConfigurationError(text)
     override = os.environ.get(contract.OVERRIDE)
     return client.Options(
         url=config.browser_url,
