@@ -19,8 +19,6 @@ from whatsapp_session import names
 
 log = logging.getLogger("whatsapp_operator")
 
-HUNG_SECONDS = 60.0
-"""Workers of the queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
 CRD_POLL_SECONDS = 1.0
 TLS_GOODBYE_SECONDS = 0.25
 STORE_WORKERS = 2
@@ -73,11 +71,16 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
 
         reconciler = reconcile.Reconciler(counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard)
         work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
+        alive = health.Alive(
+            asyncio.get_running_loop().time,
+            beats=lambda: min(work.last_beat, store_work.last_beat),
+            dead=lambda: handlers.unwatched(len(chosen.namespaces) or 1) if flags.ready.is_set() else (),
+            listed=flags.ready.is_set,
+        )
         if chosen.health_port is not None:
-            alive = _Alive((work, store_work), flags)
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
-        guarding = asyncio.create_task(_guard(reconciler, work), name="policy")
+        guarding = asyncio.create_task(_guard(reconciler, work, alive), name="policy")
         stack.push_async_callback(_cancelled, guarding)
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
         for name, each in {"queue": work, "queue of stores": store_work}.items():
@@ -96,27 +99,14 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         log.info("stopped")
 
 
-class _Alive:
-    def __init__(self, queues: tuple[Queue, ...], flags: Flags) -> None:
-        self._queues = queues
-        self._flags = flags
-        self._started = asyncio.get_running_loop().time()
-
-    def wrong(self) -> str | None:
-        silent = asyncio.get_running_loop().time() - max(min(each.last_beat for each in self._queues), self._started)
-        return f"no worker of the queue had its turn for {silent:.0f} s" if silent > HUNG_SECONDS else None
-
-    def not_ready(self) -> str | None:
-        return self.wrong() or (None if self._flags.ready.is_set() else "the first listing has not ended")
-
-
-async def _guard(reconciler: reconcile.Reconciler, work: Queue) -> None:
+async def _guard(reconciler: reconcile.Reconciler, work: Queue, alive: health.Alive) -> None:
     """Look for the admission policy all the while: it is not watched, which would need rights on all policies."""
     while True:
         await asyncio.sleep(policy.TRUSTED_SECONDS)
         try:
             for key in await reconciler.look_at_policy():
                 await work.add(key)
+            alive.answered()
         except KubeError as error:
             log.warning("the admission policy cannot be looked at: %s", error)
 

@@ -1,5 +1,6 @@
 """Turn what kopf sees into keys of the queue: a few lines a handler, no decision in any of them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -71,6 +72,16 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
             await add(Key(str(namespace), user))
 
     return made
+
+
+def unwatched(namespaces: int) -> list[str]:
+    """Return what is not watched (any more), of what is watched in so many namespaces.
+
+    A watch that meets an error which kopf does not expect ends for good, and the operator would go on without it.
+    """
+    running = [task.get_name() for task in asyncio.all_tasks()]
+    kinds = (names.SESSION_PLURAL, names.STORE_PLURAL, "pods")
+    return [kind for kind in kinds if sum(name.startswith(f"watcher for {kind}.") for name in running) < namespaces]
 
 
 def quiet() -> None:

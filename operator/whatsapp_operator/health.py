@@ -1,12 +1,52 @@
 """Answer the probes and Prometheus: alive while the queue's workers have their turn, ready once all is listed."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
 Check = Callable[[], str | None]
 """Returns what is wrong in a sentence, None when nothing is."""
+HUNG_SECONDS = 60.0
+"""Workers of a queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
+SILENT_SECONDS = 60.0
+"""The API server is asked every 15 s."""
+
+
+class Alive:
+    """Judge the operator: alive while its queues and watches work, ready once all is listed and the server answers."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        beats: Callable[[], float],
+        dead: Callable[[], Sequence[str]],
+        listed: Callable[[], bool],
+    ) -> None:
+        """Take the time, when the most silent queue had its turn, and what is not watched any more."""
+        self._now, self._beats, self._dead, self._listed = now, beats, dead, listed
+        self._started = self._answered = now()
+
+    def answered(self) -> None:
+        """Take note that the API server answers."""
+        self._answered = self._now()
+
+    def wrong(self) -> str | None:
+        """Return why the operator must be restarted; an API server that is away is no reason."""
+        silent = self._now() - max(self._beats(), self._started)
+        if silent > HUNG_SECONDS:
+            return f"no worker of a queue had its turn for {silent:.0f} s"
+        dead = self._dead()
+        return f"the watch of {', '.join(dead)} has ended" if dead else None
+
+    def not_ready(self) -> str | None:
+        """Return why the operator does not do its work now."""
+        if not self._listed():
+            return self.wrong() or "the first listing has not ended"
+        silent = self._now() - self._answered
+        away = f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else None
+        return self.wrong() or away
 
 
 @asynccontextmanager

@@ -1,10 +1,12 @@
 """The operator's own life: restarts, missing parts of the installation, rights, health."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import pytest
 from deploy.local import controlplane
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
 from functional.world import ApiError, Place, World, connected, wait
-from whatsapp_operator import policy
+from whatsapp_operator import health, policy
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
@@ -79,6 +81,39 @@ def test_an_operator_serves_only_the_namespaces_that_it_is_given(world: World, s
     with start(namespaces=(mine.name,)):
         mine.wait_worker("support")
         assert other.status("support") == {}
+
+
+def test_an_operator_whose_watch_has_ended_says_that_it_is_dead(
+    place: Place, start: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops: list[asyncio.AbstractEventLoop] = []
+    serving, port = health.serving, controlplane.free_ports(1)[0]
+
+    def seen(*arguments: Any) -> Any:
+        loops.append(asyncio.get_running_loop())
+        return serving(*arguments)
+
+    def asked(page: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer:
+                return answer.status, answer.read().decode().strip()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode().strip()
+
+    def end(kind: str) -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(f"watcher for {kind}."):
+                task.cancel()
+
+    monkeypatch.setattr(health, "serving", seen)
+    with start(health_port=port):
+        wait(lambda: asked("readyz") == (200, "ok"), "the operator to be ready")
+        assert asked("healthz") == (200, "ok")
+        loops[0].call_soon_threadsafe(end, "pods")
+        dead = (503, "the watch of pods has ended")
+        wait(lambda: asked("healthz") == dead, lambda: f"the end of the watch to be noticed; {asked('healthz')}")
+        assert asked("readyz") == dead
 
 
 @contextlib.contextmanager
