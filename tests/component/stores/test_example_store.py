@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from whatsapp_session import worker_env
-from whatsapp_worker import errors, stores
+from whatsapp_worker import auth, errors, stores
 from whatsapp_worker.stores import registry, testing, verbs
 
 COMMAND = str(pathlib.Path(sys.executable).with_name("whatsapp-worker"))
@@ -77,6 +77,16 @@ def test_the_newest_archive_is_in_the_foreign_store_and_comes_back(
     assert b"".join(second.read_copy(session)) == testing.content(3_000_000)
     second.delete_copy(session)
     assert second.stat_copy(session) is None
+
+
+def test_a_store_of_four_verbs_keeps_archives_in_plain_and_refuses_a_key(
+    installed: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    store = registry.open_store(f"sqlite-simple:{tmp_path / 'x'}", stores.Settings(allow_unfenced=True))
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    auth.RemoteAuth(store)
+    with pytest.raises(errors.ConfigurationError, match="leave the encryption key out"):
+        auth.RemoteAuth(store, encryption_key_file=tmp_path / "key")
 
 
 def check(installed: pathlib.Path, config: worker_env.WorkerConfig) -> subprocess.CompletedProcess[str]:
