@@ -1,0 +1,120 @@
+"""A writer is killed at every step of claim, publish and copy: no save is lost, and the store mends itself."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from component.stores.conftest import MakePlace, Place
+from component.stores.writing import SESSION, Writer
+from whatsapp_worker import stores
+from whatsapp_worker.stores import registry
+
+TESTS = pathlib.Path(__file__).parents[2]
+AFTER = 1_000_000
+"""Number of the writer that comes after the crash, so that it is nobody's successor."""
+
+
+class Victims:
+    """The process that forks the writers."""
+
+    def __init__(self, place: Place, folder: pathlib.Path, size: int) -> None:
+        self._size = size
+        secrets = str(place.settings.secrets) if place.settings.secrets else "-"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "component.stores.killed", place.address, secrets, str(folder)],
+            cwd=TESTS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill_at(self, step: int) -> str:
+        """Let a writer die at a step; returns "killed", or "ended STEPS"."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(step, step, self._size, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(60)
+
+
+@contextlib.contextmanager
+def victims(place: Place, folder: pathlib.Path, size: int) -> Iterator[Victims]:
+    made = Victims(place, folder, size)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def leftovers(place: Place) -> list[str]:
+    """Return temporary files, where the store is a directory."""
+    if not place.address.startswith("file:"):
+        return []  # whether uploads that never ended are gone is asked of these stores in test_sweeps
+    root = pathlib.Path(place.address.removeprefix("file:"))
+    helpers = (f".{SESSION}.zip.sources", f".{SESSION}.zip.lock")
+    return [path.name for path in root.rglob(".*") if path.is_file() and path.name not in helpers]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        ("filesystem", 2_000_000),
+        ("s3", 2_000_000),
+        ("mongodb", 2_000_000),
+        pytest.param("s3", 40_000_000, marks=pytest.mark.soak),
+    ],
+)
+def test_a_writer_killed_at_any_step_costs_nothing_that_was_saved(
+    make_place: MakePlace, tmp_path: pathlib.Path, kind: str, size: int
+) -> None:
+    place = make_place(kind)
+    folder = tmp_path / "writers"
+    folder.mkdir()
+    store = registry.open_store(place.address, place.settings)
+    first = Writer(store, AFTER, folder)
+    first.claim()
+    saved = first.publish(b"saved before")
+    before = (saved.number, b"saved before")
+    with victims(place, folder, size) as killer:
+        for step in itertools.count(1):
+            said = killer.kill_at(step)
+            if said.startswith("ended"):
+                break
+            assert said == "killed", said
+            before = mended(store, step, folder, before, place)
+    assert step > 15, "there were steps to die at"
+
+
+def mended(
+    store: stores.Backend, step: int, folder: pathlib.Path, before: tuple[int, bytes], place: Place
+) -> tuple[int, bytes]:
+    """See that a start after the crash finds what was saved, and leaves the store in order; returns what is saved."""
+    after = Writer(store, AFTER + step, folder)
+    after.claim()
+    generation, content = after.restore()
+    if content != before[1]:
+        assert int.from_bytes(content[:4], "big") == step, "only the victim's own save may have come between"
+        assert generation.number == before[0] + 1
+    else:
+        assert generation.number == before[0]
+    after.kept.sweep()
+    assert after.orphans() == [], f"step {step}"
+    assert after.copy.follow(generation, edge=True) is None
+    after.copy_matches(generation)
+    assert leftovers(place) == [], f"step {step}"
+    goes_on = after.publish(f"after {step}".encode())
+    return goes_on.number, f"after {step}".encode()
