@@ -18,7 +18,7 @@ SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)
 # How many processes share the tests; what uses one cluster stays together (tests/conftest.py).
 PROCESSES ?= 2
-SPREAD := -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+SPREAD := -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 REGISTRY ?=
 ARGS ?=
 
