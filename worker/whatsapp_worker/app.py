@@ -172,6 +172,7 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         proxy=_secret(config, "PROXY_FILE"),
         phone_number=flags.phone_number or _secret(config, "PHONE_NUMBER_FILE"),
         expected_account=config.expected_account or "",
+        lease_duration=float(config.lease_duration) if config.resource else 0.0,
         take_over=flags.take_over,
         relink=flags.relink,
         contract=pathlib.Path(override) if override else None,

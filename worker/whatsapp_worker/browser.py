@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import json
-import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -51,23 +50,27 @@ class Browser:
         self._context: playwright.BrowserContext | None = None
         self._page: playwright.Page | None = None
         self._guard: guard.Guard | None = None
+        self._until: float | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
         self.version = ""
         self.sandbox = flags.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
-        """The driver: the event loop waits for it, nobody else may."""
+        """Driver and guard: others wait for them, so they are not to be reaped."""
         self.identity: processes.Identity | None = None
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
         here = self._options.environment
         agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, here))
-        self._guard = None if os.getpid() == 1 else guard.Guard()
+        self._guard = guard.Guard()
+        if self._until is not None:
+            self._guard.until(self._until)
         before = processes.children()
         self._playwright = await playwright.async_playwright().start()
         self.children = processes.children() - before
-        self._watch(self.children)
+        self._guard.watch_driver(self.children)
+        self.children |= {self._guard.pid}
         try:
             self._context = await self._playwright.chromium.launch_persistent_context(
                 user_data_dir,
@@ -86,7 +89,7 @@ class Browser:
             await self.kill()
             raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
         self.identity = processes.identify(processes.find_browser(user_data_dir))
-        self._watch([self.identity.pid])
+        self._guard.watch_browser(self.identity.pid)
         (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
             json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
         )
@@ -101,9 +104,11 @@ class Browser:
         self._page.on("domcontentloaded", self._loaded)
         self._page.on("framenavigated", self._navigated)
 
-    def _watch(self, pids: Iterable[int]) -> None:
+    def until(self, time: float) -> None:
+        """Let the browser run until this time of the boot clock; past it the guard makes it stand still."""
+        self._until = time
         if self._guard is not None:
-            self._guard.watch(pids)
+            self._guard.until(time)
 
     def _arguments(self, agent: str) -> list[str]:
         given = flags.arguments(self._options.environment, self._options.args)

@@ -14,7 +14,21 @@ from typing import Any, TypeVar, overload
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import DEFAULT_URL
 from whatsapp_worker import auth as strategies
-from whatsapp_worker import browser, faults, flags, happenings, keeper, model, notes, processes, records, wishes
+from whatsapp_worker import (
+    browser,
+    faults,
+    flags,
+    guard,
+    happenings,
+    keeper,
+    model,
+    notes,
+    ownership,
+    processes,
+    records,
+    wishes,
+    witness,
+)
 from whatsapp_worker.page import contract
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -48,6 +62,8 @@ class Options:
     phone_number: str = field(default="", repr=False)
     """Link by pairing code instead of QR code."""
     expected_account: str = ""
+    lease_duration: float = 0.0
+    """Seconds for which a Lease in Kubernetes is ours after each renewal; 0 without one."""
     take_over: bool = False
     """Take a session that another owner has not released."""
     relink: bool = False
@@ -176,10 +192,25 @@ class Client:
             return browser.Browser(how, on_event, on_gone)
 
         self._keeper = keeper.Keeper(self._auth, settings, make, self._tell, self._reporters)
+        self._keeper.witnesses.validity = self._validity()
+        if blind:
+            self.witnessed(guard.now())
         self._auth.setup(self._context(self._keeper, here, blind))
         self._done = asyncio.get_running_loop().create_task(self._keeper.run())
 
     initialize = start
+
+    def _validity(self) -> dict[str, float]:
+        """Return how long each witness vouches for us; a new owner of the Lease waits for both times."""
+        poll = float(ownership.POLL_SECONDS)
+        log = {witness.LOG: poll} if self._auth.is_witness else {}
+        lease = self.options.lease_duration
+        return log | ({witness.LEASE: max(poll, lease)} if lease else {})
+
+    def witnessed(self, asked: float) -> None:
+        """Hear that the Lease was ours when it was asked for at this time of the boot clock."""
+        if self._keeper is not None:
+            self._keeper.witnesses.answered(witness.LEASE, asked)
 
     def _context(self, kept: keeper.Keeper, here: flags.Environment, blind: bool) -> strategies.Context:
         return strategies.Context(

@@ -33,11 +33,18 @@ class Hands:
         self._current = current
         self._phone_number = phone_number
         self.browser: browser.Browser | None = None
+        self._until: float | None = None
         self.changing = asyncio.Lock()
         """Held while a browser starts or ends."""
         self.saving = asyncio.Lock()
         """Held by a save, and by whatever must not come between its parts."""
         self.heart = heart.Heart(lambda: self.browser, post)
+
+    def until(self, time: float) -> None:
+        """Let whatever browser runs now, or is started later, run until this time of the boot clock."""
+        self._until = time
+        if self.browser is not None:
+            self.browser.until(time)
 
     async def prepare(self) -> None:
         """Let the strategy put a profile in place."""
@@ -47,6 +54,8 @@ class Hands:
         """Start the browser and load the page."""
         async with self.changing:
             running = self.browser = self._make_browser(self._post, self._gone)
+            if self._until is not None:
+                running.until(self._until)
             await running.launch(self._auth.profile)
             self._post(on.Launched(running.version, running.sandbox))
         await self.load()

@@ -116,6 +116,16 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced:
+    """No witness has said in time that the session is ours: the browser stands still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A witness says again that the session is ours: the browser goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """Worker and browser together take this much memory, in bytes."""
 
@@ -152,6 +162,8 @@ Event = (
     | TakeOverRequested
     | StopRequested
     | Troubled
+    | Silenced
+    | Answered
     | Measured
     | Tick
 )

@@ -21,6 +21,8 @@ class Heart:
         self._running = running
         self._post = post
         self.seen: events.Facts | None = None
+        self.paused = False
+        """Set while the browser stands still on purpose."""
 
     async def measure(self) -> None:
         """Look at the memory of this process and all below it, for ever."""
@@ -34,7 +36,7 @@ class Heart:
         while True:
             await asyncio.sleep(BEAT)
             asked, seen = self._running(), self.seen
-            if asked is None or seen is None:
+            if asked is None or seen is None or self.paused:
                 silent = 0
                 continue
             try:

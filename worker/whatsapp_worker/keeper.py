@@ -11,7 +11,7 @@ from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import auth, errors, faults, hands, machine, model, processes
+from whatsapp_worker import auth, errors, faults, guard, hands, machine, model, processes, witness
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
@@ -63,6 +63,9 @@ class Keeper:
         self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
         self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
+        self.witnesses = witness.Witnesses()
+        self._deadline = 0.0
+        self._silent = False
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
 
@@ -89,7 +92,8 @@ class Keeper:
         return outcome
 
     async def _step(self, event: on.Event) -> do.Shutdown | None:
-        if isinstance(event, events.Attached | events.Changed | events.Synced):
+        frozen = self.model.state is SessionState.FROZEN
+        if isinstance(event, events.Attached | events.Changed | events.Synced) and not frozen:
             self._hands.heart.seen = event.facts
         before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
         if self.model != before:
@@ -168,16 +172,33 @@ class Keeper:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
+            self._judge_silence()
             self.post(on.Tick())
             if os.getpid() == 1 and (running := self._hands.browser) is not None and not self._hands.changing.locked():
                 processes.reap(running.children)
 
+    def _judge_silence(self) -> None:
+        """Tell guard and machine until when the browser may run; the guard does not wait for this loop."""
+        deadline = self.witnesses.deadline()
+        if deadline is None:
+            return
+        if deadline != self._deadline:
+            self._deadline = deadline
+            self._hands.until(deadline)
+        silent = guard.now() >= deadline
+        if silent is not self._silent:
+            self._silent = self._hands.heart.paused = silent
+            self.post(on.Silenced() if silent else on.Answered())
+
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(WATCH)
+            asked = guard.now()
             with contextlib.suppress(errors.StoreError):
-                if self.model.state is not SessionState.CLAIMING and not await self._auth.still_owner():
-                    raise errors.Superseded("another worker has claimed the session")
+                if self.model.state is not SessionState.CLAIMING:
+                    if not await self._auth.still_owner():
+                        raise errors.Superseded("another worker has claimed the session")
+                    self.witnesses.answered(witness.LOG, asked)
+            await asyncio.sleep(WATCH if self.model.state is not SessionState.CLAIMING else TICK)
 
     async def _end(self, ending: do.Shutdown | None) -> Outcome:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""

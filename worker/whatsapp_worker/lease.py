@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from whatsapp_worker import kube, notes
+from whatsapp_worker import guard, kube, notes
 
 LOG = logging.getLogger("whatsapp_worker")
 FIRST_RETRY, LAST_RETRY = 0.1, 2.0
 """Seconds: the policy refuses until the operator has named this pod, which takes a moment at each start."""
 Lease = Mapping[str, Any]
+OnSeen = Callable[[Lease, float], None]
+"""Hears of each Lease of ours, with the boot clock's time before it was asked for."""
 
 
 class Standing(Enum):
@@ -79,7 +81,7 @@ def micro_time() -> str:
 class Holder:
     """Hold one Lease for this pod."""
 
-    def __init__(self, api: kube.Kube, pod_uid: str, on_seen: Callable[[Lease], None] = lambda lease: None) -> None:
+    def __init__(self, api: kube.Kube, pod_uid: str, on_seen: OnSeen = lambda lease, asked: None) -> None:
         self._api = api
         self._me = pod_uid
         self._on_seen = on_seen
@@ -103,8 +105,9 @@ class Holder:
                     (held or waiting)(f"the Lease is held by pod {seen.holder}")
                     pause = LAST_RETRY
                 else:
+                    asked = guard.now()
                     self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
-                    self._on_seen(self._lease)
+                    self._on_seen(self._lease, asked)
                     return
             except kube.KubeError as error:
                 self.silent_since = (self.silent_since or time.monotonic()) if error.status == 0 else 0.0
@@ -131,8 +134,9 @@ class Holder:
         pause = FIRST_RETRY
         while self._lease is not None:
             try:
+                asked = guard.now()
                 self._lease = await self._api.put_lease(taken(self._lease, self._me, micro_time()))
-                self._on_seen(self._lease)
+                self._on_seen(self._lease, asked)
                 return ""
             except kube.KubeError as error:
                 LOG.info("lease=unrenewed status=%s", error.status)

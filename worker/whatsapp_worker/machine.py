@@ -8,8 +8,8 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
+from whatsapp_worker import frost, limits, linking, steps, wishes
 from whatsapp_worker import happenings as on
-from whatsapp_worker import limits, linking, steps, wishes
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
@@ -33,6 +33,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
     """Return the next model and what to do; once ended, nothing more happens but what a save reports."""
     if model.state in _ENDED:
         return _after_end(model, event, now)
+    if model.state is SessionState.FROZEN and isinstance(event, frost.KEPT_BACK):
+        return frost.kept_back(model, event)
     if model.relink_wish is not None and isinstance(event, _OF_THE_BROWSER):
         return model, ()  # of the browser that is about to go
     match event:
@@ -57,6 +59,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         case on.SaveDone() | on.SaveFailed():
             model, actions = _saving(settings, model, event, now)
             return limits.judged(settings, model, now), actions
+        case on.Silenced() | on.Answered():
+            return frost.changed(model, event, now)
         case on.Measured(memory):
             return limits.judged(settings, replace(model, memory=memory), now), ()
         case on.SaveRequested() | on.RelinkRequested() | on.TakeOverRequested():

@@ -111,6 +111,8 @@ class Model:
     """What exceeds the user's limits; nothing is done about it."""
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""
+    frozen_from: SessionState | None = None
+    """The state to which a frozen session returns; Launching when its browser has ended meanwhile."""
     claimed_at: float = 0.0
     """Wishes before it were meant for another life."""
     handled: Mapping[str, str] = field(default_factory=dict)

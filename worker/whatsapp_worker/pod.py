@@ -74,16 +74,19 @@ class Board:
     def __init__(self) -> None:
         self._notes = notes.Notes()
         self._seen = False
+        self.asked = 0.0
         self.running: client.Client | None = None
 
-    def see(self, lease: Mapping[str, Any]) -> None:
-        """Look at a Lease that has just been taken or renewed."""
+    def see(self, lease: Mapping[str, Any], asked: float = 0.0) -> None:
+        """Look at a Lease that has just been taken or renewed; ``asked`` is the boot clock's time before that."""
         found = notes.read(lease)
         if self._seen:
             # What the first look said of the previous owner stays true.
             found = replace(found, terminated_pod_uid=self._notes.terminated_pod_uid)
         self._seen, self._notes = True, found
+        self.asked = asked
         if self.running is not None:
+            self.running.witnessed(asked)
             for wish, time in found.wishes.items():
                 self.running.wish(_EVENTS[wish](time))
 
@@ -117,7 +120,7 @@ async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keepe
             if start is Start.NOT:
                 return keeper.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
             board.running = running
-            return await _kept(holder, running, stopped, blind=start is Start.BLIND)
+            return await _kept(holder, board, stopped, blind=start is Start.BLIND)
         finally:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
@@ -135,7 +138,10 @@ class Start(Enum):
     """API and store are silent, and what lies there is this pod's own profile."""
 
 
-async def _kept(holder: lease.Holder, running: client.Client, stopped: asyncio.Event, *, blind: bool) -> keeper.Outcome:
+async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, blind: bool) -> keeper.Outcome:
+    running = board.running
+    assert running is not None, "made by the caller"
+
     async def hold() -> None:
         if blind:
             await holder.acquire(lambda why: None, held=running.supersede)
@@ -144,6 +150,8 @@ async def _kept(holder: lease.Holder, running: client.Client, stopped: asyncio.E
     holding = asyncio.create_task(hold())
     try:
         running.start(blind=blind)
+        if not blind:
+            running.witnessed(board.asked)
         if stopped.is_set():
             running.stop()
         return await running.run()

@@ -97,7 +97,7 @@ async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> Non
 async def test_what_the_operator_has_written_is_seen_when_the_lease_is_taken() -> None:
     api, seen = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
     async with asyncio.timeout(10):
-        await lease.Holder(api, ME, seen.append).acquire(lambda why: None)
+        await lease.Holder(api, ME, lambda found, asked: seen.append(found)).acquire(lambda why: None)
     assert notes.read(seen[0]).terminated_pod_uid == OTHER
 
 

@@ -208,6 +208,29 @@ def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_not
     assert Story().connected().on(happenings.Measured(1 << 40)).model.warnings == ()
 
 
+def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.Silenced())
+    assert story.model.state is SessionState.FROZEN
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.FROZEN
+    late = (page.Changed(facts(S.UNPAIRED)), happenings.Tick(), happenings.BrowserGone(Reason.PAGE_DEAD, "x"))
+    story.on(*late, after=1000)
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
+    story.on(happenings.Answered())
+    assert (story.model.state, story.model.fault, story.actions) == (SessionState.CONNECTED, None, [])
+
+
+def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may() -> None:
+    story = Story().connected().on(happenings.Silenced(), happenings.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
+    assert story.actions == []
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.model.state is SessionState.LAUNCHING
+
+
+def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
+    assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
+
+
 _EACH_EVENT: tuple[happenings.Event, ...] = (
     *(kind(facts(state, ALICE, True)) for kind in (page.Attached, page.Changed, page.Synced) for state in S),
     page.Qr("2@x"),
@@ -232,6 +255,8 @@ _EACH_EVENT: tuple[happenings.Event, ...] = (
     happenings.TakeOverRequested("2026-01-01T00:00:00Z"),
     happenings.StopRequested(),
     happenings.Troubled(Reason.STORE_UNAVAILABLE, "x"),
+    happenings.Silenced(),
+    happenings.Answered(),
     happenings.Measured(1),
     happenings.Tick(),
 )
@@ -487,6 +512,8 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.builds(page.NotThePage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
     st.builds(happenings.Measured, st.integers(0, 1 << 40)),
     st.just(page.PasskeyAsked()),
+    st.just(happenings.Silenced()),
+    st.just(happenings.Answered()),
     st.just(happenings.Troubled(Reason.STORE_UNAVAILABLE, "x")),
     st.just(happenings.Tick()),
 )
@@ -501,6 +528,8 @@ def test_in_every_story_the_promises_hold(events: list[tuple[happenings.Event, f
         assert not (ended and story.does(do.Launch)), "nothing starts after the end"
         if story.does(do.BuryLogin):
             assert isinstance(event, page.LoggedOut), "only a logout buries a login"
+        if before.state is SessionState.FROZEN and story.model.state is SessionState.FROZEN:
+            assert not [a for a in story.actions if not isinstance(a, do.Emit)], "nothing is done meanwhile"
         if story.does(do.Relink):
             assert isinstance(event, happenings.RelinkRequested), "only a person sets a login aside"
             assert story.model.account is None

@@ -169,6 +169,9 @@ class Listening:
     def __init__(self) -> None:
         self.heard: list[wishes.Wish] = []
 
+    def witnessed(self, asked: float) -> None:
+        self.asked = asked
+
     def wish(self, event: wishes.Wish) -> None:
         self.heard.append(event)
 
@@ -181,7 +184,8 @@ def test_what_stands_on_the_lease_reaches_the_session_at_each_look() -> None:
     board, client = pod.Board(), Listening()
     board.see(lease(**{"known-account": "aa", "terminated-pod-uid": "uid-old"}))
     board.running = client  # type: ignore[assignment] # all that it needs of a client
-    board.see({"metadata": {}})
+    board.see({"metadata": {}}, 17.0)
+    assert (board.asked, client.asked) == (17.0, 17.0)
     board.see(lease(**{"relink-requested-at": "2026-01-01T00:00:00Z", "save-requested-at": "2026-01-02T00:00:00Z"}))
     assert client.heard == [
         happenings.SaveRequested("2026-01-02T00:00:00Z"),

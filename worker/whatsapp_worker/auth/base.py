@@ -57,6 +57,8 @@ class Auth:
 
     saves = False
     """Whether ``save`` publishes anything."""
+    is_witness = False
+    """Whether `still_owner` asks somebody whom a new owner would have to ask too."""
     interval = 0.0
     """Seconds between two checks for a save."""
 

@@ -51,6 +51,7 @@ class RemoteAuth(base.Auth):
     """
 
     saves = True
+    is_witness = True
 
     def __init__(
         self,

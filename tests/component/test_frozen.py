@@ -1,0 +1,74 @@
+"""Two witnesses: a browser stands still in time when nobody says any more that the session is its worker's."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from component.workers import Home, wait
+from whatsapp_session.conditions import SessionState
+from whatsapp_worker import Client, Options, RemoteAuth, keeper, ownership
+
+
+def stand_still(browsers: list[psutil.Process]) -> bool:
+    """Tell whether every one of these processes is stopped or gone."""
+    still = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    return all(not process.is_running() or process.status() in still for process in browsers)
+
+
+async def until(predicate: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    await asyncio.to_thread(wait, predicate, what, seconds)
+
+
+async def test_a_browser_whose_only_witness_is_silent_stands_still_and_goes_on_afterwards(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "POLL_SECONDS", 4)
+    monkeypatch.setattr(keeper, "WATCH", 0.5)
+    home.root.mkdir(parents=True, exist_ok=True)
+    remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)
+    client = Client(auth=remote, options=Options(browser_args=tuple(home.simulator.browser_args())))
+    saved, devices = asyncio.Event(), list[str]()
+
+    @client.on("qr")
+    async def scan(code: str) -> None:
+        device = await asyncio.to_thread(home.simulator.admin.scan, "alice", code)
+        assert device is not None
+        devices.append(device)
+
+    client.on("remote_session_saved", saved.set)
+    client.start()
+    async with asyncio.timeout(120):
+        await saved.wait()
+        browsers, away = home.browsers(), home.root / "away"
+        home.store.rename(away)
+        home.store.write_text("an unreachable store")
+        await until(lambda: client.state is SessionState.FROZEN, "the state Frozen")
+        await until(lambda: stand_still(browsers), "the browser to stand still")
+        home.store.unlink()
+        away.rename(home.store)
+        await until(lambda: client.state is SessionState.CONNECTED, "the state Connected")
+        await until(lambda: home.simulator.admin.device(devices[0]).online, "the page to be on line")
+        await asyncio.to_thread(home.assert_whole, devices[0])
+        await client.destroy()
+    assert home.kinds()[-1] == "release"
+    assert not home.browsers()
+
+
+@pytest.mark.soak
+def test_the_browser_of_a_worker_that_hangs_stands_still_before_another_takes_over(home: Home) -> None:
+    worker, device = home.linked()
+    browsers = home.browsers()
+    worker.signal(signal.SIGSTOP)
+    assert not stand_still(browsers)
+    taking = home.start("--take-over", data=home.root / "elsewhere")
+    taking.wait("state", state="Launching", seconds=120)
+    assert stand_still(browsers), "the guard does not need the worker"
+    taking.wait("ready", seconds=120)
+    worker.signal(signal.SIGCONT)
+    ended = worker.wait("ended", seconds=60)
+    assert (ended["code"], ended["reason"]) == (0, "Superseded")
+    wait(lambda: stand_still(browsers) and not any(p.is_running() for p in browsers), "the old browser to be gone")
+    home.assert_whole(device)
