@@ -180,7 +180,8 @@ def _running(session: Session, report: Report | None) -> Situation:
         case SessionState.RESTORING:
             return Situation(Phase.RESTORING, Reason.RESTORING, "the worker restores the newest archive")
         case SessionState.LAUNCHING:
-            text = f"the page is not there yet: {trouble.message}" if trouble else "the browser is starting"
+            away = trouble is not None and trouble.reason is Reason.RECONNECTING
+            text = f"the page is not there yet: {_or(trouble, '')}" if away else "the browser is starting"
             return Situation(Phase.STARTING, Reason.POD_STARTING, text)
         case SessionState.STOPPING:
             return Situation(Phase.PENDING, Reason.STOPPING, "the worker saves and stops")
