@@ -52,6 +52,20 @@ def contents(archive: Path) -> dict[str, str]:
     return {entry["annotations"][_NAME]: entry["digest"] for entry in named}
 
 
+def renamed(source: Path, target: Path, name: str) -> None:
+    """Copy an archive of one image; in the copy it has another name (repository:tag)."""
+    with tarfile.open(source) as opened, tarfile.open(target, "w") as made:
+        for entry in opened:
+            content = opened.extractfile(entry)
+            if entry.name == "index.json" and content is not None:
+                index = json.load(content)
+                (image,) = index["manifests"]
+                image["annotations"] = {"io.containerd.image.name": name, _NAME: name}
+                blob = _json(index)
+                entry.size, content = len(blob), io.BytesIO(blob)
+            made.addfile(entry, content)
+
+
 def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True).encode()
 

@@ -3,11 +3,14 @@
 import json
 import os
 import secrets
+from pathlib import Path
 
 import yaml
 
 from deploy.demo import installation
 from deploy.demo.narration import wait_for
+from deploy.local import images, ociarchive
+from e2e.local_cluster import LocalCluster
 from e2e.world import Session, World
 
 
@@ -83,6 +86,27 @@ def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: Worl
         session.assert_same_login(device)
 
 
+def test_a_session_that_links_by_code_shows_it_and_connects(world: World) -> None:
+    with world.session("paired", spec={"operatingMode": "Suspended"}) as session:
+        number = "49" + "".join(secrets.choice("0123456789") for _ in range(9))
+        head = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "phone", "namespace": "paired"}}
+        world.kubectl.apply(yaml.safe_dump({**head, "stringData": {"number": number}}))
+        linking = {"method": "PairingCode", "phoneNumberSecretRef": {"name": "phone", "key": "number"}}
+        patch = json.dumps({"spec": {"operatingMode": "Running", "linking": linking}})
+        world.kubectl.run("patch", "was", "support", "-n", "paired", "--type=merge", "-p", patch)
+        code = wait_for("a pairing code", lambda: session.status().get("pairingCode"), timeout=240)
+        assert number not in json.dumps(session.resource()), "the phone number stays in its Secret"
+        device = world.admin.enter_code(number, code)
+        assert device is not None
+        session.wait("Saved")
+        assert "pairingCode" not in session.status()
+        before = session.status()
+        world.kubectl.run("delete", "pod", "wa-support", "-n", "paired", timeout=180)
+        session.returned(before, timeout=240)
+        (now,) = [found for found in world.admin.devices(number) if found.linked]
+        assert (now.id, now.rollbacks, now.two_browsers) == (device, 0, 0)
+
+
 def beside(first: Session, name: str) -> Session:
     """Make another session in the namespace and store of the first."""
     session = Session(first.kubectl, first.admin, first.namespace, name, f"{first.namespace}-{secrets.token_hex(4)}")
@@ -149,3 +173,42 @@ def test_an_upgrade_to_an_image_that_is_not_there_stops_at_the_first_session_and
         assert uid(sessions[other]) == pods[other], "the upgrade went on though the first session did not come back"
         for session, device in zip(sessions, devices, strict=True):
             session.assert_same_login(device)
+
+
+def image(session: Session) -> str | None:
+    """Return the image of the worker pod."""
+    pod = session.pod()
+    return None if pod is None else str(pod["spec"]["containers"][0]["image"])
+
+
+def wait_until_delivered(world: World, device: str) -> None:
+    """Wait until the phone's messages have arrived at a device."""
+    wait_for("the message to arrive", lambda: world.admin.device(device).undelivered == 0 or None, timeout=60)
+
+
+SECOND = "docker.io/library/whatsapp-session-worker:second"
+
+
+def test_an_upgrade_to_a_good_image_replaces_each_worker_after_a_last_save(
+    cluster: LocalCluster, world: World, tmp_path: Path
+) -> None:
+    archive = next(one for one in images.build(cluster.store) if "worker" in one.name)
+    ociarchive.renamed(archive, tmp_path / "second.tar", SECOND)
+    cluster.import_archives([tmp_path / "second.tar"])
+    with world.session("upgraded", "s0") as first:
+        sessions = [first, beside(first, "s1")]
+        devices = [session.link() for session in sessions]
+        for session, device in zip(sessions, devices, strict=True):
+            # Not saved yet when the upgrade begins: only a last save can hold it.
+            world.admin.write(session.phone, "4917012345678", "the last word")
+            wait_until_delivered(world, device.id)
+        before = [session.status() for session in sessions]
+        good = set_worker_image(world, SECOND)
+        try:
+            for session, status, device in zip(sessions, before, devices, strict=True):
+                after = session.returned(status, timeout=300)
+                assert image(session) == SECOND
+                assert after["restored"]["generation"] > status["saved"]["generation"]
+                session.assert_same_login(device)
+        finally:
+            set_worker_image(world, good)

@@ -173,5 +173,7 @@ def test_an_archive_holds_the_program_under_the_name_that_its_entry_point_has(tm
             names = layer.getnames()
     assert entry["annotations"]["io.containerd.image.name"] == "example.com/pause:1"
     assert ociarchive.contents(tmp_path / "image.tar") == {"example.com/pause:1": entry["digest"]}
+    ociarchive.renamed(tmp_path / "image.tar", tmp_path / "other.tar", "example.com/pause:2")
+    assert ociarchive.contents(tmp_path / "other.tar") == {"example.com/pause:2": entry["digest"]}
     assert config["config"]["Entrypoint"] == ["/pause"]
     assert names == ["pause"]

@@ -1,0 +1,92 @@
+"""The end of sessions on a real node: what goes with them, and what stays when the product goes."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.demo import installation
+from deploy.demo.narration import wait_for
+from deploy.local import binaries
+from e2e.local_cluster import LocalCluster
+from e2e.world import Session, World
+from whatsapp_session import names
+
+DELETE = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
+
+
+def manifest(session: Session) -> str:
+    """Return the session, to be applied again."""
+    found = session.resource()
+    head = {key: found[key] for key in ("apiVersion", "kind", "spec")}
+    return json.dumps(head | {"metadata": {"name": session.name, "namespace": session.namespace}})
+
+
+def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_to(world: World) -> None:
+    with world.session("purged", spec=DELETE) as session:
+        session.link()
+        again = manifest(session)
+        assert session.resource()["metadata"]["finalizers"] == [names.FINALIZER_PURGE]
+        world.kubectl.run("delete", "was", "support", "-n", "purged", "--timeout=240s", timeout=250)
+        events = world.kubectl.run("get", "events", "-n", "purged", "-o", "jsonpath={.items[*].message}")
+        assert "the session's archives were deleted" in events
+        wait_for(
+            "the pod that purged to go",
+            lambda: world.kubectl.get("pod", names.purge_pod("support"), "purged") is None or None,
+            timeout=60,
+        )
+        world.kubectl.apply(again)
+        # The same session in the same store: had an archive been left, it would be Connected.
+        code = wait_for("a new code", lambda: session.status().get("qr"), timeout=240)
+        assert code["attempt"] >= 1
+        assert session.condition("Linked") == "False"
+
+
+def test_a_namespace_with_such_a_session_can_be_deleted(world: World) -> None:
+    with world.session("ended", spec=DELETE) as session:
+        session.link()
+        world.kubectl.run("delete", "namespace", "ended", "--timeout=240s", timeout=250)
+        world.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ended"}}))
+
+
+@contextmanager
+def uninstalled(cluster: LocalCluster, world: World) -> Iterator[None]:
+    """Uninstall the chart with helm, and install it again as it was."""
+    place = [installation.RELEASE, "--namespace", installation.NAMESPACE]
+    helm = [str(binaries.program(cluster.store, "helm")), "--kubeconfig", str(cluster.kubeconfig)]
+
+    def run(*arguments: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            [*helm, *arguments], input=stdin, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    values = run("get", "values", *place, "--output", "json")
+    try:
+        run("uninstall", *place, "--wait")
+        yield
+    finally:
+        chart = str(installation.CHART)
+        run("upgrade", "--install", *place, chart, "--values", "-", "--wait", "--timeout", "180s", stdin=values)
+
+
+def test_after_an_uninstall_nothing_hangs_and_workers_have_gone_on(cluster: LocalCluster, world: World) -> None:
+    with world.session("orphaned", spec=DELETE) as session:
+        device = session.link()
+        before = (session.pod() or {})["metadata"]["uid"]
+        with uninstalled(cluster, world):
+            left = world.kubectl.get("job", f"{installation.RELEASE}-uninstall", installation.NAMESPACE)
+            assert left is None, "the hook cleans up after itself"
+            assert not session.resource()["metadata"].get("finalizers")
+            store = world.kubectl.get("wastore", "default", "orphaned") or {}
+            assert not store["metadata"].get("finalizers")
+            session.assert_same_login(device)
+        # The operator that comes back holds it again, and has not disturbed it.
+        wait_for(
+            "the finalizer to come back",
+            lambda: session.resource()["metadata"].get("finalizers"),
+            timeout=120,
+        )
+        assert (session.pod() or {})["metadata"]["uid"] == before
+        session.assert_same_login(device)
