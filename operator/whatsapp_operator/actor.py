@@ -65,7 +65,7 @@ class Actor:
                         assert_never(step)
         except Refused as error:
             # Every other refusal is a fault of the installation, for the log and a later try.
-            trouble = room(error)
+            trouble = room(error) or admission(error)
             if trouble is None:
                 raise
             return dataclasses.replace(observed, refusal=trouble)
@@ -206,7 +206,15 @@ def room(error: Refused) -> Trouble | None:
     return None
 
 
+def admission(error: Refused) -> Trouble | None:
+    """Return what the cluster's own admission says, None if it was not that which refused."""
+    if not any(words in error.message for words in ("admission webhook", "failed calling webhook", "denied request")):
+        return None
+    text = f"the admission of this cluster refuses what the session needs: {error.message}"
+    return Trouble(Reason.INVALID_POD_TEMPLATE, text)
+
+
 def _template(error: Refused) -> Trouble:
-    return Trouble(
+    return admission(error) or Trouble(
         Reason.INVALID_POD_TEMPLATE, f"the API server refuses the worker pod; mend spec.podTemplate: {error.message}"
     )

@@ -6,7 +6,7 @@
     ├── UsageError            the command line or the environment is wrong (app)
     └── KubeError             the API server did not do what was asked (kube)
         ├── Conflict          409: somebody else was there first
-        ├── Refused           400, 403, 422: asking again will not help until something changes
+        ├── Refused           400, 403, 422, a failing webhook: asking again will not help until something changes
         └── Unreachable       no answer, 5xx, 429: asking again will help
 
 ``kube`` translates the client's exceptions; nothing else knows them.

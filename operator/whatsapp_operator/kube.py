@@ -262,5 +262,8 @@ def _translated(error: Any, what: str) -> KubeError:
             return Refused(error.status, said)
         case 404 | 405:
             return Refused(error.status, text)
+        case 500 if "failed calling webhook" in said:
+            # Somebody's webhook is away, and the server refuses by its policy: asking at once does not help.
+            return Refused(500, said)
         case _:
             return Unreachable(error.status or 0, text)

@@ -1,6 +1,7 @@
 """Failing pods are explained in conditions, and nothing is tried in a hot loop."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -115,6 +116,48 @@ def test_a_pod_that_the_quota_refuses_is_explained(place: Place) -> None:
     place.store()
     place.session("support")
     place.wait_phase("support", "Pending", "QuotaExceeded")
+
+
+@pytest.fixture
+def refusing(place: Place) -> Iterator[None]:
+    """A webhook that must be asked about pods of this namespace, and that nobody answers for."""
+    base = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    name = f"away-{place.name}"
+    webhook = {
+        "name": "away.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:9/"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.name}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    place.admin.send("POST", base, {**head, "metadata": {"name": name}, "webhooks": [webhook]})
+    yield
+    place.admin.send("DELETE", f"{base}/{name}")
+
+
+def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place, refusing: None) -> None:
+    place.store()
+    place.session("support")
+    place.wait_phase("support", "Failed", "InvalidPodTemplate")
+    message = place.condition("support", "Stalled")["message"]
+    assert "the admission of this cluster refuses what the session needs" in message
+    assert "away.example.com" in message
+    place.wait_phase("support", "Failed", "InvalidPodTemplate")
+    wait(
+        lambda: place.condition("support", "StoreAvailable").get("status") == "False", "the store's check to be refused"
+    )
+    version = place.get("support")["metadata"]["resourceVersion"]
+    other = place.world.namespace()
+    other.store()
+    other.session("unharmed")
+    other.wait_worker("unharmed")
+    other.empty()
+    assert place.get("support")["metadata"]["resourceVersion"] == version, "it is said once"
+    assert len([event for event in place.events("support") if event["reason"] == "InvalidPodTemplate"]) == 1
 
 
 def test_a_pod_template_that_the_server_refuses_is_explained(place: Place) -> None:

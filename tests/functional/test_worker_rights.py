@@ -144,12 +144,17 @@ def test_a_worker_cannot_take_another_sessions_lease(pair: Pair) -> None:
 
 
 def event(pair: Pair, about: Manifest) -> Manifest:
+    """Return an Event about something in the pair's namespace."""
+    return event_in(pair.place, about)
+
+
+def event_in(place: Place, about: Manifest) -> Manifest:
     """Return an Event about something."""
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": "test-", "name": "", "namespace": pair.place.name},
-        "involvedObject": {"namespace": pair.place.name, **about},
+        "metadata": {"generateName": "test-", "name": "", "namespace": place.name},
+        "involvedObject": {"namespace": place.name, **about},
         "reason": "Test",
         "message": "test",
         "type": "Normal",
@@ -213,7 +218,9 @@ def test_the_token_of_a_deleted_pod_can_write_nothing(place: Place, operator: No
     assert again
     attempts: list[Callable[[], Manifest]] = [
         lambda: old.write(caller, old.report("Connected")),
+        lambda: old.write(caller, {}, dryRun="All"),
         lambda: renew(caller, place, "support"),
+        lambda: caller.create(event_in(place, {"kind": "Pod", "name": "wa-support"})),
     ]
     for attempt in attempts:
         with pytest.raises(ApiError) as error:

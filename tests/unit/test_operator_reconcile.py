@@ -151,6 +151,20 @@ def test_a_namespace_that_is_being_deleted_is_one_condition(kind: str) -> None:
     assert cluster.status["conditions"][0]["message"] == "the namespace is being deleted"
 
 
+@pytest.mark.parametrize("kind", ["ServiceAccount", "RoleBinding", "Lease"])
+def test_a_webhook_that_refuses_what_a_pod_needs_is_one_condition(kind: str) -> None:
+    cluster = Cluster()
+    said = 'admission webhook "policy.example.com" denied the request: no'
+    cluster.kube.refuse = lambda manifest: said if manifest["kind"] == kind else None
+    cluster.make_session()
+    assert cluster.look() == 60
+    writes = cluster.kube.writes
+    assert cluster.look() == 60
+    assert cluster.kube.writes == writes
+    message = cluster.status["conditions"][0]["message"]
+    assert message == f"the admission of this cluster refuses what the session needs: {said}"
+
+
 def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> None:
     cluster = Cluster()
     cluster.make_session()
@@ -259,9 +273,11 @@ def test_a_foreign_pod_is_left_alone_when_its_namesake_goes() -> None:
     ("said", "reason"),
     [
         ('pods "wa-support" is forbidden: exceeded quota: small', "QuotaExceeded"),
-        ("admission webhook says no", "InvalidPodTemplate"),
+        ('admission webhook "policy.example.com" denied the request: no', "InvalidPodTemplate"),
+        ('Internal error occurred: failed calling webhook "policy.example.com"', "InvalidPodTemplate"),
+        ("violates PodSecurity", "InvalidPodTemplate"),
     ],
-    ids=["quota", "webhook"],
+    ids=["quota", "webhook", "webhook that is away", "standard"],
 )
 def test_a_refused_pod_is_one_condition_and_tried_again_later(said: str, reason: str) -> None:
     cluster = Cluster()
