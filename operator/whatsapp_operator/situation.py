@@ -57,7 +57,7 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return Situation(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
     if pod.running_since is None:
-        return _not_running(pod)
+        return _waits_for_a_secret(observed, pod) or _not_running(pod)
     return _running(session, endings.fresh_report(session, pod))
 
 
@@ -142,6 +142,20 @@ def _held(session: Session, held: Hold | None) -> Situation:
             return Situation(Phase.FAILED, held.reason, f"{held.message}; the worker is started again after a pause")
         case _:
             assert_never(held.fate)
+
+
+def _waits_for_a_secret(observed: Observed, pod: Pod) -> Situation | None:
+    """Name a missing Secret where it is known: the store's by its check, the session's by the worker itself."""
+    trouble = None if observed.store is None else observed.store.trouble
+    if pod.waiting == "ContainerCreating" and trouble is not None and trouble.reason is Reason.SECRET_NOT_FOUND:
+        return Situation(Phase.FAILED, Reason.SECRET_NOT_FOUND, trouble.message)
+    if pod.ending is None or pod.ending.reason is not Reason.SECRET_NOT_FOUND:
+        return None
+    spec = observed.session.spec
+    refs = [ref for ref in (spec.linking.phone_number, spec.browser.proxy) if ref is not None]
+    needed = " and ".join(f"the Secret {ref.name!r} with the key {ref.key!r}" for ref in refs)
+    text = f"{pod.ending.message}; the session needs {needed}, and goes on by itself within 5 minutes of its creation"
+    return Situation(Phase.FAILED, Reason.SECRET_NOT_FOUND, text)
 
 
 def _not_running(pod: Pod) -> Situation:

@@ -11,6 +11,7 @@ import tempfile
 import urllib.request
 
 import psutil
+import pytest
 from playwright.sync_api import sync_playwright
 
 from component.workers import Home, wait
@@ -214,3 +215,18 @@ def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(hom
     worker = home.start(env={"WHATSAPP_BROWSER_CHANNEL": "chromium-headless-shell"})
     assert worker.process.wait(20) == 2
     assert "WHATSAPP_BROWSER_CHANNEL must be chromium" in worker.log.read_text()
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "is not there"), ("\n", "is empty")], ids=["missing", "empty"])
+@pytest.mark.parametrize("variable", ["WHATSAPP_PROXY_FILE", "WHATSAPP_PHONE_NUMBER_FILE"])
+def test_a_worker_whose_secret_is_missing_says_so_and_starts_no_browser(
+    home: Home, variable: str, content: str | None, why: str
+) -> None:
+    file = home.root / "value"
+    if content is not None:
+        home.root.mkdir(parents=True)
+        file.write_text(content)
+    worker = home.start(env={variable: str(file)})
+    assert worker.process.wait(30) == 1
+    assert f"whatsapp-worker: SecretNotFound: the secret of {variable} {why}" in worker.log.read_text()
+    assert not home.browsers()

@@ -1,5 +1,6 @@
 """The chart's files agree with the contract and keep the design's promises."""
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 Manifest = dict[str, Any]
 
 
+@functools.cache
 def manifests() -> list[Manifest]:
     """Return the committed rendering (a functional test compares it with the chart)."""
     return [item for item in yaml.safe_load_all((ROOT / "deploy" / "install.yaml").read_text()) if item]
@@ -119,6 +121,29 @@ def test_a_worker_holds_these_rights_and_no_more() -> None:
         ("coordination.k8s.io", "leases", "get"),
         ("coordination.k8s.io", "leases", "update"),
         ("", "events", "create"),
+    }
+
+
+def test_the_operator_changes_these_things_and_no_others() -> None:
+    reading = ("get", "list", "watch")
+    changing = {(resource, verb) for _, resource, verb in rules("whatsapp-session-operator") if verb not in reading}
+    assert changing == {
+        ("whatsappsessions", "patch"),
+        ("whatsappsessions/status", "patch"),
+        ("whatsappsessions/finalizers", "update"),
+        ("sessionstores", "patch"),
+        ("sessionstores/status", "patch"),
+        ("pods", "create"),
+        ("pods", "delete"),
+        ("leases", "create"),
+        ("leases", "patch"),
+        ("serviceaccounts", "create"),
+        ("serviceaccounts", "patch"),
+        ("persistentvolumeclaims", "create"),
+        ("rolebindings", "create"),
+        ("rolebindings", "patch"),
+        ("clusterroles", "bind"),
+        ("events", "create"),
     }
 
 

@@ -230,6 +230,7 @@ def test_secrets_are_mounted_and_never_in_the_environment() -> None:
     made = pod({"linking": {"method": "PairingCode", "phoneNumberSecretRef": ref}, "browser": {"proxySecretRef": ref}})
     secrets = [volume for volume in made["spec"]["volumes"] if "secret" in volume]
     assert [volume["name"] for volume in secrets] == ["phone-number", "proxy"]
+    assert all(volume["secret"]["optional"] for volume in secrets), "the worker says what is missing"
     assert all(item.get("valueFrom", {}).get("secretKeyRef") is None for item in container(made)["env"])
     assert env(made)["WHATSAPP_PHONE_NUMBER_FILE"] == "/var/run/secrets/whatsapp/phone-number/value"
 

@@ -175,6 +175,25 @@ def test_a_pod_that_does_not_run_is_explained(pod_status: samples.Manifest, phas
     assert found["Ready"] == ("False", reason)
 
 
+PHONE = {"linking": {"method": "PairingCode", "phoneNumberSecretRef": {"name": "phone", "key": "number"}}}
+ABSENT = '{"reason": "SecretNotFound", "message": "the secret of WHATSAPP_PHONE_NUMBER_FILE is not there"}'
+
+
+def test_a_secret_that_the_worker_misses_is_named() -> None:
+    pod = samples.pod(**samples.waiting("CrashLoopBackOff", ended={"exitCode": 1, "message": ABSENT}))
+    phase, found = status.conditions(Observed(samples.session(PHONE), pod, samples.store()), "hash")
+    assert (phase, found[0].reason) == ("Failed", "SecretNotFound")
+    assert "the session needs the Secret 'phone' with the key 'number'" in found[0].message
+
+
+def test_a_secret_that_the_stores_check_misses_is_named_while_the_pod_waits_for_it() -> None:
+    trouble = Trouble(Reason.SECRET_NOT_FOUND, "the store's secret lacks the key uri")
+    store = dataclasses.replace(samples.store(), trouble=trouble)
+    pod = samples.pod(**samples.waiting("ContainerCreating"))
+    phase, found = status.conditions(Observed(samples.session(), pod, store), "hash")
+    assert (phase, found[0].reason, found[0].message) == ("Failed", "SecretNotFound", trouble.message)
+
+
 def test_a_pod_that_waits_for_its_volumes_says_which() -> None:
     ref = {"name": "phone", "key": "number"}
     session = samples.session({"linking": {"method": "PairingCode", "phoneNumberSecretRef": ref}})

@@ -148,11 +148,13 @@ def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
     if path is None:
         return ""
     try:
-        return pathlib.Path(path).read_text().strip()
+        text = pathlib.Path(path).read_text().strip()
     except OSError as error:
-        raise errors.ConfigurationError(
-            f"the secret of {worker_env.PREFIX}{variable} cannot be read: {error}"
-        ) from error
+        raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is not there") from error
+    if not text:
+        # To go on would mean: without the proxy.
+        raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is empty")
+    return text
 
 
 def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> client.Options:
@@ -251,6 +253,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = keeper.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
         _leave_word(outcome)
         return int(outcome.code)
+    except errors.SecretAbsent as error:
+        outcome = keeper.Outcome(ExitCode.CRASHED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreRefused as error:
         outcome = keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
     _leave_word(outcome)

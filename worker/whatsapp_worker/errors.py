@@ -3,6 +3,7 @@
 
 WorkerError
 |- ConfigurationError        the user can mend it in the settings (exit code 2)
+|- SecretAbsent              a file of a mounted Secret is not there yet: ends with code 1, and is tried again
 |- StoreError
 |  |- StoreUnavailable       transient: retried with backoff
 |  |  |- StoreDenied         denies access, is read-only, or is not where the settings say: retried seldom
@@ -35,6 +36,10 @@ class WorkerError(Exception):
 
 class ConfigurationError(WorkerError):
     """A setting is wrong; the message names it and says how to mend it."""
+
+
+class SecretAbsent(WorkerError):
+    """A Secret that the session names does not exist, or lacks its key; the worker starts again until it does."""
 
 
 class StoreError(WorkerError):

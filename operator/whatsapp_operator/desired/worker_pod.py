@@ -21,7 +21,13 @@ TOKEN_SECONDS = 3600
 def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
     return {
         "name": name,
-        "secret": {"secretName": ref.name, "items": [{"key": ref.key, "path": "value"}], "defaultMode": 0o440},
+        # Optional, so that the worker starts without it and says that it is missing: a pod that waits does not tell.
+        "secret": {
+            "secretName": ref.name,
+            "items": [{"key": ref.key, "path": "value"}],
+            "defaultMode": 0o440,
+            "optional": True,
+        },
     }
 
 
