@@ -79,6 +79,7 @@ class Peer:
         data.mkdir(parents=True, exist_ok=True)
         further = options.pop("puppeteer_args", [])
         assert isinstance(further, list)
+        remote = options.pop("remote", None)  # where its store lies, if not in the folder
         arguments = [*simulator.browser_args(), *further]
         if os.geteuid() == 0:
             arguments.append("--no-sandbox")
@@ -87,6 +88,7 @@ class Peer:
             "clientId": "it",
             "dataPath": str(data),
             "store": str(place.store),
+            "remote": remote,
             "browser": place.browser,
             "args": arguments,
             "options": options,
