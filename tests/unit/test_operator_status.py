@@ -203,6 +203,24 @@ def test_a_pod_that_waits_for_its_volumes_says_which() -> None:
     assert "the claim 'archives' and the Secret 'phone' with the key 'number'" in found[0].message
 
 
+def test_a_pod_that_waits_for_a_secret_of_its_store_says_what_the_stores_check_found() -> None:
+    condition = {
+        "type": "StoreAvailable",
+        "status": "False",
+        "reason": "SecretNotFound",
+        "message": "no Secret 'login'",
+    }
+    store = samples.store({"conditions": [condition]}, s3={"bucket": "a", "credentialsSecretRef": {"name": "login"}})
+    made = worker_pod.pod(samples.session(), store, samples.DEFAULTS)
+    seen = Observed(samples.session(), samples.pod(made, **samples.waiting("ContainerCreating")), store)
+    phase, found = status.conditions(seen, "hash")
+    assert phase is Phase.FAILED
+    assert (found[0].reason, found[0].message) == (Reason.SECRET_NOT_FOUND, "no Secret 'login'")
+    waits = dataclasses.replace(seen, store=dataclasses.replace(store, trouble=None))
+    message = status.conditions(waits, "hash")[1][0].message
+    assert "it needs the Secret 'login' with the key 'accessKeyId, secretAccessKey'" in message
+
+
 def test_a_refusal_of_the_server_is_explained() -> None:
     refusal = Trouble(Reason.QUOTA_EXCEEDED, "no room")
     observed = dataclasses.replace(samples.observed(), refusal=refusal)
