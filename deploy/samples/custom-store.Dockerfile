@@ -3,7 +3,7 @@
 # lies: docker build -f custom-store.Dockerfile --build-arg WORKER=registry.example.com/team/whatsapp-session-worker:0.1.0 .
 # The package's pyproject.toml names the store:
 #   [project.entry-points."whatsapp_worker.stores"]
-#   my-store = "my_store:MyStore"
+#   my-store = "my_store:open_store"
 ARG WORKER=whatsapp-session-worker:0.1.0
 FROM ${WORKER} AS worker
 
