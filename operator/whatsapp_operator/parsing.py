@@ -179,13 +179,13 @@ def _needs(spec: Resource) -> Iterator[str]:
         if "persistentVolumeClaim" in volume:
             yield f"the claim {volume['persistentVolumeClaim'].get('claimName')!r}"
         found = [volume["secret"]] if "secret" in volume else []
-        projected = (volume.get("projected") or {}).get("sources") or ()
-        found += [source["secret"] for source in projected if "secret" in source]
-        for secret in found:
-            if not secret.get("optional"):
-                keys = ", ".join(item.get("key", "") for item in secret.get("items") or ())
-                name = secret.get("secretName") or secret.get("name")
-                yield f"the Secret {name!r}" + (f" with the key {keys!r}" if keys else "")
+        projected = [
+            source["secret"] for source in (volume.get("projected") or {}).get("sources") or () if "secret" in source
+        ]
+        for secret in [*found, *(source for source in projected if not source.get("optional"))]:
+            keys = ", ".join(item.get("key", "") for item in secret.get("items") or ())
+            name = secret.get("secretName") or secret.get("name")
+            yield f"the Secret {name!r}" + (f" with the key {keys!r}" if keys else "")
 
 
 def _number(text: str | None) -> int | None:
