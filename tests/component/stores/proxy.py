@@ -58,6 +58,8 @@ class Proxy:
     target: int
     http: bool
     faults: list[Fault] = field(default_factory=list)
+    choose: Callable[[bytes], Fault | None] = field(default=lambda request: None)
+    """Asked for what no fault was made for."""
     _listener: socket.socket = field(default_factory=socket.socket)
     _open: set[socket.socket] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -83,7 +85,7 @@ class Proxy:
                 if fault.met < fault.times and fault.on(request):
                     fault.met += 1
                     return fault
-        return None
+        return self.choose(request)
 
     def run(self) -> None:
         """Accept connections until the listener is closed."""

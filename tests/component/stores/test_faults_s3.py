@@ -95,15 +95,12 @@ def test_a_reading_that_breaks_goes_on_where_it_broke(
     assert fault.met == 3
 
 
-def test_an_object_written_anew_while_it_is_read_is_an_error(
-    store: s3.S3Store, between: proxy.Proxy, s3_server: servers.S3Server
-) -> None:
-    store.create("a/archives/1.zip", testing.pieces(LARGE))
-    between.fault(How.RESET, GET, share=0.3)
+def test_an_object_written_anew_while_it_is_read_is_an_error(store: s3.S3Store, s3_server: servers.S3Server) -> None:
+    store.create("a/archives/1.zip", [LARGE] * 4)  # more than is read ahead
     reading = store.read("a/archives/1.zip")
     next(reading)
     client = s3_server.client()
-    client.put_object(Bucket=servers.BUCKET, Key=store.where.key("a/archives/1.zip"), Body=LARGE[::-1])
+    client.put_object(Bucket=servers.BUCKET, Key=store.where.key("a/archives/1.zip"), Body=LARGE)
     client.close()
     with pytest.raises(errors.StoreUnavailable, match="written anew"):
         for _ in reading:
@@ -278,3 +275,52 @@ def test_a_log_on_a_bad_network_has_every_record_once(store: s3.S3Store, between
     again.newest()
     assert again.head == 5
     assert len(list(again.back(again.head))) == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("&sse=AES256", [rb"(?i:x-amz-server-side-encryption: AES256)"]),
+        (
+            "&sse=aws:kms&kmsKeyId=my-key",
+            [rb"(?i:x-amz-server-side-encryption: aws:kms)", rb"(?i:server-side-encryption-aws-kms-key-id: my-key)"],
+        ),
+    ],
+    ids=["AES256", "KMS"],
+)
+def test_the_server_is_told_to_encrypt_what_is_created(
+    place: tuple[str, pathlib.Path], between: proxy.Proxy, query: str, headers: list[bytes]
+) -> None:
+    # The server here knows no keys: what counts is what it is asked.
+    answer = proxy.s3_error(403, "AccessDenied")
+    for header in headers:
+        for request_, content in ((PUT, SMALL), (BEGIN, LARGE)):
+            asked = between.fault(How.ANSWER, request_ + rb"(?s:.*)" + header, answer=answer)
+            with pytest.raises(errors.StoreDenied):
+                opened((place[0] + query, place[1]), BRIEF).create("a/x", testing.pieces(content))
+            assert asked.met == 1
+
+
+def test_a_web_identity_is_exchanged_for_credentials(
+    place: tuple[str, pathlib.Path], between: proxy.Proxy, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (
+        '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+        "<AssumeRoleWithWebIdentityResult><Credentials>"
+        f"<AccessKeyId>{servers.ACCESS_KEY}</AccessKeyId><SecretAccessKey>{servers.SECRET_KEY}</SecretAccessKey>"
+        "<SessionToken></SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+        "</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+    ).encode()
+    (tmp_path / "token").write_text("the-pod's-token")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/sessions")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{between.port}")
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "
+    answer = head + str(len(given)).encode() + b"\r\n\r\n" + given
+    exchange = between.fault(How.ANSWER, rb"Action=AssumeRoleWithWebIdentity", answer=answer)
+    store = s3.S3Store(s3.parse(place[0].partition(":")[2]), waiting=SHORT)
+    store.create("a/x", [SMALL])
+    assert testing.read(store, "a/x") == SMALL
+    assert exchange.met == 1

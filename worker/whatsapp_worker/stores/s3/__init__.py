@@ -1,7 +1,7 @@
 """Keep sessions in an S3 bucket: AWS, or a server that speaks its protocol and honours conditional writes.
 
-``place`` reads addresses, ``requests`` talks to the server (credentials, time-outs, errors), ``upload`` writes in
-parts, ``store`` has the primitives. The only user of boto3.
+``place`` reads addresses, ``requests`` talks to the server (credentials, time-outs, errors), ``upload`` and
+``download`` move in parts, ``store`` has the primitives. The only user of boto3.
 """
 
 from whatsapp_worker.stores.s3.place import Place, parse

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ import botocore.config
 import botocore.exceptions
 import urllib3.exceptions
 
-from whatsapp_worker import errors, stores
+from whatsapp_worker import errors
 from whatsapp_worker.stores import credentials, patience
 from whatsapp_worker.stores.s3 import place
 
@@ -60,6 +59,10 @@ _NETWORK = (
 
 class Conflict(errors.StoreError):
     """A condition of the request did not hold (412)."""
+
+
+class NoSuchRange(errors.StoreError):
+    """The object is shorter than the range (416)."""
 
 
 class UploadGone(errors.StoreError):
@@ -156,6 +159,8 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         return errors.NotFound(what)
     if code == "NoSuchUpload":
         return UploadGone(said)
+    if status == 416:
+        return NoSuchRange(said)
     if status == 412:
         return Conflict(said)
     if code in _MEND:
@@ -172,50 +177,3 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         # A 404 that does not name the key comes from something between us and the store.
         return errors.StoreUnavailable(f"the store cannot serve at present ({said})")
     return errors.StoreUnavailable(f"the store answered what was not expected ({said})")
-
-
-class Body:
-    """The content of one object, fetched again from where a connection broke."""
-
-    def __init__(self, server: Server, name: str, key: str) -> None:
-        self._server = server
-        self._name = name
-        self._key = key
-        first = server.ask(name, "get_object", Key=key)
-        self._stream: Any = first["Body"]
-        self._etag = str(first["ETag"])
-        self.size = int(first["ContentLength"])
-        self._at = 0
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the whole content; raises StoreUnavailable rather than end early."""
-        try:
-            while self._at < self.size:
-                chunk = self._server.patience.call(self._next)
-                self._at += len(chunk)
-                yield chunk
-        finally:
-            self._drop()
-
-    def _next(self) -> bytes:
-        at = self._at
-        if self._stream is None:
-            arguments = {"Range": f"bytes={at}-{self.size - 1}", "IfMatch": self._etag}
-            try:
-                self._stream = self._server.once(self._name, "get_object", Key=self._key, **arguments)["Body"]
-            except Conflict:
-                raise errors.StoreDenied(f"{self._name} was written anew while it was read") from None
-        try:
-            with self._server.translated(self._name):
-                chunk = typing.cast(bytes, self._stream.read(min(stores.CHUNK, self.size - at)))
-            if not chunk:
-                raise errors.StoreUnavailable(f"the store sent {at} of {self.size} bytes of {self._name}")
-        except errors.StoreUnavailable:
-            self._drop()
-            raise
-        return chunk
-
-    def _drop(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from whatsapp_worker import errors, stores
 from whatsapp_worker.stores import credentials, patience
-from whatsapp_worker.stores.s3 import place, requests, upload
+from whatsapp_worker.stores.s3 import download, place, requests, upload
 
 _NONCE = "whatsapp-create"
 _SOURCE = "whatsapp-archive"
@@ -125,7 +125,7 @@ class S3Store:
 
     def read(self, name: str) -> Iterator[bytes]:
         """Ask now, so that NotFound comes before the first chunk; a broken stream goes on where it broke."""
-        return requests.Body(self._server, name, self.where.key(stores.checked(name))).chunks()
+        return download.Download(self._server, name, self.where.key(stores.checked(name))).chunks()
 
     def list(self, prefix: str) -> Iterator[stores.Entry]:
         """Page through the listing."""
@@ -185,7 +185,7 @@ class S3Store:
 
     def read_copy(self, session: str) -> Iterator[bytes]:
         """Stream the copy."""
-        return requests.Body(self._server, f"{session}.zip", self._copy_key(session)).chunks()
+        return download.Download(self._server, f"{session}.zip", self._copy_key(session)).chunks()
 
     def delete_copy(self, session: str) -> None:
         """Delete the copy."""

@@ -24,17 +24,19 @@ def checksum(content: bytes | bytearray) -> str:
 
 def parts(content: Iterable[bytes], size: int = PART) -> Iterator[bytearray]:
     """Cut a stream into parts of ``size`` bytes; an empty stream is one empty part."""
-    filling = bytearray()
+    filling, filled = bytearray(size), 0  # as long as it will be: growing would copy it again and again
     for chunk in content:
         view = memoryview(chunk)
-        while len(filling) + len(view) >= size:
-            room = size - len(filling)
-            filling += view[:room]
+        while filled + len(view) >= size:
+            room = size - filled
+            filling[filled:] = view[:room]
             view = view[room:]
             yield filling
-            filling = bytearray()
-        filling += view
-    if filling:
+            filling, filled = bytearray(size), 0
+        filling[filled : filled + len(view)] = view
+        filled += len(view)
+    if filled:
+        del filling[filled:]
         yield filling
 
 
