@@ -130,6 +130,8 @@ def _known(last: Last, report: Report | None) -> Last:
     match report.state:
         case SessionState.AWAITING_LINK | SessionState.LINK_EXPIRED | SessionState.LOGGED_OUT:
             linked, saved, account = False, False, None
+        case SessionState.FROZEN if report.account_hash is None:
+            return last  # a browser that waited for a link stands still
         case SessionState.SYNCING:
             linked, saved = True, False
         case SessionState.CONNECTED:

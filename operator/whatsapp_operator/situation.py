@@ -213,7 +213,8 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
     match state:
         case SessionState.AWAITING_LINK:
             word = trouble.reason if trouble and trouble.reason in _UNLINKED else Reason.AWAITING_SCAN
-            return Situation(Phase.AWAITING_LINK, word, f"waiting for a phone; {_scan(session)} and scan the code")
+            why = f"{_or(trouble, '')}; " if word is not Reason.AWAITING_SCAN else ""
+            return Situation(Phase.AWAITING_LINK, word, f"{why}waiting for a phone; {_scan(session)} and scan the code")
         case SessionState.LINK_EXPIRED:
             return Situation(Phase.LINK_EXPIRED, Reason.QR_EXPIRED, f"no phone linked in time; {_scan(session)}")
         case SessionState.LOGGED_OUT:
@@ -234,7 +235,9 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
             return Situation(Phase.CONFLICT, Reason.CONFLICT, _or(trouble, text))
 
 
-_UNLINKED = frozenset({Reason.LOGGED_OUT_FROM_PHONE, Reason.ACCOUNT_MISMATCH, Reason.RESTORE_FAILED})
+_UNLINKED = frozenset(
+    {Reason.LOGGED_OUT_FROM_PHONE, Reason.ACCOUNT_MISMATCH, Reason.RESTORE_FAILED, Reason.PASSKEY_REQUIRED}
+)
 
 
 def _scan(session: Session) -> str:

@@ -33,6 +33,7 @@ def test_a_clean_stop_saves_releases_and_ends_with_0_in_time(home: Home) -> None
     home.simulator.admin.write("alice", "4917012345678", "a step of the ratchet")
     wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
     assert worker.stop(20) == 0
+    assert "ended code=0 seconds=" in worker.log.read_text(), "how long it took is told"
     assert home.kinds()[-1] == "release"
     assert worker.all("saved", trigger="Shutdown"), "what came after the first save is saved too"
     assert not home.browsers()

@@ -67,6 +67,7 @@ def test_an_account_is_known_from_its_first_save_until_its_login_is_gone() -> No
     assert known("Connected", "aa", account=account, saved=saved) == "bb"
     assert known("Restoring", None, account=account, saved=saved) == "bb"
     assert known("Syncing", "aa") == "aa"
+    assert known("Frozen", "aa") == "aa"
     for state in ("AwaitingLink", "LoggedOut", "LinkExpired"):
         assert known(state, "aa") is None, "a session that holds no login must not be held to one"
 

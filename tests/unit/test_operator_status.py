@@ -269,3 +269,9 @@ def test_what_exceeds_the_users_limits_is_a_condition_only_while_it_does() -> No
     assert found["Oversized"] == (ConditionStatus.TRUE, Reason.MEMORY_HIGH)
     assert found["Ready"][0] == ConditionStatus.TRUE, "told, and nothing done about it"
     assert "Oversized" not in conditions(samples.observed("Connected", **SEEN))[1]
+
+
+def test_a_link_that_needs_a_passkey_says_so_in_its_condition() -> None:
+    trouble = {"reason": "PasskeyRequired", "message": "WhatsApp asks for a passkey"}
+    _, found = conditions(samples.observed("AwaitingLink", lastError=trouble))
+    assert found["Linked"] == (ConditionStatus.FALSE, Reason.PASSKEY_REQUIRED)

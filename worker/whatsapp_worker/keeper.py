@@ -204,6 +204,7 @@ class Keeper:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""
         ending = ending or do.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
         superseded = ending.reason is Reason.SUPERSEDED
+        began = time.monotonic()
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
         try:
             async with asyncio.timeout(CLOSE_PATIENCE), self._hands.saving:
@@ -222,6 +223,7 @@ class Keeper:
                 with contextlib.suppress(errors.StoreError, errors.Superseded):
                     await self._auth.release()
             await self._auth.clean_up()
+        LOG.info("ended code=%d seconds=%.1f", ending.code, time.monotonic() - began)
         self._show()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LISTENERS_PATIENCE):
