@@ -3,11 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
-import datetime
-import logging
 import pathlib
 import time
-from importlib import metadata
 from typing import BinaryIO
 
 from whatsapp_session import names
@@ -31,15 +28,9 @@ from whatsapp_worker import (
     stores,
     wishes,
 )
-from whatsapp_worker.auth import base, blind, claiming, local
+from whatsapp_worker.auth import base, blind, claiming, local, newest
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
-
-LOG = logging.getLogger("whatsapp_worker")
-
-
-def _seconds(stamp: str) -> float:
-    return datetime.datetime.fromisoformat(stamp).timestamp()
 
 
 class RemoteAuth(base.Auth):
@@ -77,10 +68,6 @@ class RemoteAuth(base.Auth):
             raise errors.ConfigurationError(
                 "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
             )
-        self._latest: generations.Published | None = None
-        self._restored = 0
-        self._proven = 0
-        self._version = ""
         self._lock: BinaryIO | None = None
         self._resumption: blind.Resumption | None = None
         self._storage = saving.Storage()
@@ -101,6 +88,7 @@ class RemoteAuth(base.Auth):
         self._log = log.SessionLog(self.store, self.session, context.owner)
         self._claimer = claiming.Claimer(self._log, self.store.visibility, context)
         self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
+        self._newest = newest.Newest(self._generations)
         self._copy = interop.Copy(self.store, self._log, self._copies)
         self._newcomer = importing.Newcomer(self._copy, self._generations, self._log)
         self._restorer = restoring.Restorer(self._generations, self.profile, context.browser_version)
@@ -113,7 +101,7 @@ class RemoteAuth(base.Auth):
             return await self._go_on_blind()
         claimed, own = await self.patiently(self._claim)
         await self.wait_out(claimed.wait)
-        self.context.claimed(_seconds(claimed.record.time))
+        self.context.claimed(newest.seconds(claimed.record.time))
         if claimed.relink is not None:
             below = claimed.record.slot
             prepared = await self.relink(await self.patiently(lambda: self._known_hash(below)), claimed.relink)
@@ -137,7 +125,7 @@ class RemoteAuth(base.Auth):
 
     async def _resume(self) -> None:
         slot = (await self.patiently(self._claimer.resume)).slot
-        self._latest = await self.patiently(lambda: self._generations.next_candidate(slot))
+        self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
@@ -149,10 +137,10 @@ class RemoteAuth(base.Auth):
             await self.patiently(self._claimer.refuse_the_wrong_store)
             prepared = await self.patiently(self._restore)
         else:
-            self._latest = await self.patiently(lambda: self._generations.next_candidate(slot))
+            self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
             await asyncio.to_thread(self._mark, own.account_hash, own.generation)
             restored = model.Restored(0, time.time()) if own.account_hash else None
-            prepared = happenings.Prepared(own.account_hash, self._saved(), restored)
+            prepared = happenings.Prepared(own.account_hash, self._newest.saved(), restored)
         await self._follow(edge=True)
         return prepared
 
@@ -196,44 +184,33 @@ class RemoteAuth(base.Auth):
     def _restore(self) -> happenings.Prepared:
         placed = self._restorer.place_next()
         fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
-        self._latest = placed.candidate
+        self._newest.place(placed.candidate)
         if placed.candidate is None:
-            self._restored = 0
             self._mark("", 0)
             return happenings.Prepared(fault=fault)
         generation = placed.candidate.generation
-        self._restored = generation.number
         known = generation.account_hash or model.UNKNOWN
         self._mark(known, generation.number)
         restored = model.Restored(generation.number, time.time(), bool(placed.broken))
-        return happenings.Prepared(known, self._saved(), restored, fault)
+        return happenings.Prepared(known, self._newest.saved(), restored, fault)
 
     def _mark(self, account_hash: str, generation: int) -> None:
         slot = self._log.head
         marker = profiles.Marker(self.session, slot, account_hash, generation, True, self.context.owner.pod_uid)
         profiles.write_marker(self.profile, marker)
 
-    def _saved(self) -> model.Saved | None:
-        if self._latest is None or self._latest.generation.trigger == generations.IMPORT:
-            return None
-        found = self._latest.generation
-        return model.Saved(found.number, _seconds(self._latest.time), found.size, found.digest, found.trigger)
-
     async def connected(self, account: events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
-        self._version = version
-        self._proven = max(self._proven, self._restored)
-        if self._latest and self._latest.generation.account_hash != account.hash:
-            self._latest = None
-        await asyncio.to_thread(self._mark, account.hash, self._restored)
+        self._newest.prove(account, version)
+        await asyncio.to_thread(self._mark, account.hash, self._newest.restored)
 
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
         """Snapshot the running browser and publish what changed."""
         await saving.ask(running, account)
         await self._storage.look(running)
-        if self._latest and await asyncio.to_thread(self._stager.live_digest) == self._latest.generation.content_digest:
+        if self._newest.found and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
             await self._follow()
-            return self._unchanged()
+            return self._newest.unchanged()
         assert running.identity is not None
         async with saving.sentinel(running) as mark:
             await saving.wait_for(self.profile, mark)
@@ -246,9 +223,9 @@ class RemoteAuth(base.Auth):
 
     async def _follow(self, *, edge: bool = False) -> None:
         """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
-        if self._latest is None:
+        if self._newest.found is None:
             return
-        foreign = await asyncio.to_thread(self._copy.follow, self._latest.generation, edge=edge)
+        foreign = await asyncio.to_thread(self._copy.follow, self._newest.found.generation, edge=edge)
         if foreign is not None:
             self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
 
@@ -272,32 +249,8 @@ class RemoteAuth(base.Auth):
         await self._follow(edge=True)
         return result
 
-    def _unchanged(self) -> base.SaveResult:
-        saved = self._saved()
-        assert saved is not None
-        LOG.info("saved generation=%s unchanged=true", saved.generation)
-        return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
-
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
-        if not self._claimer.held:
-            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
-        if self._latest and self._latest.generation.content_digest == staged.content_digest:
-            return self._unchanged()
-        about = generations.About(
-            account_hash=account.hash,
-            trigger=trigger,
-            browser_version=self._version,
-            worker_version=metadata.version("whatsapp-session-operator"),
-            proven=self._proven,
-        )
-        self._latest = self._generations.publish(staged, about)
-        saved = self._saved()
-        assert saved is not None
-        LOG.info(
-            "saved generation=%s bytes=%s trigger=%s frozen_ms=%.1f linked=%s copied=%s",
-            *(saved.generation, saved.size, trigger, staged.frozen * 1000, staged.linked, staged.copied),
-        )
-        return base.SaveResult(saved, changed=True)
+        return self._newest.publish(staged, account, trigger, claimed=self._claimer.held)
 
     async def bury(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
@@ -305,7 +258,7 @@ class RemoteAuth(base.Auth):
         await asyncio.to_thread(self._mark, "", 0)
 
     async def _set_aside(self, tombstone: records.Logout) -> None:
-        self._latest, self._restored, self._proven = None, 0, 0
+        self._newest.forget()
         await self.patiently(lambda: self._log.append(tombstone))
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)

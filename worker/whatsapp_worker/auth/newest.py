@@ -1,0 +1,86 @@
+"""Know the newest generation of this session's login, and publish the next one when something changed."""
+
+import dataclasses
+import datetime
+import logging
+import time
+from importlib import metadata
+
+from whatsapp_worker import errors, generations, model, snapshot
+from whatsapp_worker.auth import base
+from whatsapp_worker.page import events
+
+LOG = logging.getLogger("whatsapp_worker")
+
+
+def seconds(stamp: str) -> float:
+    """Return the seconds since the epoch of a record's time."""
+    return datetime.datetime.fromisoformat(stamp).timestamp()
+
+
+class Newest:
+    """The newest generation of the present login; ``restored`` is the number of the one that was put in place."""
+
+    def __init__(self, kept: generations.Generations) -> None:
+        self._kept = kept
+        self._proven = 0
+        self._version = ""
+        self.found: generations.Published | None = None
+        self.restored = 0
+
+    def forget(self) -> None:
+        """Know nothing: the login is gone."""
+        self.found, self.restored, self._proven = None, 0, 0
+
+    def place(self, found: generations.Published | None) -> None:
+        """Hear which generation was put in the profile's place, None for an empty one."""
+        self.found, self.restored = found, found.generation.number if found else 0
+
+    def prove(self, account: events.Account, version: str) -> None:
+        """Hear that the profile has come up with this account's login, and in which browser."""
+        self._version = version
+        self._proven = max(self._proven, self.restored)
+        if self.found and self.found.generation.account_hash != account.hash:
+            self.found = None
+
+    def holds(self, content_digest: str | None) -> bool:
+        """Tell whether the newest generation says what a profile of this digest says."""
+        return self.found is not None and self.found.generation.content_digest == content_digest
+
+    def saved(self) -> model.Saved | None:
+        """Return it as the status shows it; what another program wrote is not ours."""
+        if self.found is None or self.found.generation.trigger == generations.IMPORT:
+            return None
+        made = self.found.generation
+        return model.Saved(made.number, seconds(self.found.time), made.size, made.digest, made.trigger)
+
+    def unchanged(self) -> base.SaveResult:
+        """Return what a check says that found nothing new."""
+        saved = self.saved()
+        assert saved is not None
+        LOG.info("saved generation=%s unchanged=true", saved.generation)
+        return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
+
+    def publish(
+        self, staged: snapshot.Staged, account: events.Account, trigger: str, *, claimed: bool
+    ) -> base.SaveResult:
+        """Publish a snapshot unless it is the same again; blocks."""
+        if not claimed:
+            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
+        if self.holds(staged.content_digest):
+            return self.unchanged()
+        about = generations.About(
+            account_hash=account.hash,
+            trigger=trigger,
+            browser_version=self._version,
+            worker_version=metadata.version("whatsapp-session-operator"),
+            proven=self._proven,
+        )
+        self.found = self._kept.publish(staged, about)
+        saved = self.saved()
+        assert saved is not None
+        LOG.info(
+            "saved generation=%s bytes=%s trigger=%s frozen_ms=%.1f linked=%s copied=%s",
+            *(saved.generation, saved.size, trigger, staged.frozen * 1000, staged.linked, staged.copied),
+        )
+        return base.SaveResult(saved, changed=True)
