@@ -30,6 +30,7 @@ class How(enum.Enum):
     HANG = "nothing ever comes back"
     DELAY = "the answer comes late"
     ANSWER = "something in between answers"
+    FLIP = "a bit of the request is turned on its way"
 
 
 @dataclass(slots=True)
@@ -127,6 +128,8 @@ class Proxy:
                 assert fault
                 client.sendall(fault.answer(request) if callable(fault.answer) else fault.answer)
                 return not self.http
+        if fault and fault.how is How.FLIP:
+            request = request[:-1] + bytes([request[-1] ^ 1])
         upstream.sendall(request)
         head_only = request.startswith(b"HEAD ")
         answer = _http_message(upstream, answer=True, head_only=head_only) if self.http else _wire_message(upstream)

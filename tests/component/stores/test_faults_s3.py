@@ -324,3 +324,42 @@ def test_a_web_identity_is_exchanged_for_credentials(
     store.create("a/x", [SMALL])
     assert testing.read(store, "a/x") == SMALL
     assert exchange.met == 1
+
+
+@pytest.mark.parametrize(("request_", "content"), [(PUT, SMALL), (PART, LARGE)], ids=["put", "part"])
+def test_the_server_refuses_what_was_damaged_on_its_way(
+    store: s3.S3Store, between: proxy.Proxy, request_: bytes, content: bytes
+) -> None:
+    damaged = between.fault(How.FLIP, request_)
+    store.create("a/archives/1.zip", testing.pieces(content))
+    assert damaged.met == 1
+    assert testing.read(store, "a/archives/1.zip") == content
+
+
+def test_a_server_without_conditions_for_uploads_in_parts_still_keeps_archives(
+    store: s3.S3Store, between: proxy.Proxy
+) -> None:
+    unknown = between.fault(How.ANSWER, COMPLETE + rb"(?s:.*)(?i:if-(none-)?match)", 99, answer=proxy.s3_error(501))
+    name, session = f"{testing.SESSION}/archives/1.zip", testing.SESSION
+    store.create(name, testing.pieces(LARGE))
+    with pytest.raises(errors.AlreadyExists):
+        store.create(name, testing.pieces(LARGE))
+    made = store.put_copy(name, session, datetime.datetime.now(datetime.UTC), None)
+    store.create(f"{testing.SESSION}/archives/2.zip", [SMALL])
+    with pytest.raises(errors.CopyChanged):
+        store.put_copy(f"{testing.SESSION}/archives/2.zip", session, datetime.datetime.now(datetime.UTC), None)
+    assert store.put_copy(name, session, datetime.datetime.now(datetime.UTC), made).size == len(LARGE)
+    assert unknown.met == 5
+
+
+def test_a_server_without_any_conditions_is_used_with_consent_only(
+    place: tuple[str, pathlib.Path], between: proxy.Proxy
+) -> None:
+    between.fault(How.ANSWER, rb"(?i:if-none-match)", 99, answer=proxy.s3_error(501, "NotImplemented"))
+    with pytest.raises(errors.StoreUnfenced, match="does not know conditional writes"):
+        opened(place).create("a/x", [SMALL])
+    accepted = s3.S3Store(s3.parse(place[0].partition(":")[2]), place[1], allow_unfenced=True, waiting=SHORT)
+    accepted.create("a/x", [SMALL])
+    with pytest.raises(errors.AlreadyExists):
+        accepted.create("a/x", [LARGE[:10]])
+    assert testing.read(accepted, "a/x") == SMALL

@@ -97,10 +97,12 @@ class Server:
         try:
             with self.translated(what):
                 answer = getattr(self.client(), verb)(Bucket=self.where.bucket, **arguments)
-        except Conflict as error:
+        except (Conflict, errors.StoreUnfenced) as error:
             if any(name.endswith("Match") for name in arguments):
                 raise
-            raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+            if isinstance(error, Conflict):
+                raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+            raise errors.StoreDenied(f"the store does not know this kind of request ({what}: {verb})") from None
         if any(member not in answer for member in _WHOLE.get(verb, ())):
             raise errors.StoreUnavailable(f"the store's answer broke off ({what})")
         return answer
