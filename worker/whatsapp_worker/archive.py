@@ -5,6 +5,7 @@ the local headers and without data descriptors, because that reader scans for th
 data that contains it. Read by the central directory, since theirs hold zeros in the local headers.
 """
 
+import errno
 import hashlib
 import os
 import pathlib
@@ -37,9 +38,11 @@ _NOT_A_ZIP = (
     EOFError,
     struct.error,
     NotImplementedError,
-    FileExistsError,
-    NotADirectoryError,
+    RuntimeError,
+    ValueError,
 )
+_NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ)
+"""What the file system says of names that contradict each other, or that it cannot hold."""
 _MODE_FILE = (stat.S_IFREG | 0o600) << 16
 _MODE_FOLDER = (stat.S_IFDIR | 0o700) << 16 | 0x10
 
@@ -155,6 +158,9 @@ class Limits:
 
     size: int = 32 << 30
     entries: int = 1_000_000
+    ratio: int = 100
+    """Bytes that a byte of the archive may unpack to, beyond ``freely``: a profile is no zeros."""
+    freely: int = 256 << 20
 
 
 def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = None) -> None:
@@ -165,23 +171,29 @@ def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = 
     try:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
-            _check_entries(entries, limits or Limits(), shutil.disk_usage(target.parent).free)
+            limits = limits or Limits()
+            most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))
+            _check_entries(entries, limits.entries, min(most, shutil.disk_usage(target.parent).free))
             target.mkdir(mode=0o700)
             for entry in entries:
                 _extract(archive, entry, target)
     except _NOT_A_ZIP as error:
         raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error})") from error
+    except OSError as error:
+        if error.errno not in _NO_NAMES:
+            raise
+        raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error.strerror})") from error
     for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
         _sync(folder)
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], limits: Limits, free: int) -> None:
+def _check_entries(entries: list[zipfile.ZipInfo], count: int, most: int) -> None:
     if not entries:
         raise errors.ArchiveDamaged("the archive is empty")
-    if len({entry.filename.rstrip("/") for entry in entries}) != len(entries) or len(entries) > limits.entries:
+    if len({entry.filename.rstrip("/") for entry in entries}) != len(entries) or len(entries) > count:
         raise errors.ArchiveDamaged("the archive holds a name twice, or absurdly many")
     total = sum(entry.file_size for entry in entries)
-    if total > min(limits.size, free):
+    if total > most:
         raise errors.ArchiveDamaged(f"the archive unpacks to {total} bytes, more than the limit or the free space")
     for entry in entries:
         parts = entry.filename.rstrip("/").split("/")

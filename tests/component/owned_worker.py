@@ -1,0 +1,17 @@
+"""A worker with the identity that a pod would have: ``OWNER-JSON run ...``.
+
+The poll interval is short, so that a test of a take-over does not wait a minute; the wait is computed from it.
+"""
+
+import json
+import sys
+
+from whatsapp_worker import app, client, keeper, ownership, records
+
+POLL = 6
+
+if __name__ == "__main__":
+    owner = records.Owner(**json.loads(sys.argv[1]))
+    client.local_owner = lambda data_path: owner
+    ownership.POLL_SECONDS, keeper.WATCH = POLL, POLL / 3
+    sys.exit(app.main(sys.argv[2:]))
