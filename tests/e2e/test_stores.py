@@ -73,6 +73,18 @@ def test_a_session_on_mongodb_survives_the_deletion_of_its_pod(world: World, ser
         session.assert_same_login(device)
 
 
+def test_a_secret_that_is_missing_is_named_and_waited_for(world: World, servers: StoreServers) -> None:
+    bucket, place = f"sessions-{secrets.token_hex(4)}", "no-secret"
+    servers.bucket(bucket)
+    with world.session(place, store=servers.s3(bucket)) as session:
+        said = session.wait_stalled("SecretNotFound")
+        assert "the Secret 's3-login' with the keys accessKeyId and secretAccessKey" in said
+        items = {"apiVersion": "v1", "kind": "List", "items": servers.secrets(place)}
+        world.kubectl.apply(json.dumps(items))
+        wait_for("a code", lambda: session.status().get("qr"), timeout=240)
+        store_is_ready(session)
+
+
 def test_a_deleted_session_is_applied_again_without_a_code_and_without_the_claims_wait(
     on_s3: Linked, servers: StoreServers
 ) -> None:

@@ -148,6 +148,13 @@ def test_a_secret_that_does_not_exist_is_named_by_store_and_session(place: Place
         lambda: place.condition("support", "StoreAvailable").get("reason") == "SecretNotFound", "the session to say so"
     )
     assert "the Secret 'login'" in place.condition("support", "StoreAvailable")["message"]
+    # The node has the pod and waits for the Secret, about which a pod says nothing.
+    worker.bind()
+    worker.set_pod("Pending", {"waiting": {"reason": "ContainerCreating"}})
+    place.wait_phase("support", "Failed", "SecretNotFound")
+    assert "the Secret 'login' with the key 'uri'" in place.condition("support", "Stalled")["message"]
+    worker.runs()
+    place.wait_phase("support", "Starting")
 
 
 def test_a_worker_that_has_no_answer_is_heard(place: Place) -> None:
