@@ -36,6 +36,11 @@ class Mortal:
             raise Killed
         return result
 
+    @property
+    def died(self) -> bool:
+        """Return whether the call came."""
+        return self._left <= 0
+
     async def get(self, ref: kube.Ref) -> Manifest | None:
         """Get, or die."""
         found: Manifest | None = await self._call(lambda: self._inner.get(ref))
@@ -96,3 +101,51 @@ def test_an_operator_that_is_killed_at_a_call_leaves_nothing_that_the_next_canno
     place.session("support")
     found = asyncio.run(live(world, place, fatal, moment))
     assert found == {"phase": "Starting", "kinds": [1, 1, 1, 1]}
+
+
+DELETE: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
+PURGER = names.purge_pod("support")
+
+
+def purge_ends(place: Place) -> None:
+    """Play the kubelet: the pod that purges has run, if it is there."""
+    if place.admin.get("Pod", place.name, PURGER) is not None:
+        place.admin.merge("Pod", place.name, PURGER, {"status": {"phase": "Succeeded"}}, "status")
+
+
+async def leave(world: World, place: Place, fatal: int, moment: str) -> None:
+    """Bring a deleted session to its end, killed once on the way."""
+    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    defaults = WorkerDefaults(image=IMAGE, cluster="cluster")
+    key = Key(place.name, "support")
+    async with kube.ClusterKube(loaded) as seam:
+
+        async def look() -> None:
+            await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+
+        await look()
+        place.admin.delete(names.SESSION_KIND, place.name, "support")
+        mortal = Mortal(seam, fatal, moment)
+        with contextlib.suppress(Killed):
+            # Its worker was on no node, so that it is gone at once.
+            for _ in range(3):
+                await Reconciler(mortal, defaults, SystemClock()).reconcile(key)
+                purge_ends(place)
+        assert mortal.died, f"there are no {fatal} calls"
+        for _ in range(3):
+            await look()
+            purge_ends(place)
+        await look()
+    await asyncio.sleep(0.1)  # aiohttp ends its TLS connections in callbacks of the loop
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("fatal", range(4, 22, 3))
+def test_an_operator_that_is_killed_during_a_deletion_leaves_nothing_behind(
+    world: World, place: Place, fatal: int, moment: str
+) -> None:
+    place.store()
+    place.session("support", **DELETE)
+    asyncio.run(leave(world, place, fatal, moment))
+    assert place.admin.get(names.SESSION_KIND, place.name, "support") is None
+    assert place.admin.items("Pod", place.name) == []
