@@ -87,14 +87,14 @@ def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: Worl
 
 
 def test_a_session_that_links_by_code_shows_it_and_connects(world: World) -> None:
-    with world.session("paired", spec={"operatingMode": "Suspended"}) as session:
+    linking = {"method": "PairingCode", "phoneNumberSecretRef": {"name": "phone", "key": "number"}}
+    with world.session("paired", spec={"linking": linking}) as session:
+        message = session.wait_stalled("SecretNotFound")
+        assert "the session needs the Secret 'phone' with the key 'number'" in message
         number = "49" + "".join(secrets.choice("0123456789") for _ in range(9))
         head = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "phone", "namespace": "paired"}}
         world.kubectl.apply(yaml.safe_dump({**head, "stringData": {"number": number}}))
-        linking = {"method": "PairingCode", "phoneNumberSecretRef": {"name": "phone", "key": "number"}}
-        patch = json.dumps({"spec": {"operatingMode": "Running", "linking": linking}})
-        world.kubectl.run("patch", "was", "support", "-n", "paired", "--type=merge", "-p", patch)
-        code = wait_for("a pairing code", lambda: session.status().get("pairingCode"), timeout=240)
+        code = wait_for("a pairing code", lambda: session.status().get("pairingCode"), timeout=360)
         assert number not in json.dumps(session.resource()), "the phone number stays in its Secret"
         device = world.admin.enter_code(number, code)
         assert device is not None
@@ -121,8 +121,11 @@ SESSIONS = 30 if os.environ.get("WSO_SOAK") else 6
 
 def test_many_sessions_restarted_at_once_all_come_back_without_a_code(world: World) -> None:
     with world.session("many", "s0") as first:
-        sessions = [first, *(beside(first, f"s{number}") for number in range(1, SESSIONS))]
-        devices = [session.link() for session in sessions]
+        sessions, devices = [first], [first.link()]
+        for number in range(1, SESSIONS):
+            # One after the other: it is the restart that comes at once.
+            sessions.append(beside(first, f"s{number}"))
+            devices.append(sessions[-1].link(timeout=300))
         before = [session.status() for session in sessions]
         world.kubectl.run("delete", "pods", "--all", "-n", "many", "--wait=false")
         for session, status, device in zip(sessions, before, devices, strict=True):

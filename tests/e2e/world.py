@@ -135,12 +135,14 @@ class Session:
             timeout=timeout + 10,
         )
 
-    def link(self) -> client.Device:
+    def link(self, timeout: float = 120) -> client.Device:
         """Scan the first code with this session's phone; return the device once Saved."""
-        code = wait_for(f"a QR code of {self.phone}", lambda: (self.status().get("qr") or {}).get("code"), timeout=120)
+        code = wait_for(
+            f"a QR code of {self.phone}", lambda: (self.status().get("qr") or {}).get("code"), timeout=timeout
+        )
         device = self.admin.scan(self.phone, code)
         assert device is not None
-        self.wait("Saved")
+        self.wait("Saved", timeout)
         return self.admin.device(device)
 
     def pod(self) -> Mapping[str, Any] | None:
