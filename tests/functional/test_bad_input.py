@@ -36,6 +36,8 @@ def template(**spec: Any) -> Manifest:
         ({"linking": {"method": "PairingCode"}}, "needs spec.linking.phoneNumberSecretRef"),
         ({"linking": {"expectedAccount": "me"}}, "in digits with its country code"),
         ({"failover": {"leaseDuration": "11m"}}, "from 30s to 10m"),
+        ({"warnings": {"archiveSize": "500MB"}}, "such as 500Mi"),
+        ({"warnings": {"memory": "0Gi"}}, "such as 2Gi"),
         ({"browser": {"url": "http://web.whatsapp.com"}}, "must be an https address"),
         ({"browser": {"args": ["--user-data-dir=/x"]}}, "may not open debugging, change the profile"),
         ({"browser": {"args": ["--remote-debugging-port=1"]}}, "may not open debugging"),

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import os
 import pathlib
 import socket
 import threading
@@ -13,6 +14,7 @@ from component import workers
 from functional.world import Place, wait
 from functional.world import Worker as PlayedPod
 from whatsapp_session import names
+from whatsapp_worker import flags
 
 pytestmark = pytest.mark.usefixtures("operator")
 SESSION = "support"
@@ -122,7 +124,7 @@ class Door:
 @pytest.fixture
 def cluster(place: Place, home: workers.Home) -> Cluster:
     place.store()
-    place.session(SESSION)
+    place.session(SESSION, warnings={"archiveSize": "1Ki"})
     return Cluster(place, home)
 
 
@@ -143,7 +145,12 @@ def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(clus
     lease = place.lease(SESSION)
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == first.uid
+    assert cluster.session()["sandbox"] == flags.sandbox(flags.environment(os.environ))
     place.wait_phase(SESSION, "Connected", "ArchiveVerified")
+    wait(
+        lambda: place.condition(SESSION, "Oversized").get("reason") == "ArchiveTooLarge",
+        "the limit to be said exceeded",
+    )
     reasons = wait(
         lambda: {e["reason"] for e in place.events(SESSION)} >= {"DeviceLinked", "ArchiveVerified"}, "Events"
     )
