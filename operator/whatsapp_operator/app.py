@@ -63,7 +63,12 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         numbers = metrics.Metrics()
         counted = metrics.CountedKube(cluster, numbers)
         stores = StoreReconciler(counted, defaults, clock.SystemClock())
-        store_work: Queue = queue.KeyedQueue(stores.reconcile, workers=STORE_WORKERS)
+
+        async def look_at_store(key: reconcile.Key) -> float | None:
+            with numbers.reconciling():
+                return await stores.reconcile(key)
+
+        store_work: Queue = queue.KeyedQueue(look_at_store, workers=STORE_WORKERS)
 
         async def heard(session: reconcile.Key, store: reconcile.Key | None, say: Say | None) -> None:
             for key in stores.heard(session, store, say):

@@ -34,12 +34,12 @@ class Metrics:
         self._sessions: dict[Any, Seen] = {}
         self._reconciles = prometheus_client.Histogram(
             f"{PREFIX}_reconcile_seconds",
-            "Duration of one look at one session.",
+            "Duration of one look at one session or store.",
             registry=self.registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
         self._errors = prometheus_client.Counter(
-            f"{PREFIX}_reconcile_errors", "Looks at a session that failed and are repeated.", registry=self.registry
+            f"{PREFIX}_reconcile_errors", "Looks that failed and are repeated.", registry=self.registry
         )
         self._calls = prometheus_client.Counter(
             f"{PREFIX}_api_requests",
@@ -51,7 +51,7 @@ class Metrics:
 
     @contextmanager
     def reconciling(self) -> Iterator[None]:
-        """Time one look at one session and count its failure."""
+        """Time one look at one session or store, and count its failure."""
         with self._reconciles.time():
             try:
                 yield

@@ -49,6 +49,17 @@ def test_a_namespace_with_such_a_session_can_be_deleted(world: World) -> None:
         world.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ended"}}))
 
 
+def test_a_localauth_session_takes_the_claim_with_it_if_told_so(world: World) -> None:
+    spec = {"auth": {"strategy": "LocalAuth", "localAuth": {"size": "1Gi", "onDelete": "Delete"}}}
+    with world.session("claimed", spec=spec) as session:
+        wait_for("a QR code", lambda: session.status().get("qr"), timeout=240)
+        assert world.kubectl.get("pvc", "wa-support", "claimed") is not None
+        world.kubectl.run("delete", "was", "support", "-n", "claimed", "--timeout=200s", timeout=210)
+        wait_for(
+            "the claim to go", lambda: world.kubectl.get("pvc", "wa-support", "claimed") is None or None, timeout=180
+        )
+
+
 @contextmanager
 def uninstalled(cluster: LocalCluster, world: World) -> Iterator[None]:
     """Uninstall the chart with helm, and install it again as it was."""

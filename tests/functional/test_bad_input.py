@@ -15,6 +15,9 @@ def remote(**settings: Any) -> Manifest:
     return {"auth": {"strategy": "RemoteAuth", "remoteAuth": settings}}
 
 
+LOCAL: Manifest = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
+
+
 def template(**spec: Any) -> Manifest:
     """Return a spec with a pod template."""
     return {"podTemplate": {"spec": spec}}
@@ -31,6 +34,10 @@ def template(**spec: Any) -> Manifest:
         (remote(backupSyncInterval="soon"), "must be a duration of whole hours, minutes and seconds"),
         (remote(backupSyncInterval=""), "must be a duration of whole hours, minutes and seconds"),
         (remote(generations=0), "greater than or equal to 1"),
+        (
+            {"auth": {"strategy": "LocalAuth", "localAuth": {"claimName": "mine", "onDelete": "Delete"}}},
+            "a claim of yours (claimName) is never deleted",
+        ),
         ({"clientId": "a/b"}, "may hold letters, digits, '-' and '_' only"),
         ({"linking": {"timeout": "1d"}}, "0s means no limit"),
         ({"linking": {"method": "PairingCode"}}, "needs spec.linking.phoneNumberSecretRef"),
@@ -81,8 +88,11 @@ def test_the_longest_name_is_accepted(place: Place) -> None:
         ({}, {"clientId": "late"}, "spec.clientId is immutable"),
         ({"clientId": "one"}, {"clientId": None}, "spec.clientId is immutable"),
         ({}, {"auth": {"strategy": "NoAuth", "remoteAuth": None}}, "spec.auth.strategy is immutable"),
+        (LOCAL, {"auth": {"localAuth": {"size": "2Gi"}}}, "are read when the claim is made and are immutable"),
+        (LOCAL, {"auth": {"localAuth": {"onDelete": "Delete"}}}, "are read when the claim is made and are immutable"),
+        (LOCAL, {"auth": {"localAuth": {"storageClassName": "fast"}}}, "are read when the claim is made"),
     ],
-    ids=["changed", "set later", "removed", "strategy"],
+    ids=["changed", "set later", "removed", "strategy", "size", "onDelete", "class"],
 )
 def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, after: Manifest, sentence: str) -> None:
     place.session("support", **before)
