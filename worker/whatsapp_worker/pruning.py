@@ -3,7 +3,12 @@
 Only archives go, slots of the log never. Calls block.
 """
 
+import itertools
+
 from whatsapp_worker import errors, log, records, stores
+
+_NEAR = 16
+"""Slots that are looked through before anything is searched for."""
 
 
 class Pruner:
@@ -42,22 +47,13 @@ class Pruner:
         self.orphans.clear()
 
     def _find_stored(self) -> list[records.Generation]:
-        """Return the generations whose archives are in the store, newest first, back to the newest logout or purge.
+        """Return the generations whose archives are in the store, newest first.
 
-        Reads the log only as far as there are archives: a log of years is long, its archives are few.
+        Those of a link that the phone has removed count too, if it was the same account's: they go when the new link
+        has been saved often enough.
         """
-        wanted = {entry.name: log.number_of(entry.name) for entry in self._store.list(self._prefix)}
-        oldest = min((number for number in wanted.values() if number is not None), default=0)
-        found: list[records.Generation] = []
-        for record in self._log.back(self._log.head):
-            match record.body:
-                case records.Generation() as generation if generation.number >= oldest > 0:
-                    found += [generation] if generation.archive in wanted else []
-                case records.Generation() | records.Logout() | records.Purge():
-                    break
-                case _:
-                    pass
-        return found
+        listed = [entry.name for entry in self._store.list(self._prefix)]
+        return sorted(self._recorded(listed).values(), key=lambda generation: generation.number, reverse=True)
 
     def sweep(self) -> None:
         """Remove what killed predecessors left: archives without a record, and uploads that never ended.
@@ -65,15 +61,32 @@ class Pruner:
         Call when the claim is made, before anything is created: whoever still uploads is fenced by the claim. What is
         removed was listed before the claim is seen to be the head, so it is no later owner's.
         """
-        listed = [(entry.name, log.number_of(entry.name)) for entry in self._store.list(self._prefix)]
-        dead = [name for name, number in listed if number is not None and not self._recorded(name, number)]
+        listed = [entry.name for entry in self._store.list(self._prefix) if log.number_of(entry.name) is not None]
+        recorded = self._recorded(listed)
         if not self._log.still_head():
             raise errors.Superseded("a later claim followed at once")
-        for name in dead:
-            self._store.delete(name)
+        for name in listed:
+            if name not in recorded:
+                self._store.delete(name)
         if isinstance(self._store, stores.Sweeps):
             self._store.sweep(f"{self._log.session}/")
 
-    def _recorded(self, name: str, number: int) -> bool:
-        found = self._log.find_generation(number)
-        return found is not None and found.archive == name
+    def _recorded(self, names: list[str]) -> dict[str, records.Generation]:
+        """Return the generations of these archives by name; few slots are read, however long the log is.
+
+        Most archives are of the newest generations. One that a restore proved months ago is looked for by its number.
+        """
+        found: dict[str, records.Generation] = {}
+        for record in itertools.islice(self._log.back(self._log.head), _NEAR):
+            if len(found) == len(names):
+                break
+            if isinstance(record.body, records.Generation) and record.body.archive in names:
+                found[record.body.archive] = record.body
+        for name in names:
+            number = log.number_of(name)
+            if name in found or number is None:
+                continue
+            generation = self._log.find_generation(number)
+            if generation is not None and generation.archive == name:
+                found[name] = generation
+        return found

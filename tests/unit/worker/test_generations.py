@@ -1,5 +1,6 @@
 """Publishing, fetching and pruning archives on the log."""
 
+import dataclasses
 import os
 import pathlib
 import tracemalloc
@@ -94,6 +95,30 @@ def test_a_publish_reads_a_log_of_years_only_as_far_as_there_are_archives(place:
     assert len(reads) < 5, reads
     place.store.fail = lambda verb, name: None
     assert place.archives() == [201, 202]
+
+
+def test_a_generation_that_was_proven_long_ago_is_found_without_reading_all_since(place: Place) -> None:
+    first = place.publish().generation
+    for number in range(2, 2001):  # their archives have gone
+        place.journal.append(dataclasses.replace(first, number=number, archive=f"gone-{number}", proven=1))
+    reads: list[str] = []
+    place.use(None)
+    place.store.fail = lambda verb, name: reads.append(name) if verb == "read" else None
+    place.publish(proven=1)
+    place.kept.sweep()
+    place.store.fail = lambda verb, name: None
+    assert place.archives() == [1, 2001]
+    assert len(reads) < 100, len(reads)
+
+
+def test_archives_of_a_link_that_the_phone_removed_go_when_the_same_account_has_saved_anew(place: Place) -> None:
+    place.publish()
+    place.publish()
+    place.journal.append(records.Logout("hash"))
+    place.publish()
+    assert place.archives() == [2, 3]
+    place.publish()
+    assert place.archives() == [3, 4]
 
 
 def test_slots_are_never_deleted(place: Place) -> None:
