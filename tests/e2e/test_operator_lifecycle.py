@@ -73,6 +73,8 @@ def test_a_suspended_session_saves_stops_and_resumes_without_a_code(world: World
 def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: World) -> None:
     with world.session("drained") as session:
         device = session.link()
+        world.admin.write(session.phone, "4917012345678", "not saved yet")
+        wait_until_delivered(world, device.id)
         before, first = session.status(), uid(session)
         eviction = {
             "apiVersion": "policy/v1",
@@ -82,7 +84,8 @@ def test_an_evicted_worker_saves_first_and_comes_back_without_a_code(world: Worl
         target = "/api/v1/namespaces/drained/pods/wa-support/eviction"
         world.kubectl.run("create", "--raw", target, "-f", "-", stdin=json.dumps(eviction))
         wait_for("another pod", lambda: uid(session) not in (None, first) or None, timeout=180)
-        session.returned(before, timeout=240)
+        after = session.returned(before, timeout=240)
+        assert after["restored"]["generation"] > before["saved"]["generation"], "only the last save held the message"
         session.assert_same_login(device)
 
 
