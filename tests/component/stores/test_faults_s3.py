@@ -95,8 +95,11 @@ def test_a_reading_that_breaks_goes_on_where_it_broke(
     assert fault.met == 3
 
 
-def test_an_object_written_anew_while_it_is_read_is_an_error(store: s3.S3Store, s3_server: servers.S3Server) -> None:
+def test_an_object_written_anew_while_it_is_read_is_an_error(
+    store: s3.S3Store, between: proxy.Proxy, s3_server: servers.S3Server
+) -> None:
     store.create("a/archives/1.zip", [LARGE] * 4)  # more than is read ahead
+    between.fault(How.RESET, GET, share=0.5)
     reading = store.read("a/archives/1.zip")
     next(reading)
     client = s3_server.client()

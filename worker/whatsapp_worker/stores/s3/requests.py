@@ -61,10 +61,6 @@ class Conflict(errors.StoreError):
     """A condition of the request did not hold (412)."""
 
 
-class NoSuchRange(errors.StoreError):
-    """The object is shorter than the range (416)."""
-
-
 class UploadGone(errors.StoreError):
     """The upload in parts does not exist (any more)."""
 
@@ -161,8 +157,6 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         return errors.NotFound(what)
     if code == "NoSuchUpload":
         return UploadGone(said)
-    if status == 416:
-        return NoSuchRange(said)
     if status == 412:
         return Conflict(said)
     if code in _MEND:
