@@ -25,6 +25,7 @@ OWNER = records.Owner(host="here", boot_id="b", data_path="/d")
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 NAME, CHUNK = rb"(?s)insert\0.{4}whatsapp_names\0", rb"(?s)insert\0.{4}whatsapp_chunks\0"
 NOTE, FIND = rb"(?s)(update|delete)\0.{4}whatsapp_uploads\0", rb"(?s)find\0.{4}whatsapp_chunks\0"
+MORE = rb"(?s)getMore\0.{8}\x02collection\0.{4}whatsapp_chunks\0"
 ANY = rb"(?s)(insert|find|delete)\0.{4}whatsapp_"
 
 
@@ -86,10 +87,11 @@ def test_a_write_that_is_disturbed_once_is_whole_and_counts_once(
 
 @pytest.mark.parametrize("how", [How.REFUSE, How.LOSE, How.RESET, How.END], ids=lambda how: how.name.lower())
 def test_a_reading_that_breaks_goes_on_where_it_broke(store: mongo.MongoStore, between: proxy.Proxy, how: How) -> None:
-    store.create("a/archives/1.zip", testing.pieces(LARGE))
-    fault = between.fault(how, FIND, times=3)
-    assert testing.read(store, "a/archives/1.zip") == LARGE
-    assert fault.met == 3
+    content = testing.content(12 << 20)  # more than one batch of a cursor
+    store.create("a/archives/1.zip", testing.pieces(content))
+    first, later = between.fault(how, FIND, times=2), between.fault(how, MORE)
+    assert testing.read(store, "a/archives/1.zip") == content
+    assert (first.met, later.met) == (2, 1)
 
 
 def test_a_copy_that_breaks_goes_on_where_it_broke(store: mongo.MongoStore, between: proxy.Proxy) -> None:

@@ -119,14 +119,14 @@ class Bucket:
         return self._read(found[0])
 
     def _read(self, document: servers.Document) -> Iterator[bytes]:
-        reading = _Reading(self._chunks, document["_id"])
+        walk = servers.Walk(self._chunks, "n", int, {"files_id": document["_id"]})
         sent = 0
         while sent < document["length"]:
-            chunk = self._server.ask(self._file, reading.following)
-            if chunk is None:
+            chunk = self._server.ask(self._file, walk.following)
+            if chunk is None or not chunk["data"]:
                 raise errors.NotFound(f"{self._file}: only {sent} of {document['length']} bytes are there")
-            yield chunk
-            sent += len(chunk)
+            yield bytes(chunk["data"])
+            sent += len(chunk["data"])
 
     def delete(self) -> None:
         """Remove every file of the session's name."""
@@ -144,31 +144,6 @@ class Bucket:
         if standing is None:
             self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
         self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": upload}))
-
-
-class _Reading:
-    """A walk over a file's chunks that goes on where a connection broke."""
-
-    def __init__(self, collection: str, file_id: Any) -> None:
-        self._collection = collection
-        self._file_id = file_id
-        self._number = 0
-        self._cursor: Iterator[servers.Document] | None = None
-
-    def following(self, db: servers.Database) -> bytes | None:
-        """Return the next chunk, None where one is missing or at the end."""
-        if self._cursor is None:
-            wanted = {"files_id": self._file_id, "n": {"$gte": self._number}}
-            self._cursor = db[self._collection].find(wanted).sort("n", 1).batch_size(8)
-        try:
-            chunk = next(self._cursor, None)
-        except BaseException:
-            self._cursor = None
-            raise
-        if chunk is None or chunk["n"] != self._number or not chunk["data"]:
-            return None
-        self._number += 1
-        return bytes(chunk["data"])
 
 
 def _milliseconds(moment: datetime.datetime) -> datetime.datetime:

@@ -101,6 +101,39 @@ def _connect(uri: str) -> pymongo.MongoClient[Document]:
     )
 
 
+class Walk:
+    """A walk over the numbered chunks of one content that goes on where a connection broke.
+
+    One query and a cursor: a query for each chunk costs a round trip, and on servers without an index a scan.
+    """
+
+    def __init__(self, collection: str, field: str, value: Callable[[int], Any], among: Document) -> None:
+        self._collection = collection
+        self._field = field
+        self._value = value
+        """The field's value in the chunk of a number; values grow with the numbers."""
+        self._among = among
+        self._number = 0
+        self._cursor: Iterator[Document] | None = None
+
+    def following(self, db: Database) -> Document | None:
+        """Return the next chunk, None where it is missing."""
+        wanted = self._value(self._number)
+        try:
+            if self._cursor is None:
+                above = {**self._among.get(self._field, {}), "$gte": wanted}
+                found = db[self._collection].find(self._among | {self._field: above})
+                self._cursor = found.sort(self._field, 1).batch_size(8)
+            chunk = next(self._cursor, None)
+        except BaseException:
+            self._cursor = None
+            raise
+        if chunk is None or chunk[self._field] != wanted:
+            return None
+        self._number += 1
+        return chunk
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn the client's exceptions into ours; the originals, which hold addresses, are not chained."""

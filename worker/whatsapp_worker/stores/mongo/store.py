@@ -99,7 +99,7 @@ class MongoStore:
         self._server.ask(name, functools.partial(_forget, upload))
 
     def read(self, name: str) -> Iterator[bytes]:
-        """Find the name's document now; fetch each chunk by its id, so that a broken connection costs one chunk."""
+        """Find the name's document now; a walk over the chunks goes on where a connection broke."""
         stores.checked(name)
         found = self._server.ask(name, lambda db: db[NAMES].find_one({"_id": name}))
         if found is None:
@@ -109,10 +109,10 @@ class MongoStore:
         return self._chunks(name, found)
 
     def _chunks(self, name: str, about: servers.Document) -> Iterator[bytes]:
-        size = 0
+        size, upload = 0, about["upload"]
+        walk = servers.Walk(CHUNKS, "_id", functools.partial(_chunk_id, upload), {"_id": {"$lt": f"{upload}0"}})
         for number in range(about["chunks"]):
-            wanted = _chunk_id(about["upload"], number)
-            chunk = self._server.ask(name, functools.partial(_find, CHUNKS, wanted))
+            chunk = self._server.ask(name, walk.following)
             if chunk is None or len(chunk["data"]) != chunk["size"]:
                 raise errors.NotFound(f"{name}: its chunk {number} is not there")
             size += len(chunk["data"])
