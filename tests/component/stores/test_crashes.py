@@ -63,7 +63,7 @@ def victims(place: Place, folder: pathlib.Path, size: int) -> Iterator[Victims]:
 def leftovers(place: Place) -> list[str]:
     """Return temporary files, where the store is a directory."""
     if not place.address.startswith("file:"):
-        return []  # whether uploads that never ended are gone is asked of these stores in test_sweeps
+        return []  # test_faults_s3 and test_faults_mongo look at uploads that never ended
     root = pathlib.Path(place.address.removeprefix("file:"))
     helpers = (f".{SESSION}.zip.sources", f".{SESSION}.zip.lock")
     return [path.name for path in root.rglob(".*") if path.is_file() and path.name not in helpers]
