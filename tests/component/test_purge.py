@@ -23,7 +23,9 @@ def test_after_a_purge_the_next_start_asks_for_a_new_link_and_nothing_is_said_to
     assert saved
     done = purge(home.store, home.client_id)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{saved} archives of RemoteAuth-support were deleted\n"
+    assert (
+        done.stdout == f"{saved} archives and the copy for the JavaScript stores of RemoteAuth-support were deleted\n"
+    )
     assert home.archives() == []
     assert home.kinds()[-3:] == ["claim", "purge", "release"]
     # The profile on the disk goes as the pod's emptyDir does.

@@ -76,7 +76,7 @@ class Cluster:
         wait(
             lambda: self.session().get("state") == state,
             lambda: f"{state}; it is {self.session()}\n{self.home.started[-1]}",
-            40,
+            120,
         )
         return self.session()
 
@@ -191,7 +191,7 @@ def test_a_killed_container_goes_on_with_its_own_lease_and_profile_at_once(clust
     cluster.home.wait_for_browsers_to_end()
     again = cluster.start(pod)
     workers.wait(lambda: admin.device(device).logins == 2 and admin.device(device).synced, lambda: f"a login; {again}")
-    wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {cluster.session()}", 40)
+    wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {cluster.session()}", 120)
     assert "state=Claiming" not in again.log.read_text()
     assert admin.device(device).rollbacks == 0, "the archive is older than the profile"
     lease = place.lease(SESSION)
@@ -218,10 +218,10 @@ def wish(cluster: Cluster, name: str) -> str:
 
 def linked(cluster: Cluster, worker: workers.Worker, phone: str = "alice") -> str:
     """Scan the code in the status and wait until the login is saved; returns the device."""
-    wait(lambda: cluster.session().get("qr"), lambda: f"the code in the status\n{worker}", 40)
+    wait(lambda: cluster.session().get("qr"), lambda: f"the code in the status\n{worker}", 120)
     device = cluster.home.simulator.admin.scan(phone, cluster.session()["qr"]["code"])  # type: ignore[index] # an object
     assert device is not None
-    wait(lambda: cluster.session().get("saved"), lambda: f"the first save in the status\n{worker}", 40)
+    wait(lambda: cluster.session().get("saved"), lambda: f"the first save in the status\n{worker}", 120)
     return device
 
 
@@ -264,7 +264,7 @@ def test_a_wrong_store_shows_no_code_until_a_person_gives_the_login_up(cluster: 
     second = place.wait_worker(SESSION)
     assert second.uid != first.uid
     wrong = cluster.start(second)
-    assert wrong.process.wait(40) == 3
+    assert wrong.process.wait(120) == 3
     assert "ArchiveMissing" in wrong.log.read_text()
     assert "state=AwaitingLink" not in wrong.log.read_text()
     second.ends(3, "ArchiveMissing", "no archive", phase="Running")
@@ -299,7 +299,7 @@ def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_
         wait(
             lambda: home.kinds()[2:] == ["claim", "generation"], lambda: f"claim and save; {home.kinds()}\n{again}", 90
         )
-        wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {again}", 40)
+        wait(lambda: cluster.session().get("state") == "Connected", lambda: f"Connected; {again}", 120)
         assert again.stop() == 0
     assert home.kinds()[-1] == "release", f"{home.kinds()} {again}"
     assert "state=AwaitingLink" not in again.log.read_text()

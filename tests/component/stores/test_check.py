@@ -143,7 +143,7 @@ def test_a_pod_leaves_reason_and_code_in_its_termination_message(make_place: Mak
         "import pathlib, sys; from whatsapp_session import names; names.TERMINATION_LOG = sys.argv[1]; "
         "from whatsapp_worker import app; sys.exit(app.main(['store', 'check']))"
     )
-    for address, code, reason in ((place.address, 0, "StoreAnswered"), ("s3:nobody-has-this", 3, "StoreUnavailable")):
+    for address, code, reason in ((place.address, 0, "StoreAnswered"), ("s3:nobody-has-this", 3, "SecretNotFound")):
         told = worker_env.to_env(worker_env.WorkerConfig(store=address, store_secrets=str(tmp_path)))
         told |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", worker_env.POD_NAME: "wa-check"}
         done = subprocess.run(
