@@ -91,7 +91,8 @@ class Peer:
             "remote": remote,
             "browser": place.browser,
             "args": arguments,
-            "options": options,
+            # Its default of 30 s is for a machine of its own; an option, so that it stays unmodified.
+            "options": {"authTimeoutMs": int(PATIENCE * 1000), **options},
         }
         # Chromium puts a socket there, whose path must be short.
         self._temporary = tempfile.TemporaryDirectory(prefix="wa-", ignore_cleanup_errors=True)
