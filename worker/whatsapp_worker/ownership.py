@@ -41,6 +41,16 @@ def must_wait(head: records.Record | None, me: records.Owner, known: Knowledge) 
     return not (known.terminated_pod_uid and known.terminated_pod_uid == head.owner.pod_uid)
 
 
+def owed(head: records.Record | None) -> float:
+    """Return the seconds that the previous claimer still owed to the owner before it, as far as the log tells.
+
+    One that was stopped while it waited leaves its debt to whoever follows: the owner before may still run.
+    """
+    if head is not None and isinstance(head.body, records.Claim | records.Release):
+        return head.body.wait_seconds
+    return 0.0
+
+
 def waiting_seconds(claims: Iterable[records.Record], visibility: float) -> float:
     """Return how long the previous owner may go on unaware: its poll interval, the store's bound, a margin.
 

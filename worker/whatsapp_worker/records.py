@@ -64,6 +64,8 @@ class Claim:
 
     poll_seconds: int
     takeover: str = ""
+    wait_seconds: float = 0.0
+    """How long the claimer lets a previous owner run out before it launches: a debt until it has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ class Logout:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A clean stop: any owner may follow at once."""
+    """A clean stop: any owner may follow, at once unless the stop came before our own wait had passed."""
+
+    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

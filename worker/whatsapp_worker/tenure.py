@@ -16,10 +16,12 @@ def claim(
     """
     for _ in range(_ATTEMPTS):
         journal.newest()
-        waits = ownership.must_wait(journal.previous(), journal.owner, known)
+        head = journal.previous()
+        waits = ownership.must_wait(head, journal.owner, known)
         seconds = ownership.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
+        seconds = max(seconds, ownership.owed(head))
         try:
-            record = journal.append(records.Claim(ownership.POLL_SECONDS))
+            record = journal.append(records.Claim(ownership.POLL_SECONDS, wait_seconds=seconds))
         except errors.Superseded:
             continue  # the previous owner published meanwhile: look again
         if seconds:

@@ -38,7 +38,7 @@ def test_a_record_is_written_as_the_protocol_says() -> None:
         "time": "2026-01-02T03:04:05.678Z",
         "nonce": "a1",
         "owner": {"host": "a", "dataPath": "/d"},
-        "claim": {"pollSeconds": 60, "takeover": ""},
+        "claim": {"pollSeconds": 60, "takeover": "", "waitSeconds": 0.0},
     }
 
 

@@ -72,3 +72,17 @@ def test_the_wait_covers_the_old_owners_poll_the_stores_bound_and_a_margin() -> 
 def test_two_pods_without_a_uid_are_never_the_same_place() -> None:
     nameless = records.Owner(cluster="c", session_uid="s")
     assert not nameless.same_place(nameless)
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        pytest.param(records.Claim(60, wait_seconds=62.0), 62.0, id="claimed, and ended while it waited"),
+        pytest.param(records.Release(62.0), 62.0, id="stopped while it waited"),
+        pytest.param(records.Claim(60), 0.0, id="claimed with nobody before it"),
+        pytest.param(records.Release(), 0.0, id="released after its wait"),
+        pytest.param(records.Purge(), 0.0, id="did something since"),
+    ],
+)
+def test_who_follows_a_claimer_that_had_not_waited_waits_in_its_place(body: records.Body, seconds: float) -> None:
+    assert ownership.owed(record(POD, body)) == seconds

@@ -154,11 +154,27 @@ def test_another_owners_session_is_taken_on_a_newer_wish_only_and_only_once() ->
     future = soon(600)
     claimed = place.claimer("two", wished(takeover=future)).claim()
     assert (claimed.handled, claimed.wait) == ((("takeover", future),), 62.0)
-    assert claimed.record.body == records.Claim(60, future)
+    assert claimed.record.body == records.Claim(60, future, 62.0)
     assert place.claimer("two", wished(takeover=future)).claim().handled == ((("takeover", future)),), "ours already"
     place.claimer("one", wished(takeover=soon(700)), session="theirs").claim()
     with pytest.raises(errors.SessionInUse):
         place.claimer("two", wished(takeover=future)).claim()
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
+def test_who_is_ended_while_it_waits_leaves_the_wait_to_its_successor(clean: bool) -> None:
+    place = Place()
+    place.claimer("one", wished(), session="theirs").claim()
+    taker = place.claimer("two", wished(takeover=soon(600)))
+    assert taker.claim().wait == 62.0
+    if clean:
+        taker.release()
+    gone = notes.Notes({}, terminated_pod_uid="two")
+    third = place.claimer("three", gone)
+    assert third.claim().wait == 62.0, "the owner that was taken over may still run"
+    third.waited()
+    third.release()
+    assert place.claimer("four", wished()).claim().wait == 0.0
 
 
 def test_a_start_with_the_flag_relinks_without_a_wish() -> None:

@@ -37,6 +37,7 @@ class Claimer:
         self._context = context
         self._claiming = threading.Lock()
         self._claimed = False
+        self._debt = 0.0
 
     def claim(self) -> Claimed:
         """Take the session, or raise SessionInUse; a stop waits for it, so that no claim lacks its release."""
@@ -59,10 +60,11 @@ class Claimer:
         )
         waits = ownership.must_wait(head, self._context.owner, known)
         wait = ownership.waiting_seconds(self._log.back(self._log.head), self._visibility) if waits else 0.0
+        wait = max(wait, ownership.owed(head))
         times = self._context.lease_notes().wishes
         taken = times[wishes.TAKEOVER] if take_over is history.Standing.NEW else ""
-        record = self._log.append(records.Claim(ownership.POLL_SECONDS, taken))
-        self._claimed = True
+        record = self._log.append(records.Claim(ownership.POLL_SECONDS, taken, wait))
+        self._claimed, self._debt = True, wait
         asked = times[wishes.RELINK] if relink is history.Standing.NEW else "" if self._context.relink else None
         judged = ((wishes.TAKEOVER, take_over), (wishes.RELINK, relink))
         done = {wish: times[wish] for wish, found in judged if found is history.Standing.DONE}
@@ -77,9 +79,14 @@ class Claimer:
             head = self._log.previous()
             if head is None or not head.owner.same_place(self._context.owner):
                 raise errors.Superseded("another worker has claimed the session while the store was silent")
-            record = self._log.append(records.Claim(ownership.POLL_SECONDS))
+            self._debt = ownership.owed(head)
+            record = self._log.append(records.Claim(ownership.POLL_SECONDS, wait_seconds=self._debt))
             self._claimed = True
             return record
+
+    def waited(self) -> None:
+        """Remember that the previous owner has surely stopped."""
+        self._debt = 0.0
 
     @property
     def held(self) -> bool:
@@ -119,4 +126,4 @@ class Claimer:
         with self._claiming:
             if self._claimed:
                 self._claimed = False
-                self._log.append(records.Release())
+                self._log.append(records.Release(self._debt))

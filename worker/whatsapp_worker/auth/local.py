@@ -77,6 +77,7 @@ class LocalAuth(base.Auth):
         await asyncio.to_thread(self._tidy)
         claimed = await self.patiently(self._claimer.claim)
         await self.wait_out(claimed.wait)
+        self._claimer.waited()
         self.context.claimed(wishes.seconds(claimed.record.time) or 0.0)
         if claimed.relink is not None:
             prepared = await self.relink(self._known_hash(), claimed.relink)

@@ -101,6 +101,7 @@ class RemoteAuth(base.Auth):
             return await self._go_on_blind()
         claimed, own = await self.patiently(self._claim)
         await self.wait_out(claimed.wait)
+        self._claimer.waited()
         self.context.claimed(newest.seconds(claimed.record.time))
         if claimed.relink is not None:
             below = claimed.record.slot
