@@ -157,7 +157,7 @@ class FakeKube:
         scheduled = ref.kind == "Pod" and "nodeName" in found["spec"]
         if found["metadata"].get("finalizers") or (scheduled and grace != 0):
             if "deletionTimestamp" not in found["metadata"]:
-                found["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+                found["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:30Z"
                 self._stamp(found)
             return
         del self.objects[ref]

@@ -30,6 +30,9 @@ _SLIM = (
 )
 
 
+_NO_ARGUMENTS: Mapping[str, str] = {}
+
+
 class Builder(Protocol):
     """Builds images from Dockerfiles. Errors: LocalClusterError."""
 
@@ -37,8 +40,14 @@ class Builder(Protocol):
         """Make the base image ready; return what identifies its content."""
         ...
 
-    def build(self, context: Path, dockerfile: str, reference: str) -> None:
-        """Build the image under its name; caches of layers are used."""
+    def build(
+        self, context: Path, dockerfile: str, reference: str, arguments: Mapping[str, str] = _NO_ARGUMENTS
+    ) -> None:
+        """Build the image under its name; caches of layers are used. ``arguments`` are the Dockerfile's (ARG)."""
+        ...
+
+    def load(self, archive: Path, reference: str) -> None:
+        """Make the image of an archive that ``export`` wrote known under its name."""
         ...
 
     def export(self, reference: str, archive: Path) -> None:
@@ -112,11 +121,18 @@ class Buildah:
                 self._make_base()
         return self._identity(BASE_REFERENCE)
 
-    def build(self, context: Path, dockerfile: str, reference: str) -> None:
+    def build(
+        self, context: Path, dockerfile: str, reference: str, arguments: Mapping[str, str] = _NO_ARGUMENTS
+    ) -> None:
         with _secrets() as secrets:
             command = self._command("build", "--isolation", "chroot", "--network", "host", "--layers", "--quiet")
             command += ["--format", "oci", "--file", str(context / dockerfile), "--tag", reference]
-            _run(["nice", "-n", "10", *command, *secrets, str(context)], f"building {reference}")
+            command += [*_told(arguments), *secrets, str(context)]
+            _run(["nice", "-n", "10", *command], f"building {reference}")
+
+    def load(self, archive: Path, reference: str) -> None:
+        loaded = _run(self._command("pull", "--quiet", f"oci-archive:{archive}"), f"loading {reference}").split()[-1]
+        _run(self._command("tag", loaded, reference), f"tagging {reference}")
 
     def export(self, reference: str, archive: Path) -> None:
         command = self._command("push", "--quiet", "--compression-format", "zstd", reference)
@@ -178,10 +194,16 @@ class Docker:
         _run(["docker", "pull", "--quiet", BASE], f"pulling {BASE}")
         return _run(["docker", "image", "inspect", "--format", "{{.Id}}", BASE], f"inspecting {BASE}").strip()
 
-    def build(self, context: Path, dockerfile: str, reference: str) -> None:
+    def build(
+        self, context: Path, dockerfile: str, reference: str, arguments: Mapping[str, str] = _NO_ARGUMENTS
+    ) -> None:
         with _secrets() as secrets:
             command = ["docker", "build", "--quiet", "--file", str(context / dockerfile), "--tag", reference]
-            _run([*command, *secrets, str(context)], f"building {reference}")
+            _run([*command, *_told(arguments), *secrets, str(context)], f"building {reference}")
+
+    def load(self, archive: Path, reference: str) -> None:
+        """Load the archive; it says the image's name itself."""
+        _run(["docker", "load", "--quiet", "--input", str(archive)], f"loading {reference}")
 
     def export(self, reference: str, archive: Path) -> None:
         _run(["docker", "save", "--output", str(archive), reference], f"exporting {reference}")
@@ -200,6 +222,10 @@ def size_in_bytes(text: str) -> int:
     """Return 135000000 for buildah's "135 MB"."""
     number, unit = text.split()
     return round(float(number) * {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}[unit.upper()])
+
+
+def _told(arguments: Mapping[str, str]) -> list[str]:
+    return [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
 
 
 def _succeeds(command: Sequence[str]) -> bool:

@@ -5,13 +5,13 @@ import dataclasses
 import logging
 from typing import Any, assert_never
 
-from whatsapp_operator import plan, purging
+from whatsapp_operator import moving, plan, purging
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired import access, claim, lease, purge_pod, worker_pod
+from whatsapp_operator.desired import access, claim, lease, move_pod, purge_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Ref, ref_of
-from whatsapp_operator.observed import Observed, Session, Trouble
+from whatsapp_operator.observed import Observed, Session, Trouble, Wanted
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -38,6 +38,22 @@ class Actor:
             return None
         return worker_pod.pod(observed.session, observed.store, self._defaults)
 
+    def wanted(self, observed: Observed) -> Wanted | None:
+        """Return what a decision must know of the pods that should be there, None while it cannot be known."""
+        manifest = self.manifest(observed)
+        if manifest is None:
+            return None
+        wanted = worker_pod.wanted(observed.session, manifest)
+        if not moving.due(observed):
+            return wanted
+        annotations = self._move_manifest(observed)["metadata"]["annotations"]
+        return dataclasses.replace(wanted, move_hash=annotations[names.ANNOTATION_TEMPLATE_HASH])
+
+    def _move_manifest(self, observed: Observed) -> Manifest:
+        assert observed.source is not None, "a move is due only when both stores are there"
+        assert observed.store is not None, "a move is due only when both stores are there"
+        return move_pod.move_pod(observed.session, observed.source, observed.store, self._defaults)
+
     async def build(self, observed: Observed, steps: plan.Plan) -> Observed:
         """Carry out the steps that make something; returns the observation with what was made or refused."""
         try:
@@ -59,7 +75,11 @@ class Actor:
                         observed = await self._hold_store(observed)
                     case purging.CreatePurgePod():
                         observed = await self._create_purge_pod(observed)
-                    case plan.DeletePod() | purging.DeletePurgePod() | purging.ReleaseSession():
+                    case moving.CreateMovePod():
+                        observed = await self._create_move_pod(observed)
+                    case (
+                        plan.DeletePod() | purging.DeletePurgePod() | purging.ReleaseSession() | moving.DeleteMovePod()
+                    ):
                         pass
                     case _:
                         assert_never(step)
@@ -95,6 +115,11 @@ class Actor:
     async def delete_purge_pod(self, session: Session, step: purging.DeletePurgePod) -> None:
         """Delete the pod that purges."""
         ref = Ref("Pod", session.namespace, names.purge_pod(session.name))
+        await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
+
+    async def delete_move_pod(self, session: Session, step: moving.DeleteMovePod) -> None:
+        """Delete the pod that copies, or has copied."""
+        ref = Ref("Pod", session.namespace, names.move_pod(session.name))
         await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
 
     async def release(self, session: Session, step: purging.ReleaseSession) -> None:
@@ -175,6 +200,18 @@ class Actor:
             return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
+
+    async def _create_move_pod(self, observed: Observed) -> Observed:
+        session, store = observed.session, observed.store
+        await self._apply(access.account(session.namespace, store), afresh=True)
+        try:
+            made = await self._kube.create(self._move_manifest(observed))
+        except Conflict:
+            return observed  # ours from before a crash, or somebody else's: the next look tells
+        except Refused as error:
+            return dataclasses.replace(observed, refusal=room(error) or _template(error))
+        log.info("moving: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
+        return dataclasses.replace(observed, move_pod=parse_pod(made, session.name, session.uid))
 
     async def _create_pod(self, observed: Observed, *, first_try: bool = True) -> Observed:
         session, manifest = observed.session, self.manifest(observed)

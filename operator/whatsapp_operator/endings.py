@@ -87,6 +87,25 @@ def fate(exit_code: int | None, reason: str | None) -> Fate:
 
 def remember(observed: Observed) -> Last:
     """Return what is to be kept of the worker, now and when it has gone."""
+    return dataclasses.replace(_remember(observed), store=_store(observed))
+
+
+def moved_to(observed: Observed) -> str | None:
+    """Return the store to which the session's archives have been copied, None when no pod has just done so."""
+    pod = observed.move_pod
+    if pod is None or pod.ownership is not Ownership.OURS or pod.phase != "Succeeded":
+        return None
+    # One that was made for another change of the store moved nothing to where the session is to be.
+    return pod.store if observed.store is not None and pod.store == observed.store.name else None
+
+
+def _store(observed: Observed) -> str | None:
+    pod = observed.pod
+    runs_on = pod.store if pod is not None and pod.ownership is Ownership.OURS else None
+    return runs_on or moved_to(observed) or observed.session.last.store
+
+
+def _remember(observed: Observed) -> Last:
     session, pod = observed.session, observed.pod
     last = _known(session.last, fresh_report(session, pod))
     if pod is None:

@@ -80,6 +80,8 @@ class Last:
     """Time of the newest wish that the pod had been started for."""
     stopped: bool = False
     """Whether the node confirmed that the container has ended."""
+    store: str | None = None
+    """The SessionStore that the session ran on, or to which its archives were copied since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class Pod:
     """Whether the node says that the container has ended and runs no more."""
     failed_reason: str | None
     """The pod's own word when it failed as a whole, such as Evicted."""
+    store: str | None
+    """The SessionStore that it was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,8 @@ class Wanted:
     restarted_for: str | None
     needs_claim: bool
     """Whether the operator makes a claim for it."""
+    move_hash: str | None = None
+    """Hash of the template of the pod that copies from another store, None when nothing is to be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,10 @@ class Observed:
     """Why the API server refused the pod just now."""
     purge_pod: Pod | None = None
     """The pod that deletes the archives; looked for only when the session is being deleted."""
+    source: Store | None = None
+    """The store that the session ran on last, if it names another one now and no worker pod is there."""
+    move_pod: Pod | None = None
+    """The pod that copies the archives from there; looked for only while there is no worker pod."""
 
 
 def seconds(time: str) -> float:

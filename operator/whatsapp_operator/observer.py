@@ -1,5 +1,6 @@
 """Read everything that a decision about one session rests on."""
 
+import dataclasses
 from typing import Any
 
 from whatsapp_operator import policy, purging
@@ -23,9 +24,19 @@ class Observer:
         session = parse_session_resource(raw)
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
-        purge_pod = await self._purge_pod(session)
         force = session.deleting or await self._policy.in_force()
-        return Observed(session, pod, await self._store(session), policy=force, purge_pod=purge_pod)
+        remote = session.spec.auth.remote
+        store = None if remote is None else await self._store(session, remote.store)
+        observed = Observed(session, pod, store, policy=force, purge_pod=await self._purge_pod(session))
+        last = session.last.store
+        if pod is not None or last is None:
+            return observed
+        found = await self._kube.get(Ref("Pod", session.namespace, names.move_pod(session.name)))
+        return dataclasses.replace(
+            observed,
+            source=None if remote is None or last == remote.store else await self._store(session, last),
+            move_pod=None if found is None else parse_pod(found, session.name, session.uid),
+        )
 
     async def _purge_pod(self, session: Session) -> Pod | None:
         if not (session.deleting and purging.held(session)):
@@ -33,9 +44,6 @@ class Observer:
         found = await self._kube.get(Ref("Pod", session.namespace, names.purge_pod(session.name)))
         return None if found is None else parse_purge_pod(found, session.name, session.uid)
 
-    async def _store(self, session: Session) -> Store | None:
-        remote = session.spec.auth.remote
-        if remote is None:
-            return None
-        raw = await self._kube.get(Ref(names.STORE_KIND, session.namespace, remote.store))
+    async def _store(self, session: Session, name: str) -> Store | None:
+        raw = await self._kube.get(Ref(names.STORE_KIND, session.namespace, name))
         return None if raw is None else parse_store_resource(raw)

@@ -69,6 +69,7 @@ def _last(raw: Resource) -> Last:
         template_hash=raw.get("templateHash"),
         started_for=raw.get("startedFor"),
         stopped=raw.get("stopped", False),
+        store=raw.get("store"),
     )
 
 
@@ -225,4 +226,5 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         ending=_ending(now.get("terminated")) or _ending(before.get("terminated")),
         stopped=running is None and bool(now.get("terminated") or before.get("terminated")),
         failed_reason=status.get("reason") if status.get("phase") == "Failed" else None,
+        store=(metadata.get("labels") or {}).get(names.LABEL_STORE),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator import endings, purging
+from whatsapp_operator import endings, moving, purging
 from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OperatingMode
@@ -51,7 +51,9 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | RevokeAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step
+Action: TypeAlias = (
+    ApplyAccess | RevokeAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step | moving.Step
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,10 @@ def _farewell(observed: Observed, now: float) -> Plan:
         leave = () if pod.deleting else (_stop(pod),)
         if not (purging.held(session) and purging.skipped(session)):
             return Plan(leave)
+    # What is copied now would not be among what is deleted.
+    copying = moving.abandoned(observed, now)
+    if copying is not None and purging.held(session):
+        return Plan((*leave, *copying.actions), copying.look_again)
     found = purging.steps(observed, now)
     return Plan((*leave, *found.actions), found.look_again)
 
@@ -129,11 +135,18 @@ def _changed(pod: Pod, wanted: Wanted) -> str:
 def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     session = observed.session
     if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
-        return Plan()
+        return _plan(moving.abandoned(observed, now))
     if not observed.policy:
         return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
     held = endings.hold(session, session.last, wanted.template_hash)
     if held is not None and (held.until is None or held.until > now):
         return Plan(look_again=None if held.until is None else held.until - now)
+    copying = moving.steps(observed, wanted, now)
+    if copying is not None:
+        return _plan(copying)
     claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()
     return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))
+
+
+def _plan(steps: moving.Steps | None) -> Plan:
+    return Plan() if steps is None else Plan(steps.actions, steps.look_again)

@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, pacing, plan, policy, purging, status
+from whatsapp_operator import events, metrics, moving, pacing, plan, policy, purging, status
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Ownership, Session, Wanted, seconds
@@ -98,7 +97,7 @@ class Reconciler:
             log.error("not served: session=%s/%s error=%s; upgrade the definitions", key.namespace, key.name, error)
             return None
         for _ in range(PASSES):
-            wanted = self._wanted(observed)
+            wanted = self._actor.wanted(observed)
             steps = plan.plan(observed, wanted, self._clock.now().timestamp())
             observed, steps = await self._permitted(key, observed, steps)
             built = await self._actor.build(observed, steps)
@@ -116,15 +115,12 @@ class Reconciler:
         refused = built.session.deleting and observed.refusal is None and built.refusal is not None
         return made or refused
 
-    def _wanted(self, observed: Observed) -> Wanted | None:
-        manifest = self._actor.manifest(observed)
-        return None if manifest is None else worker_pod.wanted(observed.session, manifest)
-
     async def _permitted(self, key: Key, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
         """Drop what must wait for its turn, or what the API server would refuse to make good again."""
         now = self._clock.monotonic()
         wait = plan.Plan(look_again=self._pace.turn())
-        starts = any(isinstance(step, plan.CreatePod | purging.CreatePurgePod) for step in steps.actions)
+        creates = plan.CreatePod | purging.CreatePurgePod | moving.CreateMovePod
+        starts = any(isinstance(step, creates) for step in steps.actions)
         if starts and not self._pace.start(key, now):
             return observed, wait
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
@@ -147,8 +143,8 @@ class Reconciler:
         leaving = [step for step in steps.actions if isinstance(step, plan.DeletePod)]
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]
         healthy = ready == ConditionStatus.TRUE and not leaving
-        purger = observed.purge_pod
-        starting = own["phase"] in _STARTS or (purger is not None and purger.phase == "Pending")
+        others = [pod for pod in (observed.purge_pod, observed.move_pod) if pod is not None]
+        starting = own["phase"] in _STARTS or any(pod.phase == "Pending" for pod in others)
         self._pace.saw(key, starting=starting, healthy=healthy, now=self._clock.monotonic())
         self._metrics.saw(key, _seen(own["phase"], observed.session.status.get("session") or {}))
         remote = observed.session.spec.auth.remote
@@ -172,6 +168,11 @@ class Reconciler:
                 await self._actor.delete_pod(session, step)
             case purging.DeletePurgePod():
                 await self._actor.delete_purge_pod(session, step)
+            case moving.DeleteMovePod(uid, _, message):
+                if message is not None:
+                    happening = events.Happening(Reason.REPLACING, message, warning=False, since=uid)
+                    await self._reporter.post(session, happening)
+                await self._actor.delete_move_pod(session, step)
             case purging.ReleaseSession(message):
                 happening = events.Happening(Reason.STOPPING, message, warning=False, since=session.uid)
                 await self._reporter.post(session, happening)
@@ -185,7 +186,12 @@ class Reconciler:
 
     async def _sweep(self, key: Key) -> None:
         """Stop the pods of a session that is gone (the garbage collector does so too, in its own time)."""
-        for name, parse in ((names.pod(key.name), parse_pod), (names.purge_pod(key.name), parse_purge_pod)):
+        pods = (
+            (names.pod(key.name), parse_pod),
+            (names.move_pod(key.name), parse_pod),
+            (names.purge_pod(key.name), parse_purge_pod),
+        )
+        for name, parse in pods:
             ref = Ref("Pod", key.namespace, name)
             found = await self._kube.get(ref)
             if found is None:

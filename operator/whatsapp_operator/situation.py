@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import endings, purging
+from whatsapp_operator import endings, moving, purging
 from whatsapp_operator.endings import Fate, Hold
 from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import names
@@ -76,7 +76,25 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
     if not observed.policy:
         return Situation(Phase.FAILED, NO_POLICY.reason, NO_POLICY.message)
     held = endings.hold(session, session.last, wanted_hash)
+    if held is None and moving.due(observed):
+        return _moving(observed)
     return _held(session, held)
+
+
+def _moving(observed: Observed) -> Situation:
+    store, source, pod = observed.store, observed.source, observed.move_pod
+    assert store is not None, "a move is due only when both stores are there"
+    assert source is not None, "a move is due only when both stores are there"
+    between = f"from the SessionStore {source.name!r} to {store.name!r}"
+    busy = Situation(Phase.PENDING, Reason.REPLACING, f"the session's archives are being copied {between}")
+    found = _task(pod, busy, f"its archives could not be copied {between}, which is tried again")
+    if found.phase is not Phase.FAILED:
+        return found
+    ways_out = (
+        f"to go back, set spec.auth.remoteAuth.storeRef to {source.name!r};"
+        f" to leave them behind, delete the SessionStore {source.name!r}"
+    )
+    return Situation(found.phase, found.reason, f"{found.message}; {ways_out}")
 
 
 def _refused(refusal: Trouble) -> Situation:
@@ -95,10 +113,9 @@ def _deleting(observed: Observed) -> Situation:
         name = "" if remote is None else remote.store
         text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; create it again"
         found = Situation(Phase.PENDING, Reason.STORE_NOT_FOUND, text)
-    elif pod is not None and pod.ownership is Ownership.FOREIGN:
-        found = Situation(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
     else:
-        found = _purging(pod)
+        busy = Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted, and its archives with it")
+        found = _task(pod, busy, "its archives could not be deleted, which is tried again")
     if found.reason is Reason.STOPPING:
         return found
     way_out = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation('skip-purge')}"
@@ -106,15 +123,17 @@ def _deleting(observed: Observed) -> Situation:
     return Situation(found.phase, found.reason, text)
 
 
-def _purging(pod: Pod | None) -> Situation:
-    busy = Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted, and its archives with it")
+def _task(pod: Pod | None, busy: Situation, failed: str) -> Situation:
+    """Judge a pod that does one thing to a store."""
+    if pod is not None and pod.ownership is Ownership.FOREIGN:
+        return Situation(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
     if pod is None or pod.deleting or pod.phase == "Succeeded":
         return busy
     if pod.ending is not None and pod.ending.exit_code != 0:
         # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.
         text = pod.ending.message or f"the pod {pod.name} ends with code {pod.ending.exit_code}; its log says why"
         reason = pod.ending.reason or Reason.CRASH_LOOP
-        return Situation(Phase.FAILED, reason, f"its archives could not be deleted, which is tried again: {text}")
+        return Situation(Phase.FAILED, reason, f"{failed}: {text}")
     if pod.phase == "Failed":
         why = pod.failed_reason or "no reason given"
         return Situation(Phase.FAILED, Reason.CRASH_LOOP, f"the pod {pod.name} failed ({why}) and is made anew")

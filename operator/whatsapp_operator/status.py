@@ -228,6 +228,7 @@ def _worker(observed: Observed) -> Manifest:
         "templateHash": last.template_hash,
         "startedFor": last.started_for,
         "stopped": last.stopped or None,
+        "store": last.store,
     }
     kept = {name: value for name, value in kept.items() if value is not None}
     worker = {name: value for name, value in worker.items() if value is not None}

@@ -26,6 +26,7 @@ MANAGED_BY = "whatsapp-session-operator"
 COMPONENT_WORKER = "worker"
 COMPONENT_STORE_CHECK = "store-check"
 COMPONENT_PURGE = "purge"
+COMPONENT_MOVE = "move"
 
 ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
 """On the pod: hash of the template it was made from."""
@@ -57,6 +58,9 @@ DATA_DIR = "/var/lib/whatsapp/data"
 """Mount of the worker's own emptyDir: the profile's parent."""
 STORE_DIR = "/var/lib/whatsapp/store"
 """Mount of the claim of a filesystem store."""
+SOURCE_DIR = "/var/lib/whatsapp/source-store"
+"""The same, of the store that a pod copies from."""
+CUSTOM_STORES_DIR = "/var/lib/whatsapp/stores"
 HEALTH_PORT = 8080
 TERMINATION_LOG = "/dev/termination-log"
 
@@ -77,6 +81,16 @@ def check_pod(store: str) -> str:
 def purge_pod(session: str) -> str:
     """Return the name of the pod that deletes a session's archives; no worker pod's name begins like this."""
     return f"wapurge-{session}"
+
+
+def move_pod(session: str) -> str:
+    """Return the name of the pod that copies a session's archives; no worker pod's name begins like this."""
+    return f"wamove-{session}"
+
+
+def custom_dir(store: str) -> str:
+    """Return where a custom store's claim is mounted: the same in each pod, so that options can name files."""
+    return f"{CUSTOM_STORES_DIR}/{store}"
 
 
 def lease(session: str) -> str:

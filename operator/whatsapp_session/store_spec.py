@@ -66,12 +66,16 @@ class EnvSource:
 
 @dataclass(frozen=True, slots=True)
 class CustomBackend:
-    """``SessionStore.spec.custom``: an entry point of the group ``whatsapp_worker.stores``."""
+    """``SessionStore.spec.custom``: an entry point of the group ``whatsapp_worker.stores``.
+
+    ``claim_name`` is a claim that it keeps files on, mounted at ``names.custom_dir``.
+    """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
     env_from: tuple[EnvSource, ...] = ()
+    claim_name: str | None = None
 
 
 Backend: TypeAlias = FilesystemBackend | S3Backend | MongoBackend | CustomBackend
@@ -84,6 +88,15 @@ class StoreSpec:
     backend: Backend
     encryption_key: SecretKeyRef | None = None
     allow_unfenced: bool = False
+
+
+def claim(backend: Backend) -> str | None:
+    """Return the name of the claim that a store's pods mount, None for a store without one."""
+    match backend:
+        case FilesystemBackend(claim_name=name) | CustomBackend(claim_name=name):
+            return name
+        case _:
+            return None
 
 
 _MEMBERS = ("filesystem", "s3", "mongodb", "custom")
@@ -118,6 +131,7 @@ def _backend(member: str, raw: Mapping[str, Any]) -> Backend:
                 options={str(name): str(value) for name, value in (raw.get("options") or {}).items()},
                 image=raw.get("image"),
                 env_from=tuple(_source(item) for item in raw.get("envFrom") or ()),
+                claim_name=raw.get("claimName"),
             )
 
 

@@ -164,16 +164,19 @@ def _args(text: str | None) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _options(text: str | None) -> dict[str, str]:
-    if text is None:
-        return {}
+def options(text: str, where: str = "the options of a store") -> dict[str, str]:
+    """Parse the options of a store of somebody else's making; raises SpecError that names ``where`` they stand."""
     try:
         value = json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise SpecError(f"{PREFIX}STORE_OPTIONS must be a JSON object whose values are strings")
+        raise SpecError(f"{where} must be a JSON object whose values are strings")
     return value
+
+
+def _options(text: str | None) -> dict[str, str]:
+    return {} if text is None else options(text, f"{PREFIX}STORE_OPTIONS")
 
 
 def _truth(env: Mapping[str, str], name: str) -> bool:

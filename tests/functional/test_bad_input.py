@@ -158,9 +158,10 @@ def test_a_wrong_store_is_refused_with_a_sentence(place: Place, spec: Manifest, 
         },
         {"mongodb": {"uriSecretRef": {"name": "login", "key": "uri"}, "database": "whatsapp"}, "allowUnfenced": True},
         {"custom": {"name": "sqlite", "options": {"a": "b"}, "envFrom": [{"secretRef": {"name": "login"}}]}},
+        {"custom": {"name": "sqlite", "claimName": "files"}},
         {"filesystem": {"claimName": "a"}, "encryption": {"keySecretRef": {"name": "key", "key": "value"}}},
     ],
-    ids=["bucket", "every setting of s3", "mongodb", "custom", "encrypted"],
+    ids=["bucket", "every setting of s3", "mongodb", "custom", "custom with files", "encrypted"],
 )
 def test_a_store_of_each_kind_is_accepted(place: Place, spec: Manifest) -> None:
     made = place.admin.create(session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND})

@@ -19,6 +19,7 @@ KEY = Key(samples.NAMESPACE, samples.NAME)
 SESSION = Ref(names.SESSION_KIND, samples.NAMESPACE, samples.NAME)
 POD = Ref("Pod", samples.NAMESPACE, names.pod(samples.NAME))
 PURGE_POD = Ref("Pod", samples.NAMESPACE, names.purge_pod(samples.NAME))
+MOVE_POD = Ref("Pod", samples.NAMESPACE, names.move_pod(samples.NAME))
 LEASE = Ref("Lease", samples.NAMESPACE, names.lease(samples.NAME))
 
 
@@ -134,23 +135,43 @@ class Cluster:
         if "deletionTimestamp" in self.kube.objects[POD]["metadata"]:
             del self.kube.objects[POD]
 
+    def move_to(self, store: str) -> None:
+        """Make another store, in a bucket, and let the session name it."""
+        manifest = samples.store_resource(s3={"bucket": store, "credentialsSecretRef": {"name": "login"}})
+        manifest["metadata"] |= {"name": store, "uid": f"{store}-uid"}
+        self.kube.put(manifest)
+        self.change(SESSION, set_spec(**on_store(store)))
+
     def delete_session(self) -> None:
         """Delete the session as a user does."""
         self.kube._delete(SESSION, self.kube.objects[SESSION]["metadata"]["uid"], None)
 
-    def purge_ends(self, status: Manifest | None = None) -> None:
-        """Play the kubelet: the pod that purges has run, by default well."""
+    def ends(self, ref: Ref, status: Manifest | None = None) -> None:
+        """Play the kubelet: a pod that does one thing has run, by default well."""
 
         def end(pod: Manifest) -> None:
             pod["spec"]["nodeName"] = "node-1"
             pod["status"] = status or samples.terminated(0)
 
-        self.change(PURGE_POD, end)
+        self.change(ref, end)
+
+    def gone(self, ref: Ref) -> None:
+        """Play the kubelet: such a pod is gone, if it is being deleted."""
+        if "deletionTimestamp" in self.kube.objects.get(ref, {"metadata": {}})["metadata"]:
+            del self.kube.objects[ref]
+
+    def purge_ends(self, status: Manifest | None = None) -> None:
+        """Play the kubelet: the pod that purges has run, by default well."""
+        self.ends(PURGE_POD, status)
 
     def purge_pod_gone(self) -> None:
         """Play the kubelet: the pod that purged is gone, if it is being deleted."""
-        if "deletionTimestamp" in self.kube.objects.get(PURGE_POD, {"metadata": {}})["metadata"]:
-            del self.kube.objects[PURGE_POD]
+        self.gone(PURGE_POD)
+
+
+def on_store(store: str) -> Manifest:
+    """Return the part of a session's spec that names its store."""
+    return {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"storeRef": {"name": store}}}}
 
 
 SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}

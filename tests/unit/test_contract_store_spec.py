@@ -44,7 +44,8 @@ def test_a_mongodb_store_is_read() -> None:
 
 def test_a_custom_store_is_read() -> None:
     sources = [{"secretRef": {"name": "login"}, "prefix": "SQL_"}, {"configMapRef": {"name": "settings"}}]
-    assert backend(custom={"name": "sqlite", "options": {"a": "b"}, "image": "mine:1", "envFrom": sources}) == (
+    custom = {"name": "sqlite", "options": {"a": "b"}, "image": "mine:1", "envFrom": sources, "claimName": "files"}
+    assert backend(custom=custom) == (
         store_spec.CustomBackend(
             "sqlite",
             {"a": "b"},
@@ -53,8 +54,21 @@ def test_a_custom_store_is_read() -> None:
                 store_spec.EnvSource(store_spec.SourceKind.SECRET, "login", "SQL_"),
                 store_spec.EnvSource(store_spec.SourceKind.CONFIG_MAP, "settings"),
             ),
+            "files",
         )
     )
+
+
+def test_a_store_of_files_has_a_claim() -> None:
+    claims = [
+        store_spec.claim(backend(**spec))
+        for spec in (
+            {"filesystem": {"claimName": "a"}},
+            {"custom": {"name": "x", "claimName": "b"}},
+            {"s3": {"bucket": "archives"}},
+        )
+    ]
+    assert claims == ["a", "b", None]
 
 
 def test_encryption_and_fencing_are_read() -> None:

@@ -52,7 +52,7 @@ def test_a_healthy_worker_ends_the_count_and_keeps_what_is_known() -> None:
     status = samples.report("Connected", account={"hash": "aa"}, saved={"generation": 1})
     status["worker"]["last"] = {"failures": 5, "endReason": "CrashLoop", "endTime": samples.NOON}
     observed = Observed(samples.session(status=status), samples.pod(), samples.store())
-    assert endings.remember(observed) == Last(account_hash="aa", linked=True, saved=True)
+    assert endings.remember(observed) == Last(account_hash="aa", linked=True, saved=True, store="default")
 
 
 def test_an_account_is_known_from_its_first_save_until_its_login_is_gone() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kube_fake import Killed
 from unit import operator_samples as samples
-from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, set_spec
+from unit.operator_cluster import LEASE, MOVE_POD, POD, SEEN, SESSION, Cluster, set_spec
 from whatsapp_operator.errors import Unreachable
 from whatsapp_session import names
 
@@ -45,7 +45,17 @@ END: Life = [
     ("is purged", Cluster.purge_ends),
     ("is purged, and the pod's end is seen", Cluster.purge_pod_gone),
 ]
-LIVES = {"life": LIFE, "end": END}
+MOVE: Life = [
+    ("created", lambda cluster: cluster.make_session()),
+    ("runs", Cluster.pod_runs),
+    ("is connected", lambda cluster: cluster.worker_says("Connected", **SEEN)),
+    ("is to move", lambda cluster: cluster.move_to("archive")),
+    ("has stopped", Cluster.pod_gone),
+    ("is copied", lambda cluster: cluster.ends(MOVE_POD)),
+    ("is copied, and the pod's end is seen", lambda cluster: cluster.gone(MOVE_POD)),
+    ("runs on the other store", Cluster.pod_runs),
+]
+LIVES = {"life": LIFE, "end": END, "move": MOVE}
 WHOLE = bool(os.environ.get("WSO_SOAK"))
 """Live on after a kill to the very end; else only until all is again as in an undisturbed life."""
 

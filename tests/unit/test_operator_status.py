@@ -253,7 +253,7 @@ def test_nothing_is_written_when_nothing_changed() -> None:
 
 def test_a_session_that_is_newly_linked_is_not_saved_by_an_older_archive() -> None:
     known = endings.remember(samples.observed("AwaitingLink", saved={"generation": 7}))
-    assert known == Last(linked=False, saved=False)
+    assert known == Last(linked=False, saved=False, store="default")
 
 
 def test_kstatus_sees_one_flag_at_most() -> None:

@@ -119,6 +119,15 @@ def test_a_custom_store_brings_its_image_options_and_variables() -> None:
     assert env["WHATSAPP_STORE_ALLOW_UNFENCED"] == "true"
 
 
+def test_a_custom_stores_claim_is_in_each_of_its_pods_at_the_same_place() -> None:
+    store = samples.store(custom={"name": "sqlite", "claimName": "files"})
+    for place, prefix in ((store_access.OWN, ""), (store_access.SOURCE, "source-")):
+        claim = {"persistentVolumeClaim": {"claimName": "files"}}
+        assert store_access.volumes(store, place) == [{"name": f"{prefix}store", **claim}]
+        mount = {"name": f"{prefix}store", "mountPath": "/var/lib/whatsapp/stores/default"}
+        assert store_access.mounts(store, place) == [mount]
+
+
 def test_a_sessions_own_image_wins_over_its_stores() -> None:
     template = {"spec": {"containers": [{"name": "worker", "image": "theirs:2"}]}}
     store = samples.store(custom={"name": "sqlite", "image": "mine:1"})

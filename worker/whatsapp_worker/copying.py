@@ -19,17 +19,6 @@ class Side:
     store: stores.Backend
     journal: log.SessionLog
 
-    def generations(self) -> Iterator[records.Generation]:
-        """Yield the generations that may be restored, newest first: down to the newest logout or purge."""
-        for record in self.journal.back(self.journal.head):
-            match record.body:
-                case records.Generation() as generation:
-                    yield generation
-                case records.Logout() | records.Purge():
-                    return
-                case _:
-                    pass
-
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -38,26 +27,42 @@ class How:
     known: ownership.Knowledge
     wait: Callable[[float], None]
     tell: Callable[[str], None]
+    if_any: bool = False
+    """Whether a source that holds no login is no fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What the target lacks: live generations, newest first, and the word that its own are dead."""
+
+    generations: tuple[records.Generation, ...] = ()
+    ended: records.Logout | records.Purge | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.generations) or self.ended is not None
 
 
 def copy(source: Side, target: Side, how: How) -> int:
     """Bring the target up to the source; returns how many generations were new to it.
 
-    Raises SessionInUse where another owner has not released, ArchiveMissing if the source holds no whole archive,
-    StoreRefused if the target has a history of its own.
+    A logout or purge that the target has not heard of goes with them. Raises SessionInUse where another owner has not
+    released, ArchiveMissing if the source holds no whole archive, StoreRefused if the target has a history of its own.
     """
     source.journal.newest()
     target.journal.newest()
-    if not _wanted(source, target):
+    if not _missing(source, target, how):
         for side in (source, target):
-            _give_back(side)
+            _give_back(side, how)
         return 0
     tenure.claim(source.store, source.journal, how.known, how.wait)
     with _released(source):
         tenure.claim(target.store, target.journal, how.known, how.wait)
-        made = [generation for generation in _wanted(source, target) if _archive(source, target, generation, how)]
-        if not made:
+        missing = _missing(source, target, how)
+        made = [each for each in missing.generations if _archive(source, target, each, how)]
+        if missing.generations and not made:
             raise errors.ArchiveMissing(f"no archive of {source.journal.session} in the source is whole")
+        if missing.ended is not None:
+            target.journal.append(missing.ended)
         for generation in reversed(made):
             target.journal.append(generation)
         tenure.release(target.journal)
@@ -73,31 +78,55 @@ def _released(side: Side) -> Iterator[None]:
         tenure.release(side.journal)
 
 
-def _give_back(side: Side) -> None:
-    """Release what a copy that was killed at its very end left claimed."""
+def _give_back(side: Side, how: How) -> None:
+    """Release what this session left claimed: a copy that was killed at its very end, a worker that was killed.
+
+    Who comes next may know the other store only, so what is owed to that worker is waited for here.
+    """
     head = next(side.journal.back(side.journal.head), None)
     if head and not isinstance(head.body, records.Release) and head.owner.same_session(side.journal.owner):
+        tenure.claim(side.store, side.journal, how.known, how.wait)
         tenure.release(side.journal)
 
 
-def _wanted(source: Side, target: Side) -> list[records.Generation]:
-    """Return what the source can give and the target lacks, newest first."""
+def _missing(source: Side, target: Side, how: How) -> Missing:
+    """Compare the logs from the newest record down to the one that both know."""
     session = source.journal.session
     stored = {entry.name for entry in source.store.list(f"{session}/archives/")}
-    given = [generation for generation in source.generations() if generation.archive in stored]
-    if not given:
+    last = target.journal.last_generation()
+    found: list[records.Generation] = []
+    ended: records.Logout | records.Purge | None = None
+    for record in source.journal.back(source.journal.head):
+        match record.body:
+            case records.Generation() as generation:
+                if last is not None and (generation.archive, generation.digest) == (last.archive, last.digest):
+                    return Missing(tuple(found), ended if _restorable(target) else None)
+                if ended is None and generation.archive in stored:
+                    found.append(generation)
+            case records.Logout() | records.Purge() as word:
+                ended = ended or word
+            case _:
+                pass
+    if not found:
+        if how.if_any:
+            return Missing()
         raise errors.ArchiveMissing(f"the source holds no archive of {session}: is it the right store?")
-    newest = next(target.generations(), None)
-    if newest is None:
-        if given[-1].number <= target.journal.last_number():
-            raise _foreign_history(target, target.journal.last_number())
-        return given
-    if not any(
-        (generation.archive, generation.digest) == (newest.archive, newest.digest)
-        for generation in source.generations()
-    ):
-        raise _foreign_history(target, newest.number)
-    return [generation for generation in given if generation.number > newest.number]
+    if last is not None and (_restorable(target) or found[-1].number <= last.number):
+        raise _foreign_history(target, last.number)
+    return Missing(tuple(found))
+
+
+def _restorable(side: Side) -> bool:
+    """Tell whether a worker would restore something from there."""
+    for record in side.journal.back(side.journal.head):
+        match record.body:
+            case records.Generation():
+                return True
+            case records.Logout() | records.Purge():
+                return False
+            case _:
+                pass
+    return False
 
 
 def _foreign_history(target: Side, number: int) -> errors.StoreRefused:

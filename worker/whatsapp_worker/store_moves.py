@@ -15,9 +15,18 @@ from whatsapp_worker.stores import registry
 def add_copy_flags(made: argparse.ArgumentParser) -> None:
     """Add what ``copy`` is told."""
     made.add_argument("--from", dest="source", metavar="ADDRESS", required=True, help="address of the store to read")
-    made.add_argument("--to", dest="target", metavar="ADDRESS", required=True, help="address of the store to fill")
+    made.add_argument(
+        "--to", dest="target", metavar="ADDRESS", help="address of the store to fill (default: the environment's)"
+    )
     made.add_argument("--from-secrets", metavar="DIR", help="directory with the first store's credentials")
     made.add_argument("--to-secrets", metavar="DIR", help="directory with the second store's credentials")
+    made.add_argument(
+        "--from-options", metavar="JSON", help="options of the first store, if it is one of somebody else's making"
+    )
+    made.add_argument(
+        "--from-unfenced", action="store_true", help="accept a first store that cannot create exclusively"
+    )
+    made.add_argument("--if-any", action="store_true", help="end well if the first store holds no login")
 
 
 def add_import_flags(made: argparse.ArgumentParser) -> None:
@@ -33,16 +42,34 @@ def _wait(seconds: float) -> None:
 def copy(flags: argparse.Namespace, config: worker_env.WorkerConfig, owner: log_records.Owner) -> str:
     """Copy a session's generations; returns a sentence."""
     session = names.store_session(config.client_id)
+    address = flags.target or config.store
+    if not address:
+        raise errors.ConfigurationError("to which store? give --to, such as file:DIRECTORY")
 
-    def side(address: str, secrets: str | None) -> copying.Side:
-        settings = registry.settings(dataclasses.replace(config, store_secrets=secrets or config.store_secrets))
-        store = registry.open_store(address, settings)
+    def side(address: str, settings: worker_env.WorkerConfig) -> copying.Side:
+        store = registry.open_store(address, registry.settings(settings))
         return copying.Side(store, log.SessionLog(store, session, owner))
 
-    known = ownership.Knowledge(take_over=flags.take_over)
-    source, target = side(flags.source, flags.from_secrets), side(flags.target, flags.to_secrets)
-    count = copying.copy(source, target, copying.How(known, _wait, lambda line: print(line, flush=True)))
-    return f"{count} generations of {session} were copied" if count else f"{session} is there already, nothing to copy"
+    how = copying.How(
+        ownership.Knowledge(take_over=flags.take_over), _wait, lambda line: print(line, flush=True), flags.if_any
+    )
+    source = side(flags.source, _source(flags, config))
+    target = side(address, dataclasses.replace(config, store_secrets=flags.to_secrets or config.store_secrets))
+    count = copying.copy(source, target, how)
+    return f"{count} generations of {session} were copied" if count else f"nothing to copy of {session}"
+
+
+def _source(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> worker_env.WorkerConfig:
+    """Return the settings of the store to read: the flags, else the environment's unless it speaks of the other one."""
+    if not flags.target:
+        config = dataclasses.replace(config, store_secrets=None, store_options={}, allow_unfenced=False)
+    options = config.store_options if flags.from_options is None else worker_env.options(flags.from_options)
+    return dataclasses.replace(
+        config,
+        store_secrets=flags.from_secrets or config.store_secrets,
+        store_options=options,
+        allow_unfenced=flags.from_unfenced or config.allow_unfenced,
+    )
 
 
 def bring_in(flags: argparse.Namespace, config: worker_env.WorkerConfig, owner: log_records.Owner) -> str:

@@ -5,8 +5,7 @@ from typing import Any
 from whatsapp_operator.desired import store_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.observed import Store
-from whatsapp_session import names, worker_env
-from whatsapp_session.store_spec import FilesystemBackend
+from whatsapp_session import names, store_spec, worker_env
 
 Manifest = dict[str, Any]
 DEADLINE_SECONDS = 120
@@ -45,7 +44,7 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
 
 def _place(store: Store) -> Manifest:
     """Prefer the node that has the claim mounted: a ReadWriteOnce volume is attached to one node only."""
-    if not isinstance(store.spec.backend, FilesystemBackend):
+    if store_spec.claim(store.spec.backend) is None:
         return {}
     term = {"labelSelector": {"matchLabels": {names.LABEL_STORE: store.name}}, "topologyKey": "kubernetes.io/hostname"}
     preferred = [{"weight": 100, "podAffinityTerm": term}]

@@ -1,30 +1,10 @@
 """The pod that deletes a session's archives from its store."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from whatsapp_operator.desired import environment, store_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.desired.store_pod import Manifest
 from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
-
-Manifest = dict[str, Any]
-
-_POD_PARTS = (
-    "affinity",
-    "dnsConfig",
-    "dnsPolicy",
-    "hostAliases",
-    "imagePullSecrets",
-    "nodeSelector",
-    "priorityClassName",
-    "runtimeClassName",
-    "schedulerName",
-    "tolerations",
-    "volumes",
-)
-_CONTAINER_PARTS = ("env", "envFrom", "image", "imagePullPolicy", "volumeMounts")
-"""What a session's podTemplate may need for the way to its store: an image with it, variables, certificates."""
 
 
 def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manifest:
@@ -46,15 +26,6 @@ def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manif
             names.LABEL_SESSION: session.name,
         },
         annotations={names.ANNOTATION_SESSION_UID: session.uid},
-        also=_of_the_template(session.spec.pod_template.get("spec") or {}),
+        also=store_pod.of_the_template(session),
     )
     return store_pod.pod(task, store, defaults)
-
-
-def _of_the_template(spec: Mapping[str, Any]) -> Manifest:
-    also = {part: spec[part] for part in _POD_PARTS if part in spec}
-    for container in spec.get("containers") or ():
-        if container.get("name") == names.WORKER_CONTAINER:
-            parts = {part: container[part] for part in _CONTAINER_PARTS if part in container}
-            also["containers"] = [{"name": names.WORKER_CONTAINER, **parts}]
-    return also

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, assert_never
 from urllib.parse import urlencode
 
@@ -12,42 +13,58 @@ from whatsapp_session.store_spec import Backend, CustomBackend, FilesystemBacken
 
 Manifest = dict[str, Any]
 SECRETS_DIR = "/var/run/secrets/whatsapp"
-CREDENTIALS_DIR = f"{SECRETS_DIR}/store"
-ENCRYPTION_DIR = f"{SECRETS_DIR}/encryption"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pod has a store: names of volumes, and directories."""
+
+    prefix: str
+    store: str
+    credentials: str
+    encryption: str
+
+
+OWN = Place("", names.STORE_DIR, f"{SECRETS_DIR}/store", f"{SECRETS_DIR}/encryption")
+"""The one store of a pod, or the one that it fills."""
+SOURCE = Place("source-", names.SOURCE_DIR, f"{SECRETS_DIR}/source-store", f"{SECRETS_DIR}/source-encryption")
+"""The store that a pod copies from."""
 _S3_KEYS = ("accessKeyId", "secretAccessKey")
 
 
-def told(config: worker_env.WorkerConfig, store: Store) -> worker_env.WorkerConfig:
+def told(config: worker_env.WorkerConfig, store: Store, place: Place = OWN) -> worker_env.WorkerConfig:
     """Return the settings with the store's part in them."""
     spec = store.spec
     return dataclasses.replace(
         config,
-        store=address(spec.backend),
-        store_secrets=_credentials_dir(spec.backend),
+        store=address(spec.backend, place),
+        store_secrets=place.credentials if _has_credentials(spec.backend) else None,
         store_options=spec.backend.options if isinstance(spec.backend, CustomBackend) else {},
         allow_unfenced=spec.allow_unfenced,
-        encryption_key_file=None if spec.encryption_key is None else f"{ENCRYPTION_DIR}/value",
+        encryption_key_file=None if spec.encryption_key is None else f"{place.encryption}/value",
     )
 
 
-def volumes(store: Store, *, optional: bool = False) -> list[Manifest]:
+def volumes(store: Store, place: Place = OWN, *, optional: bool = False) -> list[Manifest]:
     """Return the volumes that hold the store or its secrets.
 
     ``optional``: the pod starts without its Secrets too, so that its process can say which of them lack.
     """
-    return [{"name": name, **source} for name, source in _sources(store.spec, optional=optional)]
+    return [{"name": place.prefix + name, **source} for name, source in _sources(store.spec, optional=optional)]
 
 
-def mounts(store: Store) -> list[Manifest]:
+def mounts(store: Store, place: Place = OWN) -> list[Manifest]:
     """Return where a container mounts them."""
     # Secrets never by subPath: what is mounted so does not follow a changed Secret.
-    paths = {"store": names.STORE_DIR, "store-credentials": CREDENTIALS_DIR, "encryption": ENCRYPTION_DIR}
+    paths = {"store": place.store, "store-credentials": place.credentials, "encryption": place.encryption}
     found: list[Manifest] = []
     for name, _ in _sources(store.spec, optional=False):
-        mount: Manifest = {"name": name, "mountPath": paths[name]}
+        mount: Manifest = {"name": place.prefix + name, "mountPath": paths[name]}
         match store.spec.backend:
             case FilesystemBackend(path=path) if name == "store":
                 found.append(mount | ({"subPath": path} if path else {}))
+            case CustomBackend() if name == "store":
+                found.append(mount | {"mountPath": names.custom_dir(store.name)})
             case _:
                 found.append(mount | {"readOnly": True})
     return found
@@ -68,11 +85,11 @@ def image(store: Store, default: str) -> str:
     return (backend.image if isinstance(backend, CustomBackend) else None) or default
 
 
-def address(backend: Backend) -> str:
+def address(backend: Backend, place: Place = OWN) -> str:
     """Return what the worker opens the store by; never a credential."""
     match backend:
         case FilesystemBackend():
-            return f"file:{names.STORE_DIR}"
+            return f"file:{place.store}"
         case S3Backend():
             settings = {
                 "region": backend.region,
@@ -117,14 +134,14 @@ def location(backend: Backend) -> str:
         case MongoBackend():
             return backend.database
         case CustomBackend():
-            return ""
+            return backend.claim_name or ""
         case _:
             assert_never(backend)
 
 
 def _sources(spec: StoreSpec, *, optional: bool) -> Iterator[tuple[str, Manifest]]:
     match spec.backend:
-        case FilesystemBackend(claim_name=claim):
+        case FilesystemBackend(claim_name=str(claim)) | CustomBackend(claim_name=str(claim)):
             yield "store", {"persistentVolumeClaim": {"claimName": claim}}
         case S3Backend(credentials=str(secret)):
             needed: Manifest = {"name": secret, "items": [{"key": key, "path": key} for key in _S3_KEYS]}
@@ -145,12 +162,12 @@ def _secret(ref: SecretKeyRef, file: str, *, optional: bool) -> Manifest:
     return source | ({"optional": True} if optional else {})
 
 
-def _credentials_dir(backend: Backend) -> str | None:
+def _has_credentials(backend: Backend) -> bool:
     match backend:
         case MongoBackend() | S3Backend(credentials=str()):
-            return CREDENTIALS_DIR
+            return True
         case _:
-            return None
+            return False
 
 
 def secrets(spec: StoreSpec) -> list[str]:

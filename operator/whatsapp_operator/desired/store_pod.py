@@ -11,7 +11,7 @@ from typing import Any
 from whatsapp_operator import merge
 from whatsapp_operator.desired import environment, pod_security, store_access
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.observed import Store
+from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -19,6 +19,23 @@ RESOURCES: Mapping[str, Any] = {
     "requests": {"cpu": "10m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
     "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
 }
+
+
+_POD_PARTS = (
+    "affinity",
+    "dnsConfig",
+    "dnsPolicy",
+    "hostAliases",
+    "imagePullSecrets",
+    "nodeSelector",
+    "priorityClassName",
+    "runtimeClassName",
+    "schedulerName",
+    "tolerations",
+    "volumes",
+)
+_CONTAINER_PARTS = ("env", "envFrom", "image", "imagePullPolicy", "volumeMounts")
+"""What a session's podTemplate may need for the way to its store: an image with it, variables, certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +99,14 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
     if defaults.host_aliases:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": merge.merged(spec, task.also)}
+
+
+def of_the_template(session: Session) -> Manifest:
+    """Return the parts of a session's podTemplate that the way to its store may need."""
+    spec = session.spec.pod_template.get("spec") or {}
+    also = {part: spec[part] for part in _POD_PARTS if part in spec}
+    for container in spec.get("containers") or ():
+        if container.get("name") == names.WORKER_CONTAINER:
+            parts = {part: container[part] for part in _CONTAINER_PARTS if part in container}
+            also["containers"] = [{"name": names.WORKER_CONTAINER, **parts}]
+    return also

@@ -16,10 +16,9 @@ from whatsapp_operator.reconcile import Key
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.stores import hearsay, holding, plan, status
 from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, parse_check_pod
-from whatsapp_session import names
+from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import SpecError
-from whatsapp_session.store_spec import FilesystemBackend
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +114,15 @@ class StoreReconciler:
             None if found is None else parse_check_pod(found, store),
             said=self._hearsay.said(key),
         )
-        backend = store.spec.backend
-        if not isinstance(backend, FilesystemBackend):
+        name = store_spec.claim(store.spec.backend)
+        if name is None:
             return observed
-        claim = await self._kube.get(Ref("PersistentVolumeClaim", store.namespace, backend.claim_name))
+        claim = await self._kube.get(Ref("PersistentVolumeClaim", store.namespace, name))
         if claim is None:
+            member = "filesystem" if isinstance(store.spec.backend, store_spec.FilesystemBackend) else "custom"
             text = (
-                f"the claim {backend.claim_name!r} does not exist in namespace {store.namespace!r};"
-                " create it, or name another in spec.filesystem.claimName"
+                f"the claim {name!r} does not exist in namespace {store.namespace!r};"
+                f" create it, or name another in spec.{member}.claimName"
             )
             return dataclasses.replace(observed, obstacle=Trouble(Reason.STORE_UNAVAILABLE, text))
         return dataclasses.replace(observed, access_modes=tuple(claim["spec"].get("accessModes") or ()))

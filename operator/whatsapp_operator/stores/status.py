@@ -10,9 +10,8 @@ from whatsapp_operator.events import Happening
 from whatsapp_operator.observed import Ownership, Trouble, seconds
 from whatsapp_operator.stores import plan
 from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
-from whatsapp_session import names
+from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason
-from whatsapp_session.store_spec import FilesystemBackend
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "conditions")
@@ -95,11 +94,11 @@ def _finding(observed: ObservedStore) -> Verdict | None:
 
 
 def _of_the_claim(observed: ObservedStore) -> str:
-    backend, modes = observed.store.spec.backend, observed.access_modes
-    if not isinstance(backend, FilesystemBackend) or not modes or "ReadWriteMany" in modes:
+    claim, modes = store_spec.claim(observed.store.spec.backend), observed.access_modes
+    if claim is None or not modes or "ReadWriteMany" in modes:
         return ""
     return (
-        f"; the claim {backend.claim_name!r} is {' and '.join(modes)}: its sessions cannot run on several nodes,"
+        f"; the claim {claim!r} is {' and '.join(modes)}: its sessions cannot run on several nodes,"
         " for which it must be ReadWriteMany"
     )
 

@@ -27,9 +27,14 @@ class Scene:
         self.waited: list[float] = []
 
     def copy(
-        self, source: memory.MemoryStore | None = None, target: memory.MemoryStore | None = None, *, over: bool = False
+        self,
+        source: memory.MemoryStore | None = None,
+        target: memory.MemoryStore | None = None,
+        *,
+        over: bool = False,
+        if_any: bool = False,
     ) -> int:
-        how = copying.How(ownership.Knowledge(take_over=over), self.waited.append, self.told.append)
+        how = copying.How(ownership.Knowledge(take_over=over), self.waited.append, self.told.append, if_any)
         return copying.copy(side(source or self.place.store), side(target or self.target), how)
 
     def restorable(self, store: memory.MemoryStore) -> list[int]:
@@ -209,3 +214,29 @@ def test_an_encrypted_session_moves_without_its_key(tmp_path: pathlib.Path) -> N
     generations.Generations(scene.target, journal, keys=encryption.Keys(KEY)).fetch(
         found.generation, tmp_path / "fresh"
     )
+
+
+def test_a_source_that_holds_nothing_is_no_fault_to_who_says_so(scene: Scene) -> None:
+    empty = memory.MemoryStore()
+    assert scene.copy(empty, if_any=True) == 0
+    assert (empty.contents, scene.target.contents) == ({}, {})
+    scene.place.journal.append(records.Logout("hash"))
+    assert scene.copy(if_any=True) == 0
+    assert scene.target.contents == {}
+
+
+@pytest.mark.parametrize("linked_again", [True, False])
+def test_a_logout_that_the_target_has_not_heard_of_goes_with_the_copy(scene: Scene, linked_again: bool) -> None:
+    scene.copy()
+    scene.place.journal.newest()
+    scene.place.journal.append(records.Claim(60))
+    scene.place.journal.append(records.Logout("hash"))
+    if linked_again:
+        scene.place.publish()
+    scene.place.journal.append(records.Release())
+    assert scene.copy() == int(linked_again)
+    assert scene.restorable(scene.target) == ([4] if linked_again else []), "a dead link is never restored"
+    assert kinds(scene.target)[-1] == "Release"
+    before = dict(scene.target.contents)
+    assert scene.copy() == 0
+    assert scene.target.contents == before

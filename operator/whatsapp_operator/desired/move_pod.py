@@ -1,0 +1,74 @@
+"""The pod that copies a session's archives from the store that it was on to the one that it names now."""
+
+import dataclasses
+import json
+
+from whatsapp_operator import merge
+from whatsapp_operator.desired import belonging, environment, store_access, store_pod, worker_pod
+from whatsapp_operator.desired.environment import WorkerDefaults
+from whatsapp_operator.desired.store_pod import Manifest
+from whatsapp_operator.observed import Session, Store
+from whatsapp_session import names, worker_env
+from whatsapp_session.store_spec import CustomBackend
+
+GRACE_SECONDS = 5
+"""What it had begun when it was stopped, the next one finishes."""
+
+
+def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDefaults) -> Manifest:
+    """Return the pod, its template's hash among its annotations.
+
+    It is one of the target's: it has that store's service account, and its image if the store has one of its own.
+    """
+    config = worker_env.WorkerConfig(
+        strategy=session.spec.auth.strategy,
+        client_id=names.client_id(session.name, session.spec.client_id),
+        resource=environment.identity(session, defaults),
+    )
+    task = store_pod.Task(
+        name=names.move_pod(session.name),
+        namespace=session.namespace,
+        args=("store", "copy", "--if-any", *_source(source)),
+        config=config,
+        labels={**source.pod_labels, **target.pod_labels, **_labels(session)},
+        owners=(belonging.owner(session, controller=True),),
+        # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
+        needs_secrets=False,
+        also=merge.merged(
+            _of_the_source(source, target),
+            {"terminationGracePeriodSeconds": GRACE_SECONDS, **store_pod.of_the_template(session)},
+        ),
+    )
+    if not isinstance(target.spec.backend, CustomBackend):
+        defaults = dataclasses.replace(defaults, image=store_access.image(source, defaults.image))
+    made = store_pod.pod(task, target, defaults)
+    template = {"metadata": made["metadata"], "spec": made["spec"]}
+    made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
+    return made
+
+
+def _labels(session: Session) -> dict[str, str]:
+    return belonging.labels(session) | {names.LABEL_COMPONENT: names.COMPONENT_MOVE}
+
+
+def _source(source: Store) -> list[str]:
+    """Return what the command is told of the store to read; of the other one it hears from its environment."""
+    told = store_access.told(worker_env.WorkerConfig(), source, store_access.SOURCE)
+    arguments = ["--from", str(told.store)]
+    if told.store_secrets is not None:
+        arguments += ["--from-secrets", told.store_secrets]
+    if told.store_options:
+        arguments += ["--from-options", json.dumps(dict(told.store_options), sort_keys=True)]
+    return [*arguments, *(["--from-unfenced"] if told.allow_unfenced else [])]
+
+
+def _of_the_source(source: Store, target: Store) -> Manifest:
+    container: Manifest = {
+        "name": names.WORKER_CONTAINER,
+        "volumeMounts": store_access.mounts(source, store_access.SOURCE),
+    }
+    sources = [*store_access.env_from(source), *store_access.env_from(target)]
+    if sources:
+        container["envFrom"] = sources
+    volumes = store_access.volumes(source, store_access.SOURCE, optional=True)
+    return {"volumes": volumes, "containers": [container]}

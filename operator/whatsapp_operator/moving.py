@@ -1,0 +1,87 @@
+"""Decide how a session's archives follow a change of its store: a pod copies them before the next worker starts.
+
+Only where both stores exist: the one that the session last ran on (``status.worker.last.store``) and the one that it
+names now. Who deletes the old store, or names it again, ends the move.
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from whatsapp_operator import endings
+from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted, seconds
+
+LOOK_AGAIN_SECONDS: Final = 15.0
+FAILED_PAUSE_SECONDS: Final = 60.0
+"""After a pod that failed as a whole, such as one that was evicted; a container is restarted in place by the node."""
+
+LOST_SECONDS: Final = 60.0
+"""So long after its grace a pod that is still stopping is on a lost node; the next claim of the session fences it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMovePod:
+    """Make the pod that copies the archives."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMovePod:
+    """Delete that pod, ``force`` without waiting for its node; ``message`` is for an Event, None to tell nothing."""
+
+    uid: str
+    force: bool = False
+    message: str | None = None
+
+
+Step: TypeAlias = CreateMovePod | DeleteMovePod
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What to do before a worker may start, and after how many seconds to look again."""
+
+    actions: tuple[Step, ...] = ()
+    look_again: float = LOOK_AGAIN_SECONDS
+
+
+def due(observed: Observed) -> bool:
+    """Return whether what the session saved is in another store than the one that it names now."""
+    store, source = observed.store, observed.source
+    if store is None or source is None:
+        return False
+    return endings.remember(observed).store == source.name != store.name
+
+
+def steps(observed: Observed, wanted: Wanted, now: float) -> Steps | None:
+    """Return what stands between this session and its next worker, None when nothing does."""
+    pod = observed.move_pod
+    if pod is not None and pod.ownership is Ownership.FOREIGN:
+        return Steps(look_again=FAILED_PAUSE_SECONDS) if due(observed) else None
+    if not due(observed):
+        return abandoned(observed, now)
+    if pod is None:
+        return Steps((CreateMovePod(),))
+    stale = pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted.move_hash
+    over = pod.phase == "Failed" and now >= seconds(pod.created) + FAILED_PAUSE_SECONDS
+    return _away(pod, now) if pod.deleting or stale or over else Steps()
+
+
+def abandoned(observed: Observed, now: float) -> Steps | None:
+    """Return how to get rid of a pod that has done its work, or whose work is not wanted any more; None without one."""
+    pod = observed.move_pod
+    if pod is None or pod.ownership is Ownership.FOREIGN:
+        return None
+    return _away(pod, now, _told(observed, pod))
+
+
+def _away(pod: Pod, now: float, message: str | None = None) -> Steps:
+    if not pod.deleting:
+        return Steps((DeleteMovePod(pod.uid, message=message),))
+    lost = pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
+    return Steps((DeleteMovePod(pod.uid, force=True),) if lost else ())
+
+
+def _told(observed: Observed, pod: Pod) -> str | None:
+    if endings.moved_to(observed) is None or observed.source is None:
+        return None
+    said = f": {pod.ending.message}" if pod.ending is not None and pod.ending.message else ""
+    return f"the session moved from the SessionStore {observed.source.name!r} to {pod.store!r}{said}"

@@ -1,0 +1,254 @@
+"""A session whose store changes: its archives are copied before the next worker starts, or it says why not."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from unit import operator_samples as samples
+from unit.operator_cluster import MOVE_POD, POD, SEEN, SESSION, Cluster, on_store, set_spec
+from whatsapp_operator.desired import move_pod
+from whatsapp_operator.kube import Ref
+from whatsapp_operator.observed import Store
+from whatsapp_operator.parsing import parse_store_resource
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+OLD = Ref(names.STORE_KIND, samples.NAMESPACE, "default")
+BUCKET: Manifest = {"bucket": "b", "credentialsSecretRef": {"name": "login"}}
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """A connected and saved session on the store ``default`` that is to move to ``archive``; its worker has stopped."""
+    made = Cluster()
+    made.make_session()
+    made.settle()
+    made.pod_runs()
+    made.worker_says("Connected", **SEEN)
+    made.settle()
+    made.move_to("archive")
+    made.settle()
+    assert MOVE_POD not in made.kube.objects, "the worker still saves"
+    made.pod_gone()
+    made.settle()
+    return made
+
+
+def condition(cluster: Cluster, kind: str) -> Manifest:
+    found: Manifest = next((item for item in cluster.status["conditions"] if item["type"] == kind), {})
+    return found
+
+
+def messages(cluster: Cluster) -> list[str]:
+    return [item["message"] for ref, item in cluster.kube.objects.items() if ref.kind == "Event"]
+
+
+def last_store(cluster: Cluster) -> str:
+    return str(cluster.status["worker"]["last"]["store"])
+
+
+def failing(reason: str, message: str) -> Manifest:
+    """Return the status of a pod whose container ended badly and will be started again."""
+    said = json.dumps({"reason": reason, "message": message})
+    ended = {"exitCode": 3, "message": said, "startedAt": samples.NOON, "finishedAt": samples.NOON}
+    return samples.waiting("CrashLoopBackOff", ended=ended)
+
+
+def test_archives_are_copied_before_the_worker_starts_on_the_other_store(cluster: Cluster) -> None:
+    assert POD not in cluster.kube.objects
+    assert (cluster.status["phase"], last_store(cluster)) == ("Pending", "default")
+    said = condition(cluster, "Reconciling")
+    text = "the session's archives are being copied from the SessionStore 'default' to 'archive'"
+    assert (said["reason"], said["message"]) == ("Replacing", text)
+    assert condition(cluster, "Saved")["status"] == "True", "nothing is lost meanwhile"
+    cluster.ends(MOVE_POD, samples.terminated(0, json.dumps({"message": "2 generations of RemoteAuth were copied"})))
+    cluster.look()
+    assert last_store(cluster) == "archive", "remembered before the pod goes"
+    assert POD not in cluster.kube.objects, "not beside the pod that copied"
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert cluster.kube.objects[POD]["metadata"]["labels"][names.LABEL_STORE] == "archive"
+    moved = "the session moved from the SessionStore 'default' to 'archive': 2 generations of RemoteAuth were copied"
+    assert messages(cluster).count(moved) == 1
+
+
+def test_a_copy_that_fails_is_said_with_the_ways_out_and_goes_on_by_itself(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD, failing("StoreUnavailable", "the bucket does not answer"))
+    cluster.settle()
+    said = condition(cluster, "Stalled")
+    assert said["reason"] == "StoreUnavailable"
+    assert "could not be copied from the SessionStore 'default' to 'archive', which is tried again" in said["message"]
+    assert "the bucket does not answer; to go back, set spec.auth.remoteAuth.storeRef to 'default'" in said["message"]
+    assert POD not in cluster.kube.objects
+    cluster.ends(MOVE_POD)
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert POD in cluster.kube.objects
+
+
+def test_who_names_the_old_store_again_goes_on_there(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD, samples.running())
+    cluster.change(SESSION, set_spec(**on_store("default")))
+    cluster.settle()
+    assert POD not in cluster.kube.objects, "not while the other pod holds the session"
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert cluster.kube.objects[POD]["metadata"]["labels"][names.LABEL_STORE] == "default"
+    assert not [text for text in messages(cluster) if "moved" in text]
+
+
+def test_who_deletes_the_old_store_leaves_the_archives_behind(cluster: Cluster) -> None:
+    del cluster.kube.objects[OLD]
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert cluster.kube.objects[POD]["metadata"]["labels"][names.LABEL_STORE] == "archive"
+
+
+def test_a_changed_store_gets_a_new_pod(cluster: Cluster) -> None:
+    before = cluster.kube.objects[MOVE_POD]["metadata"]["uid"]
+    cluster.change(OLD, lambda store: store["spec"].update(filesystem={"claimName": "other"}))
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert cluster.kube.objects[MOVE_POD]["metadata"]["uid"] != before
+    assert "other" in json.dumps(cluster.kube.objects[MOVE_POD]["spec"])
+
+
+def test_a_session_that_moves_on_before_the_copy_is_seen_is_copied_from_where_it_was(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD)
+    cluster.move_to("third")
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert last_store(cluster) == "default"
+    assert cluster.kube.objects[MOVE_POD]["metadata"]["labels"][names.LABEL_STORE] == "third"
+
+
+def test_a_suspended_session_is_not_copied(cluster: Cluster) -> None:
+    cluster.change(SESSION, set_spec(operatingMode="Suspended"))
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert MOVE_POD not in cluster.kube.objects
+    cluster.change(SESSION, set_spec(operatingMode="Running"))
+    cluster.settle()
+    assert MOVE_POD in cluster.kube.objects
+
+
+def test_a_deleted_session_takes_the_pod_with_it(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD, samples.running())
+    remote = {"onDelete": "Delete", "storeRef": {"name": "archive"}}
+    cluster.change(SESSION, set_spec(auth={"strategy": "RemoteAuth", "remoteAuth": remote}))
+    cluster.settle()
+    cluster.delete_session()
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
+    purger = Ref("Pod", samples.NAMESPACE, names.purge_pod(samples.NAME))
+    assert purger not in cluster.kube.objects, "not while something is copied"
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert purger in cluster.kube.objects
+
+
+def test_a_pod_of_somebody_elses_is_left_alone_and_said(cluster: Cluster) -> None:
+    cluster.change(MOVE_POD, lambda pod: pod["metadata"].pop("ownerReferences"))
+    cluster.settle()
+    assert condition(cluster, "Stalled")["reason"] == "Conflict"
+    assert "deletionTimestamp" not in cluster.kube.objects[MOVE_POD]["metadata"]
+
+
+def test_a_session_that_never_ran_has_nothing_to_move() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.move_to("archive")
+    cluster.settle()
+    assert MOVE_POD not in cluster.kube.objects
+    assert POD in cluster.kube.objects
+
+
+def store(name: str, **spec: Any) -> Store:
+    manifest = samples.store_resource(**spec)
+    manifest["metadata"] |= {"name": name}
+    return parse_store_resource(manifest)
+
+
+def made(source: Store, target: Store, spec: Manifest | None = None) -> tuple[Manifest, Manifest]:
+    pod = move_pod.move_pod(samples.session(spec), source, target, samples.DEFAULTS)
+    (container,) = pod["spec"]["containers"]
+    return pod, container
+
+
+def test_the_pod_has_both_stores_in_places_of_their_own_and_no_token() -> None:
+    key = {"keySecretRef": {"name": "key", "key": "k"}}
+    pod, container = made(store("default", encryption=key), store("archive", s3=BUCKET, podLabels={"to": "s3"}))
+    assert container["args"] == ["store", "copy", "--if-any", "--from", f"file:{names.SOURCE_DIR}"]
+    told = {item["name"]: item.get("value") for item in container["env"]}
+    assert told["WHATSAPP_STORE"] == "s3:b"
+    assert told["WHATSAPP_STORE_SECRETS"] == "/var/run/secrets/whatsapp/store"
+    assert told["WHATSAPP_SESSION_UID"] == samples.UID
+    mounts = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
+    assert mounts == {
+        "tmp": "/tmp",
+        "store-credentials": "/var/run/secrets/whatsapp/store",
+        "source-store": names.SOURCE_DIR,
+        "source-encryption": "/var/run/secrets/whatsapp/source-encryption",
+    }
+    assert {item["name"] for item in pod["spec"]["volumes"]} == mounts.keys()
+    assert pod["spec"]["serviceAccountName"] == names.service_account("archive")
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    labels = pod["metadata"]["labels"]
+    assert (labels["to"], labels[names.LABEL_SESSION], labels[names.LABEL_COMPONENT]) == ("s3", samples.NAME, "move")
+
+
+def test_each_kind_of_source_is_told_by_arguments() -> None:
+    _, from_s3 = made(store("a", s3=BUCKET), store("b"))
+    assert from_s3["args"][3:] == ["--from", "s3:b", "--from-secrets", "/var/run/secrets/whatsapp/source-store"]
+    custom = {
+        "name": "mine",
+        "options": {"server": "x"},
+        "image": "mine:1",
+        "envFrom": [{"secretRef": {"name": "login"}}],
+    }
+    _, from_custom = made(store("a", custom=custom, allowUnfenced=True), store("b", mongodb=MONGO))
+    assert from_custom["args"][3:] == ["--from", "mine:", "--from-options", '{"server": "x"}', "--from-unfenced"]
+    assert (from_custom["image"], from_custom["envFrom"]) == ("mine:1", [{"secretRef": {"name": "login"}}])
+    _, to_custom = made(store("a", s3=BUCKET), store("b", custom=custom))
+    assert (to_custom["image"], to_custom["envFrom"]) == ("mine:1", [{"secretRef": {"name": "login"}}])
+
+
+MONGO: Manifest = {"database": "d", "uriSecretRef": {"name": "login", "key": "uri"}}
+
+
+def test_the_pod_goes_where_the_sessions_template_says() -> None:
+    template = {"podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}}}
+    pod, container = made(store("default"), store("archive", s3=BUCKET), template)
+    assert pod["spec"]["nodeSelector"] == {"zone": "a"}
+    assert pod["spec"]["terminationGracePeriodSeconds"] == move_pod.GRACE_SECONDS
+    assert len(container["volumeMounts"]) == 3
+
+
+def test_a_pod_on_a_lost_node_is_not_waited_for_for_ever(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD, samples.running())
+    cluster.change(SESSION, set_spec(**on_store("default")))
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
+    cluster.clock.time += timedelta(seconds=120)
+    cluster.settle()
+    assert MOVE_POD not in cluster.kube.objects
+    assert POD in cluster.kube.objects
+
+
+def test_a_pod_that_failed_as_a_whole_is_made_anew_after_a_pause(cluster: Cluster) -> None:
+    created = cluster.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    cluster.change(MOVE_POD, lambda pod: pod["metadata"].update(creationTimestamp=created))
+    cluster.ends(MOVE_POD, {"phase": "Failed", "reason": "Evicted"})
+    cluster.settle()
+    assert "failed (Evicted) and is made anew" in condition(cluster, "Stalled")["message"]
+    assert "deletionTimestamp" not in cluster.kube.objects[MOVE_POD]["metadata"]
+    cluster.clock.time += timedelta(seconds=61)
+    cluster.settle()
+    assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
