@@ -84,3 +84,23 @@ def test_an_archive_that_another_program_writes_meanwhile_is_told_and_left_alone
     again = home.start()
     again.wait("ready")
     assert copy_of(home).read_bytes() == home.archives()[-1].read_bytes(), "ours follows again"
+
+
+def test_the_store_to_fill_may_be_the_environments_and_the_other_one_is_told_by_flags_alone(
+    tmp_path: pathlib.Path,
+) -> None:
+    def run(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
+        command = [workers.COMMAND, "store", "copy", "--client-id", "desk", *flags]
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=os.environ | env)
+
+    source, target = (f"file:{tmp_path / name}" for name in ("source", "target"))
+    for name in ("source", "target"):
+        (tmp_path / name).mkdir()
+    empty = run("--from", source, WHATSAPP_STORE=target)
+    assert (empty.returncode, "is it the right store" in empty.stderr) == (3, True)
+    fine = run("--from", source, "--if-any", WHATSAPP_STORE=target)
+    assert (fine.returncode, fine.stdout) == (0, "nothing to copy of RemoteAuth-desk\n")
+    nowhere = run("--from", source)
+    assert (nowhere.returncode, "give --to" in nowhere.stderr) == (2, True)
+    odd = run("--from", source, "--from-options", "[]", WHATSAPP_STORE=target)
+    assert (odd.returncode, "must be a JSON object" in odd.stderr) == (2, True)
