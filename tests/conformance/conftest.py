@@ -33,14 +33,15 @@ def runs(
 ) -> Iterator[scenarios.Runs]:
     base = tmp_path_factory.mktemp("c")
 
-    def place(name: str) -> peer.Place:
-        directory = base / name
+    def place(name: str, attempt: int) -> peer.Place:
+        directory = base / f"{name}{attempt}"  # short: it holds a socket
         directory.mkdir(exist_ok=True)
         return peer.Place(modules, packages.browser(), directory)
 
     jobs: list[scenarios.Job] = []
     for name in wanted(request.session, "seen"):
-        jobs.append(scenarios.Job(f"theirs/{name}", functools.partial(ALL[name].run, place(name)), ALL[name].long))
+        run = functools.partial(scenarios.persistently, ALL[name].run, functools.partial(place, name))
+        jobs.append(scenarios.Job(f"theirs/{name}", run, ALL[name].long))
     for name in wanted(request.session, "ours_seen"):
         jobs.append(scenarios.Job(f"ours/{name}", functools.partial(ours.RUNS[name], base / name), name in ours.LONG))
     made = scenarios.Runs(jobs)

@@ -71,6 +71,10 @@ class UnansweredError(SilentError):
     """Say which command has not ended in time, in success or in failure."""
 
 
+class DiedError(UnansweredError):
+    """Say that the library's process has ended by itself before it did what was asked of it."""
+
+
 class Peer:
     """Hold one running process of the library and what it has said."""
 
@@ -141,7 +145,8 @@ class Peer:
         """Return the first (or n-th) event of this name; raise SilentError."""
         if not self.heard(lambda said: sum(item.event == event for item in said) >= number, seconds):
             told = [(i.event, i.details.get("error")) for i in self.said() if i.event != "loading_screen"]
-            raise SilentError(f"no {event} (number {number}) within {seconds:g} s; it said {told}; {self.errors()}")
+            text = f"no {event} (number {number}) within {seconds:g} s; it said {told}; {self.errors()}"
+            raise DiedError(text) if self.died() else SilentError(text)
         return self.said(event)[number - 1]
 
     def says_nothing(self, event: str, seconds: float, beyond: int = 0) -> bool:
@@ -152,11 +157,16 @@ class Peer:
         """Let it do something; return the result, or raise SilentError with its error."""
         number = self.begin(command, **details)
         if not self.heard(lambda said: any(item.details.get("id") == number for item in said), seconds):
-            raise UnansweredError(f"{command} did not end within {seconds:g} s; {self.errors()}")
+            text = f"{command} did not end within {seconds:g} s; {self.errors()}"
+            raise DiedError(text) if self.died() else UnansweredError(text)
         answer = next(item for item in self.said() if item.details.get("id") == number)
         if answer.event == "failed":
             raise SilentError(f"{command}: {answer.details['error']}")
         return answer.details.get("result")
+
+    def died(self) -> bool:
+        """Return whether the process has ended by an error that nobody caught, such as an unhandled rejection."""
+        return self._ended and self.exit_code(10) not in (0, None)
 
     def begin(self, command: str, **details: object) -> int:
         """Let it do something without waiting; return the command's number."""

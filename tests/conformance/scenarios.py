@@ -59,6 +59,26 @@ def wait_for_disk(place: peer.Place) -> None:
     wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile()), 120)
 
 
+ATTEMPTS = 3
+
+
+def persistently(run: Callable[[peer.Place], Observation], place: Callable[[int], peer.Place]) -> Observation:
+    """Run a scenario, each attempt in a place of its own; the table says how often the library's process died in it.
+
+    It may at any navigation of the page: what it evaluates there it does not await, and an unhandled rejection ends it.
+    """
+    died = 0
+    while True:
+        try:
+            seen = run(place(died + 1))
+        except peer.DiedError:
+            died += 1
+            if died == ATTEMPTS:
+                raise
+            continue
+        return dataclasses.replace(seen, words=f"{seen.words} (after its process had died {died}x)") if died else seen
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Job:
     """Hold one thing to run; a long one mostly waits."""
