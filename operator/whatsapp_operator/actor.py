@@ -188,7 +188,7 @@ class Actor:
         return dataclasses.replace(observed, store=None if found is None else parse_store_resource(found))
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:
-        session, store = observed.session, observed.store
+        session, store = observed.session, moving.home(observed)
         assert store is not None, "a purge is planned only when its store is known"
         await self._apply(access.account(session.namespace, store), afresh=True)
         manifest = purge_pod.purge_pod(session, store, self._defaults)
@@ -202,8 +202,8 @@ class Actor:
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 
     async def _create_move_pod(self, observed: Observed) -> Observed:
-        session, store = observed.session, observed.store
-        await self._apply(access.account(session.namespace, store), afresh=True)
+        session = observed.session
+        await self._apply(access.account(session.namespace, observed.store), afresh=True)
         try:
             made = await self._kube.create(self._move_manifest(observed))
         except Conflict:

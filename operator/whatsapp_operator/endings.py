@@ -87,22 +87,34 @@ def fate(exit_code: int | None, reason: str | None) -> Fate:
 
 def remember(observed: Observed) -> Last:
     """Return what is to be kept of the worker, now and when it has gone."""
-    return dataclasses.replace(_remember(observed), store=_store(observed))
+    last = _remember(observed)
+    if moved_to(observed) is not None:
+        last = _without_ending(last)  # how it ended before its archives came is no reason to wait
+    return dataclasses.replace(last, store=_store(observed))
 
 
 def moved_to(observed: Observed) -> str | None:
     """Return the store to which the session's archives have been copied, None when no pod has just done so."""
     pod = observed.move_pod
-    if pod is None or pod.ownership is not Ownership.OURS or pod.phase != "Succeeded":
+    if pod is None or pod.ownership is not Ownership.OURS or pod.deleting:
+        return None
+    # By the container, because a sidecar that somebody injects may keep the pod running.
+    if pod.phase != "Succeeded" and not (pod.stopped and pod.ending is not None and pod.ending.exit_code == 0):
         return None
     # One that was made for another change of the store moved nothing to where the session is to be.
     return pod.store if observed.store is not None and pod.store == observed.store.name else None
 
 
 def _store(observed: Observed) -> str | None:
-    pod = observed.pod
-    runs_on = pod.store if pod is not None and pod.ownership is Ownership.OURS else None
-    return runs_on or moved_to(observed) or observed.session.last.store
+    session, pod = observed.session, observed.pod
+    report = fresh_report(session, pod)
+    if pod is not None and report is not None and report.state in _HEALTHY and pod.store is not None:
+        # Not before: a worker that finds no archive, or another owner, has nothing in its store.
+        return pod.store
+    remote = session.spec.auth.remote
+    present = remote.store if remote is not None and session.last.account_hash is not None else None
+    # Of a session that an older operator suspended nothing is known but that it has a login.
+    return moved_to(observed) or session.last.store or (present if pod is None else None)
 
 
 def _remember(observed: Observed) -> Last:

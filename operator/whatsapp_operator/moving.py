@@ -7,8 +7,8 @@ names now. Who deletes the old store, or names it again, ends the move.
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator import endings
-from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted, seconds
+from whatsapp_operator import endings, wishes
+from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted, seconds
 
 LOOK_AGAIN_SECONDS: Final = 15.0
 FAILED_PAUSE_SECONDS: Final = 60.0
@@ -44,11 +44,19 @@ class Steps:
 
 
 def due(observed: Observed) -> bool:
-    """Return whether what the session saved is in another store than the one that it names now."""
+    """Return whether what the session saved is in another store than the one that it names now.
+
+    Who wishes for a new link gives up what was saved.
+    """
     store, source = observed.store, observed.source
-    if store is None or source is None:
+    if store is None or source is None or "relink" in wishes.for_the_worker(observed.session):
         return False
     return endings.remember(observed).store == source.name != store.name
+
+
+def home(observed: Observed) -> Store | None:
+    """Return the store in which the session's archives are; None when that is not known."""
+    return observed.source if due(observed) else observed.store
 
 
 def steps(observed: Observed, wanted: Wanted, now: float) -> Steps | None:

@@ -138,15 +138,15 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
         return _plan(moving.abandoned(observed, now))
     if not observed.policy:
         return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
-    held = endings.hold(session, session.last, wanted.template_hash)
-    if held is not None and (held.until is None or held.until > now):
-        return Plan(look_again=None if held.until is None else held.until - now)
     copying = moving.steps(observed, wanted, now)
     if copying is not None:
-        return _plan(copying)
+        return _plan(copying, ApplyAccess())
+    held = endings.hold(session, endings.remember(observed), wanted.template_hash)
+    if held is not None and (held.until is None or held.until > now):
+        return Plan(look_again=None if held.until is None else held.until - now)
     claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()
     return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))
 
 
-def _plan(steps: moving.Steps | None) -> Plan:
-    return Plan() if steps is None else Plan(steps.actions, steps.look_again)
+def _plan(steps: moving.Steps | None, *before: Action) -> Plan:
+    return Plan() if steps is None else Plan((*before, *steps.actions), steps.look_again)

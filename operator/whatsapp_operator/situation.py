@@ -75,10 +75,14 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
         )
     if not observed.policy:
         return Situation(Phase.FAILED, NO_POLICY.reason, NO_POLICY.message)
-    held = endings.hold(session, session.last, wanted_hash)
-    if held is None and moving.due(observed):
+    if moving.due(observed):
         return _moving(observed)
-    return _held(session, held)
+    found = _held(session, endings.hold(session, session.last, wanted_hash))
+    last = session.last.store
+    if found.reason is Reason.ARCHIVE_MISSING and remote is not None and last not in (None, remote.store):
+        text = f"the session last ran on the SessionStore {last!r}, which is gone; with it back its archives are copied"
+        return Situation(found.phase, found.reason, f"{found.message}; {text}")
+    return found
 
 
 def _moving(observed: Observed) -> Situation:
@@ -88,7 +92,7 @@ def _moving(observed: Observed) -> Situation:
     between = f"from the SessionStore {source.name!r} to {store.name!r}"
     busy = Situation(Phase.PENDING, Reason.REPLACING, f"the session's archives are being copied {between}")
     found = _task(pod, busy, f"its archives could not be copied {between}, which is tried again")
-    if found.phase is not Phase.FAILED:
+    if found.reason is busy.reason:
         return found
     ways_out = (
         f"to go back, set spec.auth.remoteAuth.storeRef to {source.name!r};"
@@ -108,7 +112,7 @@ def _deleting(observed: Observed) -> Situation:
         return Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
     if observed.refusal is not None:
         found = _refused(observed.refusal)
-    elif observed.store is None:
+    elif moving.home(observed) is None:
         remote = session.spec.auth.remote
         name = "" if remote is None else remote.store
         text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; create it again"
@@ -138,7 +142,11 @@ def _task(pod: Pod | None, busy: Situation, failed: str) -> Situation:
         why = pod.failed_reason or "no reason given"
         return Situation(Phase.FAILED, Reason.CRASH_LOOP, f"the pod {pod.name} failed ({why}) and is made anew")
     found = busy if pod.running_since is not None else _not_running(pod)
-    return busy if found.phase is Phase.STARTING else found
+    if found.phase is not Phase.STARTING:
+        return found
+    waits = pod.waiting == "ContainerCreating" and pod.needs
+    needs = f"; the pod {pod.name} needs {' and '.join(pod.needs)}" if waits else ""
+    return Situation(busy.phase, busy.reason, f"{busy.message}{needs}")
 
 
 def _held(session: Session, held: Hold | None) -> Situation:
@@ -179,7 +187,7 @@ def _waits_for_a_secret(observed: Observed, pod: Pod) -> Situation | None:
 
 def _not_running(pod: Pod) -> Situation:
     if pod.unschedulable is not None and pod.node is None:
-        return Situation(Phase.PENDING, Reason.UNSCHEDULABLE, f"the worker pod fits no node: {pod.unschedulable}")
+        return Situation(Phase.PENDING, Reason.UNSCHEDULABLE, f"the pod {pod.name} fits no node: {pod.unschedulable}")
     if pod.waiting in _IMAGE_TROUBLE:
         return Situation(
             Phase.FAILED, Reason.IMAGE_PULL_FAILED, f"the image {pod.image} cannot be pulled: {pod.waiting_message}"

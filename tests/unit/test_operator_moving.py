@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_cluster import MOVE_POD, POD, SEEN, SESSION, Cluster, on_store, set_spec
+from unit.operator_cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, on_store, set_spec
 from whatsapp_operator.desired import move_pod
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed import Store
@@ -147,11 +147,10 @@ def test_a_deleted_session_takes_the_pod_with_it(cluster: Cluster) -> None:
     cluster.delete_session()
     cluster.settle()
     assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
-    purger = Ref("Pod", samples.NAMESPACE, names.purge_pod(samples.NAME))
-    assert purger not in cluster.kube.objects, "not while something is copied"
+    assert PURGE_POD not in cluster.kube.objects, "not while something is copied"
     cluster.gone(MOVE_POD)
     cluster.settle()
-    assert purger in cluster.kube.objects
+    assert PURGE_POD in cluster.kube.objects
 
 
 def test_a_pod_of_somebody_elses_is_left_alone_and_said(cluster: Cluster) -> None:
@@ -252,3 +251,102 @@ def test_a_pod_that_failed_as_a_whole_is_made_anew_after_a_pause(cluster: Cluste
     cluster.clock.time += timedelta(seconds=61)
     cluster.settle()
     assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
+
+
+def test_an_empty_store_is_a_fault_for_a_session_that_holds_a_login(cluster: Cluster) -> None:
+    (container,) = cluster.kube.objects[MOVE_POD]["spec"]["containers"]
+    assert "--if-any" not in container["args"]
+
+
+def test_a_person_may_give_up_an_owner_that_is_gone_or_what_was_saved(cluster: Cluster) -> None:
+    time = "2026-01-01T12:30:00Z"
+
+    def wish(name: str) -> None:
+        asked = {names.wish_annotation(name): time}
+        cluster.change(SESSION, lambda session: session["metadata"].update(annotations=asked))
+        cluster.settle()
+
+    wish("takeover")
+    (container,) = cluster.kube.objects[MOVE_POD]["spec"]["containers"]
+    assert "--take-over" in container["args"]
+    wish("relink")
+    assert MOVE_POD not in cluster.kube.objects
+    assert POD in cluster.kube.objects, "with a new link"
+
+
+def test_a_store_that_the_session_never_came_to_holds_nothing_of_it() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Claiming")
+    cluster.settle()
+    cluster.move_to("archive")
+    cluster.settle()
+    cluster.pod_gone()
+    cluster.settle()
+    assert MOVE_POD not in cluster.kube.objects
+    assert POD in cluster.kube.objects
+
+
+def test_an_old_store_that_comes_back_heals_a_session_without_its_archives(cluster: Cluster) -> None:
+    old = cluster.kube.objects.pop(OLD)
+    cluster.settle()
+    cluster.pod_runs()
+    missing = {"exitCode": 3, "message": '{"reason": "ArchiveMissing", "message": "none"}', "finishedAt": samples.NOON}
+    cluster.change(POD, lambda pod: pod.update(status=samples.waiting("CrashLoopBackOff", ended=missing)))
+    cluster.settle()
+    cluster.pod_gone()
+    cluster.settle()
+    said = condition(cluster, "Stalled")
+    assert said["reason"] == "ArchiveMissing"
+    assert (
+        "last ran on the SessionStore 'default', which is gone; with it back its archives are copied" in said["message"]
+    )
+    cluster.kube.put(old)
+    cluster.settle()
+    cluster.ends(MOVE_POD)
+    cluster.settle()
+    cluster.gone(MOVE_POD)
+    cluster.settle()
+    assert POD in cluster.kube.objects
+    assert last_store(cluster) == "archive"
+
+
+def test_what_is_purged_is_where_the_archives_are(cluster: Cluster) -> None:
+    remote = {"onDelete": "Delete", "storeRef": {"name": "archive"}}
+    cluster.change(SESSION, set_spec(auth={"strategy": "RemoteAuth", "remoteAuth": remote}))
+    cluster.settle()
+    cluster.delete_session()
+    cluster.settle()
+    assert cluster.kube.objects[PURGE_POD]["metadata"]["labels"][names.LABEL_STORE] == "default"
+
+
+def test_a_container_that_has_done_its_work_is_enough(cluster: Cluster) -> None:
+    """A sidecar that the cluster injects runs on."""
+    cluster.ends(MOVE_POD, samples.terminated(0, phase="Running"))
+    cluster.settle()
+    assert last_store(cluster) == "archive"
+    assert "deletionTimestamp" in cluster.kube.objects[MOVE_POD]["metadata"]
+
+
+def test_a_pod_that_cannot_start_says_what_it_needs(cluster: Cluster) -> None:
+    cluster.ends(MOVE_POD, samples.waiting("ContainerCreating"))
+    cluster.settle()
+    said = condition(cluster, "Reconciling")["message"]
+    assert "being copied from the SessionStore 'default' to 'archive'; the pod wamove-support needs the claim" in said
+    full = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+    cluster.change(MOVE_POD, lambda pod: pod["spec"].pop("nodeName"))
+    cluster.change(MOVE_POD, lambda pod: pod.update(status={"phase": "Pending", "conditions": [full]}))
+    cluster.settle()
+    said = condition(cluster, "Reconciling")["message"]
+    assert "the pod wamove-support fits no node: 0/1 nodes are available; to go back" in said
+
+
+def test_a_session_that_an_older_operator_suspended_moves_too() -> None:
+    cluster = Cluster()
+    cluster.make_session({"operatingMode": "Suspended"})
+    status = {"worker": {"last": {"accountHash": "aa"}}}
+    cluster.change(SESSION, lambda session: session.update(status=status))
+    cluster.settle()
+    assert last_store(cluster) == "default"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from unit import operator_samples as samples
-from whatsapp_operator.desired import store_pod
+from whatsapp_operator.desired import store_pod, worker_pod
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -38,6 +38,7 @@ def test_the_whole_pod_has_the_store_and_no_token() -> None:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "OnFailure",
+            "tolerations": worker_pod.tolerations(),
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": 10001,

@@ -9,7 +9,7 @@ import pytest
 from kube_fake import FakeKube, Killed
 from unit import operator_samples as samples
 from unit.operator_cluster import FakeClock, run
-from whatsapp_operator.desired import check_pod
+from whatsapp_operator.desired import check_pod, worker_pod
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed import Ownership, Trouble
 from whatsapp_operator.reconcile import Key
@@ -99,6 +99,7 @@ def test_the_whole_pod_of_a_check() -> None:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
+        "tolerations": worker_pod.tolerations(),
         "activeDeadlineSeconds": 120,
         "terminationGracePeriodSeconds": 5,
         "securityContext": {

@@ -6,10 +6,14 @@ what it has. Calls block.
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import archive, errors, log, ownership, records, stores, tenure
+
+_FAR = 1000
+"""Slots that are looked through: days of saves. What lies further back is not worth a session's standing still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,14 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What the target lacks: live generations, newest first, and the word that its own are dead."""
+    """What the target lacks: live generations, newest first, and the word that its own are dead.
+
+    ``line`` is the newest of a dead history, whose number nobody may use again.
+    """
 
     generations: tuple[records.Generation, ...] = ()
     ended: records.Logout | records.Purge | None = None
+    line: records.Generation | None = None
 
     def __bool__(self) -> bool:
         return bool(self.generations) or self.ended is not None
@@ -46,23 +54,31 @@ def copy(source: Side, target: Side, how: How) -> int:
     """Bring the target up to the source; returns how many generations were new to it.
 
     A logout or purge that the target has not heard of goes with them. Raises SessionInUse where another owner has not
-    released, ArchiveMissing if the source holds no whole archive, StoreRefused if the target has a history of its own.
+    released, ArchiveMissing if the source holds no whole archive, StoreRefused if the target has a history of its own
+    or one of them keeps no log.
     """
-    source.journal.newest()
-    target.journal.newest()
+    for side in (source, target):
+        if getattr(side.store, "every_save_copied", False):
+            raise errors.StoreRefused(
+                f"{side.store!r} keeps one archive and no log, so nothing is copied from or to it"
+            )
+        side.journal.newest()
     if not _missing(source, target, how):
         for side in (source, target):
             _give_back(side, how)
         return 0
+    # Before anything is written: a target that is in use would leave a claim and a release behind at each attempt.
+    ownership.must_wait(target.journal.previous(), target.journal.owner, how.known)
     tenure.claim(source.store, source.journal, how.known, how.wait)
     with _released(source):
         tenure.claim(target.store, target.journal, how.known, how.wait)
         missing = _missing(source, target, how)
         made = [each for each in missing.generations if _archive(source, target, each, how)]
-        if missing.generations and not made:
+        if missing.generations and not made and not _restorable(target):
             raise errors.ArchiveMissing(f"no archive of {source.journal.session} in the source is whole")
-        if missing.ended is not None:
-            target.journal.append(missing.ended)
+        for word in (missing.line, missing.ended):
+            if word is not None:
+                target.journal.append(word)
         for generation in reversed(made):
             target.journal.append(generation)
         tenure.release(target.journal)
@@ -84,36 +100,91 @@ def _give_back(side: Side, how: How) -> None:
     Who comes next may know the other store only, so what is owed to that worker is waited for here.
     """
     head = next(side.journal.back(side.journal.head), None)
-    if head and not isinstance(head.body, records.Release) and head.owner.same_session(side.journal.owner):
+    if head is None or not head.owner.same_session(side.journal.owner):
+        return
+    if not isinstance(head.body, records.Release) or ownership.owed(head):
         tenure.claim(side.store, side.journal, how.known, how.wait)
         tenure.release(side.journal)
 
 
 def _missing(source: Side, target: Side, how: How) -> Missing:
-    """Compare the logs from the newest record down to the one that both know."""
-    session = source.journal.session
-    stored = {entry.name for entry in source.store.list(f"{session}/archives/")}
-    last = target.journal.last_generation()
-    found: list[records.Generation] = []
+    """Compare the logs from the newest record down."""
+    session, last, usable = source.journal.session, _last(target), _restorable(target)
+    newest = None if last is None else last.body
+    seen = _walk(source, newest)
+    if newest is not None and seen.common and usable:
+        return Missing(tuple(each for each in seen.alive if each.number > newest.number), seen.ended)
+    if not seen.alive:
+        if seen.common and seen.ended is not None:
+            return Missing()  # both know that nothing is alive
+        if how.if_any:
+            # The numbers go on where they were, so that the way back stays open.
+            return Missing((), seen.ended, seen.dead) if last is None and seen.dead else Missing()
+        raise errors.ArchiveMissing(f"the source holds no archive of {session}: is it the right store?")
+    # What both know is of use again where the target's is gone, such as by a purge.
+    if last is not None and newest is not None and not seen.common:
+        mine = last.owner.same_session(target.journal.owner)
+        if seen.alive[-1].number <= newest.number or (usable and not mine):
+            raise _foreign_history(target, newest.number)
+    return Missing(seen.alive, seen.ended if usable else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the source's log says."""
+
+    alive: tuple[records.Generation, ...]
+    """Not ended, and stored; newest first."""
+    ended: records.Logout | records.Purge | None
+    """The newest word that ended what was before, if the target has not heard of it."""
+    dead: records.Generation | None
+    """The newest generation before any such word."""
+    common: bool
+    """Whether the target's newest generation is among what was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A generation and who wrote it down."""
+
+    body: records.Generation
+    owner: records.Owner
+
+
+def _last(side: Side) -> _Written | None:
+    """Return the newest generation, dead or alive."""
+    for record in side.journal.back(side.journal.head):
+        if isinstance(record.body, records.Generation):
+            return _Written(record.body, record.owner)
+    return None
+
+
+def _walk(source: Side, newest: records.Generation | None) -> _Seen:
+    """Look at the newest slots, down to the oldest archive and the target's newest generation, and not for ever."""
+    stored = {entry.name for entry in source.store.list(f"{source.journal.session}/archives/")}
+    numbers = [number for name in stored if (number := log.number_of(name)) is not None]
+    bottom = min([*numbers, *([] if newest is None else [newest.number])], default=0)
+    alive: list[records.Generation] = []
     ended: records.Logout | records.Purge | None = None
-    for record in source.journal.back(source.journal.head):
+    unheard, dead, common = ended, None, False
+    for record in itertools.islice(source.journal.back(source.journal.head), _FAR):
         match record.body:
-            case records.Generation() as generation:
-                if last is not None and (generation.archive, generation.digest) == (last.archive, last.digest):
-                    return Missing(tuple(found), ended if _restorable(target) else None)
-                if ended is None and generation.archive in stored:
-                    found.append(generation)
+            case records.Generation() as each:
+                common = common or (
+                    newest is not None and (each.archive, each.digest) == (newest.archive, newest.digest)
+                )
+                if ended is not None:
+                    dead = dead or each
+                elif each.archive in stored:
+                    alive.append(each)
+                if each.number <= bottom:
+                    break
             case records.Logout() | records.Purge() as word:
                 ended = ended or word
+                unheard = unheard if common else ended
             case _:
                 pass
-    if not found:
-        if how.if_any:
-            return Missing()
-        raise errors.ArchiveMissing(f"the source holds no archive of {session}: is it the right store?")
-    if last is not None and (_restorable(target) or found[-1].number <= last.number):
-        raise _foreign_history(target, last.number)
-    return Missing(tuple(found))
+    return _Seen(tuple(alive), unheard, dead, common)
 
 
 def _restorable(side: Side) -> bool:

@@ -3,13 +3,12 @@
 import dataclasses
 import json
 
-from whatsapp_operator import merge
+from whatsapp_operator import merge, wishes
 from whatsapp_operator.desired import belonging, environment, store_access, store_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.desired.store_pod import Manifest
 from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
-from whatsapp_session.store_spec import CustomBackend
 
 GRACE_SECONDS = 5
 """What it had begun when it was stopped, the next one finishes."""
@@ -18,7 +17,7 @@ GRACE_SECONDS = 5
 def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDefaults) -> Manifest:
     """Return the pod, its template's hash among its annotations.
 
-    It is one of the target's: it has that store's service account, and its image if the store has one of its own.
+    It is one of the target's: it has that store's service account, and its image if it has one of its own.
     """
     config = worker_env.WorkerConfig(
         strategy=session.spec.auth.strategy,
@@ -28,7 +27,7 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
     task = store_pod.Task(
         name=names.move_pod(session.name),
         namespace=session.namespace,
-        args=("store", "copy", "--if-any", *_source(source)),
+        args=("store", "copy", *_allowed(session), *_source(source)),
         config=config,
         labels={**source.pod_labels, **target.pod_labels, **_labels(session)},
         owners=(belonging.owner(session, controller=True),),
@@ -39,9 +38,8 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
             {"terminationGracePeriodSeconds": GRACE_SECONDS, **store_pod.of_the_template(session)},
         ),
     )
-    if not isinstance(target.spec.backend, CustomBackend):
-        defaults = dataclasses.replace(defaults, image=store_access.image(source, defaults.image))
-    made = store_pod.pod(task, target, defaults)
+    image = store_access.image(source, defaults.image)
+    made = store_pod.pod(task, target, dataclasses.replace(defaults, image=image))
     template = {"metadata": made["metadata"], "spec": made["spec"]}
     made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
     return made
@@ -49,6 +47,12 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
 
 def _labels(session: Session) -> dict[str, str]:
     return belonging.labels(session) | {names.LABEL_COMPONENT: names.COMPONENT_MOVE}
+
+
+def _allowed(session: Session) -> list[str]:
+    """Return what is no fault: an empty store for a session that holds no login, an owner that a person gave up."""
+    known, asked = session.last.account_hash is not None, "takeover" in wishes.for_the_worker(session)
+    return [*([] if known else ["--if-any"]), *(["--take-over"] if asked else [])]
 
 
 def _source(source: Store) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whatsapp_operator import merge
-from whatsapp_operator.desired import environment, pod_security, store_access
+from whatsapp_operator.desired import environment, pod_security, store_access, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
@@ -31,6 +31,7 @@ _POD_PARTS = (
     "priorityClassName",
     "runtimeClassName",
     "schedulerName",
+    "securityContext",
     "tolerations",
     "volumes",
 )
@@ -92,6 +93,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": task.restart,
+        "tolerations": worker_pod.tolerations(),
         "securityContext": pod_security.pod(),
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *volumes],

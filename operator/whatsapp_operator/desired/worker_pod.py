@@ -18,6 +18,12 @@ GRACE_SECONDS = 120
 TOKEN_SECONDS = 3600
 
 
+def tolerations() -> list[Manifest]:
+    """Return how long a pod stays on a node that is lost: shorter than the cluster's own 5 minutes."""
+    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
+    return [{"key": f"node.kubernetes.io/{what}", **lost} for what in ("not-ready", "unreachable")]
+
+
 def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
     return {
         "name": name,
@@ -114,7 +120,6 @@ def _container(session: Session, store: Store | None, defaults: WorkerDefaults, 
 
 def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
     volumes, mounts = _volumes(session, store)
-    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
     spec: Manifest = {
         "serviceAccountName": names.service_account(None if store is None else store.name),
         "automountServiceAccountToken": False,
@@ -122,10 +127,7 @@ def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": pod_security.pod(),
-        "tolerations": [
-            {"key": "node.kubernetes.io/not-ready", **lost},
-            {"key": "node.kubernetes.io/unreachable", **lost},
-        ],
+        "tolerations": tolerations(),
         "containers": [_container(session, store, defaults, mounts)],
         "volumes": volumes,
     }

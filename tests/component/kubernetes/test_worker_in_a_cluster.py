@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -276,8 +277,13 @@ def test_a_wrong_store_shows_no_code_until_a_person_gives_the_login_up(cluster: 
     linked(cluster, third)
 
 
-def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_silent(cluster: Cluster) -> None:
-    place, home, admin = cluster.place, cluster.home, cluster.home.simulator.admin
+@contextlib.contextmanager
+def cut_off(cluster: Cluster) -> Iterator[tuple[str, workers.Worker, Door, Callable[[], None]]]:
+    """Link, kill, and start the container again while neither API server nor store answers.
+
+    Gives the device, the new worker, the closed door to the API server, and what brings the store back.
+    """
+    place, home = cluster.place, cluster.home
     pod = place.wait_worker(SESSION)
     worker = cluster.start(pod)
     device = linked(cluster, worker)
@@ -286,15 +292,24 @@ def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_
     away = home.root / "away"
     home.store.rename(away)
     home.store.write_text("an unreachable store")
+
+    def store_is_back() -> None:
+        home.store.unlink()
+        away.rename(home.store)
+
     with contextlib.closing(Door(place.world.plane.server)) as door:
-        again = cluster.start(pod, door)
+        yield device, cluster.start(pod, door), door, store_is_back
+
+
+def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_silent(cluster: Cluster) -> None:
+    home, admin = cluster.home, cluster.home.simulator.admin
+    with cut_off(cluster) as (device, again, door, store_is_back):
         workers.wait(
             lambda: admin.device(device).logins == 2 and admin.device(device).online, lambda: f"a login; {again}"
         )
         assert admin.device(device).rollbacks == 0
         wait(lambda: "not claimed yet" in again.log.read_text(), lambda: f"a refused save; {again}")
-        home.store.unlink()
-        away.rename(home.store)
+        store_is_back()
         door.open()
         wait(
             lambda: home.kinds()[2:] == ["claim", "generation"], lambda: f"claim and save; {home.kinds()}\n{again}", 90
@@ -306,20 +321,10 @@ def test_a_restarted_container_goes_on_with_its_profile_while_api_and_store_are_
 
 
 def test_a_container_that_went_on_alone_leaves_when_another_worker_came_between(cluster: Cluster) -> None:
-    place, home, admin = cluster.place, cluster.home, cluster.home.simulator.admin
-    pod = place.wait_worker(SESSION)
-    worker = cluster.start(pod)
-    device = linked(cluster, worker)
-    worker.kill()
-    home.wait_for_browsers_to_end()
-    away = home.root / "away"
-    home.store.rename(away)
-    home.store.write_text("an unreachable store")
-    with contextlib.closing(Door(place.world.plane.server)) as door:
-        again = cluster.start(pod, door)
+    home, admin = cluster.home, cluster.home.simulator.admin
+    with cut_off(cluster) as (device, again, _, store_is_back):
         workers.wait(lambda: admin.device(device).logins == 2, lambda: f"a login; {again}")
-        home.store.unlink()
-        away.rename(home.store)
+        store_is_back()
         newest = home.records()[-1]
         slot = newest["slot"] + 1
         theirs = newest | {"slot": slot, "kind": "claim", "claim": {"pollSeconds": 60}, "nonce": "another"}

@@ -1,13 +1,14 @@
 """Copying a session to another store: whole, resumable, and never into somebody else's history."""
 
+import dataclasses
 import pathlib
 
 import pytest
 
 from unit.worker.test_encryption import KEY
-from unit.worker.test_generations import Place
-from whatsapp_worker import copying, encryption, errors, generations, history, log, ownership, records
-from whatsapp_worker.stores import memory
+from unit.worker.test_generations import OWNER, Place
+from whatsapp_worker import copying, encryption, errors, generations, history, log, ownership, purging, records
+from whatsapp_worker.stores import memory, verbs
 
 SESSION = "RemoteAuth"
 COPIER = records.Owner(host="desk", boot_id="b", pid=7, data_path="/home")
@@ -25,6 +26,7 @@ class Scene:
         self.target = memory.MemoryStore()
         self.told: list[str] = []
         self.waited: list[float] = []
+        self.copier = COPIER
 
     def copy(
         self,
@@ -35,7 +37,20 @@ class Scene:
         if_any: bool = False,
     ) -> int:
         how = copying.How(ownership.Knowledge(take_over=over), self.waited.append, self.told.append, if_any)
-        return copying.copy(side(source or self.place.store), side(target or self.target), how)
+        one, other = source or self.place.store, target or self.target
+        return copying.copy(side(one, self.copier), side(other, self.copier), how)
+
+    def go_on(self, store: memory.MemoryStore, saves: int = 1) -> memory.MemoryStore:
+        """Let the session's worker run on another store and save there; returns the store where it was."""
+        home = self.place.store
+        self.place.store, self.place.journal = store, log.SessionLog(store, SESSION, POD)
+        self.place.journal.newest()
+        self.place.journal.append(records.Claim(60))
+        self.place.use(None)
+        for _ in range(saves):
+            self.place.publish()
+        self.place.journal.append(records.Release())
+        return home
 
     def restorable(self, store: memory.MemoryStore) -> list[int]:
         journal = log.SessionLog(store, SESSION, POD)
@@ -48,8 +63,8 @@ class Scene:
         return found
 
 
-def side(store: memory.MemoryStore) -> copying.Side:
-    return copying.Side(store, log.SessionLog(store, SESSION, COPIER))
+def side(store: memory.MemoryStore, copier: records.Owner = COPIER) -> copying.Side:
+    return copying.Side(store, log.SessionLog(store, SESSION, copier))
 
 
 def kinds(store: memory.MemoryStore) -> list[str]:
@@ -105,14 +120,7 @@ def test_what_the_source_saved_since_follows(scene: Scene) -> None:
 
 def test_a_session_that_went_on_in_the_target_comes_back(scene: Scene) -> None:
     scene.copy()
-    there = log.SessionLog(scene.target, SESSION, POD)
-    there.newest()
-    there.append(records.Claim(60))
-    home = scene.place.store
-    scene.place.store, scene.place.journal = scene.target, there
-    scene.place.use(None)
-    scene.place.publish()
-    there.append(records.Release())
+    home = scene.go_on(scene.target)
     assert scene.copy(scene.target, home) == 1
     assert scene.restorable(home)[0] == 4
 
@@ -220,9 +228,6 @@ def test_a_source_that_holds_nothing_is_no_fault_to_who_says_so(scene: Scene) ->
     empty = memory.MemoryStore()
     assert scene.copy(empty, if_any=True) == 0
     assert (empty.contents, scene.target.contents) == ({}, {})
-    scene.place.journal.append(records.Logout("hash"))
-    assert scene.copy(if_any=True) == 0
-    assert scene.target.contents == {}
 
 
 @pytest.mark.parametrize("linked_again", [True, False])
@@ -240,3 +245,95 @@ def test_a_logout_that_the_target_has_not_heard_of_goes_with_the_copy(scene: Sce
     before = dict(scene.target.contents)
     assert scene.copy() == 0
     assert scene.target.contents == before
+
+
+def test_a_dead_history_leaves_its_last_number_so_that_the_way_back_stays_open(scene: Scene) -> None:
+    scene.place.journal.append(records.Logout("hash"))
+    scene.place.journal.append(records.Release())
+    assert scene.copy(if_any=True) == 0
+    assert kinds(scene.target) == ["Claim", "Generation", "Logout", "Release"]
+    assert scene.restorable(scene.target) == []
+    home = scene.go_on(scene.target)
+    assert scene.copy(scene.target, home) == 1
+    assert scene.restorable(home) == [4]
+
+
+def test_what_was_purged_in_the_target_is_copied_again(scene: Scene) -> None:
+    scene.copy()
+    there = log.SessionLog(scene.target, SESSION, COPIER)
+    purging.purge(scene.target, there, ownership.Knowledge(), scene.waited.append)
+    assert scene.restorable(scene.target) == []
+    assert scene.copy() == 2
+    assert scene.restorable(scene.target) == [3, 2]
+
+
+def test_the_way_back_is_open_although_the_target_lacks_what_came_between(scene: Scene) -> None:
+    home = scene.place.store
+    scene.copy()
+    scene.go_on(scene.target, 4)
+    third = memory.MemoryStore()
+    assert scene.copy(scene.target, third) == 2
+    with pytest.raises(errors.StoreRefused, match="up to generation 3"):
+        scene.copy(third, home)
+    # The third store has never heard of what the first one saved last; but it was this session's.
+    scene.copier = OWNER
+    assert scene.copy(third, home) == 2
+    assert scene.restorable(home)[:2] == [7, 6]
+
+
+def test_a_stop_that_came_before_the_wait_of_its_claim_had_passed_is_waited_for(scene: Scene) -> None:
+    scene.copy()
+    stopped = log.SessionLog(scene.place.store, SESSION, dataclasses.replace(COPIER, pid=8))
+    stopped.newest()
+    stopped.append(records.Claim(60, wait_seconds=62))
+    stopped.append(records.Release(62))
+    assert scene.copy() == 0
+    assert scene.waited == [62]
+    assert scene.copy() == 0
+    assert scene.waited == [62], "once"
+
+
+def test_a_target_in_use_is_refused_before_anything_is_written(scene: Scene) -> None:
+    journal = log.SessionLog(scene.target, SESSION, POD)
+    journal.append(records.Claim(60))
+    before = dict(scene.place.store.contents)
+    with pytest.raises(errors.SessionInUse):
+        scene.copy()
+    assert scene.place.store.contents == before
+
+
+def test_a_long_log_is_not_read_to_its_beginning(scene: Scene) -> None:
+    for _ in range(copying._FAR):
+        scene.place.journal.append(records.Claim(60))
+    scene.place.publish()
+    scene.place.journal.append(records.Release())
+    reads = 0
+
+    def count(verb: str, name: str) -> None:
+        nonlocal reads
+        reads += verb == "read" and "/log/" in name
+
+    scene.place.store.fail = count
+    assert scene.copy() == 1
+    assert reads < 2 * copying._FAR + 100
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_a_store_without_a_log_is_refused(scene: Scene, which: str) -> None:
+    class Simple:
+        def session_exists(self, session: str) -> bool:
+            return False
+
+        def save(self, session: str, path: pathlib.Path) -> None:
+            raise AssertionError
+
+        extract = save
+
+        def delete(self, session: str) -> None:
+            raise AssertionError
+
+    unfenced = verbs.UnfencedStore("simple", Simple())
+    other = copying.Side(unfenced, log.SessionLog(unfenced, SESSION, COPIER))
+    sides = (other, side(scene.target)) if which == "source" else (side(scene.place.store), other)
+    with pytest.raises(errors.StoreRefused, match="keeps one archive and no log"):
+        copying.copy(*sides, copying.How(ownership.Knowledge(), scene.waited.append, scene.told.append))

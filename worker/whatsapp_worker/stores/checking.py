@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from whatsapp_worker import errors, stores
 from whatsapp_worker.stores import verbs
@@ -43,7 +43,8 @@ def _told(say: Say, what: str, probe: Callable[[], str]) -> None:
 
 def _create(store: stores.Store, folder: str, allow_unfenced: bool) -> str:
     try:
-        most = max(_race(store, f"{folder}/{number}") for number in range(ROUNDS))
+        names = [f"{folder}/{number}" for number in range(ROUNDS)]
+        most = max(len(race(store, name, [_content(name)] * WRITERS)) for name in names)
     except errors.StoreUnfenced:
         _tidy(store, folder)
         raise
@@ -60,29 +61,33 @@ def _create(store: stores.Store, folder: str, allow_unfenced: bool) -> str:
     return f"not exclusive ({most} of {WRITERS} writers won), accepted by allowUnfenced"
 
 
-def _race(store: stores.Store, name: str) -> int:
+def race(store: stores.Store, name: str, contents: Sequence[bytes]) -> list[int]:
+    """Let a thread for each content create one name at once; return the positions of who won.
+
+    Raises what went wrong besides AlreadyExists.
+    """
     won: list[int] = []
     failed: list[Exception] = []
-    start = threading.Barrier(WRITERS)
+    start = threading.Barrier(len(contents))
 
     def write(me: int) -> None:
         start.wait()
         try:
-            store.create(name, [_content(name)])
+            store.create(name, [contents[me]])
             won.append(me)
         except errors.AlreadyExists:
             pass
         except Exception as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=write, args=(me,)) for me in range(WRITERS)]
+    threads = [threading.Thread(target=write, args=(me,)) for me in range(len(contents))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failed:
         raise failed[0]
-    return len(won)
+    return won
 
 
 def _content(name: str) -> bytes:

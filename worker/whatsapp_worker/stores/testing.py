@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import verbs
+from whatsapp_worker.stores import checking, verbs
 
 _NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _SIZES = (0, 1, 255, 256 << 10, (256 << 10) + 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, (17 << 20) + 5)
@@ -63,32 +63,6 @@ def read(store: stores.Store, name: str) -> bytes:
     return b"".join(store.read(name))
 
 
-def race(store: stores.Store, name: str, writers: int) -> list[int]:
-    """Let several threads create one name at once; return who won, raise what went wrong besides AlreadyExists."""
-    won: list[int] = []
-    failed: list[Exception] = []
-    start = threading.Barrier(writers)
-
-    def write(me: int) -> None:
-        start.wait()
-        try:
-            store.create(name, [str(me).encode()])
-            won.append(me)
-        except errors.AlreadyExists:
-            pass
-        except Exception as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=write, args=(me,)) for me in range(writers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    return won
-
-
 class StoreContract:
     """What the four primitives promise; a subclass gives the fixture ``store``."""
 
@@ -121,7 +95,7 @@ class StoreContract:
 
     def test_of_many_creates_at_once_exactly_one_wins(self, store: stores.Backend) -> None:
         for number in range(self.ROUNDS):
-            won = race(store, f"a/log/{number}", self.WRITERS)
+            won = checking.race(store, f"a/log/{number}", [str(me).encode() for me in range(self.WRITERS)])
             assert len(won) == 1, f"round {number}: {len(won)} writers won"
             assert read(store, f"a/log/{number}") == str(won[0]).encode()
 
