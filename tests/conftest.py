@@ -16,13 +16,13 @@ HERE = pathlib.Path(__file__).parent
 SOAK = "WSO_SOAK"
 TOGETHER = {
     "conformance/": "conformance",  # one set of runs side by side, looked at by all its tests
-    "functional/": "cluster",  # one API server
-    "component/kubernetes/": "cluster",
+    "functional/": "server",  # one API server
+    "component/kubernetes/": "server",
     "e2e/": "cluster",  # one cluster
 }
-ORDER = ("cluster", "", "conformance")
-"""What comes first where there is more than one process: the longest that cannot be divided; last the library that is
-compared with, because it does not take it well when Kubernetes is being built beside it.
+ORDER = ("cluster", "", "server", "conformance")
+"""What comes first where there is more than one process: the longest that cannot be divided; late what would wait for
+Kubernetes to be built; last the library that is compared with, because it does not take that well beside it.
 """
 
 

@@ -31,7 +31,7 @@ from deploy.local.errors import LocalClusterError
 from deploy.local.provider import Cluster
 
 _PORTS = components.Ports(api=6443, etcd=2379, etcd_peer=2380, controllers=10257, scheduler=10259)
-_VOLUMES = 20
+_VOLUMES = 60
 
 
 @dataclass(frozen=True, slots=True)

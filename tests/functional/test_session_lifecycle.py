@@ -108,7 +108,8 @@ def test_suspend_stops_the_pod_gracefully_and_resume_makes_a_new_one(place: Plac
     worker.vanishes()
     status = place.wait_phase("support", "Suspended", "ArchiveVerified")
     wait(lambda: "session" not in place.status("support"), "the dead worker's report to be cleared")
-    assert status["worker"] == {"last": {"accountHash": "0123456789abcdef", "linked": True, "saved": True}}
+    known = {"accountHash": "0123456789abcdef", "linked": True, "saved": True, "store": "default"}
+    assert status["worker"] == {"last": known}
     place.update("support", operatingMode="Running")
     again = place.wait_worker("support")
     assert again.uid != worker.uid
