@@ -34,6 +34,11 @@ def versions(place: Place) -> dict[str, str]:
     }
 
 
+def knows_the_account(lease: Manifest | None) -> bool:
+    """Tell whether the operator has written the account of the saved login."""
+    return lease is not None and names.ANNOTATION_KNOWN_ACCOUNT in lease["metadata"]["annotations"]
+
+
 def test_a_restart_writes_nothing_when_nothing_changed(place: Place, start: Operator) -> None:
     place.store()
     place.session("support")
@@ -42,6 +47,8 @@ def test_a_restart_writes_nothing_when_nothing_changed(place: Place, start: Oper
         place.wait_worker("support").runs().says("Connected", **connected())
         place.wait_phase("support", "Connected")
         place.wait_phase("orphan", "Pending", "StoreNotFound")
+        # The last thing that follows from what the worker said; an operator that ends before it leaves it to the next.
+        wait(lambda: knows_the_account(place.lease("support")), "the account on the Lease")
     before = versions(place)
     probe = place.world.namespace()
     with start():
