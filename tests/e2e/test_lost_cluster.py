@@ -16,7 +16,6 @@ import pytest
 
 from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
-from deploy.demo.narration import wait_for
 from deploy.local import binaries, images
 from e2e import store_servers
 from e2e.local_cluster import LocalCluster, start
@@ -114,10 +113,4 @@ def came_back(session: Session, generation: int) -> None:
     """Wait until the session is connected without a code, and its next save is accepted."""
     now = session.returned({"stateSince": None}, timeout=300)
     assert now["restored"]["generation"] >= generation
-    asked = session.wish("save")
-    wait_for(
-        "the save after the take-over",
-        lambda: (session.status().get("handledRequests") or {}).get("save") == asked or None,
-        timeout=180,
-    )
-    session.wait("Saved")
+    session.save(timeout=180)

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from deploy.demo import installation
-from deploy.demo.narration import wait_for
 from deploy.local import engine, images
 from e2e.local_cluster import LocalCluster
 from e2e.store_servers import StoreServers
@@ -49,17 +48,6 @@ def move(session: Session, store: str, device: client.Device) -> None:
     assert names.move_pod(session.name) not in [pod["metadata"]["name"] for pod in pods]
 
 
-def next_save(session: Session) -> None:
-    """Ask for a save and see it accepted."""
-    asked = session.wish("save")
-    wait_for(
-        "the save after the move",
-        lambda: (session.status().get("handledRequests") or {}).get("save") == asked or None,
-        timeout=120,
-    )
-    session.wait("Saved")
-
-
 def test_a_changed_store_ref_moves_a_session_without_a_code_there_and_back(world: World, servers: StoreServers) -> None:
     bucket, place = f"moved-{secrets.token_hex(4)}", "moves"
     servers.bucket(bucket)
@@ -69,14 +57,14 @@ def test_a_changed_store_ref_moves_a_session_without_a_code_there_and_back(world
         session.kubectl.apply(json.dumps(items))
         another_store(session, "bucket", servers.s3(bucket))
         move(session, "bucket", device)
-        next_save(session)
+        session.save()
         kinds = [item["kind"] for item in servers.records(bucket, RECORDS)]
         # The copier claimed, wrote down what it had copied, and let go; then came the worker.
         assert kinds[0] == "claim"
         assert kinds[1 : kinds.index("release")] == ["generation"] * (kinds.index("release") - 1)
         assert "generation" in kinds[kinds.index("release") :], "the worker saves there"
         move(session, "default", device)
-        next_save(session)
+        session.save()
 
 
 @pytest.fixture(scope="module")

@@ -127,6 +127,16 @@ class Session:
         self.kubectl.run("annotate", "was", self.name, "-n", self.namespace, "--overwrite", annotation)
         return time
 
+    def save(self, timeout: float = 120) -> None:
+        """Wish for a save and wait until it has been accepted."""
+        asked = self.wish("save")
+
+        def done() -> bool | None:
+            return (self.status().get("handledRequests") or {}).get("save") == asked or None
+
+        wait_for("the save that was asked for", done, timeout=timeout)
+        self.wait("Saved")
+
     def wait(self, condition: str, timeout: float = 120) -> None:
         """Wait as a script would: kubectl wait."""
         self.kubectl.run(

@@ -1,0 +1,71 @@
+"""The pod that copies a session's archives: both stores in places of their own, no token."""
+
+from typing import Any
+
+from unit import operator_samples as samples
+from whatsapp_operator.desired import move_pod
+from whatsapp_operator.observed import Store
+from whatsapp_operator.parsing import parse_store_resource
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+BUCKET: Manifest = {"bucket": "b", "credentialsSecretRef": {"name": "login"}}
+MONGO: Manifest = {"database": "d", "uriSecretRef": {"name": "login", "key": "uri"}}
+
+
+def store(name: str, **spec: Any) -> Store:
+    manifest = samples.store_resource(**spec)
+    manifest["metadata"] |= {"name": name}
+    return parse_store_resource(manifest)
+
+
+def made(source: Store, target: Store, spec: Manifest | None = None) -> tuple[Manifest, Manifest]:
+    pod = move_pod.move_pod(samples.session(spec), source, target, samples.DEFAULTS)
+    (container,) = pod["spec"]["containers"]
+    return pod, container
+
+
+def test_the_pod_has_both_stores_in_places_of_their_own_and_no_token() -> None:
+    key = {"keySecretRef": {"name": "key", "key": "k"}}
+    pod, container = made(store("default", encryption=key), store("archive", s3=BUCKET, podLabels={"to": "s3"}))
+    assert container["args"] == ["store", "copy", "--if-any", "--from", f"file:{names.SOURCE_DIR}"]
+    told = {item["name"]: item.get("value") for item in container["env"]}
+    assert told["WHATSAPP_STORE"] == "s3:b"
+    assert told["WHATSAPP_STORE_SECRETS"] == "/var/run/secrets/whatsapp/store"
+    assert told["WHATSAPP_SESSION_UID"] == samples.UID
+    mounts = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
+    assert mounts == {
+        "tmp": "/tmp",
+        "store-credentials": "/var/run/secrets/whatsapp/store",
+        "source-store": names.SOURCE_DIR,
+        "source-encryption": "/var/run/secrets/whatsapp/source-encryption",
+    }
+    assert {item["name"] for item in pod["spec"]["volumes"]} == mounts.keys()
+    assert pod["spec"]["serviceAccountName"] == names.service_account("archive")
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    labels = pod["metadata"]["labels"]
+    assert (labels["to"], labels[names.LABEL_SESSION], labels[names.LABEL_COMPONENT]) == ("s3", samples.NAME, "move")
+
+
+def test_each_kind_of_source_is_told_by_arguments() -> None:
+    _, from_s3 = made(store("a", s3=BUCKET), store("b"))
+    assert from_s3["args"][3:] == ["--from", "s3:b", "--from-secrets", "/var/run/secrets/whatsapp/source-store"]
+    custom = {
+        "name": "mine",
+        "options": {"server": "x"},
+        "image": "mine:1",
+        "envFrom": [{"secretRef": {"name": "login"}}],
+    }
+    _, from_custom = made(store("a", custom=custom, allowUnfenced=True), store("b", mongodb=MONGO))
+    assert from_custom["args"][3:] == ["--from", "mine:", "--from-options", '{"server": "x"}', "--from-unfenced"]
+    assert (from_custom["image"], from_custom["envFrom"]) == ("mine:1", [{"secretRef": {"name": "login"}}])
+    _, to_custom = made(store("a", s3=BUCKET), store("b", custom=custom))
+    assert (to_custom["image"], to_custom["envFrom"]) == ("mine:1", [{"secretRef": {"name": "login"}}])
+
+
+def test_the_pod_goes_where_the_sessions_template_says() -> None:
+    template = {"podTemplate": {"spec": {"nodeSelector": {"zone": "a"}}}}
+    pod, container = made(store("default"), store("archive", s3=BUCKET), template)
+    assert pod["spec"]["nodeSelector"] == {"zone": "a"}
+    assert pod["spec"]["terminationGracePeriodSeconds"] == move_pod.GRACE_SECONDS
+    assert len(container["volumeMounts"]) == 3
