@@ -5,17 +5,11 @@ names now. Who deletes the old store, or names it again, ends the move.
 """
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from whatsapp_operator import endings, wishes
 from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted, seconds
-
-LOOK_AGAIN_SECONDS: Final = 15.0
-FAILED_PAUSE_SECONDS: Final = 60.0
-"""After a pod that failed as a whole, such as one that was evicted; a container is restarted in place by the node."""
-
-LOST_SECONDS: Final = 60.0
-"""So long after its grace a pod that is still stopping is on a lost node; the next claim of the session fences it."""
+from whatsapp_operator.purging import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,7 @@ def abandoned(observed: Observed, now: float) -> Steps | None:
 def _away(pod: Pod, now: float, message: str | None = None) -> Steps:
     if not pod.deleting:
         return Steps((DeleteMovePod(pod.uid, message=message),))
-    lost = pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
-    return Steps((DeleteMovePod(pod.uid, force=True),) if lost else ())
+    return Steps((DeleteMovePod(pod.uid, force=True),) if is_lost(pod, now) else ())
 
 
 def _told(observed: Observed, pod: Pod) -> str | None:

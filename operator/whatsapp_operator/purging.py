@@ -103,6 +103,11 @@ def steps(observed: Observed, now: float) -> Steps:
     return _pod_there(pod, now)
 
 
+def is_lost(pod: Pod, now: float) -> bool:
+    """Return whether a pod that is being deleted is on a node that does not answer any more."""
+    return pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
+
+
 def _pod_there(pod: Pod, now: float) -> Steps:
     if pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS)
@@ -110,8 +115,7 @@ def _pod_there(pod: Pod, now: float) -> Steps:
         # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
         return Steps((ReleaseSession("the session's archives were deleted"), *_away(pod)))
     if pod.deleting:
-        lost = pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
-        return Steps((DeletePurgePod(pod.uid, force=True),) if lost else (), LOOK_AGAIN_SECONDS)
+        return Steps((DeletePurgePod(pod.uid, force=True),) if is_lost(pod, now) else (), LOOK_AGAIN_SECONDS)
     if pod.ownership is Ownership.PREDECESSOR:
         return Steps(_away(pod), LOOK_AGAIN_SECONDS)
     if pod.phase == "Failed":

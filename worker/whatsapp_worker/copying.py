@@ -74,7 +74,8 @@ def copy(source: Side, target: Side, how: How) -> int:
         tenure.claim(target.store, target.journal, how.known, how.wait)
         missing = _missing(source, target, how)
         made = [each for each in missing.generations if _archive(source, target, each, how)]
-        if missing.generations and not made and not _restorable(target):
+        # An older one in the target is what a restore would fall back to, unless its link has ended since.
+        if missing.generations and not made and (missing.ended is not None or not _restorable(target)):
             raise errors.ArchiveMissing(f"no archive of {source.journal.session} in the source is whole")
         for word in (missing.line, missing.ended):
             if word is not None:

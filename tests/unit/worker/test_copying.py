@@ -302,6 +302,43 @@ def test_a_target_in_use_is_refused_before_anything_is_written(scene: Scene) -> 
     assert scene.place.store.contents == before
 
 
+@pytest.mark.parametrize("linked_again", [True, False])
+def test_without_a_whole_newer_archive_the_targets_older_one_is_the_fallback_while_its_link_lasts(
+    scene: Scene, linked_again: bool
+) -> None:
+    scene.copy()
+    scene.place.journal.newest()
+    scene.place.journal.append(records.Claim(60))
+    if linked_again:
+        scene.place.journal.append(records.Logout("hash"))
+    scene.place.publish()
+    scene.place.journal.append(records.Release())
+    harm(scene, 4)
+    if linked_again:
+        with pytest.raises(errors.ArchiveMissing, match="is whole"):
+            scene.copy()
+    else:
+        assert scene.copy() == 0
+    assert scene.restorable(scene.target) == [3, 2]
+
+
+def test_a_log_is_read_down_to_the_oldest_archive(scene: Scene) -> None:
+    for _ in range(200):
+        scene.place.journal.append(records.Claim(60))
+    for _ in range(2):
+        scene.place.publish()
+    scene.place.journal.append(records.Release())
+    reads = 0
+
+    def count(verb: str, name: str) -> None:
+        nonlocal reads
+        reads += verb == "read" and "/log/" in name
+
+    scene.place.store.fail = count
+    assert scene.copy() == 2
+    assert reads < 100
+
+
 def test_a_long_log_is_not_read_to_its_beginning(scene: Scene) -> None:
     for _ in range(copying._FAR):
         scene.place.journal.append(records.Claim(60))
