@@ -76,16 +76,19 @@ def dead_archive(place: peer.Place) -> Observation:
     with running_simulator(sync_bytes=200_000) as sim:
         device = saved_session(place, sim)
         sim.admin.logout(device)
-        rejected = []
+        # The page leaves at once when it hears of the logout. Usually the library is listening by then, and is
+        # interrupted; on a machine so busy that it comes after that, it finds a page that was never linked.
+        sim.admin.set_knobs(login_delay_s=10.0)
+        ends, told = [], []
         for _ in range(2):
-            # Whether it is interrupted by the page's navigation or comes too late for it depends on the machine.
             with restarted(place, sim, authTimeoutMs=LIBRARY_PATIENCE_MS) as again:
-                rejected.append(str(again.wait_for("rejected").details["error"]))
-                assert not again.said("qr")
-                assert not again.said("disconnected")
+                ends.append(again.first_of("rejected", "qr", "ready"))
+                told += [said.event for said in again.said() if said.event in ("disconnected", "auth_failure")]
         kept = place.archive().exists()
-        words = f"rejects at {len(rejected)} of 2 starts; the archive {'stays' if kept else 'is gone'}"
-        return Observation(words, {"rejected": rejected, "archive_kept": kept})
+        rejected = sum(end.event == "rejected" for end in ends)
+        how = f"rejects at {rejected} of 2 starts" + ("" if rejected == 2 else ", else a QR")
+        words = f"{how}, without a word; the dead archive {'stays' if kept else 'is gone'}"
+        return Observation(words, {"ends": [end.event for end in ends], "told": told, "archive_kept": kept})
 
 
 def conflict(place: peer.Place) -> Observation:
@@ -106,9 +109,7 @@ def damaged(place: peer.Place, content: bytes) -> peer.Said:
     place.store.mkdir(parents=True, exist_ok=True)
     place.archive().write_bytes(content)
     with running_simulator(sync_bytes=200_000) as sim, restarted(place, sim) as one:
-        ends = ("qr", "ready", "rejected")
-        one.heard(lambda said: any(item.event in ends for item in said), peer.PATIENCE)
-        return next(item for item in one.said() if item.event in ends)
+        return one.first_of("qr", "ready", "rejected")
 
 
 def half_zip(place: peer.Place) -> Observation:

@@ -143,11 +143,18 @@ class Peer:
 
     def wait_for(self, event: str, seconds: float = PATIENCE, number: int = 1) -> Said:
         """Return the first (or n-th) event of this name; raise SilentError."""
-        if not self.heard(lambda said: sum(item.event == event for item in said) >= number, seconds):
+        return self._await(f"{event} (number {number})", (event,), seconds, number)
+
+    def first_of(self, *events: str, seconds: float = PATIENCE) -> Said:
+        """Return the first event of any of these names; raise SilentError."""
+        return self._await(" or ".join(events), events, seconds, 1)
+
+    def _await(self, what: str, events: tuple[str, ...], seconds: float, number: int) -> Said:
+        if not self.heard(lambda said: sum(item.event in events for item in said) >= number, seconds):
             told = [(i.event, i.details.get("error")) for i in self.said() if i.event != "loading_screen"]
-            text = f"no {event} (number {number}) within {seconds:g} s; it said {told}; {self.errors()}"
+            text = f"no {what} within {seconds:g} s; it said {told}; {self.errors()}"
             raise DiedError(text) if self.died() else SilentError(text)
-        return self.said(event)[number - 1]
+        return [item for item in self.said() if item.event in events][number - 1]
 
     def says_nothing(self, event: str, seconds: float, beyond: int = 0) -> bool:
         """Watch for so long and return whether there were no more than `beyond` events of this name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import time
 
 import pytest
 
@@ -60,6 +61,16 @@ def test_a_refused_page_says_why_in_its_state_and_keeps_its_login(
         sim.admin.set_knobs(login_fault="none")
         page.evaluate("window.require('WAWebSocketModel').Socket.reconnect()")
         pages.in_state(page, "CONNECTED")
+
+
+def test_a_slow_server_answers_a_login_when_it_is_due(launch: pages.Launch, tmp_path: pathlib.Path) -> None:
+    with running_simulator(**pages.SMALL) as sim, launch(sim, tmp_path) as page:
+        device = pages.link(page, sim)
+        sim.admin.set_knobs(login_delay_s=1.0)
+        begun = time.time()
+        sim.admin.drop(device)
+        sim.admin.wait_for("the page to be back", lambda devices: devices[0].logins == 2)
+        assert time.time() - begun >= 1.0
 
 
 def test_an_account_with_a_passkey_stops_at_a_prompt(launch: pages.Launch, tmp_path: pathlib.Path) -> None:

@@ -87,6 +87,7 @@ class Knobs:
     step_at_login: bool = True
     rollback_policy: RollbackPolicy = RollbackPolicy.TOLERATE
     second_browser_policy: SecondBrowserPolicy = SecondBrowserPolicy.REPLACE
+    login_delay_s: float = 0.0  # from a page's login to the server's answer
     login_fault: LoginFault = LoginFault.NONE
     ban_s: float = 3600.0
     sync_fault: SyncFault = SyncFault.NONE

@@ -33,7 +33,8 @@ def received(state: World, number: int, frame: frames.Frame, now: float) -> None
         case frames.LinkHello():
             _link(state, connection, frame, now)
         case frames.LoginHello():
-            _login(state, connection, frame, now)
+            connection.login = world.PendingLogin(frame, now + state.knobs.login_delay_s)
+            tick(state, now)
         case frames.Refresh():
             _issue_refs(state, connection, now)
         case frames.AskCode(number=phone_number):
@@ -51,6 +52,14 @@ def received(state: World, number: int, frame: frames.Frame, now: float) -> None
             _online(state, connection, frame, now)
         case _:
             assert_never(frame)
+
+
+def tick(state: World, now: float) -> None:
+    """Answer the logins that are due."""
+    for connection in list(state.connections.values()):
+        if connection.login is not None and connection.login.due <= now:
+            hello, connection.login = connection.login.hello, None
+            _login(state, connection, hello, now)
 
 
 def _refused(state: World, connection: Connection, now: float) -> bool:

@@ -139,6 +139,7 @@ class Server:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
+            page_side.tick(self.world, time.time())
             delivery.tick(self.world, time.time())
             self.flush()
 

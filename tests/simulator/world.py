@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import zlib
 
-from simulator import handshake, journal, knobs, linking, ratchet
+from simulator import frames, handshake, journal, knobs, linking, ratchet
 
 MESSAGES_KEPT = 200
 
@@ -79,6 +79,7 @@ class Connection:
     code_number: str | None = None
     code_until: float = 0.0
     waiting: PendingLink | None = None
+    login: PendingLogin | None = None
     device: str | None = None
     synced: bool = False
     page_state: str = "UNLAUNCHED"
@@ -91,6 +92,14 @@ class PendingLink:
     phone: str
     proof: bytes
     platform: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PendingLogin:
+    """Hold a login that the server answers at `due`."""
+
+    hello: frames.LoginHello
+    due: float
 
 
 @dataclasses.dataclass(slots=True)
