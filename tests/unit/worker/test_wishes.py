@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from unit.worker.test_machine import ALICE, BOB, SAVED, S, Story, facts
+from unit.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import errors, happenings, log, notes, records, wishes

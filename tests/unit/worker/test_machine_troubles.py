@@ -1,0 +1,172 @@
+"""What the machine decides when the site, the page, the browser or the store fails, or somebody else has the login."""
+
+from dataclasses import replace
+
+import pytest
+
+from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
+from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings, linking, machine
+from whatsapp_worker.page import events as page
+
+
+def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
+    for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
+        story = Story().connected().on(page.Changed(facts(state, ALICE)))
+        assert story.model.state is SessionState.RECONNECTING, state
+        assert not story.does(do.BuryLogin), state
+
+
+def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
+    for pause in (2, 4, 8, 16, 32, 60, 60):
+        story.on(happenings.LoadFailed("net::ERR_CONNECTION_REFUSED"))
+        assert story.model.state is SessionState.RECONNECTING
+        story.on(happenings.Tick(), after=pause - 0.1)
+        assert not story.does(do.Load)
+        story.on(happenings.Tick(), after=0.1)
+        assert story.actions == [do.Load()]
+
+
+def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("it answered 503"))
+    story.on(page.NotThePage(503))
+    assert story.model.load_failures == 1
+    assert story.model.state is SessionState.RECONNECTING
+    assert story.model.fault is not None
+    assert (story.model.fault.reason, story.model.fault.message) == (Reason.RECONNECTING, "the site answered 503")
+    assert story.on(happenings.Tick(), after=2).does(do.Load)
+
+
+def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said_to_have_changed() -> None:
+    foreign = page.NotThePage(200, ("window.require", "window.Debug.VERSION"))
+    for linked in (False, True):
+        story = Story().launched(happenings.Prepared(ALICE.hash, SAVED) if linked else None)
+        for _ in range(linking.FOREIGN_LOADS):
+            story.on(foreign)
+            assert not story.does(do.Shutdown)
+            assert story.model.fault is not None
+            assert story.model.fault.reason is Reason.RECONNECTING
+            assert story.on(happenings.Tick(), after=61).does(do.Load)
+        story.on(foreign)
+        assert story.does(do.Shutdown) is not linked, "a linked session waits for its page for ever"
+    for status in (503, 403):
+        story = Story().launched()
+        for _ in range(20):
+            story.on(page.NotThePage(status), happenings.Tick(), after=61)
+            assert not story.does(do.Shutdown)
+
+
+def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it_is_back() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.BrowserGone(Reason.PAGE_DEAD, "dead"))
+    assert story.actions[-1] == do.Recycle(gently=True)
+    story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)), happenings.Tick())
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+
+
+def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.Silenced())
+    assert story.model.state is SessionState.FROZEN
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.FROZEN
+    late = (page.Changed(facts(S.UNPAIRED)), happenings.Tick(), happenings.BrowserGone(Reason.PAGE_DEAD, "x"))
+    story.on(*late, after=1000)
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
+    story.on(happenings.Answered())
+    assert (story.model.state, story.model.fault, story.actions) == (SessionState.CONNECTED, None, [])
+
+
+def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may() -> None:
+    story = Story().connected().on(happenings.Silenced(), happenings.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
+    assert story.actions == []
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.model.state is SessionState.LAUNCHING
+
+
+def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
+    assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
+
+
+def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
+    assert story.actions[-1] == do.AskOwner()
+    assert not story.does(do.BuryLogin)
+    story.on(happenings.StillOwner()).on(happenings.Tick(), after=machine.TAKEOVER_DELAY)
+    assert story.actions == [do.TakeOver()]
+    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    assert story.model.state is SessionState.CONNECTED
+
+
+def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
+    story, pauses = Story().connected(), []
+    for _ in range(3):
+        story.on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
+        pauses.append(story.model.takeover_due - story.now)
+        story.on(happenings.Tick(), after=pauses[-1])
+        assert story.does(do.TakeOver)
+        story.model = replace(story.model, state=SessionState.RECONNECTING)
+    assert pauses == [3, 6, 12]
+
+
+def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
+    story = Story().connected().on(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
+    assert story.model.state is SessionState.SUPERSEDED
+    assert story.actions == [do.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (S.TOS_BLOCK, Reason.TEMPORARILY_BANNED),
+        (S.SMB_TOS_BLOCK, Reason.TEMPORARILY_BANNED),
+        (S.DEPRECATED_VERSION, Reason.CLIENT_OUTDATED),
+    ],
+)
+def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, reason: Reason) -> None:
+    story = Story().restored().on(page.Changed(facts(state, ALICE)))
+    assert story.model.fault is not None
+    assert story.model.fault.reason is reason
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, do.Shutdown)
+    assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
+    assert not story.does(do.BuryLogin)
+
+
+def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
+    broken = page.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
+    story = Story().launched().on(broken)
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, do.Shutdown)
+    assert shutdown.code is ExitCode.PAGE_REFUSED
+    assert "WAWebSocketModel.Socket.state" in shutdown.message
+    story = Story().restored().on(broken)
+    assert not story.does(do.Shutdown)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+
+
+def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() -> None:
+    story = Story().connected()
+    for _ in range(5):
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        assert story.actions[-1] == do.Recycle()
+    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+    shutdown = story.actions[-1]
+    assert isinstance(shutdown, do.Shutdown)
+    assert shutdown.code is ExitCode.CRASHED
+
+
+def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    story.on(happenings.Tick(), after=machine.SYNC_PATIENCE + 1)
+    assert story.actions == [do.Load()]
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.SYNCING
+
+
+def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    for percent in range(0, 100, 10):
+        story.on(page.Progress(percent), happenings.Tick(), after=100)
+        assert not story.does(do.Load)
