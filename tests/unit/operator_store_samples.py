@@ -1,0 +1,54 @@
+"""Samples of what is observed of a store."""
+
+from typing import Any
+
+from unit import operator_samples as samples
+from whatsapp_operator.observed import Ownership, Trouble
+from whatsapp_operator.stores.observed import (
+    Check,
+    CheckPod,
+    ObservedStore,
+    Verdict,
+)
+from whatsapp_session.conditions import Reason
+
+Manifest = dict[str, Any]
+
+
+NOON = samples.NOON_SECONDS
+
+
+GOOD = Verdict(True, Reason.STORE_ANSWERED, "the store answered")
+
+
+BAD = Verdict(False, Reason.STORE_UNAVAILABLE, "the bucket does not exist")
+
+
+DOWN = Trouble(Reason.STORE_UNAVAILABLE, "no answer")
+
+
+def check(verdict: Verdict = GOOD, **more: Any) -> Check:
+    """Return a check that ended at noon."""
+    values: dict[str, Any] = {
+        "time": samples.NOON, "generation": 1, "template_hash": "hash", "pod_uid": "old", "failures": 0
+    }  # fmt: skip
+    return Check(verdict, **(values | more))
+
+
+def check_of(**more: Any) -> CheckPod:
+    """Return a check's pod, made at noon."""
+    values: dict[str, Any] = {
+        "uid": "new",
+        "ownership": Ownership.OURS,
+        "deleting": False,
+        "created": samples.NOON,
+        "template_hash": "hash",
+        "verdict": None,
+        "trouble": None,
+    }
+    return CheckPod(**(values | more))
+
+
+def observed(**more: Any) -> ObservedStore:
+    """Return an observation of the sample store."""
+    return ObservedStore(samples.store(), **more)

@@ -1,0 +1,134 @@
+"""A store's status says what is known of it, from its check and from its workers."""
+
+import dataclasses
+
+import pytest
+
+from unit import operator_samples as samples
+from unit.operator_store_samples import BAD, DOWN, GOOD, check, check_of, observed
+from whatsapp_operator.observed import Ownership, Trouble
+from whatsapp_operator.stores import hearsay, status
+from whatsapp_operator.stores.observed import (
+    Check,
+    ObservedStore,
+    Say,
+    Verdict,
+)
+from whatsapp_session.conditions import Reason
+
+
+def conditions(seen: ObservedStore) -> dict[str, tuple[str, str]]:
+    """Return each condition's status and reason."""
+    return {str(item.type): (str(item.status), str(item.reason)) for item in status.conditions(seen)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "ready", "flag"),
+    [
+        (observed(), ("False", "PodStarting"), "Reconciling"),
+        (observed(pod=check_of()), ("False", "PodStarting"), "Reconciling"),
+        (
+            observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))),
+            ("False", "Unschedulable"),
+            "Reconciling",
+        ),
+        (observed(check=check()), ("True", "StoreAnswered"), None),
+        (observed(check=check(template_hash="of an older operator")), ("True", "StoreAnswered"), None),
+        (observed(check=check(generation=0)), ("False", "PodStarting"), "Reconciling"),
+        (observed(check=check(BAD)), ("False", "StoreUnavailable"), "Stalled"),
+        (observed(check=check(BAD), said=(Say("a"),)), ("True", "StoreAnswered"), None),
+        (
+            observed(check=check(Verdict(False, Reason.STORE_UNFENCED, "two winners")), said=(Say("a"),)),
+            ("False", "StoreUnfenced"),
+            "Stalled",
+        ),
+        (observed(check=check(), said=(Say("a"), Say("b", DOWN))), ("False", "StoreUnavailable"), "Stalled"),
+        (observed(obstacle=DOWN, check=check()), ("False", "StoreUnavailable"), "Stalled"),
+        (observed(pod=check_of(ownership=Ownership.FOREIGN)), ("False", "Conflict"), "Stalled"),
+    ],
+    ids=[
+        "never checked",
+        "being checked",
+        "cannot be checked yet",
+        "good",
+        "good, checked again by a new operator",
+        "changed",
+        "bad",
+        "bad, but its workers use it",
+        "unfenced, whatever its workers say",
+        "a worker has no answer",
+        "no claim",
+        "somebody else's pod has the name",
+    ],
+)
+def test_the_conditions_of_a_store(seen: ObservedStore, ready: tuple[str, str], flag: str | None) -> None:
+    found = conditions(seen)
+    assert found["Ready"] == ready
+    assert found["StoreAvailable"][1] == ready[1]
+    assert found["StoreAvailable"][0] == ("Unknown" if flag == "Reconciling" else ready[0])
+    assert {"Reconciling", "Stalled"} & found.keys() == ({flag} if flag else set())
+
+
+@pytest.mark.parametrize(
+    ("modes", "said"),
+    [(("ReadWriteOnce",), True), (("ReadWriteMany",), False), (("ReadWriteOnce", "ReadWriteMany"), False)],
+    ids=["once", "many", "both"],
+)
+def test_a_claim_for_one_node_is_said(modes: tuple[str, ...], said: bool) -> None:
+    message = status.conditions(observed(check=check(), access_modes=modes))[0].message
+    assert ("must be ReadWriteMany" in message) is said
+
+
+def test_a_worker_that_has_no_answer_is_named() -> None:
+    seen = observed(check=check(), said=(Say("a"), Say("b", DOWN)))
+    assert status.conditions(seen)[0].message == "the worker of session 'b' says: no answer"
+
+
+def test_a_check_that_does_not_end_is_one_that_failed() -> None:
+    late = "2026-01-01T12:05:00Z"
+    seen = status.judged(observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))), "hash", late)
+    assert seen.check == Check(Verdict(False, Reason.UNSCHEDULABLE, "no node"), late, 1, "hash", "new", 1)
+
+
+def test_failures_are_counted_until_the_specification_changes() -> None:
+    seen = observed(check=check(BAD, failures=2), pod=check_of(verdict=BAD))
+    again = status.judged(seen, "hash", samples.NOON).check
+    assert again is not None
+    assert again.failures == 3
+    other = dataclasses.replace(seen, pod=check_of(verdict=BAD, template_hash="changed"))
+    changed = status.judged(other, "changed", samples.NOON).check
+    assert changed is not None
+    assert changed.failures == 1
+
+
+def test_what_a_check_of_an_older_specification_found_is_not_believed() -> None:
+    seen = observed(pod=check_of(verdict=GOOD, template_hash="older"))
+    assert status.judged(seen, "hash", samples.NOON).check is None
+
+
+def test_what_workers_say_is_told_only_when_it_changes_the_picture() -> None:
+    said: hearsay.Hearsay[str] = hearsay.Hearsay()
+    assert said.heard("bots/a", "bots/s3", Say("a")) == ["bots/s3"]
+    assert said.heard("bots/b", "bots/s3", Say("b")) == []
+    assert said.heard("bots/b", "bots/s3", Say("b", DOWN)) == ["bots/s3"]
+    assert said.said("bots/s3") == (Say("a"), Say("b", DOWN))
+    assert said.heard("bots/b", "bots/other", Say("b")) == ["bots/s3", "bots/other"]
+    assert said.heard("bots/b", None, None) == ["bots/other"]
+    assert said.heard("bots/a", "bots/s3", None) == ["bots/s3"]
+    assert said.said("bots/s3") == ()
+
+
+def happening(before: ObservedStore | None, after: ObservedStore) -> list[tuple[str, bool]]:
+    """Return reason and warning of each Event between two observations."""
+    old = {} if before is None else status.own_status(before, samples.NOON)
+    found = status.happenings(old, status.own_status(after, samples.NOON))
+    return [(item.reason, item.warning) for item in found]
+
+
+def test_a_person_hears_when_a_store_fails_and_when_it_is_back() -> None:
+    good, bad = observed(check=check()), observed(check=check(BAD))
+    assert happening(None, good) == []
+    assert happening(None, bad) == [("StoreUnavailable", True)]
+    assert happening(good, bad) == [("StoreUnavailable", True)]
+    assert happening(bad, good) == [("StoreAnswered", False)]
+    assert happening(good, good) == happening(bad, bad) == []
