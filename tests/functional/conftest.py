@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import controlplane
-from functional.world import Caller, Place, World, wait
+from functional.callers import Caller, wait
+from functional.world import Place, World
 from whatsapp_operator import app, options, pacing
 
 INSTALL = Path(__file__).parents[2] / "deploy" / "install.yaml"

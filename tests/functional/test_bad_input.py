@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from functional.world import ApiError, Place, session_manifest
+from functional.callers import ApiError
+from functional.world import Place, session_manifest
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

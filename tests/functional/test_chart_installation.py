@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from deploy.local import binaries, cache, controlplane
+from functional.callers import wait
 from functional.test_chart_rendering import CHART
-from functional.world import wait
 from whatsapp_session import names
 
 RELEASE = ("whatsapp-session-operator", "--namespace", "whatsapp-operator")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from functional.world import Place, World, wait
+from functional.callers import wait
+from functional.world import Place, World
 
 pytestmark = pytest.mark.usefixtures("operator")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from functional.callers import ApiError, wait
 from functional.conftest import Operator, kubectl
-from functional.world import ApiError, Place, Worker, connected, wait
+from functional.world import Place, Worker, connected
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from functional.world import NODE, Place, Worker, wait
+from functional.callers import wait
+from functional.world import NODE, Place, Worker
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from deploy.local import controlplane
+from functional.callers import ApiError, wait
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
-from functional.world import ApiError, Place, World, connected, wait
+from functional.world import Place, World, connected
 from whatsapp_operator import health, policy
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names

@@ -2,7 +2,8 @@
 
 import pytest
 
-from functional.world import Place, connected, stamp, wait
+from functional.callers import wait
+from functional.world import Place, connected, stamp
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from functional.callers import wait
 from functional.conftest import kubectl
-from functional.world import Place, World, connected, stamp, wait
+from functional.world import Place, World, connected, stamp
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

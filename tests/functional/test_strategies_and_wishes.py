@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from functional.callers import ApiError, wait
 from functional.conftest import kubectl
 from functional.test_chart_rendering import render
-from functional.world import ApiError, Place, World, connected, stamp, wait
+from functional.world import Place, World, connected, stamp
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

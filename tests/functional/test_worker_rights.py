@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from functional.world import ApiError, Caller, Place, Worker, World, connected, wait
+from functional.callers import ApiError, Caller, wait
+from functional.world import Place, Worker, World, connected
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

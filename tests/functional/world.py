@@ -1,108 +1,24 @@
 """A real API server as the tests see it, with the parts that are played: kubelet and worker.
 
-Reads and writes are plain HTTPS calls; what acts as a worker does so with a token that is bound to its pod.
+What acts as a worker does so with a token that is bound to its pod.
 """
 
-import contextlib
-import http.client
 import itertools
 import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from deploy.local.controlplane import ControlPlane
-from whatsapp_operator.kube import Ref, path, ref_of
+from functional.callers import Caller, Manifest, wait
+from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
-Manifest = dict[str, Any]
 NODE = "node-of-the-tests"
 _numbers = itertools.count(1)
-
-
-class ApiError(Exception):
-    """The API server said no."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"{status}: {message}")
-        self.status = status
-        self.message = message
-
-
-class Caller:
-    """Somebody who calls the API server: the administrator, or the bearer of a token."""
-
-    def __init__(self, server: str, context: ssl.SSLContext, token: str | None = None) -> None:
-        self._address = urlsplit(server)
-        self._context = context
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-
-    def send(self, method: str, target: str, body: Manifest | None = None, kind: str = "application/json") -> Manifest:
-        """Return the answer; raises ApiError unless it is 2xx."""
-        connection = http.client.HTTPSConnection(
-            self._address.hostname or "", self._address.port, timeout=20, context=self._context
-        )
-        with contextlib.closing(connection):
-            content = None if body is None else json.dumps(body).encode()
-            connection.request(method, target, content, {**self._headers, "Content-Type": kind})
-            answer = connection.getresponse()
-            text = answer.read()
-        found: Manifest = json.loads(text) if text.startswith(b"{") else {}
-        if answer.status >= 300:
-            raise ApiError(answer.status, str(found.get("message", text.decode(errors="replace"))))
-        return found
-
-    def create(self, manifest: Manifest) -> Manifest:
-        """Create an object."""
-        ref = ref_of(manifest)
-        return self.send("POST", path(Ref(ref.kind, ref.namespace, "")), manifest)
-
-    def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        """Return an object, None if it does not exist."""
-        try:
-            return self.send("GET", path(Ref(kind, namespace, name)))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-    def items(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the objects of a kind in a namespace."""
-        found: list[Manifest] = self.send("GET", path(Ref(kind, namespace, "")))["items"]
-        return found
-
-    def merge(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
-        """Merge-patch an object."""
-        target = path(Ref(kind, namespace, name), subresource)
-        return self.send("PATCH", target, patch, "application/merge-patch+json")
-
-    def apply(self, manifest: Manifest, *, manager: str, subresource: str = "", **query: str) -> Manifest:
-        """Apply on the server's side."""
-        asked = urlencode({"fieldManager": manager, "force": "true", **query})
-        target = f"{path(ref_of(manifest), subresource)}?{asked}"
-        return self.send("PATCH", target, manifest, "application/apply-patch+yaml")
-
-    def delete(self, kind: str, namespace: str, name: str, *, grace: int | None = None) -> None:
-        """Delete an object; gone already is success."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions"} | ({} if grace is None else {"gracePeriodSeconds": grace})
-        with contextlib.suppress(ApiError):
-            self.send("DELETE", path(Ref(kind, namespace, name)), body)
-
-
-def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 45.0) -> Any:
-    """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
-    end = time.monotonic() + seconds
-    while True:
-        found = predicate()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds:.0f} s for {what if isinstance(what, str) else what()}")
-        time.sleep(0.03)
 
 
 @dataclass

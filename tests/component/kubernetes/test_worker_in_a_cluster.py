@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from component import workers
-from functional.world import Place, wait
+from functional.callers import wait
+from functional.world import Place
 from functional.world import Worker as PlayedPod
 from whatsapp_session import names
 from whatsapp_worker import flags
