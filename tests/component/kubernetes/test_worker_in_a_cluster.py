@@ -4,123 +4,18 @@ import contextlib
 import datetime
 import json
 import os
-import pathlib
-import socket
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from component import workers
+from component.kubernetes.kubelet import SESSION, Cluster, Door
 from functional.callers import wait
 from functional.world import Place
-from functional.world import Worker as PlayedPod
 from whatsapp_session import names
 from whatsapp_worker import flags
 
 pytestmark = pytest.mark.usefixtures("operator")
-SESSION = "support"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Cluster:
-    """Start the worker of a pod as its kubelet would: its environment, its token, its files."""
-
-    def __init__(self, place: Place, home: workers.Home) -> None:
-        self.place = place
-        self.home = home
-
-    def start(self, pod: PlayedPod, door: "Door | None" = None) -> workers.Worker:
-        container = next(c for c in pod.pod["spec"]["containers"] if c["name"] == names.WORKER_CONTAINER)
-        fields = {
-            "metadata.name": pod.pod["metadata"]["name"],
-            "metadata.uid": pod.uid,
-            "metadata.namespace": self.place.name,
-            "spec.nodeName": "node",
-        }
-        env = {
-            item["name"]: item.get("value") or fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
-            for item in container["env"]
-            if "value" in item or "fieldRef" in item.get("valueFrom", {})
-        }
-        host, port = self.place.world.plane.server.removeprefix("https://").split(":")
-        if door is not None:
-            host, port = "127.0.0.1", str(door.port)
-        env |= {
-            "KUBERNETES_SERVICE_HOST": host,
-            "KUBERNETES_SERVICE_PORT": port,
-            "WHATSAPP_SERVICE_ACCOUNT_DIR": str(self._account(pod)),
-            "WHATSAPP_DATA_PATH": str(self.home.data / pod.uid),
-            "WHATSAPP_STORE": f"file:{self.home.store}",
-            "WHATSAPP_HEALTH_PORT": str(free_port()),
-            "WHATSAPP_BROWSER_ARGS": json.dumps(self.home.simulator.browser_args()),
-        }
-        pod.runs()
-        return self.home.spawn([workers.COMMAND, "run"], env)
-
-    def _account(self, pod: PlayedPod) -> pathlib.Path:
-        folder = self.home.root / f"account-{pod.uid}"
-        folder.mkdir(parents=True, exist_ok=True)
-        account = pod.pod["spec"]["serviceAccountName"]
-        (folder / "token").write_text(self.place.world.token(self.place.name, account, pod.pod))
-        (folder / "ca.crt").write_bytes(pathlib.Path(self.place.world.plane.api.authority).read_bytes())
-        return folder
-
-    def session(self) -> dict[str, object]:
-        return dict(self.place.status(SESSION).get("session") or {})
-
-    def wait_state(self, state: str) -> dict[str, object]:
-        wait(
-            lambda: self.session().get("state") == state,
-            lambda: f"{state}; it is {self.session()}\n{self.home.started[-1]}",
-            120,
-        )
-        return self.session()
-
-
-class Door:
-    """A way to the API server that is closed until it is opened."""
-
-    def __init__(self, server: str) -> None:
-        host, port = server.removeprefix("https://").split(":")
-        self._target = (host, int(port))
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self._sockets = [self._listener]
-
-    def open(self) -> None:
-        """Let everybody through from now on."""
-        self._listener.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near = self._listener.accept()[0]
-                far = socket.create_connection(self._target)
-                self._sockets += [near, far]
-                for source, target in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
-
-    @staticmethod
-    def _pass_on(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := source.recv(1 << 16):
-                target.sendall(chunk)
-            target.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        """Let nobody through any more."""
-        for each in self._sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
 
 
 @pytest.fixture
