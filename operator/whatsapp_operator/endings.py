@@ -17,7 +17,7 @@ REFUSED_BACKOFF_SECONDS: Final = (60, 3600)
 SETTLED_SECONDS: Final = 600
 """A worker that ran this long had started well: its end begins a new count."""
 
-_FOR_GOOD = frozenset({ExitCode.CONFIGURATION, ExitCode.STORE_REFUSED, ExitCode.PAGE_REFUSED})
+_FOR_GOOD = frozenset({ExitCode.DONE, ExitCode.CONFIGURATION, ExitCode.STORE_REFUSED, ExitCode.PAGE_REFUSED})
 _HEALTHY = frozenset(
     {SessionState.AWAITING_LINK, SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING}
 )
@@ -47,7 +47,10 @@ class Hold:
 
 
 def is_over(pod: Pod) -> bool:
-    """Return whether the worker in this pod has ended for good, so that the pod should go."""
+    """Return whether the worker in this pod has ended for good, so that the pod should go.
+
+    By the container, because a sidecar of the user's keeps the pod running.
+    """
     if pod.phase in ("Succeeded", "Failed"):
         return True
     return pod.running_since is None and pod.ending is not None and pod.ending.exit_code in _FOR_GOOD
@@ -98,8 +101,7 @@ def moved_to(observed: Observed) -> str | None:
     pod = observed.move_pod
     if pod is None or pod.ownership is not Ownership.OURS or pod.deleting:
         return None
-    # By the container, because a sidecar that somebody injects may keep the pod running.
-    if pod.phase != "Succeeded" and not (pod.stopped and pod.ending is not None and pod.ending.exit_code == 0):
+    if not pod.did_well:
         return None
     # One that was made for another change of the store moved nothing to where the session is to be.
     return pod.store if observed.store is not None and pod.store == observed.store.name else None
@@ -193,7 +195,8 @@ def _ended(last: Last, pod: Pod) -> Last:
         saved=False if gone else last.saved,
         end_reason=reason,
         end_message=ending.message or (f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None),
-        end_time=ending.finished or None,
+        # A pod that the node refused, or evicted before anything ran, has no time of an end: it must cost a pause, too.
+        end_time=ending.finished or pod.created or None,
         exit_code=ending.exit_code,
         failures=failures,
         pod_uid=pod.uid,

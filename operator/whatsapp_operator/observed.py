@@ -120,6 +120,11 @@ class Pod:
     store: str | None
     """The SessionStore that it was made for."""
 
+    @property
+    def did_well(self) -> bool:
+        """Whether what the pod was made for is done: by its container, for an injected sidecar may keep it running."""
+        return self.phase == "Succeeded" or (self.stopped and self.ending is not None and self.ending.exit_code == 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -66,10 +66,13 @@ class Plan:
 
 def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
-    if observed.session.deleting:
-        return _farewell(observed, now)
-    steps = _live(observed, wanted, now)
-    return Plan((*purging.hold(observed.session, observed.store), *steps.actions), steps.look_again)
+    steps = _farewell(observed, now) if observed.session.deleting else _live(observed, wanted, now)
+    held = () if observed.session.deleting else purging.hold(observed.session, observed.store)
+    if observed.policy:
+        return Plan((*held, *steps.actions), steps.look_again)
+    # Before all else, and also from a worker that stops or waits to be replaced.
+    look_again = POLICY_RETRY_SECONDS if steps.look_again is None else min(steps.look_again, POLICY_RETRY_SECONDS)
+    return Plan((RevokeAccess(), *held, *steps.actions), look_again)
 
 
 def _farewell(observed: Observed, now: float) -> Plan:
@@ -98,13 +101,14 @@ def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     if pod.ownership is Ownership.FOREIGN or pod.deleting:
         return Plan()
     leave = _leave(observed, pod, wanted)
-    if leave is not None:
+    if leave is not None and not leave.replaces:
         return Plan((leave,))
     if not observed.policy:
-        return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
+        return Plan()  # nor is it replaced: the next one would get no rights
     # Without its store nothing is known of the service account.
     access = () if wanted is None else (ApplyAccess(),)
-    return Plan((*access, ApplyLease(pod.uid)))
+    # Also of one that is to be replaced: it may have to wait for its turn, and runs on until then.
+    return Plan((*access, ApplyLease(pod.uid), *(() if leave is None else (leave,))))
 
 
 def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
@@ -137,7 +141,7 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
         return _plan(moving.abandoned(observed, now))
     if not observed.policy:
-        return Plan((RevokeAccess(),), POLICY_RETRY_SECONDS)
+        return Plan()
     copying = moving.steps(observed, wanted, now)
     if copying is not None:
         return _plan(copying, ApplyAccess())

@@ -111,7 +111,7 @@ def is_lost(pod: Pod, now: float) -> bool:
 def _pod_there(pod: Pod, now: float) -> Steps:
     if pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS)
-    if pod.ownership is Ownership.OURS and pod.phase == "Succeeded":
+    if pod.ownership is Ownership.OURS and pod.did_well:
         # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
         return Steps((ReleaseSession("the session's archives were deleted"), *_away(pod)))
     if pod.deleting:

@@ -118,20 +118,21 @@ class Reconciler:
     async def _permitted(self, key: Key, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
         """Drop what must wait for its turn, or what the API server would refuse to make good again."""
         now = self._clock.monotonic()
-        wait = plan.Plan(look_again=self._pace.turn())
         creates = plan.CreatePod | purging.CreatePurgePod | moving.CreateMovePod
         starts = any(isinstance(step, creates) for step in steps.actions)
         if starts and not self._pace.start(key, now):
-            return observed, wait
+            return observed, plan.Plan(look_again=self._pace.turn())
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:
             return observed, steps
+        stays = tuple(step for step in steps.actions if step not in replacing)
+        wait = plan.Plan(stays, self._pace.turn())
         paced, node = replacing[0].paced, observed.pod.node
         if paced and not self._pace.may_replace(key, node):
             return observed, wait
         refusal = await self._actor.refusal(observed)
         if refusal is not None:
-            return dataclasses.replace(observed, refusal=refusal), plan.Plan()
+            return dataclasses.replace(observed, refusal=refusal), plan.Plan(stays)
         if paced and not self._pace.may_replace(key, node):
             # Another session was faster while the server was asked.
             return observed, wait

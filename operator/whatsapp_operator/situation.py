@@ -131,7 +131,7 @@ def _task(pod: Pod | None, busy: Situation, failed: str) -> Situation:
     """Judge a pod that does one thing to a store."""
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         return Situation(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
-    if pod is None or pod.deleting or pod.phase == "Succeeded":
+    if pod is None or pod.deleting or pod.did_well:
         return busy
     if pod.ending is not None and pod.ending.exit_code != 0:
         # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.

@@ -95,6 +95,22 @@ def test_an_eviction_is_an_end_with_its_own_word() -> None:
     assert (last.exit_code, last.end_message) == (1, "the pod failed: Evicted")
 
 
+def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:
+    resource = samples.pod_resource(phase="Failed", reason="OutOfcpu")
+    resource["metadata"]["creationTimestamp"] = samples.NOON
+    refused = parse_pod(resource, samples.NAME, samples.UID)
+    last = endings.remember(Observed(samples.session(), refused, samples.store()))
+    held = endings.hold(samples.session(), last, refused.template_hash)
+    assert held is not None
+    assert (held.fate, held.until) == (Fate.BACKOFF, samples.NOON_SECONDS + 10)
+
+
+def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:
+    pod = samples.pod(**samples.terminated(0, '{"reason": "QRExpired", "message": "nobody"}', phase="Running"))
+    last = endings.remember(Observed(samples.session(), pod, samples.store()))
+    assert (last.end_reason, last.exit_code) == ("QRExpired", 0)
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "fate"),
     [

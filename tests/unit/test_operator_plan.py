@@ -76,9 +76,24 @@ def test_a_running_pod_outlives_its_store() -> None:
     assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == expected
 
 
-def test_a_running_pod_loses_its_rights_with_the_policy() -> None:
-    expected = plan.Plan((plan.RevokeAccess(),), plan.POLICY_RETRY_SECONDS)
-    assert plan.plan(dataclasses.replace(marked(), policy=False), wanted(), NOW) == expected
+@pytest.mark.parametrize(
+    ("observed", "want", "goes"),
+    [
+        (marked(), wanted(), False),
+        (marked(), dataclasses.replace(wanted(), template_hash="new"), False),
+        (marked(SUSPENDED), wanted(), True),
+        (marked(None, deletionTimestamp=samples.NOON), wanted(), True),
+        (dataclasses.replace(marked(), pod=dataclasses.replace(samples.pod(), deleting=True)), wanted(), False),
+    ],
+    ids=["running", "to be replaced", "suspended", "deleted", "stopping"],
+)
+def test_every_worker_loses_its_rights_with_the_policy_and_none_is_replaced(
+    observed: Observed, want: Wanted, goes: bool
+) -> None:
+    found = plan.plan(dataclasses.replace(observed, policy=False), want, NOW)
+    assert found.actions[0] == plan.RevokeAccess()
+    assert [type(step) for step in found.actions[1:]] == [plan.DeletePod] * goes
+    assert found.look_again == plan.POLICY_RETRY_SECONDS
 
 
 @pytest.mark.parametrize("spec", [None, SUSPENDED], ids=["running", "suspended"])
@@ -109,8 +124,9 @@ def test_a_pod_that_is_going_is_waited_for() -> None:
             ),
             Reason.STOPPING,
         ),
+        (dataclasses.replace(marked(), pod=samples.pod(**samples.terminated(0, phase="Running"))), Reason.STOPPING),
     ],
-    ids=["suspended", "deleted", "ended", "gave up"],
+    ids=["suspended", "deleted", "ended", "gave up", "ended beside a sidecar"],
 )
 def test_a_pod_goes_when_it_should_not_be(observed: Observed, reason: Reason) -> None:
     (action,) = plan.plan(observed, wanted(), NOW).actions
@@ -123,6 +139,14 @@ def test_a_crashed_container_is_left_to_the_node() -> None:
     assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted(), NOW) == MARK
 
 
+def replacement(observed: Observed, want: Wanted) -> plan.DeletePod:
+    """Return the last step, after those that a worker needs until its replacement's turn has come."""
+    *kept, action = plan.plan(observed, want, NOW).actions
+    assert tuple(kept) == MARK.actions
+    assert isinstance(action, plan.DeletePod)
+    return action
+
+
 @pytest.mark.parametrize(
     ("want", "what"),
     [
@@ -133,18 +157,15 @@ def test_a_crashed_container_is_left_to_the_node() -> None:
     ids=["image", "settings", "else"],
 )
 def test_a_replacement_says_why_and_keeps_values_to_itself(want: Wanted, what: str) -> None:
-    (action,) = plan.plan(marked(), want, NOW).actions
-    assert isinstance(action, plan.DeletePod)
+    action = replacement(marked(), want)
     assert action.message == f"the worker pod is replaced because of {what}"
 
 
 def test_what_an_upgrade_changes_waits_for_its_turn_and_what_the_user_asked_for_does_not() -> None:
     upgraded = dataclasses.replace(wanted(), template_hash="new", image="worker:2")
-    (action,) = plan.plan(marked(), upgraded, NOW).actions
-    assert isinstance(action, plan.DeletePod)
+    action = replacement(marked(), upgraded)
     assert (action.replaces, action.paced) == (True, True)
-    (action,) = plan.plan(marked(None, generation=4), upgraded, NOW).actions
-    assert isinstance(action, plan.DeletePod)
+    action = replacement(marked(None, generation=4), upgraded)
     assert (action.replaces, action.paced) == (True, False)
 
 
@@ -196,8 +217,7 @@ def test_a_restart_that_is_asked_for_replaces_the_pod_once() -> None:
     session = dataclasses.replace(marked().session, annotations=asked)
     manifest = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
     want = worker_pod.wanted(session, manifest)
-    (action,) = plan.plan(dataclasses.replace(marked(), session=session), want, NOW).actions
-    assert isinstance(action, plan.DeletePod)
+    action = replacement(dataclasses.replace(marked(), session=session), want)
     assert "a restart that was asked for" in action.message
     renewed = Observed(session, samples.pod(manifest), samples.store())
     assert plan.plan(renewed, want, NOW) == MARK

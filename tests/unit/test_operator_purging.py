@@ -87,6 +87,11 @@ def test_the_worker_stops_with_its_last_save_before_anything_is_purged() -> None
         pytest.param(leaving(pod=purger()), [], id="it starts"),
         pytest.param(leaving(pod=purger(samples.running())), [], id="it runs"),
         pytest.param(leaving(pod=purger(ENDED)), ["ReleaseSession", "DeletePurgePod"], id="it has ended well"),
+        pytest.param(
+            leaving(pod=purger(samples.terminated(0, phase="Running"))),
+            ["ReleaseSession", "DeletePurgePod"],
+            id="it has ended well beside a sidecar",
+        ),
         pytest.param(leaving(pod=purger(FAILED)), [], id="it failed as a whole just now"),
         pytest.param(
             leaving(pod=purger(samples.running(), deletionTimestamp=samples.NOON)), [], id="somebody deletes it"

@@ -180,6 +180,39 @@ def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> Non
     assert cluster.status["handledRequests"] == {"save": time}
 
 
+def test_a_wish_reaches_a_worker_whose_replacement_is_refused() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
+    cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
+    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    cluster.settle()
+    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"]
+    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
+
+
+def test_a_wish_reaches_a_worker_that_waits_for_its_turn_to_be_replaced() -> None:
+    fleet = Fleet()
+    first, second = fleet.make(2)
+    for _ in range(3):
+        fleet.look([first, second])
+        fleet.connect([first, second])
+    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    fleet.cluster.restarted()
+    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
+    session = Ref(names.SESSION_KIND, second.namespace, second.name)
+    fleet.cluster.change(session, lambda item: item["metadata"].update(annotations={wish: time}))
+    fleet.look([first, second])
+    assert len(fleet.pods()) == 1, "one at a time"
+    lease = fleet.cluster.kube.objects[Ref("Lease", second.namespace, names.lease(second.name))]
+    assert lease["metadata"]["annotations"][wish] == time
+
+
 def test_a_wish_for_a_restart_is_carried_out_once_and_said_so() -> None:
     cluster = Cluster()
     cluster.make_session()
@@ -339,6 +372,23 @@ def test_rights_go_with_the_policy_and_come_back_with_it() -> None:
     cluster.settle()
     assert [subject["name"] for subject in cluster.kube.objects[binding]["subjects"]] == ["wa-worker-default"]
     assert cluster.status["conditions"][0]["status"] == "True"
+
+
+def test_a_change_of_the_template_grants_no_rights_while_the_policy_is_missing() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    del cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]
+    run_keys(cluster)
+    cluster.settle()
+    cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
+    cluster.settle()
+    binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
+    assert cluster.kube.objects[binding]["subjects"] == []
+    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the next one would get no rights"
 
 
 def run_keys(cluster: Cluster) -> list[Key]:

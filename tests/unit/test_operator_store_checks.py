@@ -138,6 +138,7 @@ def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float,
         (samples.terminated(0, '{"reason": "StoreAnswered", "message": "all four", "exitCode": 0}'),
          Verdict(True, Reason.STORE_ANSWERED, "all four")),
         (samples.terminated(0), GOOD),
+        (samples.terminated(0, phase="Running"), GOOD),
         (samples.terminated(3, '{"reason": "StoreUnfenced", "message": "two", "exitCode": 3}', phase="Failed"),
          Verdict(False, Reason.STORE_UNFENCED, "two")),
         (samples.terminated(1, "Traceback: mongodb://me:secret@db", phase="Failed"),
@@ -148,7 +149,7 @@ def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float,
          Verdict(False, Reason.STORE_UNAVAILABLE, "the check of the store ended with Evicted")),
         (samples.running(), None),
     ],
-    ids=["good", "good without a word", "unfenced", "crashed", "too slow", "evicted", "runs"],
+    ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "evicted", "runs"],
 )  # fmt: skip
 def test_what_a_checks_pod_found(pod_status: Manifest, verdict: Verdict | None) -> None:
     made = check_pod.pod(samples.store(), samples.DEFAULTS)

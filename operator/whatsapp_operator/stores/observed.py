@@ -116,12 +116,12 @@ def _ownership(metadata: Resource, store: Store) -> Ownership:
 
 
 def _verdict(status: Resource, store: Store) -> Verdict | None:
-    phase = status.get("phase")
-    if phase not in ("Succeeded", "Failed"):
-        return None
     pod = parse_pod({"metadata": {"name": "", "uid": ""}, "spec": {}, "status": status}, store.name, None)
+    # By the container, which is never started again: a sidecar that somebody injects may keep the pod running.
+    if pod.phase not in ("Succeeded", "Failed") and not pod.stopped:
+        return None
     said = pod.ending
-    if said is not None and phase == "Succeeded":
+    if said is not None and pod.did_well:
         return Verdict(True, Reason.STORE_ANSWERED, said.message or "the store answered")
     if said is not None and said.reason is not None and said.message:
         # The check sees files only; which Secret they are of is known here.
