@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from simulator import client
 CLUSTER = "wso"
 SESSION, SESSION_NAMESPACE = "support", "bots"
 PHONE = "demo"
+LOOK_SECONDS = 3.0
 
 
 class ClusterAct:
@@ -71,7 +73,8 @@ class ClusterAct:
         command = kubectl_whatsapp(kubectl.kubeconfig, "qr", SESSION, "-n", SESSION_NAMESPACE, "--timeout", "180")
         with subprocess.Popen(command, stdout=sys.stdout) as drawing:
             code = wait_for("a QR code in the session's status", lambda: _code(kubectl), timeout=150)
-            # The command polls once a second; give the person a look at the code before the phone scans it.
+            # The command looks once a second and then draws; the person is to see the code before the phone scans it.
+            time.sleep(LOOK_SECONDS)
             admin.scan(PHONE, code)
             if drawing.wait(timeout=190):
                 raise StoryError("kubectl whatsapp qr ended without a link")

@@ -80,7 +80,7 @@ class Native:
         if plan is not None and self.find(name):
             if plan.count != nodes:
                 raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
-            storage.recycle(api.administrator(plan.layout.server, plan.layout.authority))
+            storage.recycle(plan.directory, api.administrator(plan.layout.server, plan.layout.authority))
             return plan.cluster
         packages.ensure("node")
         requirements.check_node()
@@ -159,14 +159,16 @@ class Native:
 
     def _clear(self, name: str) -> None:
         directory = self.directory(name)
-        if directory.exists():
+        was_there = directory.exists()
+        if was_there:
             namespaces.end(directory)
         links.disconnect(name)
         processes.wait(lambda: not links.exists(name), 20, lambda: f"the end of the link {names.link(name)}")
         cgroups.remove(f"{names.link(name)}-")
-        if self._before(name).exists() and not self._neighbours(name):
+        # Not without a cluster that is removed: what an old record says may since have been changed on purpose.
+        if was_there and self._before(name).exists() and not self._neighbours(name):
             trace.restore_kernel_settings(trace.State.read(self._before(name)))
-        if directory.exists():
+        if was_there:
             shutil.rmtree(directory)
 
     def _start(self, plan: Plan) -> None:

@@ -54,14 +54,22 @@ def add(directory: Path, node: str, count: int, client: Api) -> None:
         client.apply(f"/api/v1/persistentvolumes/{name}", volume(name, path, node))
 
 
-def recycle(client: Api) -> int:
-    """Empty the volumes whose claims were deleted and offer them again; return how many."""
+def recycle(directory: Path, client: Api) -> int:
+    """Empty the volumes below `directory` whose claims were deleted and offer them again; return how many."""
     listed = client.get("/api/v1/persistentvolumes") or {"items": []}
     released = [one for one in listed["items"] if one["status"].get("phase") == "Released"]
-    for one in released:
+    ours = [one for one in released if is_ours(one, directory)]
+    for one in ours:
         _make_empty(Path(one["spec"]["local"]["path"]))
         client.merge(f"/api/v1/persistentvolumes/{one['metadata']['name']}", {"spec": {"claimRef": None}})
-    return len(released)
+    return len(ours)
+
+
+def is_ours(volume: Manifest, directory: Path) -> bool:
+    """Return whether `add` made a volume: what else somebody put into the cluster is not ours to empty."""
+    spec = volume["spec"]
+    path = Path((spec.get("local") or {}).get("path") or "/").resolve()
+    return spec.get("storageClassName") == CLASS and directory.resolve() in path.parents
 
 
 def _make_empty(path: Path) -> None:

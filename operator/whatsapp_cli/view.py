@@ -65,8 +65,8 @@ def screen(resource: Resource, now: datetime) -> Screen:
     """Return what ``qr`` shows for a session at ``now`` (aware)."""
     status = resource.get("status") or {}
     session = status.get("session") or {}
-    state = session.get("state")
-    if state in _LINKED_STATES or (not session and _condition(resource, ConditionType.LINKED) == ConditionStatus.TRUE):
+    phase = status.get("phase")
+    if _is_linked(resource, session, phase):
         return Linked(account=_account(session))
     if code := session.get("pairingCode"):
         return ShowPairingCode(code=code)
@@ -75,12 +75,21 @@ def screen(resource: Resource, now: datetime) -> Screen:
     if qr.get("code") and left > timedelta():
         caption = f"code {qr.get('attempt', 1)}, valid for {int(left.total_seconds())} s more"
         return DrawCode(code=qr["code"], caption=caption)
-    phase = status.get("phase")
     if phase in _ENDED_PHASES:
         return Ended(f"{phase}: {_explanation(resource)}")
     if phase in _RELINK_PHASES:
         return Expired(f"{phase}: {_explanation(resource)}")
     return Wait(f"{phase or 'Pending'}: {_explanation(resource)}")
+
+
+def _is_linked(resource: Resource, session: Resource, phase: str | None) -> bool:
+    state = session.get("state")
+    if state == SessionState.FROZEN and not session.get("account"):
+        return False  # it stands still while it waits for a phone
+    if state in _LINKED_STATES:
+        return True
+    # Between two workers the condition knows; of a session that failed its message says more.
+    return not session and phase != Phase.FAILED and _condition(resource, ConditionType.LINKED) == ConditionStatus.TRUE
 
 
 def table(resources: Sequence[Resource], now: datetime) -> str:

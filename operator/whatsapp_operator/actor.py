@@ -14,7 +14,7 @@ from whatsapp_operator.kube import Kube, Ref, ref_of
 from whatsapp_operator.observed import Observed, Session, Trouble, Wanted
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
 from whatsapp_session import names
-from whatsapp_session.conditions import Reason
+from whatsapp_session.conditions import Reason, SessionState
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Actor:
                     case plan.ApplyClaim():
                         await self._make_claim(observed.session)
                     case plan.ApplyLease(pod_uid):
-                        await self._apply(lease.lease(observed.session, pod_uid))
+                        await self._apply(lease.lease(observed.session, pod_uid), afresh=_misses_its_lease(observed))
                     case plan.CreatePod():
                         observed = await self._create_pod(observed)
                     case purging.HoldSession():
@@ -232,6 +232,13 @@ class Actor:
             return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))
+
+
+def _misses_its_lease(observed: Observed) -> bool:
+    """Return whether the worker says what one says whose Lease somebody has deleted."""
+    report = observed.session.report
+    waits = report is not None and report.trouble is not None and report.trouble.reason is Reason.LEASE_HELD
+    return report is not None and (waits or report.state is SessionState.FROZEN)
 
 
 def room(error: Refused) -> Trouble | None:

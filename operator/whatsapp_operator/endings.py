@@ -69,6 +69,22 @@ def fresh_report(session: Session, pod: Pod | None) -> Report | None:
     return report
 
 
+def left_behind(session: Session, pod: Pod | None) -> bool:
+    """Return whether a process that lives no more wrote the report.
+
+    One of the pod's own process that the kubelet has not yet called running is neither this nor fresh.
+    """
+    report = session.report
+    if report is None or fresh_report(session, pod) is not None:
+        return False
+    if pod is None or report.pod_uid != pod.uid or pod.ownership is not Ownership.OURS or pod.running_since is not None:
+        return True
+    if pod.ending is None:
+        return False
+    ended = bool(pod.ending.finished) and seconds(pod.ending.finished)
+    return not report.state_since or seconds(report.state_since) <= ended
+
+
 def fate(exit_code: int | None, reason: str | None) -> Fate:
     """Judge by the worker's exit code and its own word."""
     match exit_code:

@@ -34,8 +34,12 @@ def _value(name: str, old: Any, new: Any) -> Any:
 
 def _keyed(key: str, old: list[Any], new: list[Any]) -> list[Any]:
     result = {item[key]: item for item in old}
+    nameless = [item for item in new if not isinstance(item, Mapping) or key not in item]
     for item in new:
+        if item in nameless:
+            continue
         # An environment variable has a value or a source, never parts of both: it is replaced as a whole.
         whole = "value" in item or "valueFrom" in item
         result[item[key]] = item if whole else merged(result.get(item[key], {}), item)
-    return list(result.values())
+    # At the end as they are, for the API server to refuse with a sentence.
+    return [*result.values(), *nameless]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from whatsapp_operator import endings, wishes
 from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble
 from whatsapp_operator.situation import NO_POLICY, Situation, situation
-from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
+from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
 from whatsapp_session.spec import Strategy
 
 Manifest = dict[str, Any]
@@ -48,7 +48,7 @@ TABLE: Final[Mapping[Phase, Row]] = {
     Phase.SYNCING: Row(True, None, Cell.TRUE, Cell.FALSE, Cell.FALSE),
     Phase.CONNECTED: Row(True, None, Cell.TRUE, Cell.TRUE, Cell.KNOWN),
     Phase.RECONNECTING: _IMPAIRED,
-    Phase.FROZEN: _IMPAIRED,
+    Phase.FROZEN: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),  # also one that waited for a phone
     Phase.CONFLICT: _IMPAIRED,
     Phase.SUSPENDED: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),
     Phase.LINK_EXPIRED: _UNLINKED,
@@ -198,7 +198,7 @@ def written(item: Condition, before: Mapping[str, Any] | None, generation: int, 
         "observedGeneration": generation,
         "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
         "reason": str(item.reason),
-        "message": item.message,
+        "message": fitting(item.message),
     }
 
 
@@ -220,7 +220,7 @@ def _worker(observed: Observed) -> Manifest:
         "linked": last.linked,
         "saved": last.saved,
         "endReason": last.end_reason,
-        "endMessage": last.end_message,
+        "endMessage": None if last.end_message is None else fitting(last.end_message),
         "endTime": last.end_time,
         "exitCode": last.exit_code,
         "failures": last.failures or None,
@@ -242,6 +242,4 @@ def differs(session_status: Mapping[str, Any], own: Manifest) -> bool:
 
 def report_is_stale(observed: Observed) -> bool:
     """Return whether ``status.session`` was left by a process that no longer lives and must be cleared."""
-    if not observed.session.status.get("session"):
-        return False
-    return endings.fresh_report(observed.session, observed.pod) is None
+    return endings.left_behind(observed.session, observed.pod)

@@ -142,6 +142,15 @@ class SaveTrigger(StrEnum):
     SHUTDOWN = "Shutdown"
 
 
+MESSAGE_LENGTH = 4096
+"""So long a message may be by the definitions: an API server's refusal, which becomes one, knows no such limit."""
+
+
+def fitting(message: str) -> str:
+    """Return the message, cut where it is too long."""
+    return message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One entry of ``status.conditions`` without its transition time, which the writer adds on a change of status."""

@@ -49,6 +49,17 @@ def test_a_linked_session_needs_no_code(state: str) -> None:
     assert view.screen(_session(state=state, account={"id": "49***89@c.us"}), NOW) == view.Linked("49***89@c.us")
 
 
+def test_a_browser_that_stands_still_while_it_waits_for_a_phone_is_not_linked() -> None:
+    resource = _session("Frozen", (("Linked", "False", "neither the Lease nor the store answers"),), state="Frozen")
+    assert view.screen(resource, NOW) == view.Wait("Frozen: neither the Lease nor the store answers")
+
+
+def test_a_linked_session_that_failed_says_why() -> None:
+    conditions = (("Linked", "True", "a phone has linked"), ("Stalled", "True", "the archive is missing"))
+    assert view.screen(_session("Failed", conditions), NOW) == view.Ended("Failed: the archive is missing")
+    assert isinstance(view.screen(_session("Starting", conditions[:1]), NOW), view.Linked)
+
+
 def test_a_pairing_code_is_shown() -> None:
     screen = view.screen(_session(state="AwaitingLink", pairingCode="ABCD-EFGH"), NOW)
     assert isinstance(screen, view.ShowPairingCode)

@@ -152,6 +152,16 @@ def test_a_volume_stays_on_the_node_that_has_its_directory() -> None:
     assert volume["spec"]["storageClassName"] == storage.storage_class()["metadata"]["name"]
 
 
+def test_only_volumes_of_our_own_are_emptied(tmp_path: Path) -> None:
+    ours = storage.volume("n-01", tmp_path / "nodes" / "1" / "volumes" / "01", "n")
+    assert storage.is_ours(ours, tmp_path)
+    elsewhere = storage.volume("theirs", Path("/srv/data"), "n")
+    above = storage.volume("above", tmp_path / ".." / "other", "n")
+    network = {"spec": {"storageClassName": storage.CLASS, "nfs": {"path": str(tmp_path / "x")}}}
+    other_class = {"spec": {**ours["spec"], "storageClassName": "fast"}}
+    assert not [item for item in (elsewhere, above, network, other_class) if storage.is_ours(item, tmp_path)]
+
+
 def test_an_archive_holds_the_program_under_the_name_that_its_entry_point_has(tmp_path: Path) -> None:
     program = tmp_path / "pause"
     program.write_bytes(b"program")

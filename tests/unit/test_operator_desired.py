@@ -323,6 +323,12 @@ def test_a_variable_is_replaced_as_a_whole() -> None:
     assert merge.merged(base, {"env": [source]}) == {"env": [source]}
 
 
+def test_what_has_no_name_is_left_to_the_api_server() -> None:
+    overlay = {"containers": [{"image": "x"}, "y", {"name": "worker", "tty": True}]}
+    found = merge.merged({"containers": [{"name": "worker"}]}, overlay)
+    assert found == {"containers": [{"name": "worker", "tty": True}, {"image": "x"}, "y"]}
+
+
 def test_merging_changes_neither_side() -> None:
     base, overlay = {"a": {"b": 1}}, {"a": {"c": 2}}
     assert merge.merged(base, overlay) == {"a": {"b": 1, "c": 2}}

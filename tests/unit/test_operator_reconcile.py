@@ -11,6 +11,7 @@ import pytest
 from kube_fake import FakeKube
 from unit import operator_samples as samples
 from unit.operator_cluster import KEY, LEASE, POD, SEEN, SESSION, Cluster, run, set_spec
+from whatsapp_operator.errors import Conflict
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
@@ -248,6 +249,81 @@ def test_a_look_at_a_settled_session_writes_nothing() -> None:
     before = len(cluster.kube.calls)
     cluster.look()
     assert {call.split()[0] for call in cluster.kube.calls[before:]} == {"get"}
+
+
+def test_a_first_report_that_is_faster_than_the_kubelet_survives() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.worker_says("AwaitingLink", qr={"code": "2@generated"})
+    cluster.settle()
+    assert cluster.status["session"]["qr"] == {"code": "2@generated"}
+    cluster.pod_runs()
+    cluster.settle()
+    assert cluster.status["phase"] == "AwaitingLink"
+
+
+def test_what_a_container_that_crashed_had_said_is_cleared_and_its_successors_word_is_not() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("AwaitingLink", qr={"code": "2@generated"})
+    cluster.settle()
+    ended = {"exitCode": 1, "startedAt": samples.NOON, "finishedAt": "2026-01-01T12:01:00Z"}
+    cluster.change(POD, lambda pod: pod.update(status=samples.waiting("CrashLoopBackOff", ended=ended)))
+    cluster.settle()
+    assert not cluster.status.get("session")
+    cluster.worker_says("AwaitingLink", stateSince="2026-01-01T12:01:20Z", qr={"code": "2@other"})
+    cluster.settle()
+    assert cluster.status["session"]["qr"] == {"code": "2@other"}
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("Frozen", {}), ("Claiming", {"lastError": {"reason": "LeaseHeld", "message": "there is no Lease"}})],
+    ids=["frozen", "claiming"],
+)
+def test_a_lease_that_somebody_deleted_is_made_again_for_the_worker_that_misses_it(
+    state: str, said: dict[str, Any]
+) -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    uid = cluster.kube.objects[POD]["metadata"]["uid"]
+    del cluster.kube.objects[LEASE]
+    cluster.worker_says(state, **said)
+    cluster.settle()
+    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][names.ANNOTATION_WORKER_POD_UID] == uid
+
+
+def test_a_status_is_never_written_to_a_namesake() -> None:
+    cluster = Cluster()
+    cluster.make_session()
+    made: list[Manifest] = []
+
+    def again(number: int) -> None:
+        if cluster.kube.calls[number] == "apply WhatsAppSession/support" and not made:
+            del cluster.kube.objects[SESSION]
+            made.append(cluster.kube.put(samples.session_resource()))
+
+    cluster.kube.before_call = again
+    with pytest.raises(Conflict):
+        cluster.look()
+    assert "worker" not in cluster.status
+    cluster.settle()
+    assert cluster.status["worker"]["podUID"] == cluster.kube.objects[POD]["metadata"]["uid"]
+
+
+def test_a_long_refusal_is_a_message_that_fits() -> None:
+    cluster = Cluster()
+    cluster.kube.refuse = lambda manifest: "no " * 4000 if manifest["kind"] == "Pod" else None
+    cluster.make_session()
+    assert cluster.look() == 60
+    assert {len(item["message"]) <= 4096 for item in cluster.status["conditions"]} == {True}
 
 
 def test_a_report_that_arrives_while_an_old_one_is_cleared_survives() -> None:

@@ -11,7 +11,7 @@ from whatsapp_operator.observed import Ownership, Trouble, seconds
 from whatsapp_operator.stores import plan
 from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
 from whatsapp_session import names, store_spec
-from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason
+from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason, fitting
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "conditions")
@@ -123,7 +123,7 @@ def _written_check(check: Check) -> Manifest:
     parts = {
         "ok": check.verdict.ok,
         "reason": str(check.verdict.reason),
-        "message": check.verdict.message,
+        "message": fitting(check.verdict.message),
         "time": check.time,
         "generation": check.generation,
         "templateHash": check.template_hash,
