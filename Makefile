@@ -78,7 +78,8 @@ lock: $(VENV)/.installed ## resolve the locks anew (hashes, no index addresses)
 	lock --extra operator --extra cli pyproject.toml -o operator/requirements.lock; \
 	lock --extra worker pyproject.toml -o worker/requirements.lock; \
 	lock --all-extras pyproject.toml tests/requirements.in -o tests/requirements.lock; \
-	lock tests/simulator/requirements.in -o tests/simulator/requirements.lock
+	lock tests/simulator/requirements.in -o tests/simulator/requirements.lock; \
+	lock deploy/images/build-requirements.in -o deploy/images/build-requirements.lock
 
 install-yaml: install ## render deploy/install.yaml from the chart
 	@$(LOCAL) prepare --binaries

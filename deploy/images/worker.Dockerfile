@@ -25,8 +25,10 @@ FROM python AS dependencies
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv python3-pip >/dev/null
 RUN python3 -m venv --without-pip /opt/whatsapp
 # What builds the product is here too, so that a change of its code is built without the network.
+COPY deploy/images/build-requirements.lock /build/build-requirements.lock
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
-    pip install --quiet --no-cache-dir --break-system-packages "hatchling>=1.27,<2"
+    pip install --quiet --no-cache-dir --break-system-packages \
+        --require-hashes -r /build/build-requirements.lock
 COPY worker/requirements.lock /build/requirements.lock
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
     pip --python /opt/whatsapp/bin/python install --quiet --no-cache-dir --require-hashes -r /build/requirements.lock

@@ -14,7 +14,7 @@ from deploy.local.errors import LocalClusterError
 REPOSITORY = Path(__file__).parents[2]
 TAG = "dev"
 _IGNORED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules"}
-_PRODUCT = ("operator", "worker", "pyproject.toml", "LICENSE", "NOTICE")
+_PRODUCT = ("operator", "worker", "pyproject.toml", "LICENSE", "NOTICE", "deploy/images/build-requirements.lock")
 
 
 @dataclass(frozen=True, slots=True)
