@@ -4,6 +4,7 @@
 """
 
 import json
+import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -150,7 +151,8 @@ def path(ref: Ref, subresource: str = "") -> str:
     parts = [prefix, kind.api_version]
     if kind.namespaced and ref.namespace:
         parts += ["namespaces", ref.namespace]
-    return "/".join([*parts, kind.plural, *filter(None, [ref.name, subresource])])
+    # A name comes from a specification: it must stay one part of the path.
+    return "/".join([*parts, kind.plural, *filter(None, [urllib.parse.quote(ref.name, safe=""), subresource])])
 
 
 def ref_of(manifest: Mapping[str, Any]) -> Ref:

@@ -138,6 +138,13 @@ def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, a
             "WHATSAPP_ is the operator's",
         ),
         ({"filesystem": {"claimName": "a"}, "encryption": {}}, "keySecretRef: Required value"),
+        ({"filesystem": {"claimName": "../b"}}, "must be the name of a PersistentVolumeClaim"),
+        ({"custom": {"name": "sqlite", "claimName": "A b"}}, "must be the name of a PersistentVolumeClaim"),
+        ({"s3": {"bucket": "archives", "credentialsSecretRef": {"name": "A/b"}}}, "credentialsSecretRef.name in body"),
+        ({"mongodb": {"uriSecretRef": {"name": "a", "key": "b/c"}, "database": "d"}}, "uriSecretRef.key in body"),
+        ({"s3": {"bucket": "archives"}, "serviceAccount": {"annotations": {"a b": "c"}}}, "must be annotations' names"),
+        ({"s3": {"bucket": "archives"}, "podLabels": {"a b": "c"}}, "spec.podLabels must be labels"),
+        ({"s3": {"bucket": "archives"}, "podLabels": {"a": "c d"}}, "spec.podLabels must be labels"),
     ],
     ids=str,
 )
@@ -167,8 +174,13 @@ def test_a_wrong_store_is_refused_with_a_sentence(place: Place, spec: Manifest, 
         {"custom": {"name": "sqlite", "options": {"a": "b"}, "envFrom": [{"secretRef": {"name": "login"}}]}},
         {"custom": {"name": "sqlite", "claimName": "files"}},
         {"filesystem": {"claimName": "a"}, "encryption": {"keySecretRef": {"name": "key", "key": "value"}}},
+        {
+            "s3": {"bucket": "archives"},
+            "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/whatsapp"}},
+            "podLabels": {"azure.workload.identity/use": "true", "team": ""},
+        },
     ],
-    ids=["bucket", "every setting of s3", "mongodb", "custom", "custom with files", "encrypted"],
+    ids=["bucket", "every setting of s3", "mongodb", "custom", "custom with files", "encrypted", "cloud identity"],
 )
 def test_a_store_of_each_kind_is_accepted(place: Place, spec: Manifest) -> None:
     made = place.admin.create(session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND})

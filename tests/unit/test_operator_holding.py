@@ -12,6 +12,7 @@ from whatsapp_session import names
 
 Manifest = dict[str, Any]
 GOING = "2026-01-01T12:00:00Z"
+PURGED = {"deletionTimestamp": GOING, "finalizers": [names.FINALIZER_PURGE]}
 
 
 def remote(**settings: Any) -> Manifest:
@@ -29,7 +30,7 @@ def remote(**settings: Any) -> Manifest:
         pytest.param({"auth": {"strategy": "NoAuth"}}, {}, False, id="no store"),
         pytest.param(
             remote(onDelete="Delete"),
-            {"deletionTimestamp": GOING, "finalizers": [names.FINALIZER_PURGE]},
+            PURGED,
             True,
             id="is being purged",
         ),
@@ -39,6 +40,14 @@ def remote(**settings: Any) -> Manifest:
 )
 def test_a_session_needs_its_store_to_the_end(spec: Manifest, metadata: Manifest, needs: bool) -> None:
     found = holding.users([samples.session_resource(spec, **metadata)], "default")
+    assert found == (["support"] if needs else [])
+
+
+@pytest.mark.parametrize(("metadata", "needs"), [({}, False), (PURGED, True)], ids=["lives", "is being purged"])
+def test_a_session_that_goes_needs_the_store_that_it_was_not_moved_from_yet(metadata: Manifest, needs: bool) -> None:
+    spec = remote(onDelete="Delete", storeRef={"name": "new"})
+    status = {"worker": {"last": {"store": "default"}}}
+    found = holding.users([samples.session_resource(spec, status, **metadata)], "default")
     assert found == (["support"] if needs else [])
 
 

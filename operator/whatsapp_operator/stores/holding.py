@@ -23,4 +23,8 @@ def _needs(session: Resource, store: str) -> bool:
         remote = parse_session(session.get("spec")).auth.remote
     except SpecError:
         return True
-    return remote is not None and remote.on_delete is OnDelete.DELETE and remote.store == store
+    if remote is None or remote.on_delete is not OnDelete.DELETE:
+        return False
+    last = ((session.get("status") or {}).get("worker") or {}).get("last") or {}
+    # While it goes also the store from which its archives were not moved yet: there they are purged.
+    return remote.store == store or ("deletionTimestamp" in metadata and last.get("store") == store)
