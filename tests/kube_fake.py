@@ -119,8 +119,6 @@ class FakeKube:
             if subresource:
                 raise Refused(404, f"{ref} not found")
             return self._create(manifest, dry_run=False)
-        if manifest["metadata"].get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-            raise Conflict(409, f"{ref} has another UID")
         version = manifest["metadata"].get("resourceVersion")
         if version is not None and version != old["metadata"]["resourceVersion"]:
             raise Conflict(409, f"{ref} was changed")

@@ -58,8 +58,7 @@ class Reporter:
             log.warning("event not posted: %s", error)
 
     async def _apply(self, session: Session, part: Manifest, manager: str, version: str | None = None) -> Manifest:
-        # With its UID: one that was made again under the name since must not get its predecessor's worker.
-        metadata = {"name": session.name, "namespace": session.namespace, "uid": session.uid}
+        metadata = {"name": session.name, "namespace": session.namespace}
         if version is not None:
             metadata["resourceVersion"] = version
         head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}

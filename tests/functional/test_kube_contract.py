@@ -54,17 +54,6 @@ async def a_deletion_with_another_uid_is_refused(seam: Kube, namespace: str) -> 
     assert await seam.get(ref(namespace)) is None
 
 
-async def a_status_of_another_uid_is_refused(seam: Kube, namespace: str) -> None:
-    made = await seam.create(session(namespace))
-    patch = session(namespace, phase="Starting")
-    patch["metadata"]["uid"] = "another"
-    with pytest.raises((Conflict, Refused)):
-        await seam.apply(patch, manager="operator", subresource="status")
-    patch["metadata"]["uid"] = made["metadata"]["uid"]
-    await seam.apply(patch, manager="operator", subresource="status")
-    assert (await seam.get(ref(namespace)) or {})["status"]["phase"] == "Starting"
-
-
 async def two_managers_share_a_status(seam: Kube, namespace: str) -> None:
     await seam.create(session(namespace))
     await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
@@ -143,7 +132,6 @@ STORIES = [
     a_name_is_taken_once,
     a_dry_run_makes_nothing,
     a_deletion_with_another_uid_is_refused,
-    a_status_of_another_uid_is_refused,
     two_managers_share_a_status,
     the_same_again_changes_no_version,
     an_old_version_is_refused,

@@ -11,7 +11,6 @@ import pytest
 from kube_fake import FakeKube
 from unit import operator_samples as samples
 from unit.operator_cluster import KEY, LEASE, POD, SEEN, SESSION, Cluster, run, set_spec
-from whatsapp_operator.errors import Conflict
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
@@ -298,24 +297,6 @@ def test_a_lease_that_somebody_deleted_is_made_again_for_the_worker_that_misses_
     cluster.worker_says(state, **said)
     cluster.settle()
     assert cluster.kube.objects[LEASE]["metadata"]["annotations"][names.ANNOTATION_WORKER_POD_UID] == uid
-
-
-def test_a_status_is_never_written_to_a_namesake() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    made: list[Manifest] = []
-
-    def again(number: int) -> None:
-        if cluster.kube.calls[number] == "apply WhatsAppSession/support" and not made:
-            del cluster.kube.objects[SESSION]
-            made.append(cluster.kube.put(samples.session_resource()))
-
-    cluster.kube.before_call = again
-    with pytest.raises(Conflict):
-        cluster.look()
-    assert "worker" not in cluster.status
-    cluster.settle()
-    assert cluster.status["worker"]["podUID"] == cluster.kube.objects[POD]["metadata"]["uid"]
 
 
 def test_a_long_refusal_is_a_message_that_fits() -> None:
