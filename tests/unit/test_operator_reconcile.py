@@ -1,119 +1,16 @@
 """What the operator does to sessions of a fake cluster."""
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from kube_fake import FakeKube
 from unit import operator_samples as samples
-from unit.operator_cluster import KEY, LEASE, POD, SEEN, SESSION, Cluster, run, set_spec
-from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key
+from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, set_spec
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-
-
-@dataclass
-class Fleet:
-    """Several sessions of one fake cluster."""
-
-    cluster: Cluster = field(default_factory=Cluster)
-
-    def make(self, count: int) -> list[Key]:
-        """Make sessions."""
-        keys = [Key(samples.NAMESPACE, f"s{number}") for number in range(count)]
-        for key in keys:
-            manifest = samples.session_resource()
-            del manifest["status"]
-            manifest["metadata"]["name"] = key.name
-            self.cluster.kube.put(manifest)
-        return keys
-
-    def look(self, keys: list[Key]) -> None:
-        """Reconcile each once."""
-        for key in keys:
-            run(self.cluster.operator.reconcile(key))
-
-    def pods(self) -> list[Manifest]:
-        """Return the pods that are not going."""
-        found = [item for ref, item in self.cluster.kube.objects.items() if ref.kind == "Pod"]
-        return [item for item in found if "deletionTimestamp" not in item["metadata"]]
-
-    def connect(self, keys: list[Key]) -> None:
-        """Play kubelet and worker until each of these sessions that has a pod is connected."""
-        for key in keys:
-            ref = Ref("Pod", key.namespace, names.pod(key.name))
-            if ref not in self.cluster.kube.objects:
-                continue
-            pod = self.cluster.kube.objects[ref]
-            pod["spec"]["nodeName"] = "node-1"
-            pod["status"] = samples.running()
-            said = {"podUID": pod["metadata"]["uid"], "state": "Connected", "stateSince": "2026-01-01T12:00:05Z"}
-            session = self.cluster.kube.objects[Ref(names.SESSION_KIND, key.namespace, key.name)]
-            session.setdefault("status", {})["session"] = said
-
-
-def test_only_so_many_pods_start_at_once_and_the_rest_follow() -> None:
-    fleet = Fleet()
-    keys = fleet.make(15)
-    fleet.look(keys)
-    assert len(fleet.pods()) == 10
-    fleet.connect(keys)
-    fleet.look(keys)
-    fleet.look(keys)
-    assert len(fleet.pods()) == 15
-
-
-def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_back() -> None:
-    fleet = Fleet()
-    keys = fleet.make(20)
-    for _ in range(4):
-        fleet.look(keys)
-        fleet.connect(keys)
-    fleet.look(keys)
-    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
-    fleet.cluster.restarted()
-    fleet.look(keys)
-    assert len(fleet.pods()) == 18
-    for _ in range(3):
-        fleet.look(keys)
-    assert len(fleet.pods()) == 18
-    fleet.cluster.kube.objects = {
-        ref: item for ref, item in fleet.cluster.kube.objects.items() if "deletionTimestamp" not in item["metadata"]
-    }
-    fleet.look(keys)
-    fleet.connect(keys)
-    fleet.look(keys)
-    fleet.look(keys)
-    images = [pod["spec"]["containers"][0]["image"] for pod in fleet.pods()]
-    assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
-
-
-def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_last_place() -> None:
-    fleet = Fleet()
-    first, second = fleet.make(2)
-    for _ in range(3):
-        fleet.look([first, second])
-        fleet.connect([first, second])
-    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
-    operator, kube = fleet.cluster.restarted(), fleet.cluster.kube
-    interrupted: list[int] = []
-
-    def meanwhile(number: int) -> None:
-        # The dry run has no name of its own yet.
-        if kube.calls[number] == "create Pod/" and not interrupted:
-            interrupted.append(number)
-            run(operator.reconcile(second))
-
-    kube.before_call = meanwhile
-    run(operator.reconcile(first))
-    assert interrupted
-    assert len(fleet.pods()) == 1
 
 
 def test_a_change_that_the_server_would_refuse_leaves_the_worker_running() -> None:
@@ -194,23 +91,6 @@ def test_a_wish_reaches_a_worker_whose_replacement_is_refused() -> None:
     cluster.settle()
     assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"]
     assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
-
-
-def test_a_wish_reaches_a_worker_that_waits_for_its_turn_to_be_replaced() -> None:
-    fleet = Fleet()
-    first, second = fleet.make(2)
-    for _ in range(3):
-        fleet.look([first, second])
-        fleet.connect([first, second])
-    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
-    fleet.cluster.restarted()
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
-    session = Ref(names.SESSION_KIND, second.namespace, second.name)
-    fleet.cluster.change(session, lambda item: item["metadata"].update(annotations={wish: time}))
-    fleet.look([first, second])
-    assert len(fleet.pods()) == 1, "one at a time"
-    lease = fleet.cluster.kube.objects[Ref("Lease", second.namespace, names.lease(second.name))]
-    assert lease["metadata"]["annotations"][wish] == time
 
 
 def test_a_wish_for_a_restart_is_carried_out_once_and_said_so() -> None:
@@ -381,80 +261,6 @@ def test_a_refused_pod_is_one_condition_and_tried_again_later(said: str, reason:
     cluster.kube.refuse = lambda manifest: None
     cluster.settle()
     assert cluster.status["phase"] == "Starting"
-
-
-@pytest.mark.parametrize(
-    "weaken",
-    [
-        lambda kube: kube.objects.pop(Ref("ValidatingAdmissionPolicy", "", names.POLICY_NAME)),
-        lambda kube: kube.objects.pop(Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)),
-        lambda kube: kube.objects[Ref("ValidatingAdmissionPolicy", "", names.POLICY_NAME)]["spec"].update(
-            failurePolicy="Ignore"
-        ),
-        lambda kube: kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]["spec"].update(
-            validationActions=["Audit"]
-        ),
-    ],
-    ids=["no policy", "no binding", "fails open", "audits only"],
-)
-def test_no_rights_are_granted_without_a_policy_that_denies(weaken: Callable[[FakeKube], Any]) -> None:
-    cluster = Cluster()
-    weaken(cluster.kube)
-    cluster.make_session()
-    cluster.settle()
-    assert not {"RoleBinding", "ServiceAccount", "Pod"} & {ref.kind for ref in cluster.kube.objects}
-    assert "PolicyMissing" in {item["reason"] for item in cluster.status["conditions"]}
-
-
-def test_rights_go_with_the_policy_and_come_back_with_it() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
-    binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
-    assert [subject["name"] for subject in cluster.kube.objects[binding]["subjects"]] == ["wa-worker-default"]
-    taken = cluster.kube.objects.pop(Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME))
-    assert run_keys(cluster) == [KEY]
-    cluster.settle()
-    assert cluster.kube.objects[binding]["subjects"] == []
-    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the worker runs on"
-    found = {item["type"]: (item["status"], item["reason"]) for item in cluster.status["conditions"]}
-    assert found["Ready"] == ("False", "PolicyMissing")
-    assert found["Stalled"] == ("True", "PolicyMissing")
-    assert run_keys(cluster) == []
-    cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)] = taken
-    assert run_keys(cluster) == [KEY]
-    cluster.settle()
-    assert [subject["name"] for subject in cluster.kube.objects[binding]["subjects"]] == ["wa-worker-default"]
-    assert cluster.status["conditions"][0]["status"] == "True"
-
-
-def test_a_change_of_the_template_grants_no_rights_while_the_policy_is_missing() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
-    del cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]
-    run_keys(cluster)
-    cluster.settle()
-    cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
-    cluster.settle()
-    binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
-    assert cluster.kube.objects[binding]["subjects"] == []
-    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the next one would get no rights"
-
-
-def run_keys(cluster: Cluster) -> list[Key]:
-    """Look at the policy; returns the sessions to look at because it changed."""
-    work = cluster.operator.look_at_policy()
-    with pytest.raises(StopIteration) as end:
-        work.send(None)
-    found: list[Key] = end.value.value
-    return found
 
 
 def test_a_new_image_replaces_the_pod_gracefully() -> None:
