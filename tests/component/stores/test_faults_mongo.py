@@ -184,6 +184,31 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(
         assert testing.read(store, f"{session}/archives/1.zip") == LARGE
 
 
+def test_a_name_whose_insert_has_an_unknown_outcome_keeps_its_content(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    between.fault(How.LOSE, NAME)
+    between.fault(How.REFUSE, NAME, times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).create("RemoteAuth-a/archives/1.zip", [LARGE])
+    between.faults.clear()
+    assert testing.read(store, "RemoteAuth-a/archives/1.zip") == LARGE
+    store.sweep("RemoteAuth-a/")
+    assert testing.read(store, "RemoteAuth-a/archives/1.zip") == LARGE
+    assert plain["whatsapp_uploads"].count_documents({}) == 0
+
+
+def test_chunks_of_a_name_that_never_came_to_stand_go_with_the_sweep(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    between.fault(How.REFUSE, NAME, times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).create("RemoteAuth-a/archives/1.zip", [LARGE])
+    between.faults.clear()
+    store.sweep("RemoteAuth-a/")
+    assert plain["whatsapp_chunks"].count_documents({}) == plain["whatsapp_uploads"].count_documents({}) == 0
+
+
 def test_an_archive_with_a_missing_chunk_is_not_there(
     store: mongo.MongoStore, plain: mongo_server_module.Database
 ) -> None:
