@@ -146,6 +146,25 @@ def test_a_store_has_the_capabilities_that_it_brings_and_no_others(made: object,
     assert repr(store) == "ForeignStore('mine')"
 
 
+class Forgetful:
+    """Four verbs, of which one does nothing."""
+
+    def session_exists(self, session: str) -> bool:
+        return True
+
+    def save(self, session: str, path: pathlib.Path) -> None: ...
+
+    def extract(self, session: str, path: pathlib.Path) -> None: ...
+
+    def delete(self, session: str) -> None: ...
+
+
+def test_a_store_of_four_verbs_that_extracts_nothing_is_unavailable() -> None:
+    store = verbs.UnfencedStore("mine", Forgetful())
+    with pytest.raises(errors.StoreUnavailable, match="the store mine failed at extract of RemoteAuth-a"):
+        store.stat_copy(SESSION)
+
+
 class TestContract(testing.StoreContract):
     """As the worker uses it."""
 

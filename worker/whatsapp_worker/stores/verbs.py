@@ -111,6 +111,7 @@ class UnfencedStore:
         self._kept(session).unlink(missing_ok=True)
         with self._asked("extract", session):
             self._made.extract(session, self._kept(session))
+            self._kept(session).stat()
 
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
