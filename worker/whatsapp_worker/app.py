@@ -257,6 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = keeper.Outcome(ExitCode.CRASHED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreRefused as error:
         outcome = keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
+    except errors.StoreError as error:  # of a factory that asks its server
+        outcome = keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
     _leave_word(outcome)
     if flags.command == "store" and outcome.code is ExitCode.DONE:
         print(outcome.message)

@@ -212,16 +212,38 @@ def _archive(source: Side, target: Side, generation: records.Generation, how: Ho
     """Copy one archive and tell; False when the source's is not what was saved."""
     about = f"generation {generation.number} ({generation.size / 1e6:.1f} MB)"
     try:
-        target.store.create(generation.archive, _verified(source.store, generation))
+        done = _put(source, target, generation)
     except (errors.ArchiveDamaged, errors.NotFound) as error:
         how.tell(f"{about}: left out, {error}")
         return False
+    how.tell(f"{about}: {done}")
+    return True
+
+
+def _put(source: Side, target: Side, generation: records.Generation) -> str:
+    """Create the archive in the target, in the place of one that is not whole; returns what was done."""
+    name = generation.archive
+    try:
+        target.store.create(name, _verified(source.store, generation))
     except errors.AlreadyExists:
-        for _ in _verified(target.store, generation):
+        if _whole(target.store, generation):
+            return "was there"
+    else:
+        return "copied"
+    # Under our claim only: nobody else writes there now, so what is not whole will not become so.
+    if not target.journal.still_head():
+        raise errors.Superseded(f"another owner has claimed {target.journal.session} in the target meanwhile")
+    target.store.delete(name)
+    target.store.create(name, _verified(source.store, generation))
+    return "copied anew, the one that was there was not whole"
+
+
+def _whole(store: stores.Store, generation: records.Generation) -> bool:
+    try:
+        for _ in _verified(store, generation):
             pass
-        how.tell(f"{about}: was there")
-        return True
-    how.tell(f"{about}: copied")
+    except (errors.ArchiveDamaged, errors.NotFound):
+        return False
     return True
 
 

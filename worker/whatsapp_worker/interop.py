@@ -6,16 +6,19 @@ removes it. Source: the persistence protocol, section 3. Calls block.
 """
 
 import datetime
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator
 
 from whatsapp_session.spec import Interop
-from whatsapp_worker import errors, log, records, stores
+from whatsapp_worker import archive, errors, log, records, stores
 
 LOG = logging.getLogger("whatsapp_worker")
 HOUR = 3600.0
 _ATTEMPTS = 5
+_FAR = 1000
+"""Slots that are looked through for a copy that nothing else tells to be ours."""
 
 
 class Copy:
@@ -28,6 +31,7 @@ class Copy:
         policy: Interop = Interop.EVERY_SAVE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._store = store
         self._backend = store if isinstance(store, stores.Copies) else None
         self._log = journal
         self._sole = bool(getattr(store, "every_save_copied", False))
@@ -38,6 +42,8 @@ class Copy:
         self._written = -HOUR
         self._adopted = ("", 0)
         """Version of the foreign archive that this process has made a generation, and its number."""
+        self._compared: tuple[str, int | None] = ("", None)
+        """Version of the copy whose bytes were compared, and the number of the generation that they are."""
         self._refused = ""
         """Version of the foreign archive that was found to be no login: ours may replace it."""
 
@@ -128,14 +134,23 @@ class Copy:
         raise errors.StoreUnavailable("the copy changed at each attempt to write it")
 
     def _number(self, found: stores.Copy) -> int | None:
-        """Return the number of the generation that a copy holds, None when it is foreign.
-
-        Times of generations only grow, so that the log is read as far back as the copy lags.
-        """
+        """Return the number of the generation that a copy holds, None when it is foreign."""
         if found.source:
             return log.number_of(found.source)
         if found.version == self._adopted[0]:
             return self._adopted[1]
+        number = self._dated(found)
+        if number is None:
+            if found.version != self._compared[0]:
+                self._compared = (found.version, self._equal(found))
+            number = self._compared[1]
+        return number
+
+    def _dated(self, found: stores.Copy) -> int | None:
+        """Return the number of the imported generation that bears the copy's time and size.
+
+        Times of generations only grow, so that the log is read as far back as the copy lags.
+        """
         for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:
@@ -146,3 +161,27 @@ class Copy:
                 case _:
                     pass
         return None
+
+    def _equal(self, found: stores.Copy) -> int | None:
+        """Return the number of the live generation whose bytes the copy has.
+
+        A restored backup, an rsync or a lost file can take away what told that the copy is ours. It counts as foreign
+        where nothing else is left of ours, so that a person can import it.
+        """
+        living: list[records.Generation] = []
+        for record in itertools.islice(self._log.back(self._log.head), _FAR):
+            match record.body:
+                case records.Generation() as generation:
+                    living.append(generation)
+                case records.Logout() | records.Purge():
+                    break
+                case _:
+                    pass
+        sized = [generation for generation in living if generation.size == found.size]
+        stored = {entry.name for entry in self._store.list(f"{self._log.session}/archives/")} if sized else set()
+        if not any(generation.archive in stored for generation in living):
+            return None
+        digest = archive.Digest()
+        for _ in digest.through(self.read()):
+            pass
+        return next((each.number for each in sized if each.digest == digest.hex), None)

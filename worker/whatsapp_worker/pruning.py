@@ -63,13 +63,17 @@ class Pruner:
         """
         listed = [entry.name for entry in self._store.list(self._prefix) if log.number_of(entry.name) is not None]
         recorded = self._recorded(listed)
-        if not self._log.still_head():
-            raise errors.Superseded("a later claim followed at once")
+        self._look()
         for name in listed:
             if name not in recorded:
                 self._store.delete(name)
         if isinstance(self._store, stores.Sweeps):
+            self._look()
             self._store.sweep(f"{self._log.session}/")
+
+    def _look(self) -> None:
+        if not self._log.still_head():
+            raise errors.Superseded("a later claim followed at once")
 
     def _recorded(self, names: list[str]) -> dict[str, records.Generation]:
         """Return the generations of these archives by name; few slots are read, however long the log is.

@@ -7,7 +7,7 @@ takes the missing archives for a loss.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from whatsapp_worker import log, ownership, records, stores, tenure
+from whatsapp_worker import errors, log, ownership, records, stores, tenure
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,28 @@ def purge(
     if not _purged(journal):
         journal.append(records.Purge())
     archives = list(store.list(f"{journal.session}/archives/"))
+    _look(journal)
     for entry in archives:
         store.delete(entry.name)
     copy = isinstance(store, stores.Copies) and store.stat_copy(journal.session) is not None
+    _look(journal)
     if isinstance(store, stores.Copies):
         store.delete_copy(journal.session)
+    _look(journal)
     if isinstance(store, stores.Sweeps):
         store.sweep(f"{journal.session}/")
     # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
     tenure.release(journal)
     return Purged(len(archives), copy)
+
+
+def _look(journal: log.SessionLog) -> None:
+    """Raise Superseded if somebody has claimed the session meanwhile: what is there now may be theirs.
+
+    Who takes over waits a minute before saving, so that a look right before each step is soon enough.
+    """
+    if not journal.still_head():
+        raise errors.Superseded(f"another owner has claimed {journal.session} while it was being purged")
 
 
 def _left(store: stores.Backend, journal: log.SessionLog) -> bool:

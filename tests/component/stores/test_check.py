@@ -14,7 +14,7 @@ from component.stores.conftest import MakePlace, MakeStore
 from component.stores.proxy import How
 from whatsapp_session import names, worker_env
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import checking, memory
+from whatsapp_worker.stores import checking, filesystem, memory
 
 COMMAND = str(pathlib.Path(sys.executable).with_name("whatsapp-worker"))
 
@@ -50,6 +50,27 @@ def test_a_check_leaves_nothing_behind(make_store: MakeStore, kind: str) -> None
     checking.check(store, lambda line: None)
     assert len(set(folders)) == 1
     assert list(store.list(f"{folders[0]}/")) == []
+    if isinstance(store, filesystem.FilesystemStore):
+        assert list(store.directory.iterdir()) == [], "no directory either"
+
+
+def test_a_check_removes_no_directory_but_its_own(tmp_path: pathlib.Path) -> None:
+    store = filesystem.FilesystemStore(tmp_path)
+    (tmp_path / "RemoteAuth-a" / "archives").mkdir(parents=True)
+    checking.check(store, lambda line: None)
+    assert [path.name for path in tmp_path.rglob("*")] == ["RemoteAuth-a", "archives"]
+    (tmp_path / "check-full").mkdir()
+    (tmp_path / "check-full" / "somebody's").touch()
+    store.remove_folder("check-full")
+    assert (tmp_path / "check-full" / "somebody's").exists()
+
+
+def test_a_check_that_fails_leaves_no_directory_either(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = filesystem.FilesystemStore(tmp_path)
+    monkeypatch.setattr(store, "read", _missing)
+    with pytest.raises(errors.StoreUnavailable):
+        checking.check(store, lambda line: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_credentials_are_code_3_and_no_secret_is_told(make_place: MakePlace, tmp_path: pathlib.Path) -> None:

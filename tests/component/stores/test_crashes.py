@@ -14,7 +14,7 @@ import pytest
 from component.stores.conftest import MakePlace, Place
 from component.stores.writing import SESSION, Writer
 from whatsapp_worker import stores
-from whatsapp_worker.stores import registry
+from whatsapp_worker.stores import filesystem, mongo, registry, s3
 
 TESTS = pathlib.Path(__file__).parents[2]
 AFTER = 1_000_000
@@ -60,13 +60,27 @@ def victims(place: Place, folder: pathlib.Path, size: int) -> Iterator[Victims]:
         made.close()
 
 
-def leftovers(place: Place) -> list[str]:
-    """Return temporary files, where the store is a directory."""
-    if not place.address.startswith("file:"):
-        return []  # test_faults_s3 and test_faults_mongo look at uploads that never ended
-    root = pathlib.Path(place.address.removeprefix("file:"))
-    helpers = (f".{SESSION}.zip.sources", f".{SESSION}.zip.lock")
-    return [path.name for path in root.rglob(".*") if path.is_file() and path.name not in helpers]
+def leftovers(store: stores.Backend) -> list[str]:
+    """Return what the store holds that no name shows: temporary files, uploads in parts, chunks and notes of them."""
+    if isinstance(store, filesystem.FilesystemStore):
+        helpers = (f".{SESSION}.zip.sources", f".{SESSION}.zip.lock")
+        return [path.name for path in store.directory.rglob(".*") if path.is_file() and path.name not in helpers]
+    if isinstance(store, s3.S3Store):
+        where = {"Prefix": store.where.prefix}
+        uploads = store._server.ask("uploads", "list_multipart_uploads", **where).get("Uploads", ())
+        objects = store._server.ask("objects", "list_objects_v2", **where)["Contents"]
+        shown = tuple(store.where.key(f"{SESSION}{path}") for path in ("/log/", "/archives/", ".zip"))
+        return [each["Key"] for each in (*uploads, *(one for one in objects if not one["Key"].startswith(shown)))]
+    assert isinstance(store, mongo.MongoStore)
+    db = store._server.database()
+    named = [found["upload"] for found in db["whatsapp_names"].find({"upload": {"$exists": True}})]
+    files = [found["_id"] for found in db[f"whatsapp-{SESSION}.files"].find({})]
+    chunks = [found["_id"] for found in db["whatsapp_chunks"].find({}, {"_id": 1})]
+    return [
+        *(each for each in chunks if each.partition("/")[0] not in named),
+        *(str(each) for each in db[f"whatsapp-{SESSION}.chunks"].distinct("files_id") if each not in files),
+        *(f"note {found['name']}" for found in db["whatsapp_uploads"].find({})),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,13 +109,11 @@ def test_a_writer_killed_at_any_step_costs_nothing_that_was_saved(
             if said.startswith("ended"):
                 break
             assert said == "killed", said
-            before = mended(store, step, folder, before, place)
+            before = mended(store, step, folder, before)
     assert step > 15, "there were steps to die at"
 
 
-def mended(
-    store: stores.Backend, step: int, folder: pathlib.Path, before: tuple[int, bytes], place: Place
-) -> tuple[int, bytes]:
+def mended(store: stores.Backend, step: int, folder: pathlib.Path, before: tuple[int, bytes]) -> tuple[int, bytes]:
     """See that a start after the crash finds what was saved, and leaves the store in order; returns what is saved."""
     after = Writer(store, AFTER + step, folder)
     after.claim()
@@ -115,6 +127,6 @@ def mended(
     assert after.orphans() == [], f"step {step}"
     assert after.copy.follow(generation, edge=True) is None
     after.copy_matches(generation)
-    assert leftovers(place) == [], f"step {step}"
+    assert leftovers(store) == [], f"step {step}"
     goes_on = after.publish(f"after {step}".encode())
     return goes_on.number, f"after {step}".encode()

@@ -184,6 +184,60 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(
         assert testing.read(store, f"{session}/archives/1.zip") == LARGE
 
 
+def test_a_name_whose_insert_has_an_unknown_outcome_keeps_its_content(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    between.fault(How.LOSE, NAME)
+    between.fault(How.REFUSE, NAME, times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).create("RemoteAuth-a/archives/1.zip", [LARGE])
+    between.faults.clear()
+    assert testing.read(store, "RemoteAuth-a/archives/1.zip") == LARGE
+    store.sweep("RemoteAuth-a/")
+    assert testing.read(store, "RemoteAuth-a/archives/1.zip") == LARGE
+    assert plain["whatsapp_uploads"].count_documents({}) == 0
+
+
+def test_chunks_of_a_name_that_never_came_to_stand_go_with_the_sweep(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    between.fault(How.REFUSE, NAME, times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).create("RemoteAuth-a/archives/1.zip", [LARGE])
+    between.faults.clear()
+    store.sweep("RemoteAuth-a/")
+    assert plain["whatsapp_chunks"].count_documents({}) == plain["whatsapp_uploads"].count_documents({}) == 0
+
+
+def test_a_copy_whose_removal_broke_off_is_swept(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    bucket = gridfs.GridFSBucket(plain, bucket_name="whatsapp-RemoteAuth-a")
+    bucket.upload_from_stream_with_id("theirs, as ids may be", "RemoteAuth-a.zip", LARGE)
+    between.fault(How.REFUSE, rb"(?s)delete\0.{4}whatsapp-RemoteAuth-a\.chunks\0", times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).delete_copy("RemoteAuth-a")
+    between.faults.clear()
+    store.sweep("RemoteAuth-a/")
+    assert store.stat_copy("RemoteAuth-a") is None
+    assert plain["whatsapp-RemoteAuth-a.chunks"].count_documents({}) == 0
+    assert plain["whatsapp_uploads"].count_documents({}) == 0
+
+
+def test_chunks_of_a_copy_whose_document_may_appear_yet_are_left_to_the_sweep(
+    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+) -> None:
+    store.create("RemoteAuth-a/archives/1.zip", [LARGE])
+    between.fault(How.REFUSE, rb"(?s)insert\0.{4}whatsapp-RemoteAuth-a\.files\0", times=10_000)
+    with pytest.raises(errors.StoreUnavailable):
+        opened(BRIEF).put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
+    between.faults.clear()
+    sizes = [len(chunk["data"]) for chunk in plain["whatsapp-RemoteAuth-a.chunks"].find({})]
+    assert sum(sizes) == len(LARGE)
+    store.sweep("RemoteAuth-a/")
+    assert plain["whatsapp-RemoteAuth-a.chunks"].count_documents({}) == 0
+
+
 def test_an_archive_with_a_missing_chunk_is_not_there(
     store: mongo.MongoStore, plain: mongo_server_module.Database
 ) -> None:

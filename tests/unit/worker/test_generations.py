@@ -224,6 +224,23 @@ def test_what_a_killed_predecessor_uploaded_without_a_record_is_swept_at_the_cla
     assert place.archives() == [1]
 
 
+def test_uploads_are_not_swept_once_a_later_claim_stands(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept: list[str] = []
+    monkeypatch.setattr(place.store, "sweep", swept.append, raising=False)
+    place.store.create("RemoteAuth/archives/00000009-left.zip", [b"x"])
+    other = log.SessionLog(place.store, "RemoteAuth", OWNER)
+    other.newest()
+
+    def claim(verb: str, name: str) -> None:
+        if verb == "delete":
+            other.append(records.Claim(60))
+
+    place.store.fail = claim
+    with pytest.raises(errors.Superseded):
+        place.kept.sweep()
+    assert swept == []
+
+
 def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_path: pathlib.Path) -> None:
     root = make.profile(tmp_path / "profile")
     blobs = next(path for path in root.rglob("*.indexeddb.blob")) / "1" / "01"

@@ -41,6 +41,8 @@ class Scene:
         """Write an archive as a JavaScript store would."""
         if content is None:
             other = Place(self.folder / "other")
+            blob = next(other.root.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
+            blob.write_bytes(b"theirs")
             content = other.store.contents[other.publish().generation.archive]
         self.place.store.write_copy(SESSION, content, datetime.now(UTC) + timedelta(seconds=later))
         return content

@@ -148,6 +148,38 @@ def test_nobody_else_may_follow_while_archives_are_being_deleted() -> None:
     assert len(seen) == 2
 
 
+class Sweeping(memory.MemoryStore):
+    """A store that has something to sweep."""
+
+    def sweep(self, prefix: str) -> None:
+        self.fail("sweep", prefix)
+
+
+@pytest.mark.parametrize("at", ["list", "delete", "stat_copy", "delete_copy"])
+def test_what_a_later_owner_has_brought_is_not_among_what_is_deleted(at: str) -> None:
+    store = Sweeping()
+    store.contents, store.copies = lived().contents, lived().copies
+    other, seen = log.SessionLog(store, SESSION, OTHER), list[str]()
+
+    def take_over(verb: str, name: str) -> None:
+        seen.append(verb)
+        if verb != at or other.head or "/log/" in name or seen.count("create") < 2:  # claim and purge
+            return
+        other.newest()
+        other.append(records.Claim(60))
+        if at != "delete_copy":  # who asked to delete it before that claim is a minute ahead of the other's first save
+            saved(other, store, 3)
+            store.write_copy(SESSION, b"the other's", UPLOADED)
+
+    store.fail = take_over
+    with pytest.raises(errors.Superseded):
+        purge(store)
+    assert "sweep" not in seen
+    if at != "delete_copy":
+        assert f"{SESSION}/archives/00000003" in "".join(left(store))
+        assert store.copies[SESSION][1] == b"the other's"
+
+
 def test_a_purge_that_is_killed_at_any_call_is_finished_by_the_next() -> None:
     calls: list[str] = []
     store = lived()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import verbs
+from whatsapp_worker.stores import filesystem, verbs
 
 ROUNDS = 3
 WRITERS = 4
@@ -25,6 +25,14 @@ def check(store: stores.Backend, say: Say, allow_unfenced: bool = False) -> None
         _told(say, "save, extract, delete", lambda: store.probe(folder))
         say("create: not exclusive, accepted by allowUnfenced")
         return
+    try:
+        _probe(store, folder, say, allow_unfenced)
+    finally:
+        if isinstance(store, filesystem.FilesystemStore):
+            store.remove_folder(folder)
+
+
+def _probe(store: stores.Store, folder: str, say: Say, allow_unfenced: bool) -> None:
     _told(say, "create", lambda: _create(store, folder, allow_unfenced))
     try:
         _told(say, "read", lambda: _read(store, folder))

@@ -128,6 +128,11 @@ class FilesystemStore:
         except OSError as error:
             raise _unavailable(error, name) from error
 
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder if nothing is in it."""
+        with contextlib.suppress(OSError):
+            (self.directory / stores.checked(folder)).rmdir()
+
     def sweep(self, prefix: str) -> None:
         """Remove temporary files of the session."""
         session = stores.checked(prefix.rstrip("/"))

@@ -44,7 +44,18 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
 
             return mongo.MongoStore(rest, given.secrets, waiting)
         case _:
-            return verbs.as_backend(kind, _factory(kind)(rest, given.options), given.allow_unfenced)
+            return verbs.as_backend(kind, _made(kind, rest, given.options), given.allow_unfenced)
+
+
+def _made(kind: str, rest: str, options: Mapping[str, str]) -> object:
+    """Call the factory; only the class of what it raises is told, because a text may hold a password."""
+    factory = _factory(kind)
+    try:
+        return factory(rest, options)
+    except errors.WorkerError as error:
+        raise error from None
+    except Exception as error:  # a foreign package may fail in any way
+        raise errors.ConfigurationError(f"the store {kind!r} cannot be opened: {type(error).__name__}") from None
 
 
 def _factory(kind: str) -> Factory:
@@ -58,5 +69,5 @@ def _factory(kind: str) -> Factory:
     except Exception as error:  # a foreign package may fail in any way
         raise errors.ConfigurationError(
             f"the package of the store {kind!r} cannot be loaded: {type(error).__name__}"
-        ) from error
+        ) from None
     return factory

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem
+from whatsapp_worker.stores import filesystem, foreign
 
 
 @runtime_checkable
@@ -36,9 +36,11 @@ def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
     Raises StoreUnfenced for one with the four verbs only unless that is accepted, ConfigurationError for anything else.
     """
     if all(callable(getattr(made, verb, None)) for verb in ("create", "read", "list", "delete")):
-        if not isinstance(getattr(made, "visibility", None), int | float):
+        with foreign.translated(kind, "visibility"):
+            visibility = getattr(made, "visibility", None)
+        if not isinstance(visibility, int | float):
             raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
-        return made  # type: ignore[return-value] # just looked at, member by member
+        return foreign.guarded(kind, made)
     if not isinstance(made, Verbs):
         raise errors.ConfigurationError(
             f"the store {kind!r} has neither create, read, list, delete nor session_exists, save, extract, delete"
@@ -62,9 +64,9 @@ class UnfencedStore:
     every_save_copied = True
     """Without the copy nothing is saved: the setting ``interop`` has no say."""
 
-    def __init__(self, kind: str, foreign: Verbs) -> None:
+    def __init__(self, kind: str, made: Verbs) -> None:
         self._kind = kind
-        self._foreign = foreign
+        self._made = made
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-unfenced-"))
         weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._local = filesystem.FilesystemStore(self._directory)
@@ -93,7 +95,7 @@ class UnfencedStore:
     def stat_copy(self, session: str) -> stores.Copy | None:
         """Ask whether the session exists; what this process has not written is extracted, once, to look at it."""
         with self._asked("session_exists", session):
-            exists = self._foreign.session_exists(session)
+            exists = self._made.session_exists(session)
         if not exists:
             return None
         if session not in self._known:
@@ -108,7 +110,8 @@ class UnfencedStore:
     def _extract(self, session: str) -> None:
         self._kept(session).unlink(missing_ok=True)
         with self._asked("extract", session):
-            self._foreign.extract(session, self._kept(session))
+            self._made.extract(session, self._kept(session))
+            self._kept(session).stat()
 
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
@@ -119,7 +122,7 @@ class UnfencedStore:
         try:
             size = _write(path, self._local.read(name))
             with self._asked("save", session):
-                self._foreign.save(session, path)
+                self._made.save(session, path)
         finally:
             path.unlink(missing_ok=True)
         self._known[session] = stores.Copy(size, uploaded, name, name)
@@ -136,7 +139,7 @@ class UnfencedStore:
     def delete_copy(self, session: str) -> None:
         """Delete the session."""
         with self._asked("delete", session):
-            self._foreign.delete(session)
+            self._made.delete(session)
         self._known.pop(session, None)
         self._kept(session).unlink(missing_ok=True)
 
@@ -154,17 +157,8 @@ class UnfencedStore:
             self.delete_copy(session)
         return "what was saved is extracted"
 
-    @contextlib.contextmanager
-    def _asked(self, verb: str, session: str) -> Iterator[None]:
-        try:
-            yield
-        except errors.WorkerError:
-            raise
-        except Exception as error:
-            # Its text may hold an address with a password, so only its kind is told.
-            raise errors.StoreUnavailable(
-                f"the store {self._kind} failed at {verb} of {session}: {type(error).__name__}"
-            ) from None
+    def _asked(self, verb: str, session: str) -> contextlib.AbstractContextManager[None]:
+        return foreign.translated(self._kind, f"{verb} of {session}")
 
 
 def _write(path: pathlib.Path, content: Iterable[bytes]) -> int:

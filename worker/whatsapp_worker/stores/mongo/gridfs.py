@@ -47,25 +47,26 @@ class Bucket:
         if replaces is not None:
             uploaded = max(uploaded, replaces.modified + _TICK)
         made = bson.ObjectId()
-        note = {"name": f"{self._session}/copy", "bucket": self._session}
-        self._server.ask(self._file, lambda db: db[self._uploads].replace_one({"_id": str(made)}, note, upsert=True))
+        self._note(made)
         self._make_indexes()
         try:
             length = self._send(made, content)
-            document = {
-                "_id": made,
-                "length": length,
-                "chunkSize": CHUNK,
-                "uploadDate": uploaded,
-                "filename": self._file,
-                "metadata": {"archive": name},
-            }
-            self._insert(self._files, document)
         except BaseException:
-            self.drop_unfinished(str(made))
+            with contextlib.suppress(errors.WorkerError):  # the note stays, and the sweep does it
+                self._drop(made)
             raise
+        document = {
+            "_id": made,
+            "length": length,
+            "chunkSize": CHUNK,
+            "uploadDate": uploaded,
+            "filename": self._file,
+            "metadata": {"archive": name},
+        }
+        # If this fails the document may appear yet: chunks and note are left to the sweep, which looks.
+        self._insert(self._files, document)
         self._settle(made)
-        self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": str(made)}))
+        self._forget(made)
         return _described(document | {"uploadDate": _milliseconds(uploaded)})
 
     def _send(self, made: bson.ObjectId, content: Iterable[bytes]) -> int:
@@ -134,16 +135,30 @@ class Bucket:
             self._remove(document["_id"])
 
     def _remove(self, file_id: Any) -> None:
+        self._note(file_id)
         self._server.ask(self._file, lambda db: db[self._files].delete_one({"_id": file_id}))
-        self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
+        self._drop(file_id)
 
-    def drop_unfinished(self, upload: str) -> None:
-        """Remove the chunks of a file whose document was never written, and the note of it."""
-        file_id = bson.ObjectId(upload)
+    def drop_unfinished(self, file_id: Any) -> None:
+        """Remove the chunks of a file that has no document, and the note of it."""
         standing = self._server.ask(self._file, lambda db: db[self._files].find_one({"_id": file_id}))
         if standing is None:
-            self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
-        self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": upload}))
+            self._drop(file_id)
+        else:
+            self._forget(file_id)
+
+    def _drop(self, file_id: Any) -> None:
+        self._server.ask(self._file, lambda db: db[self._chunks].delete_many({"files_id": file_id}))
+        self._forget(file_id)
+
+    def _note(self, file_id: Any) -> None:
+        """Let the sweep know that a file is being written or removed."""
+        # "file" besides "_id": the ids of other programs' files may be of any type.
+        note = {"name": f"{self._session}/copy", "bucket": self._session, "file": file_id}
+        self._server.ask(self._file, lambda db: db[self._uploads].replace_one({"_id": str(file_id)}, note, upsert=True))
+
+    def _forget(self, file_id: Any) -> None:
+        self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": str(file_id)}))
 
 
 def _milliseconds(moment: datetime.datetime) -> datetime.datetime:

@@ -61,25 +61,40 @@ class MongoStore:
             return
         self._server.ask(name, lambda db: db[UPLOADS].replace_one({"_id": nonce}, {"name": name}, upsert=True))
         try:
-            size = count = 0
-            for count, chunk in enumerate(_chain(first, cut), 1):
-                self._insert_chunk(name, {"_id": _chunk_id(nonce, count - 1), "size": len(chunk), "data": chunk})
-                size += len(chunk)
-            self._verify(name, nonce, size, count)
-            self._insert_name(name, {"size": size, "nonce": nonce, "upload": nonce, "chunks": count})
+            size, count = self._send(name, nonce, _chain(first, cut))
         except BaseException:
-            with contextlib.suppress(errors.WorkerError):
-                self._drop(name, nonce)
+            self._give_up(name, nonce)
             raise
+        try:
+            self._insert_name(name, {"size": size, "nonce": nonce, "upload": nonce, "chunks": count})
+        except errors.AlreadyExists:
+            self._give_up(name, nonce)
+            raise
+        # After any other failure the name may stand, or appear yet: chunks and note are left to the sweep, which looks.
         with contextlib.suppress(errors.StoreUnavailable):  # the sweep sees that the upload is in use
             self._server.ask(name, functools.partial(_forget, nonce))
+
+    def _send(self, name: str, nonce: str, chunks: Iterable[bytes]) -> tuple[int, int]:
+        size = count = 0
+        for count, chunk in enumerate(chunks, 1):
+            self._insert_chunk(name, {"_id": _chunk_id(nonce, count - 1), "size": len(chunk), "data": chunk})
+            size += len(chunk)
+        self._verify(name, nonce, size, count)
+        return size, count
+
+    def _give_up(self, name: str, upload: str) -> None:
+        """Drop what no name refers to, nor ever will."""
+        with contextlib.suppress(errors.WorkerError):
+            self._drop(name, upload)
 
     def _insert_name(self, name: str, fields: servers.Document) -> None:
         try:
             self._server.ask(name, lambda db: db[NAMES].insert_one({"_id": name} | fields))
         except errors.AlreadyExists:
             found = self._server.ask(name, lambda db: db[NAMES].find_one({"_id": name}, {"nonce": 1}))
-            if found is None or found["nonce"] != fields["nonce"]:
+            if found is None:
+                raise errors.StoreUnavailable(f"the store says that {name} exists and does not show it") from None
+            if found["nonce"] != fields["nonce"]:
                 raise
 
     def _insert_chunk(self, name: str, document: servers.Document) -> None:
@@ -152,7 +167,7 @@ class MongoStore:
             if not name.startswith(prefix):
                 continue
             if found.get("bucket"):
-                self._copies(found["bucket"]).drop_unfinished(upload)
+                self._copies(found["bucket"]).drop_unfinished(found["file"])
                 continue
             holder = self._server.ask(name, functools.partial(_find, NAMES, name))
             if holder is None or holder.get("upload") != upload:

@@ -1,5 +1,6 @@
 """The four primitives, the copy for the JavaScript stores and the sweep on one bucket."""
 
+import contextlib
 import datetime
 import itertools
 import pathlib
@@ -13,6 +14,8 @@ from whatsapp_worker.stores.s3 import download, place, requests, upload
 
 _NONCE = "whatsapp-create"
 _SOURCE = "whatsapp-archive"
+_PAGE = 1000
+"""Uploads in parts that are listed at a time: S3's most."""
 _COPY_PART = 5 << 30
 """Bytes that one UploadPartCopy takes at most."""
 
@@ -224,10 +227,18 @@ class S3Store:
         """
         session = stores.checked(prefix.rstrip("/"))
         for start in (self.where.key(session) + "/", self._copy_key(session)):
-            try:
-                listed = self._server.ask(prefix, "list_multipart_uploads", Prefix=start)
-                for found in listed.get("Uploads", ()):
-                    key, begun = found["Key"], found["UploadId"]
-                    self._server.ask(prefix, "abort_multipart_upload", Key=key, UploadId=begun)
-            except (errors.StoreDenied, requests.UploadGone):
-                continue
+            with contextlib.suppress(errors.StoreDenied):
+                self._abort_uploads(prefix, start)
+
+    def _abort_uploads(self, prefix: str, start: str) -> None:
+        # The first page each time, since what was on it is gone: versitygw 1.8 refuses the markers that it returns.
+        gone: set[str] = set()
+        while True:
+            page = self._server.ask(prefix, "list_multipart_uploads", Prefix=start, MaxUploads=_PAGE)
+            found = [each for each in page.get("Uploads", ()) if each["UploadId"] not in gone]
+            for each in found:
+                with contextlib.suppress(requests.UploadGone):  # it is what was wanted
+                    self._server.ask(prefix, "abort_multipart_upload", Key=each["Key"], UploadId=each["UploadId"])
+                gone.add(each["UploadId"])
+            if not found or not page["IsTruncated"]:
+                return

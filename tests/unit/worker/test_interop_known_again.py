@@ -1,0 +1,92 @@
+"""A copy that has lost the word that it is ours (a restored backup, an rsync) is known again by its bytes."""
+
+import dataclasses
+import pathlib
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from unit.worker.test_interop import SESSION, Scene
+from whatsapp_session.spec import Interop
+from whatsapp_worker import interop, log, records
+from whatsapp_worker.stores import filesystem
+
+
+@pytest.fixture
+def scene(tmp_path: pathlib.Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def forget(scene: Scene) -> list[str]:
+    """Let the copy lose its source, and go on as a new process would; returns the calls from now on."""
+    scene.foreign(scene.place.store.copies[SESSION][1])
+    scene.start()
+    calls: list[str] = []
+    scene.place.store.fail = lambda verb, name: calls.append(verb)
+    return calls
+
+
+@pytest.mark.parametrize("lag", [0, 1, 5])
+def test_a_copy_of_one_of_our_generations_is_ours(scene: Scene, lag: int) -> None:
+    scene.save()
+    for _ in range(lag):
+        scene.place.publish()
+    calls = forget(scene)
+    assert scene.look() == ""
+    assert scene.save() is None
+    assert scene.held() == lag + 2
+    assert calls.count("read_copy") == 1, "looked at once"
+
+
+def test_a_copy_whose_source_is_told_is_not_read(scene: Scene) -> None:
+    scene.save()
+    scene.start()
+    calls: list[str] = []
+    scene.place.store.fail = lambda verb, name: calls.append(verb)
+    scene.look()
+    scene.save()
+    assert "read_copy" not in calls
+
+
+def test_another_programs_archive_of_the_same_size_stays_foreign(scene: Scene) -> None:
+    scene.save()
+    content = scene.place.store.copies[SESSION][1]
+    scene.foreign(content[:-1] + bytes([content[-1] ^ 1]))
+    calls = forget(scene)
+    for _ in range(3):
+        assert scene.save() is not None
+    assert calls.count("read_copy") == 1, "looked at once"
+
+
+@pytest.mark.parametrize("why", ["logout", "purge", "archives lost"])
+def test_ours_of_which_nothing_else_is_left_may_be_imported(scene: Scene, why: str) -> None:
+    scene.save()
+    if why == "archives lost":
+        for name in [name for name in scene.place.store.contents if "/archives/" in name]:
+            scene.place.store.delete(name)
+    else:
+        scene.place.journal.append(records.Purge() if why == "purge" else records.Logout("hash"))
+    forget(scene)
+    assert scene.copy.foreign() is not None
+
+
+def test_a_directory_that_was_copied_goes_on_with_its_copy(scene: Scene) -> None:
+    there = filesystem.FilesystemStore(scene.folder / "there")
+    newest = scene.place.publish().generation
+    for name, content in scene.place.store.contents.items():
+        there.create(name, [content])
+    there.put_copy(newest.archive, SESSION, datetime.now(UTC), None)
+    shutil.copytree(there.directory, scene.folder / "here", copy_function=shutil.copyfile)
+    here = filesystem.FilesystemStore(scene.folder / "here")
+    found = here.stat_copy(SESSION)
+    assert found is not None
+    assert found.source == "", "inode and time are others"
+    journal = log.SessionLog(here, SESSION, scene.place.journal.owner)
+    journal.newest()
+    copy = interop.Copy(here, journal, Interop.EVERY_SAVE)
+    assert copy.foreign() is None
+    again = dataclasses.replace(newest, number=2, archive=journal.archive_name(2))
+    here.create(again.archive, [b"the next save"])
+    assert copy.follow(again) is None
+    assert b"".join(here.read_copy(SESSION)) == b"the next save"

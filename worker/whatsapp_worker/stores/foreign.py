@@ -1,0 +1,129 @@
+"""Let no exception of a foreign store through that is not ours: a driver's text may hold an address with a password."""
+
+import contextlib
+import datetime
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from whatsapp_worker import errors, stores
+
+_T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def translated(kind: str, what: str) -> Iterator[None]:
+    """Turn any exception that is not ours into StoreUnavailable with the name of its class, and chain nothing."""
+    try:
+        yield
+    except errors.WorkerError as error:
+        raise error from None  # what it was made from is a driver's too
+    except Exception as error:
+        raise errors.StoreUnavailable(f"the store {kind} failed at {what}: {type(error).__name__}") from None
+
+
+def guarded(kind: str, made: Any) -> stores.Backend:
+    """Return the store behind the seam, with the optional capabilities that it has."""
+    able = (isinstance(made, stores.Copies), isinstance(made, stores.Sweeps))
+    shape = {(False, False): ForeignStore, (True, False): _Copies, (False, True): _Sweeps, (True, True): _Both}[able]
+    return shape(kind, made)
+
+
+class ForeignStore:
+    """Pass the four primitives on."""
+
+    def __init__(self, kind: str, made: Any) -> None:
+        self._kind = kind
+        self._made = made
+
+    def __repr__(self) -> str:
+        return f"ForeignStore({self._kind!r})"
+
+    def _asked(self, verb: str, name: str) -> contextlib.AbstractContextManager[None]:
+        return translated(self._kind, f"{verb} of {name}")
+
+    def _each(self, verb: str, name: str, found: Iterable[_T]) -> Iterator[_T]:
+        with self._asked(verb, name):
+            following = iter(found)
+        while True:
+            with self._asked(verb, name):
+                try:
+                    item = next(following)
+                except StopIteration:
+                    return
+            yield item
+
+    @property
+    def visibility(self) -> float:
+        """Ask the store."""
+        with translated(self._kind, "visibility"):
+            return float(self._made.visibility)
+
+    def create(self, name: str, content: Iterable[bytes]) -> None:
+        """Create; a content that fails is not the store's fault and raises what it raised."""
+        failed: list[Exception] = []
+
+        def watched() -> Iterator[bytes]:
+            try:
+                yield from content
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        try:
+            with self._asked("create", stores.checked(name)):
+                self._made.create(name, watched())
+        except errors.WorkerError:
+            if not failed:
+                raise
+        if failed:
+            raise failed[0]
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Read."""
+        with self._asked("read", stores.checked(name)):
+            found = self._made.read(name)
+        return self._each("read", name, found)
+
+    def list(self, prefix: str) -> Iterator[stores.Entry]:
+        """List."""
+        with self._asked("list", prefix):
+            found = self._made.list(prefix)
+        return self._each("list", prefix, found)
+
+    def delete(self, name: str) -> None:
+        """Delete."""
+        with self._asked("delete", stores.checked(name)):
+            self._made.delete(name)
+
+
+class _Copies(ForeignStore):
+    def stat_copy(self, session: str) -> stores.Copy | None:
+        with self._asked("stat_copy", session):
+            found: stores.Copy | None = self._made.stat_copy(session)
+        return found
+
+    def put_copy(
+        self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
+    ) -> stores.Copy:
+        with self._asked("put_copy", session):
+            made: stores.Copy = self._made.put_copy(name, session, uploaded, replaces)
+        return made
+
+    def read_copy(self, session: str) -> Iterator[bytes]:
+        with self._asked("read_copy", session):
+            found = self._made.read_copy(session)
+        return self._each("read_copy", session, found)
+
+    def delete_copy(self, session: str) -> None:
+        with self._asked("delete_copy", session):
+            self._made.delete_copy(session)
+
+
+class _Sweeps(ForeignStore):
+    def sweep(self, prefix: str) -> None:
+        with self._asked("sweep", prefix):
+            self._made.sweep(prefix)
+
+
+class _Both(_Copies, _Sweeps):
+    pass
