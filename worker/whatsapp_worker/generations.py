@@ -139,9 +139,10 @@ class Generations:
     def fetch(self, generation: records.Generation, target: pathlib.Path) -> None:
         """Download, verify digest and structure, decrypt, and extract into the new folder ``target``.
 
-        Raises ArchiveDamaged, KeyMissing, NotFound or StoreUnavailable; ``target`` is then gone.
+        Raises ArchiveDamaged, DiskFull, KeyMissing, NotFound or StoreUnavailable; ``target`` is then gone.
         """
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as download:
+        folder = target.parent
+        with archive.room_in(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=f".{target.name}.") as download:
             digest = archive.Digest()
             for chunk in self._opened(generation, digest.through(self._bounded(generation, digest))):
                 download.write(chunk)

@@ -17,7 +17,7 @@ SYNC_PATIENCE = 180.0
 """Seconds in Syncing without a word from the page after which it is loaded again."""
 LAUNCH_PATIENCE = 90.0
 TAKEOVER_DELAY = 3.0
-_STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
+_STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD, Reason.RESTORE_FAILED)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.BrowserGone)

@@ -170,3 +170,11 @@ def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
     for percent in range(0, 100, 10):
         story.on(page.Progress(percent), happenings.Tick(), after=100)
         assert not story.does(do.Load)
+
+
+def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
+    story = Story().on(happenings.Claimed(), happenings.Troubled(Reason.RESTORE_FAILED, "no room"))
+    assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
+    assert story.model.fault is not None
+    story.on(happenings.Prepared(ALICE.hash))
+    assert story.model.fault is None
