@@ -1,5 +1,6 @@
 """Publish and fetch the archives of one session, on top of its log. Calls block."""
 
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -54,7 +55,7 @@ class Generations:
         self._pruner = pruning.Pruner(store, journal, keep)
 
     def publish(self, staged: snapshot.Staged, about: About) -> Published:
-        """Upload the snapshot, take the head slot for it, and drop what retention does not keep.
+        """Upload the snapshot, take the head slot for it, and drop what retention does not keep, if the store lets us.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
@@ -105,7 +106,8 @@ class Generations:
         try:
             record = self._log.append(generation)
         except errors.Superseded:
-            self._store.delete(name)
+            with contextlib.suppress(errors.StoreError):  # the next owner sweeps
+                self._store.delete(name)
             raise
         self._pruner.orphans.discard(name)
         if not self._log.still_head():
@@ -113,7 +115,7 @@ class Generations:
         return Published(record.slot, record.time, generation)
 
     def sweep(self) -> None:
-        """Remove what killed predecessors left; call when the claim is made, before anything is created."""
+        """Remove what killed predecessors left, if the store lets us; call at the claim, before anything is created."""
         self._pruner.sweep()
 
     def next_candidate(self, below: int) -> Published | None:

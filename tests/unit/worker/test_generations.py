@@ -224,6 +224,61 @@ def test_what_a_killed_predecessor_uploaded_without_a_record_is_swept_at_the_cla
     assert place.archives() == [1]
 
 
+def deny_deletes(place: Place, part: str = "") -> None:
+    def refuse(verb: str, name: str) -> None:
+        if verb == "delete" and part in name:
+            raise errors.StoreDenied("may not delete")
+
+    place.store.fail = refuse
+
+
+def test_a_save_counts_though_nothing_can_be_deleted_and_says_so_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny_deletes(place)
+    for number in range(1, 7):
+        assert place.publish().generation.number == number
+    assert len(caplog.records) == 1
+    assert "may not delete" in caplog.text
+    place.store.fail = lambda verb, name: None
+    place.publish()
+    assert place.archives() == [6, 7], "tried again at the next save"
+
+
+def test_one_archive_that_cannot_be_deleted_does_not_keep_the_others(place: Place) -> None:
+    first = place.publish().generation
+    deny_deletes(place, first.archive)
+    for _ in range(4):
+        place.publish()
+    assert place.archives() == [1, 4, 5]
+
+
+def test_a_store_that_falls_silent_behind_the_record_costs_the_tidying_only(place: Place) -> None:
+    def after(verb: str, name: str) -> None:
+        def fail(verb: str, name: str) -> None:
+            if verb in ("list", "delete"):
+                raise errors.StoreUnavailable("down")
+
+        if "/log/" in name:
+            place.store.fail = fail
+
+    place.store.after = after
+    for _ in range(3):
+        place.publish()
+    place.store.after = place.store.fail = lambda verb, name: None
+    place.publish()
+    assert place.archives() == [3, 4]
+
+
+def test_a_writer_that_was_superseded_hears_that_though_its_archive_cannot_be_deleted(place: Place) -> None:
+    other = log.SessionLog(place.store, "RemoteAuth", OWNER)
+    other.newest()
+    other.append(records.Claim(60))
+    deny_deletes(place)
+    with pytest.raises(errors.Superseded):
+        place.publish()
+
+
 def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_path: pathlib.Path) -> None:
     root = make.profile(tmp_path / "profile")
     blobs = next(path for path in root.rglob("*.indexeddb.blob")) / "1" / "01"
