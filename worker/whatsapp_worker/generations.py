@@ -76,8 +76,7 @@ class Generations:
             return self._put(generation, iter(lambda: stream.read(stores.CHUNK), b""))
 
     def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:
-        if self._log.settle():
-            self._pruner.forget()
+        self._log.settle()
         number = self._log.last_number() + 1
         return records.Generation(
             number=number,
@@ -108,6 +107,9 @@ class Generations:
         except errors.Superseded:
             with contextlib.suppress(errors.StoreError):  # the next owner sweeps
                 self._store.delete(name)
+            raise
+        except errors.StoreUnavailable:
+            self._pruner.forget()  # this record, or an earlier one, may stand there after all
             raise
         self._pruner.orphans.discard(name)
         if not self._log.still_head():

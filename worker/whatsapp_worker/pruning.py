@@ -32,7 +32,7 @@ class Pruner:
         self._refused = False
 
     def forget(self) -> None:
-        """Look into the store again at the next `after`: a record of ours has landed unseen."""
+        """Look into the store again at the next `after`: a record of ours may have landed unseen."""
         self._stored = None
 
     def after(self, newest: records.Generation) -> None:
@@ -48,14 +48,14 @@ class Pruner:
 
     def _drop(self, newest: records.Generation) -> None:
         stored = self._stored if self._stored is not None else self._find_stored()
-        stored = [newest, *(generation for generation in stored if generation.number != newest.number)]
+        stored = [newest, *(generation for generation in stored if generation.archive != newest.archive)]
         mine = [generation for generation in stored if generation.account_hash in (newest.account_hash, "")]
         proven = max(generation.proven for generation in mine)
         dropped = [generation for generation in mine[self._keep :] if generation.number != proven]
-        names = [generation.archive for generation in dropped]
-        gone = self._delete([*names, *(self.orphans - {generation.archive for generation in stored})])
+        self.orphans -= self._recorded(list(self.orphans)).keys()
+        gone = self._delete([*(generation.archive for generation in dropped), *self.orphans])
         self._stored = [generation for generation in stored if generation.archive not in gone]
-        self.orphans -= gone | {generation.archive for generation in stored}
+        self.orphans -= gone
 
     def _delete(self, names: Iterable[str]) -> set[str]:
         """Delete what can be deleted and say once what cannot; returns the names that are gone."""
@@ -125,7 +125,5 @@ class Pruner:
             number = log.number_of(name)
             if name in found or number is None:
                 continue
-            generation = self._log.find_generation(number)
-            if generation is not None and generation.archive == name:
-                found[name] = generation
+            found |= {each.archive: each for each in self._log.find_generations(number) if each.archive == name}
         return found

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import tracemalloc
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -222,6 +223,53 @@ def test_what_a_killed_predecessor_uploaded_without_a_record_is_swept_at_the_cla
     place.store.create("RemoteAuth/archives/00000002-orphan.zip", [b"x"])
     place.kept.sweep()
     assert place.archives() == [1]
+
+
+def hold_back_the_next_record(place: Place) -> Callable[[], None]:
+    """Let the next record's request be late, its writer told nothing; returns what lets it arrive."""
+    create, held = place.store.create, dict[str, bytes]()
+
+    def late(name: str, content: Iterable[bytes]) -> None:
+        if "/log/" not in name:
+            return create(name, content)
+        held[name] = b"".join(content)
+        place.store.create = create  # type: ignore[method-assign] # once
+        raise errors.StoreUnavailable("no answer in time")
+
+    place.store.create = late  # type: ignore[method-assign] # the fake has no delay of its own
+    return lambda: place.store.contents.update(held)
+
+
+@pytest.mark.parametrize("part", ["/archives/", "/log/"], ids=["during the upload", "just before the next record"])
+def test_a_record_that_lands_late_keeps_its_number_and_its_archive(place: Place, part: str) -> None:
+    land = hold_back_the_next_record(place)
+    with pytest.raises(errors.StoreUnavailable):
+        place.publish()
+
+    def landing(verb: str, name: str) -> None:
+        if verb == "create" and part in name:
+            place.store.fail = lambda verb, name: None
+            land()
+
+    place.store.fail = landing
+    with pytest.raises(errors.StoreUnavailable, match="has landed meanwhile"):
+        place.publish()
+    assert place.publish().generation.number == 2
+    assert place.archives() == [1, 2], "the second attempt's own archive has gone"
+    recorded = [record.body for record in place.journal.back(place.journal.head)]
+    stored = {entry.name for entry in place.store.list("RemoteAuth/archives/")}
+    assert {body.archive for body in recorded if isinstance(body, records.Generation)} == stored
+
+
+def test_no_archive_of_a_number_that_stands_twice_in_an_old_log_is_an_orphan(place: Place) -> None:
+    first = place.publish().generation
+    again = dataclasses.replace(first, archive="RemoteAuth/archives/00000001-again.zip", proven=1)
+    place.store.create(again.archive, [b"x"])
+    place.journal.append(again)
+    for number in range(2, 40):
+        place.journal.append(dataclasses.replace(first, number=number, archive=f"gone-{number}"))
+    place.kept.sweep()
+    assert place.archives() == [1, 1]
 
 
 def deny_deletes(place: Place, part: str = "") -> None:
