@@ -63,6 +63,7 @@ class SessionLog:
         """Nonces of creates whose outcome nobody could tell: they may stand in the log after all."""
         self._landed = 0
         """Number of the newest generation among those that did."""
+        self._closed = False
 
     def archive_name(self, number: int) -> str:
         """Return a new name for the archive of generation ``number``; two writers never share one."""
@@ -162,6 +163,7 @@ class SessionLog:
             self.head += 1
             if isinstance(found.body, records.Generation):
                 self._landed = found.body.number
+            self._closed = self._closed or isinstance(found.body, records.Release)
 
     def previous(self) -> records.Record | None:
         """Return the newest record under the head that this process did not write."""
@@ -177,8 +179,20 @@ class SessionLog:
         with self._lock:
             return self._append(body)
 
+    def conclude(self, last: records.Body | None = None) -> None:
+        """Write a last record, if given, and none after it: a later `append` raises Released.
+
+        A last record that could not be written leaves the log open, until it is seen to have landed.
+        """
+        with self._lock:
+            if last is not None:
+                self._append(last)
+            self._closed = True
+
     def _append(self, body: records.Body) -> records.Record:
         self._settle()
+        if self._closed:
+            raise errors.Released(f"{self.session} was released before this record could be written")
         if isinstance(body, records.Generation) and body.number <= self._landed:
             raise errors.StoreUnavailable(f"generation {body.number} has landed meanwhile from an earlier attempt")
         slot = self.head + 1

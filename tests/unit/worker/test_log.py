@@ -224,3 +224,14 @@ def test_only_the_newest_slot_is_the_head() -> None:
     new.newest()
     new.append(records.Claim(60))
     assert not old.still_head()
+
+
+def test_nothing_follows_a_release_that_landed_unseen() -> None:
+    store = memory.MemoryStore()
+    writer = journal(store)
+    writer.append(records.Claim(60))
+    silence_after_create(store)
+    with pytest.raises(errors.StoreUnavailable):
+        writer.conclude(records.Release())
+    with pytest.raises(errors.Released):
+        writer.append(generation(1))

@@ -1,11 +1,15 @@
 """RemoteAuth on a store that fails in part: what is only tidiness keeps nobody from starting or saving."""
 
+import asyncio
+import json
 import pathlib
+import threading
 
 import pytest
 
+from unit.worker import profile_maker as make
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import auth, errors, records
+from whatsapp_worker import auth, errors, generations, records, snapshot
 from whatsapp_worker.auth import base
 from whatsapp_worker.stores import memory
 
@@ -28,8 +32,9 @@ class Scene:
             )
         )
 
-    def slots(self) -> list[str]:
-        return [name for name in self.store.contents if "/log/" in name]
+    def kinds(self) -> list[str]:
+        found = sorted(name for name in self.store.contents if "/log/" in name)
+        return [json.loads(self.store.contents[name])["kind"] for name in found]
 
 
 @pytest.fixture
@@ -50,8 +55,62 @@ async def test_an_orphan_that_cannot_be_deleted_keeps_nobody_from_starting(
     scene.store.fail = refuse
     prepared = await scene.auth.before_browser()
     assert prepared.known_hash == ""
-    assert len(scene.slots()) == 1, "claimed once"
+    assert scene.kinds() == ["claim"], "claimed once"
     assert scene.told == []
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "may not delete" in caplog.text
+    await scene.auth.clean_up()
+
+
+def archives(scene: Scene) -> list[str]:
+    return [name for name in scene.store.contents if "/archives/" in name]
+
+
+async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_archive(
+    scene: Scene, tmp_path: pathlib.Path
+) -> None:
+    await scene.auth.before_browser()
+    uploading, released = threading.Event(), threading.Event()
+
+    def slow(verb: str, name: str) -> None:
+        if verb == "create" and "/archives/" in name:
+            uploading.set()
+            assert released.wait(10)
+
+    scene.store.fail = slow
+    about = generations.About("hash", "Shutdown", "156.0", "0.1")
+    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+        saving = asyncio.create_task(asyncio.to_thread(scene.auth._generations.publish, staged, about))
+        await asyncio.to_thread(uploading.wait, 10)
+        await scene.auth.release()
+        released.set()
+        with pytest.raises(errors.Released):
+            await saving
+    assert scene.kinds() == ["claim", "release"]
+    assert archives(scene) == []
+    await scene.auth.clean_up()
+
+
+async def test_a_claim_that_comes_after_the_end_is_not_made(scene: Scene) -> None:
+    await scene.auth.release()
+    with pytest.raises(errors.Released):
+        await scene.auth.before_browser()
+    assert scene.kinds() == []
+    await scene.auth.clean_up()
+
+
+async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_path: pathlib.Path) -> None:
+    await scene.auth.before_browser()
+
+    def silent(verb: str, name: str) -> None:
+        raise errors.StoreUnavailable("down")
+
+    scene.store.fail = silent
+    with pytest.raises(errors.StoreUnavailable):
+        await scene.auth.release()
+    scene.store.fail = lambda verb, name: None
+    about = generations.About("hash", "Shutdown", "156.0", "0.1")
+    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+        scene.auth._generations.publish(staged, about)
+    assert scene.kinds() == ["claim", "generation"]
     await scene.auth.clean_up()
