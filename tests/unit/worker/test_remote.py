@@ -9,9 +9,9 @@ import pytest
 
 from unit.worker import profile_maker as make
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import auth, errors, generations, records, snapshot
+from whatsapp_worker import archive, auth, errors, generations, model, records, snapshot, stores
 from whatsapp_worker.auth import base
-from whatsapp_worker.stores import memory
+from whatsapp_worker.stores import memory, verbs
 
 SESSION = "RemoteAuth"
 
@@ -19,10 +19,10 @@ SESSION = "RemoteAuth"
 class Scene:
     """A strategy on a store in memory, as a client sets it up."""
 
-    def __init__(self, root: pathlib.Path) -> None:
+    def __init__(self, root: pathlib.Path, backend: stores.Backend | None = None) -> None:
         self.store = memory.MemoryStore()
         self.told: list[tuple[Reason, str]] = []
-        self.auth = auth.RemoteAuth(self.store, "", root)
+        self.auth = auth.RemoteAuth(backend or self.store, "", root)
         self.auth.setup(
             base.Context(
                 owner=records.Owner(host="h", boot_id="b", pid=7, data_path=str(root)),
@@ -113,4 +113,47 @@ async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_p
     with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
         scene.auth._generations.publish(staged, about)
     assert scene.kinds() == ["claim", "generation"]
+    await scene.auth.clean_up()
+
+
+class FourVerbs:
+    """A store of somebody else's making that holds one archive and fails at one of the calls."""
+
+    def __init__(self, content: bytes, fails_at: int) -> None:
+        self.content = content
+        self.fails_at = fails_at
+        self.calls = 0
+
+    def _called(self) -> None:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise ConnectionError("down")
+
+    def session_exists(self, session: str) -> bool:
+        self._called()
+        return True
+
+    def extract(self, session: str, path: pathlib.Path) -> None:
+        self._called()
+        path.write_bytes(self.content)
+
+    def save(self, session: str, path: pathlib.Path) -> None:
+        self._called()
+        self.content = path.read_bytes()
+
+    def delete(self, session: str) -> None:
+        self._called()
+
+
+@pytest.mark.parametrize("fails_at", range(1, 6))
+async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited_for(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    foreign = FourVerbs(b"".join(archive.write(make.profile(tmp_path / "profile"))), fails_at)
+    scene = Scene(tmp_path / "data", verbs.UnfencedStore("four", foreign))
+    prepared = await scene.auth.before_browser()
+    assert prepared.known_hash == model.UNKNOWN
+    reached = foreign.calls >= fails_at
+    assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE] * reached
     await scene.auth.clean_up()

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from whatsapp_session import names
@@ -31,6 +32,8 @@ from whatsapp_worker import (
 from whatsapp_worker.auth import base, blind, claiming, local, newest
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
+
+_Run = Callable[[Callable[[], stores.Copy | None]], Awaitable[stores.Copy | None]]
 
 
 class RemoteAuth(base.Auth):
@@ -142,7 +145,7 @@ class RemoteAuth(base.Auth):
             await asyncio.to_thread(self._mark, own.account_hash, own.generation)
             restored = model.Restored(0, time.time()) if own.account_hash else None
             prepared = happenings.Prepared(own.account_hash, self._newest.saved(), restored)
-        await self._follow(edge=True)
+        await self._follow(self.patiently, edge=True)
         return prepared
 
     async def fall_back(self) -> happenings.Prepared:
@@ -222,11 +225,12 @@ class RemoteAuth(base.Auth):
         await self._follow()
         return result
 
-    async def _follow(self, *, edge: bool = False) -> None:
+    async def _follow(self, run: _Run = asyncio.to_thread, *, edge: bool = False) -> None:
         """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
         if self._newest.found is None:
             return
-        foreign = await asyncio.to_thread(self._copy.follow, self._newest.found.generation, edge=edge)
+        made = self._newest.found.generation
+        foreign = await run(lambda: self._copy.follow(made, edge=edge))
         if foreign is not None:
             self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
 
