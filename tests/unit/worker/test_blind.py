@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import json
 import pathlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -85,6 +86,10 @@ class Scene:
     def comes_back(self) -> None:
         self.store.fail = lambda verb, name: None
 
+    def kinds(self) -> list[str]:
+        found = sorted(name for name in self.store.contents if "/log/" in name)
+        return [str(json.loads(self.store.contents[name])["kind"]) for name in found]
+
     def keeper(self) -> keeper.Keeper:
         """Return a keeper as a client makes it for a blind start."""
 
@@ -162,3 +167,14 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
         assert kept.model.takeover_due == 0.0
         scene.comes_back()
         await until(lambda: kept.model.takeover_due > 0.0, lambda: f"a time to take over; {kept.model}")
+
+
+async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> None:
+    kept = scene.keeper()
+    async with running(kept):
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        kept.post(events.LoggedOut())
+        await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
+        scene.comes_back()
+        await until(lambda: scene.kinds() == ["claim", "claim", "logout"], lambda: f"a tombstone; {scene.kinds()}")
+    assert scene.failures == []
