@@ -219,7 +219,8 @@ def _running(session: Session, report: Report | None) -> Situation:
             text = trouble.message if trouble else "the worker claims the session"
             return Situation(Phase.STARTING, Reason.POD_STARTING, text)
         case SessionState.RESTORING:
-            return Situation(Phase.RESTORING, Reason.RESTORING, "the worker restores the newest archive")
+            text = _or(trouble, "the worker restores the newest archive")
+            return Situation(Phase.RESTORING, Reason.RESTORING, text)
         case SessionState.LAUNCHING:
             away = trouble is not None and trouble.reason is Reason.RECONNECTING
             text = f"the page is not there yet: {_or(trouble, '')}" if away else "the browser is starting"

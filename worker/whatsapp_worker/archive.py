@@ -5,6 +5,7 @@ the local headers and without data descriptors, because that reader scans for th
 data that contains it. Read by the central directory, since theirs hold zeros in the local headers.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -43,6 +44,7 @@ _NOT_A_ZIP = (
 )
 _NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ)
 """What the file system says of names that contradict each other, or that it cannot hold."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _MODE_FILE = (stat.S_IFREG | 0o600) << 16
 _MODE_FOLDER = (stat.S_IFDIR | 0o700) << 16 | 0x10
 
@@ -166,14 +168,15 @@ class Limits:
 def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = None) -> None:
     """Extract a zip into the new folder ``target``, syncing each file.
 
-    Raises ArchiveDamaged for noise, a wrong CRC, a path outside ``Default/``, a link, or more than ``limits``.
+    Raises ArchiveDamaged for noise, a wrong CRC, a path outside ``Default/``, a link, or more than ``limits``, DiskFull
+    for what the disk has no room for.
     """
     try:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             limits = limits or Limits()
             most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))
-            _check_entries(entries, limits.entries, min(most, shutil.disk_usage(target.parent).free))
+            _check_room(_check_entries(entries, limits.entries, most), target.parent)
             target.mkdir(mode=0o700)
             for entry in entries:
                 _extract(archive, entry, target)
@@ -187,14 +190,35 @@ def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = 
         _sync(folder)
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], count: int, most: int) -> None:
+@contextlib.contextmanager
+def room_in(folder: pathlib.Path) -> Iterator[None]:
+    """Raise DiskFull where the block finds that the disk of ``folder`` is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise errors.DiskFull(f"there is no room for the archive in {folder}: {error.strerror}") from error
+
+
+def _check_room(size: int, folder: pathlib.Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise errors.DiskFull(
+            f"there is no room for the archive in {folder}: it unpacks to {size / 1e6:.1f} MB, of which "
+            f"{(size - free) / 1e6:.1f} MB are missing"
+        )
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], count: int, most: int) -> int:
+    """Return the size of all entries together."""
     if not entries:
         raise errors.ArchiveDamaged("the archive is empty")
     if len({entry.filename.rstrip("/") for entry in entries}) != len(entries) or len(entries) > count:
         raise errors.ArchiveDamaged("the archive holds a name twice, or absurdly many")
     total = sum(entry.file_size for entry in entries)
     if total > most:
-        raise errors.ArchiveDamaged(f"the archive unpacks to {total} bytes, more than the limit or the free space")
+        raise errors.ArchiveDamaged(f"the archive unpacks to {total} bytes, more than the limit")
     for entry in entries:
         parts = entry.filename.rstrip("/").split("/")
         kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -204,6 +228,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], count: int, most: int) -> Non
             raise errors.ArchiveDamaged("the archive holds a link, a device or an encrypted entry")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise errors.ArchiveDamaged("the archive uses a compression method other than deflate")
+    return total
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: pathlib.Path) -> None:

@@ -20,6 +20,8 @@ WorkerError
 |  |- KeyMissing             the archive is encrypted with a key that was not given
 |  |- LogBroken              a slot is missing or is of a newer format
 |- Superseded                somebody claimed the session after us: leave without saving
+|  |- Released               we have given the session back: nothing follows our release
+|- DiskFull                  this machine has no room for an archive: tried again, and no reason for an older one
 |- ArchiveDamaged            digest, structure or a database in it is not whole
 |- SnapshotFailed            no snapshot that is known to hold the link could be taken
 |- BrowserError              the browser did not start, died, or does not answer
@@ -104,6 +106,14 @@ class LogBroken(StoreRefused):
 
 class Superseded(WorkerError):
     """A later claim stands in the log; what this worker knows may not be published."""
+
+
+class Released(Superseded):
+    """This worker has released the session, so what it still wanted to write is too late."""
+
+
+class DiskFull(WorkerError):
+    """The local disk has no room; nothing was put in place, nothing is said about the archive."""
 
 
 class ArchiveDamaged(WorkerError):

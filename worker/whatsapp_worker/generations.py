@@ -1,5 +1,6 @@
 """Publish and fetch the archives of one session, on top of its log. Calls block."""
 
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -54,7 +55,7 @@ class Generations:
         self._pruner = pruning.Pruner(store, journal, keep)
 
     def publish(self, staged: snapshot.Staged, about: About) -> Published:
-        """Upload the snapshot, take the head slot for it, and drop what retention does not keep.
+        """Upload the snapshot, take the head slot for it, and drop what retention does not keep, if the store lets us.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
@@ -75,8 +76,7 @@ class Generations:
             return self._put(generation, iter(lambda: stream.read(stores.CHUNK), b""))
 
     def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:
-        if self._log.settle():
-            self._pruner.forget()
+        self._log.settle()
         number = self._log.last_number() + 1
         return records.Generation(
             number=number,
@@ -105,7 +105,11 @@ class Generations:
         try:
             record = self._log.append(generation)
         except errors.Superseded:
-            self._store.delete(name)
+            with contextlib.suppress(errors.StoreError):  # the next owner sweeps
+                self._store.delete(name)
+            raise
+        except errors.StoreUnavailable:
+            self._pruner.forget()  # this record, or an earlier one, may stand there after all
             raise
         self._pruner.orphans.discard(name)
         if not self._log.still_head():
@@ -113,7 +117,7 @@ class Generations:
         return Published(record.slot, record.time, generation)
 
     def sweep(self) -> None:
-        """Remove what killed predecessors left; call when the claim is made, before anything is created."""
+        """Remove what killed predecessors left, if the store lets us; call at the claim, before anything is created."""
         self._pruner.sweep()
 
     def next_candidate(self, below: int) -> Published | None:
@@ -139,9 +143,10 @@ class Generations:
     def fetch(self, generation: records.Generation, target: pathlib.Path) -> None:
         """Download, verify digest and structure, decrypt, and extract into the new folder ``target``.
 
-        Raises ArchiveDamaged, KeyMissing, NotFound or StoreUnavailable; ``target`` is then gone.
+        Raises ArchiveDamaged, DiskFull, KeyMissing, NotFound or StoreUnavailable; ``target`` is then gone.
         """
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.") as download:
+        folder = target.parent
+        with archive.room_in(folder), tempfile.NamedTemporaryFile(dir=folder, prefix=f".{target.name}.") as download:
             digest = archive.Digest()
             for chunk in self._opened(generation, digest.through(self._bounded(generation, digest))):
                 download.write(chunk)

@@ -5,13 +5,14 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from whatsapp_session.conditions import Reason
+from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker import auth, browser, errors, heart, model, steps
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
 PAIRING_RETRY = 60.0
+OWNER_RETRY = 10.0
 MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
 Post = Callable[[on.Event], None]
 
@@ -125,11 +126,18 @@ class Hands:
             self._post(await self._auth.relink(account_hash, requested))
 
     async def ask_owner(self) -> None:
-        """Ask the log whose the session is."""
-        if await self._auth.still_owner():
-            self._post(on.StillOwner())
-        else:
-            raise errors.Superseded("another worker has claimed the session")
+        """Ask the log whose the session is, until it answers or the page's conflict has passed."""
+        while (state := self._current().state) in (SessionState.CONFLICT, SessionState.FROZEN):
+            try:
+                if not await self._auth.still_owner():
+                    raise errors.Superseded("another worker has claimed the session")
+            except errors.StoreError as error:
+                self._post(on.Troubled(Reason.STORE_UNAVAILABLE, str(error)))
+            else:
+                if state is SessionState.CONFLICT:
+                    self._post(on.StillOwner())
+                    return
+            await asyncio.sleep(OWNER_RETRY)
 
     async def call_page(self, name: str) -> None:
         """Call a function of the page; one that does not answer is the heartbeat's matter."""

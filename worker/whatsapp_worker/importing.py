@@ -32,13 +32,14 @@ def bring_in(
 ) -> generations.Published:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
-    Raises ArchiveDamaged when it holds no whole login, Superseded, or StoreUnavailable.
+    Raises ArchiveDamaged when it holds no whole login, DiskFull, Superseded, or StoreUnavailable.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as name:
         original, profile = pathlib.Path(name, "original.zip"), pathlib.Path(name, "profile")
-        _download(found, copy, original)
         try:
-            archive.extract(original, profile)
+            with archive.room_in(folder):
+                _download(found, copy, original)
+                archive.extract(original, profile)
             profiles.check(profile)
             digest = profiles.ContentDigest().of(profile)
         finally:
@@ -55,9 +56,11 @@ def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> N
         for chunk in copy.read():
             size += len(chunk)
             if size > (found.size or LIMIT):
-                raise errors.ArchiveDamaged("the archive is longer than the store says, or than 8 GiB")
+                break
             stream.write(chunk)
-    if found.size and size != found.size:  # 0: a store that cannot tell
+    if not found.size and size > LIMIT:  # 0: a store that cannot tell
+        raise errors.ArchiveDamaged("the archive is longer than 8 GiB")
+    if found.size and size != found.size:
         raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
 
 
@@ -88,7 +91,7 @@ class Newcomer:
     def look(self, folder: pathlib.Path) -> str:
         """Import a foreign archive if there is no generation; returns what a person should know, "" if nothing.
 
-        Safe to repeat after StoreUnavailable.
+        Safe to repeat after StoreUnavailable and DiskFull.
         """
         found = self._copy.foreign()
         if found is None:

@@ -157,7 +157,8 @@ def _connected(
         return model, events
     if new_link or model.saved is None:
         wish = model.save_wish
-        model = replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK, saving_wish=wish, save_wish=None)
+        model = replace(model, saving=True, saving_since=now, save_trigger=SaveTrigger.FIRST_LINK)
+        model = replace(model, saving_wish=wish, save_wish=None)
         return model, (*events, do.Save(SaveTrigger.FIRST_LINK))
     return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
 

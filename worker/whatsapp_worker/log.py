@@ -6,6 +6,7 @@ Source: the persistence protocol, section 3. Calls block.
 """
 
 import datetime
+import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -60,6 +61,9 @@ class SessionLog:
         self.head = 0
         self._unknown: set[str] = set()
         """Nonces of creates whose outcome nobody could tell: they may stand in the log after all."""
+        self._landed = 0
+        """Number of the newest generation among those that did."""
+        self._closed = False
 
     def archive_name(self, number: int) -> str:
         """Return a new name for the archive of generation ``number``; two writers never share one."""
@@ -110,19 +114,24 @@ class SessionLog:
                 return record.body
         return None
 
-    def find_generation(self, number: int) -> records.Generation | None:
-        """Return generation ``number``, None if no record names it; reads few slots, because numbers grow."""
-        low, high = 1, self.head
+    def find_generations(self, number: int) -> list[records.Generation]:
+        """Return the records of generation ``number``, newest first; reads few slots, because numbers do not fall.
+
+        There is one at most, but in logs of versions that gave a number again when a record landed late.
+        """
+        low, high, last = 1, self.head, 0
         while low <= high:
             middle = (low + high) // 2
             at, found = self._generation_up_to(middle, low)
-            if found is None or found.number < number:
-                low = middle + 1
-            elif found.number > number:
+            if found is not None and found.number > number:
                 high = at - 1
-            else:
-                return found
-        return None
+                continue
+            if found is not None and found.number == number:
+                last = at
+            low = middle + 1
+        bodies = (record.body for record in self.back(last))
+        made = (body for body in bodies if isinstance(body, records.Generation))
+        return list(itertools.takewhile(lambda body: body.number == number, made))
 
     def _generation_up_to(self, slot: int, low: int) -> tuple[int, records.Generation | None]:
         for record in self.back(slot):
@@ -140,17 +149,21 @@ class SessionLog:
         before = datetime.datetime.fromisoformat(last.upload_date)
         return stamp(max(now, before + datetime.timedelta(milliseconds=1)))
 
-    def settle(self) -> bool:
-        """Move the head over records of ours that landed though their create seemed to fail; tells whether any did."""
-        landed = False
+    def settle(self) -> None:
+        """Move the head over records of ours that landed though their create seemed to fail."""
+        with self._lock:
+            self._settle()
+
+    def _settle(self) -> None:
         while self._unknown:
             found = self.read(self.head + 1)
             if found is None or found.nonce not in self._unknown:
-                break
+                return
             self._unknown.discard(found.nonce)
             self.head += 1
-            landed = True
-        return landed
+            if isinstance(found.body, records.Generation):
+                self._landed = found.body.number
+            self._closed = self._closed or isinstance(found.body, records.Release)
 
     def previous(self) -> records.Record | None:
         """Return the newest record under the head that this process did not write."""
@@ -160,13 +173,28 @@ class SessionLog:
         """Take slot head + 1.
 
         Raises Superseded if somebody else has it. When the outcome of the create is unknown the slot is read and the
-        nonce compared, because clients and servers repeat writes that succeeded.
+        nonce compared, because clients and servers repeat writes that succeeded. A generation was numbered by the log
+        as it was known: StoreUnavailable if an earlier one of ours has landed since, and nothing is written.
         """
         with self._lock:
             return self._append(body)
 
+    def conclude(self, last: records.Body | None = None) -> None:
+        """Write a last record, if given, and none after it: a later `append` raises Released.
+
+        A last record that could not be written leaves the log open, until it is seen to have landed.
+        """
+        with self._lock:
+            if last is not None:
+                self._append(last)
+            self._closed = True
+
     def _append(self, body: records.Body) -> records.Record:
-        self.settle()
+        self._settle()
+        if self._closed:
+            raise errors.Released(f"{self.session} was released before this record could be written")
+        if isinstance(body, records.Generation) and body.number <= self._landed:
+            raise errors.StoreUnavailable(f"generation {body.number} has landed meanwhile from an earlier attempt")
         slot = self.head + 1
         moment = stamp(self._ids.now())
         record = records.Record(slot, moment, self._ids.nonce(), self.owner, body)
@@ -178,6 +206,9 @@ class SessionLog:
             if found is None:
                 raise errors.StoreUnavailable(f"{self._name(slot)} was not written: {error}") from error
             if found.nonce != record.nonce:
+                self._unknown.discard(record.nonce)  # the slot is taken: it never lands
+                if found.nonce in self._unknown:
+                    return self._append(body)
                 raise errors.Superseded(
                     f"slot {slot} of {self.session} was taken by {found.owner.describe()} at {found.time}"
                 ) from error
@@ -186,9 +217,11 @@ class SessionLog:
         return record
 
     def still_head(self) -> bool:
-        """Tell whether no later slot exists: what was appended last counts as published only then."""
+        """Tell whether nobody else has a later slot: what was appended last counts as published only then."""
         with self._lock:
-            return self.read(self.head + 1) is None
+            while (following := self.read(self.head + 1)) is not None and following.nonce in self._unknown:
+                self._settle()
+            return following is None
 
     def _name(self, slot: int) -> str:
         return f"{self.session}/log/{slot:0{_DIGITS}d}.json"

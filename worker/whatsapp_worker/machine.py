@@ -16,8 +16,10 @@ from whatsapp_worker.page import events as page
 SYNC_PATIENCE = 180.0
 """Seconds in Syncing without a word from the page after which it is loaded again."""
 LAUNCH_PATIENCE = 90.0
+SAVE_PATIENCE = 300.0
+"""Seconds, or an interval if that is longer, after which a save that still runs is overdue."""
 TAKEOVER_DELAY = 3.0
-_STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
+_STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD, Reason.RESTORE_FAILED)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.BrowserGone)
@@ -178,7 +180,17 @@ def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFa
             assert_never(event)
 
 
+def _overdue(settings: m.Settings, model: m.Model, now: float) -> m.Model:
+    """Say that a save has not ended in due time, such as on a file system that hangs; it goes on."""
+    patience = max(settings.interval, SAVE_PATIENCE)
+    if not (model.saving and model.proven) or model.overdue_since or now - model.saving_since <= patience:
+        return model
+    message = f"a save has not ended within {patience / 60:.0f} minutes: does the store, or this machine's disk, hang?"
+    return steps.fault(replace(model, overdue_since=now), Reason.BACKUP_OVERDUE, message, now)
+
+
 def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
+    model = _overdue(settings, model, now)
     if model.load_due and now >= model.load_due:
         return replace(model, load_due=0.0), (do.Load(),)
     waiting = model.state in (SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
@@ -199,7 +211,7 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
             return model, actions
     if model.state is SessionState.CONNECTED and model.save_due and not model.saving and now >= model.save_due:
         trigger = model.save_trigger if model.saved is None else SaveTrigger.INTERVAL
-        return replace(model, saving=True), (do.Save(trigger),)
+        return replace(model, saving=True, saving_since=now), (do.Save(trigger),)
     patience = {SessionState.SYNCING: SYNC_PATIENCE, SessionState.LAUNCHING: LAUNCH_PATIENCE}.get(model.state)
     if patience and now - model.since > patience and not model.load_due:
         message = f"the page has been {model.state} for {patience:.0f} s without a word"

@@ -92,6 +92,8 @@ class Model:
     saved: Saved | None = None
     restored: Restored | None = None
     saving: bool = False
+    saving_since: float = 0.0
+    """When the running save began, or the last one."""
     save_due: float = 0.0
     save_trigger: SaveTrigger = SaveTrigger.INTERVAL
     save_failures: int = 0

@@ -224,3 +224,16 @@ def remove_locks(profile: pathlib.Path) -> None:
     """Remove the browser's Singleton* links; the caller knows that their holder is dead."""
     for name in _LOCKS:
         (profile / name).unlink(missing_ok=True)
+
+
+def reopened(profile: pathlib.Path, session: str) -> Marker | None:
+    """Free a whole profile of this session from its last browser's locks and return its marker, None for any other."""
+    marker = read_marker(profile)
+    if marker is None or marker.session != session:
+        return None
+    try:
+        check(profile)
+    except errors.ArchiveDamaged:
+        return None
+    remove_locks(profile)
+    return marker

@@ -43,7 +43,7 @@ class Restorer:
     def place_next(self) -> Placed:
         """Put the next generation that is whole in place, an empty profile when none is left.
 
-        Raises ArchiveMissing when every archive that the log names is gone, BrowserTooOld, or StoreUnavailable.
+        Raises ArchiveMissing when every archive that the log names is gone, BrowserTooOld, DiskFull, StoreUnavailable.
         """
         while (candidate := self.kept.next_candidate(self._below)) is not None:
             self._check_age(candidate.generation)

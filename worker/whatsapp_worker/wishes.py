@@ -68,7 +68,7 @@ def begin_save(model: m.Model, now: float) -> steps.Step:
     """Begin the save that was asked for if one can begin now; else it begins when one can."""
     if model.save_wish is None or model.saving or model.state is not SessionState.CONNECTED:
         return model, ()
-    model = replace(model, saving=True, saving_wish=model.save_wish, save_wish=None)
+    model = replace(model, saving=True, saving_since=now, saving_wish=model.save_wish, save_wish=None)
     return model, (do.Save(SaveTrigger.REQUEST),)
 
 

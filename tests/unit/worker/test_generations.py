@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import tracemalloc
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -239,6 +240,108 @@ def test_uploads_are_not_swept_once_a_later_claim_stands(place: Place, monkeypat
     with pytest.raises(errors.Superseded):
         place.kept.sweep()
     assert swept == []
+
+
+def hold_back_the_next_record(place: Place) -> Callable[[], None]:
+    """Let the next record's request be late, its writer told nothing; returns what lets it arrive."""
+    create, held = place.store.create, dict[str, bytes]()
+
+    def late(name: str, content: Iterable[bytes]) -> None:
+        if "/log/" not in name:
+            return create(name, content)
+        held[name] = b"".join(content)
+        place.store.create = create  # type: ignore[method-assign] # once
+        raise errors.StoreUnavailable("no answer in time")
+
+    place.store.create = late  # type: ignore[method-assign] # the fake has no delay of its own
+    return lambda: place.store.contents.update(held)
+
+
+@pytest.mark.parametrize("part", ["/archives/", "/log/"], ids=["during the upload", "just before the next record"])
+def test_a_record_that_lands_late_keeps_its_number_and_its_archive(place: Place, part: str) -> None:
+    land = hold_back_the_next_record(place)
+    with pytest.raises(errors.StoreUnavailable):
+        place.publish()
+
+    def landing(verb: str, name: str) -> None:
+        if verb == "create" and part in name:
+            place.store.fail = lambda verb, name: None
+            land()
+
+    place.store.fail = landing
+    with pytest.raises(errors.StoreUnavailable, match="has landed meanwhile"):
+        place.publish()
+    assert place.publish().generation.number == 2
+    assert place.archives() == [1, 2], "the second attempt's own archive has gone"
+    recorded = [record.body for record in place.journal.back(place.journal.head)]
+    stored = {entry.name for entry in place.store.list("RemoteAuth/archives/")}
+    assert {body.archive for body in recorded if isinstance(body, records.Generation)} == stored
+
+
+def test_no_archive_of_a_number_that_stands_twice_in_an_old_log_is_an_orphan(place: Place) -> None:
+    first = place.publish().generation
+    again = dataclasses.replace(first, archive="RemoteAuth/archives/00000001-again.zip", proven=1)
+    place.store.create(again.archive, [b"x"])
+    place.journal.append(again)
+    for number in range(2, 40):
+        place.journal.append(dataclasses.replace(first, number=number, archive=f"gone-{number}"))
+    place.kept.sweep()
+    assert place.archives() == [1, 1]
+
+
+def deny_deletes(place: Place, part: str = "") -> None:
+    def refuse(verb: str, name: str) -> None:
+        if verb == "delete" and part in name:
+            raise errors.StoreDenied("may not delete")
+
+    place.store.fail = refuse
+
+
+def test_a_save_counts_though_nothing_can_be_deleted_and_says_so_once(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    deny_deletes(place)
+    for number in range(1, 7):
+        assert place.publish().generation.number == number
+    assert len(caplog.records) == 1
+    assert "may not delete" in caplog.text
+    place.store.fail = lambda verb, name: None
+    place.publish()
+    assert place.archives() == [6, 7], "tried again at the next save"
+
+
+def test_one_archive_that_cannot_be_deleted_does_not_keep_the_others(place: Place) -> None:
+    first = place.publish().generation
+    deny_deletes(place, first.archive)
+    for _ in range(4):
+        place.publish()
+    assert place.archives() == [1, 4, 5]
+
+
+def test_a_store_that_falls_silent_behind_the_record_costs_the_tidying_only(place: Place) -> None:
+    def after(verb: str, name: str) -> None:
+        def fail(verb: str, name: str) -> None:
+            if verb in ("list", "delete"):
+                raise errors.StoreUnavailable("down")
+
+        if "/log/" in name:
+            place.store.fail = fail
+
+    place.store.after = after
+    for _ in range(3):
+        place.publish()
+    place.store.after = place.store.fail = lambda verb, name: None
+    place.publish()
+    assert place.archives() == [3, 4]
+
+
+def test_a_writer_that_was_superseded_hears_that_though_its_archive_cannot_be_deleted(place: Place) -> None:
+    other = log.SessionLog(place.store, "RemoteAuth", OWNER)
+    other.newest()
+    other.append(records.Claim(60))
+    deny_deletes(place)
+    with pytest.raises(errors.Superseded):
+        place.publish()
 
 
 def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_path: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """The JavaScript stores' copy: it follows, lags at most, never leads, and what others write there is left alone."""
 
 import pathlib
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,7 +43,7 @@ class Scene:
         if content is None:
             other = Place(self.folder / "other")
             blob = next(other.root.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
-            blob.write_bytes(b"theirs")
+            blob.write_bytes(b"theirs" + blob.read_bytes()[6:])
             content = other.store.contents[other.publish().generation.archive]
         self.place.store.write_copy(SESSION, content, datetime.now(UTC) + timedelta(seconds=later))
         return content
@@ -218,6 +219,27 @@ def test_an_archive_that_is_written_anew_while_it_is_read_is_no_damage(scene: Sc
     scene.foreign(theirs[:-1])
     with pytest.raises(errors.StoreUnavailable):
         importing.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+
+
+def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(scene: Scene) -> None:
+    theirs = scene.foreign()
+    found = scene.copy.foreign()
+    assert found is not None
+    scene.foreign(theirs + b"x")
+    with pytest.raises(errors.StoreUnavailable, match="written anew"):
+        importing.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+
+
+def test_a_full_disk_is_no_reason_to_refuse_a_foreign_archive(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.foreign()
+    few = shutil.disk_usage("/")._replace(free=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: few)
+        with pytest.raises(errors.DiskFull, match=r"0\.\d MB are missing"):
+            scene.look()
+    assert list(scene.folder.glob(".import-*")) == []
+    assert scene.look() == ""
+    assert scene.place.journal.last_number() == 1, "it is imported when there is room"
 
 
 def test_a_logout_takes_our_copy_away_and_leaves_a_foreign_one(scene: Scene) -> None:

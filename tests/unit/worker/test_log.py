@@ -204,6 +204,18 @@ def test_numbers_go_on_after_a_logout() -> None:
     assert writer.last_number() == 3
 
 
+def test_a_number_that_a_look_has_found_taken_is_not_given_again() -> None:
+    store = memory.MemoryStore()
+    writer = journal(store)
+    silence_after_create(store)
+    with pytest.raises(errors.StoreUnavailable):
+        writer.append(generation(1))
+    assert writer.still_head(), "what landed unseen is our own"
+    with pytest.raises(errors.StoreUnavailable, match="generation 1 has landed meanwhile"):
+        writer.append(generation(1))
+    assert writer.append(generation(2)).slot == 2
+
+
 def test_only_the_newest_slot_is_the_head() -> None:
     store = memory.MemoryStore()
     old, new = journal(store, "old"), journal(store, "new")
@@ -212,3 +224,14 @@ def test_only_the_newest_slot_is_the_head() -> None:
     new.newest()
     new.append(records.Claim(60))
     assert not old.still_head()
+
+
+def test_nothing_follows_a_release_that_landed_unseen() -> None:
+    store = memory.MemoryStore()
+    writer = journal(store)
+    writer.append(records.Claim(60))
+    silence_after_create(store)
+    with pytest.raises(errors.StoreUnavailable):
+        writer.conclude(records.Release())
+    with pytest.raises(errors.Released):
+        writer.append(generation(1))

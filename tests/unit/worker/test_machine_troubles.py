@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
+from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings, linking, machine
@@ -170,3 +170,42 @@ def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
     for percent in range(0, 100, 10):
         story.on(page.Progress(percent), happenings.Tick(), after=100)
         assert not story.does(do.Load)
+
+
+def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
+    story = Story().on(happenings.Claimed(), happenings.Troubled(Reason.RESTORE_FAILED, "no room"))
+    assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
+    assert story.model.fault is not None
+    story.on(happenings.Prepared(ALICE.hash))
+    assert story.model.fault is None
+
+
+def test_a_save_that_does_not_end_is_overdue_and_goes_on() -> None:
+    story = Story().connected()
+    assert story.does(do.Save)
+    story.on(happenings.Tick(), after=machine.SAVE_PATIENCE - 1)
+    assert story.model.overdue_since == 0.0
+    story.on(happenings.Tick(), after=2)
+    since = story.model.overdue_since
+    assert (since, story.actions, story.model.saving) == (story.now, [], True)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.BACKUP_OVERDUE
+    story.on(happenings.Tick(), happenings.Tick(), after=60)
+    assert (story.model.overdue_since, story.actions) == (since, []), "no second save beside the first"
+    story.on(happenings.SaveDone(SAVED, changed=True))
+    assert (story.model.overdue_since, story.model.fault, story.model.saving) == (0.0, None, False)
+
+
+def test_a_save_has_the_time_of_an_interval_at_least() -> None:
+    story = Story(replace(SETTINGS, interval=3600)).connected()
+    story.on(happenings.Tick(), after=3599)
+    assert story.model.overdue_since == 0.0
+    story.on(happenings.Tick(), after=2)
+    assert story.model.overdue_since == story.now
+
+
+def test_each_save_has_its_own_time() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, changed=True), after=machine.SAVE_PATIENCE - 1)
+    story.on(happenings.SaveRequested()).on(happenings.Tick(), after=10)
+    assert story.model.saving
+    assert story.model.overdue_since == 0.0

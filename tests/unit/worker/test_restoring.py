@@ -1,6 +1,10 @@
 """Putting a profile in place: newest first, each once, and never an empty one because a store was silent."""
 
+import errno
+import os
 import pathlib
+import shutil
+from collections.abc import Callable
 
 import pytest
 
@@ -116,3 +120,28 @@ def test_rubble_of_a_killed_predecessor_is_removed(scene: Scene) -> None:
     rubble.with_name(".RemoteAuth.fresh.download").write_text("x")
     scene.restorer.tidy()
     assert list(scene.profile.parent.iterdir()) == []
+
+
+def no_room_by_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: few)
+
+
+def no_room_at_the_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+@pytest.mark.parametrize("full", [no_room_by_the_figures, no_room_at_the_writing])
+def test_a_full_disk_is_no_damage_and_no_reason_for_an_older_generation_or_a_code(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, full: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    for _ in range(4):
+        with monkeypatch.context() as patch:
+            full(patch)
+            with pytest.raises(errors.DiskFull, match=f"no room for the archive in {scene.profile.parent}: "):
+                scene.placed()
+        assert list(scene.profile.parent.iterdir()) == [], "nothing half-made stays on a full disk"
+    assert scene.placed() == 3

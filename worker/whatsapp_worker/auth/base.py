@@ -113,7 +113,7 @@ class Auth:
         return dataclasses.replace(prepared, fault=None, handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
-        """Tell whether nobody has claimed the session after us."""
+        """Tell whether nobody has claimed the session after us; raises StoreUnavailable while nobody can say."""
         return True
 
     async def release(self) -> None:
@@ -123,13 +123,15 @@ class Auth:
         """Remove what must not stay on this machine; called last, in any case."""
 
     async def patiently(self, work: Callable[[], _T]) -> _T:
-        """Run blocking work in a thread until the store answers; the local profile stays as it is meanwhile."""
+        """Run blocking work in a thread until the store answers and the disk has room; the profile stays meanwhile."""
         for pause in itertools.chain(_STORE_RETRY, itertools.repeat(_STORE_RETRY[-1])):
             try:
                 return await asyncio.to_thread(work)
             except errors.StoreUnavailable as error:
                 self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
-                await asyncio.sleep(pause)
+            except errors.DiskFull as error:
+                self.context.trouble(Reason.RESTORE_FAILED, str(error))
+            await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
     async def wait_out(self, seconds: float) -> None:

@@ -45,6 +45,8 @@ class Claimer:
             for _ in range(_ATTEMPTS):
                 try:
                     return self._attempt()
+                except errors.Released:
+                    raise
                 except errors.Superseded:
                     continue  # the previous owner published meanwhile, or another start was faster: look again
         raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
@@ -122,8 +124,7 @@ class Claimer:
             )
 
     def release(self) -> None:
-        """Write the record that lets any owner follow."""
+        """Write the record that lets any owner follow, and nothing after it: an upload may still be under way."""
         with self._claiming:
-            if self._claimed:
-                self._claimed = False
-                self._log.append(records.Release(self._debt))
+            claimed, self._claimed = self._claimed, False
+            self._log.conclude(records.Release(self._debt) if claimed else None)

@@ -11,6 +11,7 @@ from whatsapp_worker.auth import base
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
+NOT_CLAIMED = "the session is not claimed yet: the store has been silent since the start"
 
 
 def seconds(stamp: str) -> float:
@@ -66,7 +67,7 @@ class Newest:
     ) -> base.SaveResult:
         """Publish a snapshot unless it is the same again; blocks."""
         if not claimed:
-            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
+            raise errors.StoreUnavailable(NOT_CLAIMED)
         if self.holds(staged.content_digest):
             return self.unchanged()
         about = generations.About(

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 import time
+from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from whatsapp_session import names
@@ -31,6 +32,8 @@ from whatsapp_worker import (
 from whatsapp_worker.auth import base, blind, claiming, local, newest
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
+
+_Run = Callable[[Callable[[], stores.Copy | None]], Awaitable[stores.Copy | None]]
 
 
 class RemoteAuth(base.Auth):
@@ -116,7 +119,7 @@ class RemoteAuth(base.Auth):
         return await asyncio.to_thread(blind.is_alone, self.profile, journal, owner)
 
     async def _go_on_blind(self) -> happenings.Prepared:
-        own = await asyncio.to_thread(self._own_profile)
+        own = await asyncio.to_thread(profiles.reopened, self.profile, self.session)
         if own is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
         self._resumption = blind.Resumption(self._resume, self.context.failed)
@@ -127,6 +130,13 @@ class RemoteAuth(base.Auth):
     async def _resume(self) -> None:
         slot = (await self.patiently(self._claimer.resume)).slot
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
+
+    @property
+    def _claimed_log(self) -> log.SessionLog:
+        """The log once our claim stands in it; raises StoreUnavailable before."""
+        if not self._claimer.held:
+            raise errors.StoreUnavailable(newest.NOT_CLAIMED)
+        return self._log
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
@@ -142,7 +152,7 @@ class RemoteAuth(base.Auth):
             await asyncio.to_thread(self._mark, own.account_hash, own.generation)
             restored = model.Restored(0, time.time()) if own.account_hash else None
             prepared = happenings.Prepared(own.account_hash, self._newest.saved(), restored)
-        await self._follow(edge=True)
+        await self._follow(self.patiently, edge=True)
         return prepared
 
     async def fall_back(self) -> happenings.Prepared:
@@ -164,23 +174,12 @@ class RemoteAuth(base.Auth):
     def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
         claimed = self._claimer.claim()
         self._generations.sweep()
-        own = self._own_profile() if claimed.relink is None and self._claimer.was_here(claimed) else None
-        return claimed, own
+        goes_on = claimed.relink is None and self._claimer.was_here(claimed)
+        return claimed, profiles.reopened(self.profile, self.session) if goes_on else None
 
     def _known_hash(self, below: int) -> str:
         newest = self._generations.next_candidate(below)
         return newest.generation.account_hash if newest else ""
-
-    def _own_profile(self) -> profiles.Marker | None:
-        marker = profiles.read_marker(self.profile)
-        if marker is None or marker.session != self.session:
-            return None
-        try:
-            profiles.check(self.profile)
-        except errors.ArchiveDamaged:
-            return None
-        profiles.remove_locks(self.profile)
-        return marker
 
     def _restore(self) -> happenings.Prepared:
         placed = self._restorer.place_next()
@@ -222,11 +221,12 @@ class RemoteAuth(base.Auth):
         await self._follow()
         return result
 
-    async def _follow(self, *, edge: bool = False) -> None:
+    async def _follow(self, run: _Run = asyncio.to_thread, *, edge: bool = False) -> None:
         """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
         if self._newest.found is None:
             return
-        foreign = await asyncio.to_thread(self._copy.follow, self._newest.found.generation, edge=edge)
+        made = self._newest.found.generation
+        foreign = await run(lambda: self._copy.follow(made, edge=edge))
         if foreign is not None:
             self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
 
@@ -260,7 +260,7 @@ class RemoteAuth(base.Auth):
 
     async def _set_aside(self, tombstone: records.Logout) -> None:
         self._newest.forget()
-        await self.patiently(lambda: self._log.append(tombstone))
+        await self.patiently(lambda: self._claimed_log.append(tombstone))
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)
 
@@ -272,8 +272,9 @@ class RemoteAuth(base.Auth):
         return happenings.Prepared(handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
-        """Read the slot after ours; before a claim stands there is none."""
-        return not self._claimer.held or await asyncio.to_thread(self._log.still_head)
+        """Read the slot after ours; after a blind start there is none until the store has answered."""
+        # Not True without a claim: that would count as an answer of a store that was not asked.
+        return await asyncio.to_thread(lambda: self._claimed_log.still_head())
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""

@@ -1,0 +1,180 @@
+"""A pod that goes on with its own profile while API and store are silent: its witness is only a store that was read."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from unit.worker import profile_maker as make
+from whatsapp_session.conditions import SessionState
+from whatsapp_worker import (
+    auth,
+    browser,
+    errors,
+    guard,
+    hands,
+    happenings,
+    keeper,
+    log,
+    model,
+    profiles,
+    records,
+    witness,
+)
+from whatsapp_worker.auth import base
+from whatsapp_worker.page import events
+from whatsapp_worker.stores import memory
+
+MINE = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, 1.0)
+SESSION = "RemoteAuth"
+
+
+class StillBrowser:
+    """A browser that does nothing and hears until when it may run."""
+
+    version, sandbox, children, identity = "156.0", "", frozenset[int](), None
+
+    def __init__(self) -> None:
+        self.told: list[float] = []
+
+    def until(self, time: float) -> None:
+        self.told.append(time)
+
+    async def launch(self, profile: pathlib.Path) -> None:
+        """Come up at once."""
+
+    async def load(self) -> None:
+        """Show nothing."""
+
+    async def close(self) -> bool:
+        return True
+
+    async def kill(self) -> None:
+        """Have nothing to end."""
+
+
+class Scene:
+    """A restarted container of the pod whose claim is the newest, and a store that can be cut off."""
+
+    def __init__(self, root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store = memory.MemoryStore()
+        self.journal = log.SessionLog(self.store, SESSION, dataclasses.replace(MINE, pid=5))
+        self.journal.append(records.Claim(60))
+        profile = make.profile(root / SESSION)
+        profiles.write_marker(profile, profiles.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid))
+        self.cut_off()
+        self.clock = 1000.0
+        self.failures: list[Exception] = []
+        self.auth = auth.RemoteAuth(self.store, "", root)
+        self.browser = StillBrowser()
+        monkeypatch.setattr(guard, "now", lambda: self.clock)
+        monkeypatch.setattr(keeper, "TICK", 0.005)
+        monkeypatch.setattr(keeper, "WATCH", 0.005)
+        monkeypatch.setattr(base, "_STORE_RETRY", (0.005,))
+
+    def cut_off(self) -> None:
+        def fail(verb: str, name: str) -> None:
+            raise errors.StoreUnavailable("silence")
+
+        self.store.fail = fail
+
+    def comes_back(self) -> None:
+        self.store.fail = lambda verb, name: None
+
+    def kinds(self) -> list[str]:
+        found = sorted(name for name in self.store.contents if "/log/" in name)
+        return [str(json.loads(self.store.contents[name])["kind"]) for name in found]
+
+    def keeper(self) -> keeper.Keeper:
+        """Return a keeper as a client makes it for a blind start."""
+
+        def browser_made(*_: object) -> browser.Browser:
+            return self.browser  # type: ignore[return-value] # a fake of what a keeper needs
+
+        async def tell(name: str, arguments: tuple[object, ...]) -> None:
+            """Have no listener."""
+
+        kept = keeper.Keeper(self.auth, model.Settings(), browser_made, tell, ())
+        kept.witnesses.validity = {witness.LEASE: 60.0, witness.LOG: 60.0}
+        kept.witnesses.answered(witness.LEASE, self.clock)
+        self.auth.setup(
+            base.Context(
+                owner=MINE,
+                url="https://web.whatsapp.com/",
+                browser_version=lambda: "156.0",
+                blind=True,
+                failed=self.failures.append,
+                claimed=lambda time: kept.post(happenings.Claimed(time)),
+            )
+        )
+        return kept
+
+
+@pytest.fixture
+def scene(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(tmp_path, monkeypatch)
+
+
+async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
+    deadline = time.monotonic() + 10
+    while not predicate():
+        assert time.monotonic() < deadline, f"waited in vain for {what()}"
+        await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def running(kept: keeper.Keeper) -> AsyncIterator[None]:
+    task = asyncio.get_running_loop().create_task(kept.run())
+    try:
+        yield
+    finally:
+        kept.post(happenings.StopRequested())
+        await task
+
+
+async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> None:
+    kept = scene.keeper()
+    async with running(kept):
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        scene.clock = 1050.0
+        await asyncio.sleep(0.1)  # many watches
+        assert scene.browser.told[-1] == 1060.0, "the time of the restart, and not a second more"
+        scene.clock = 1060.5
+        await until(lambda: kept.model.state is SessionState.FROZEN, lambda: f"Frozen; {kept.model}")
+        scene.comes_back()
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a thaw; {kept.model}")
+        assert scene.browser.told[-1] == 1120.5
+    assert scene.failures == []
+    scene.journal.newest()
+    assert [record.owner.pid for record in scene.journal.back(scene.journal.head)] == [7, 7, 5], "claim and release"
+
+
+async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_the_session_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "OWNER_RETRY", 0.005)
+    kept = scene.keeper()
+    async with running(kept):
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        kept.post(events.Changed(events.Facts(events.SocketState.CONFLICT, True, None, "2.3000")))
+        await until(lambda: kept.model.state is SessionState.CONFLICT, lambda: f"Conflict; {kept.model}")
+        await asyncio.sleep(0.05)
+        assert kept.model.takeover_due == 0.0
+        scene.comes_back()
+        await until(lambda: kept.model.takeover_due > 0.0, lambda: f"a time to take over; {kept.model}")
+
+
+async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> None:
+    kept = scene.keeper()
+    async with running(kept):
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        kept.post(events.LoggedOut())
+        await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
+        scene.comes_back()
+        await until(lambda: scene.kinds() == ["claim", "claim", "logout"], lambda: f"a tombstone; {scene.kinds()}")
+    assert scene.failures == []

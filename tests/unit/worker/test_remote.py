@@ -1,0 +1,159 @@
+"""RemoteAuth on a store that fails in part: what is only tidiness keeps nobody from starting or saving."""
+
+import asyncio
+import json
+import pathlib
+import threading
+
+import pytest
+
+from unit.worker import profile_maker as make
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import archive, auth, errors, generations, model, records, snapshot, stores
+from whatsapp_worker.auth import base
+from whatsapp_worker.stores import memory, verbs
+
+SESSION = "RemoteAuth"
+
+
+class Scene:
+    """A strategy on a store in memory, as a client sets it up."""
+
+    def __init__(self, root: pathlib.Path, backend: stores.Backend | None = None) -> None:
+        self.store = memory.MemoryStore()
+        self.told: list[tuple[Reason, str]] = []
+        self.auth = auth.RemoteAuth(backend or self.store, "", root)
+        self.auth.setup(
+            base.Context(
+                owner=records.Owner(host="h", boot_id="b", pid=7, data_path=str(root)),
+                url="https://web.whatsapp.com/",
+                browser_version=lambda: "156.0",
+                trouble=lambda reason, message: self.told.append((reason, message)),
+            )
+        )
+
+    def kinds(self) -> list[str]:
+        found = sorted(name for name in self.store.contents if "/log/" in name)
+        return [json.loads(self.store.contents[name])["kind"] for name in found]
+
+
+@pytest.fixture
+async def scene(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    return Scene(tmp_path)
+
+
+async def test_an_orphan_that_cannot_be_deleted_keeps_nobody_from_starting(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.store.create(f"{SESSION}/archives/00000001-orphan.zip", [b"x"])
+
+    def refuse(verb: str, name: str) -> None:
+        if verb == "delete":
+            raise errors.StoreDenied("may not delete")
+
+    scene.store.fail = refuse
+    prepared = await scene.auth.before_browser()
+    assert prepared.known_hash == ""
+    assert scene.kinds() == ["claim"], "claimed once"
+    assert scene.told == []
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "may not delete" in caplog.text
+    await scene.auth.clean_up()
+
+
+def archives(scene: Scene) -> list[str]:
+    return [name for name in scene.store.contents if "/archives/" in name]
+
+
+async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_archive(
+    scene: Scene, tmp_path: pathlib.Path
+) -> None:
+    await scene.auth.before_browser()
+    uploading, released = threading.Event(), threading.Event()
+
+    def slow(verb: str, name: str) -> None:
+        if verb == "create" and "/archives/" in name:
+            uploading.set()
+            assert released.wait(10)
+
+    scene.store.fail = slow
+    about = generations.About("hash", "Shutdown", "156.0", "0.1")
+    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+        saving = asyncio.create_task(asyncio.to_thread(scene.auth._generations.publish, staged, about))
+        await asyncio.to_thread(uploading.wait, 10)
+        await scene.auth.release()
+        released.set()
+        with pytest.raises(errors.Released):
+            await saving
+    assert scene.kinds() == ["claim", "release"]
+    assert archives(scene) == []
+    await scene.auth.clean_up()
+
+
+async def test_a_claim_that_comes_after_the_end_is_not_made(scene: Scene) -> None:
+    await scene.auth.release()
+    with pytest.raises(errors.Released):
+        await scene.auth.before_browser()
+    assert scene.kinds() == []
+    await scene.auth.clean_up()
+
+
+async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_path: pathlib.Path) -> None:
+    await scene.auth.before_browser()
+
+    def silent(verb: str, name: str) -> None:
+        raise errors.StoreUnavailable("down")
+
+    scene.store.fail = silent
+    with pytest.raises(errors.StoreUnavailable):
+        await scene.auth.release()
+    scene.store.fail = lambda verb, name: None
+    about = generations.About("hash", "Shutdown", "156.0", "0.1")
+    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+        scene.auth._generations.publish(staged, about)
+    assert scene.kinds() == ["claim", "generation"]
+    await scene.auth.clean_up()
+
+
+class FourVerbs:
+    """A store of somebody else's making that holds one archive and fails at one of the calls."""
+
+    def __init__(self, content: bytes, fails_at: int) -> None:
+        self.content = content
+        self.fails_at = fails_at
+        self.calls = 0
+
+    def _called(self) -> None:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise ConnectionError("down")
+
+    def session_exists(self, session: str) -> bool:
+        self._called()
+        return True
+
+    def extract(self, session: str, path: pathlib.Path) -> None:
+        self._called()
+        path.write_bytes(self.content)
+
+    def save(self, session: str, path: pathlib.Path) -> None:
+        self._called()
+        self.content = path.read_bytes()
+
+    def delete(self, session: str) -> None:
+        self._called()
+
+
+@pytest.mark.parametrize("fails_at", range(1, 6))
+async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited_for(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+) -> None:
+    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    foreign = FourVerbs(b"".join(archive.write(make.profile(tmp_path / "profile"))), fails_at)
+    scene = Scene(tmp_path / "data", verbs.UnfencedStore("four", foreign))
+    prepared = await scene.auth.before_browser()
+    assert prepared.known_hash == model.UNKNOWN
+    reached = foreign.calls >= fails_at
+    assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE] * reached
+    await scene.auth.clean_up()
