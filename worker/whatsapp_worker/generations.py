@@ -123,12 +123,15 @@ class Generations:
     def next_candidate(self, below: int) -> Published | None:
         """Return the newest generation under slot ``below`` that retention keeps, None when there is none.
 
-        What stands before the newest logout or purge does not count.
+        What stands before the newest logout or purge does not count, nor what another account saved before this one.
         """
-        seen, proven = 0, 0
+        seen, proven, account = 0, 0, ""
         for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:
+                    account = account or generation.account_hash
+                    if generation.account_hash not in ("", account):
+                        return None
                     seen, proven = seen + 1, max(proven, generation.proven)
                     if record.slot < below and (seen <= self._keep or generation.number == proven):
                         return Published(record.slot, record.time, generation)

@@ -20,8 +20,8 @@ TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
 LISTENERS_PATIENCE = 5.0
-CLOSE_PATIENCE = 100.0
-"""Seconds for the last save: under the pod's grace period of 120 s."""
+CLOSE_PATIENCE = 90.0
+"""Seconds for the last save: with the release, which a silent store holds up, under the pod's grace period of 120 s."""
 
 
 class Reporter(Protocol):
@@ -60,6 +60,8 @@ class Keeper:
         self._reporters = reporters
         self._events: asyncio.Queue[on.Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Those that set a login aside, which takes until the store answers."""
         self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
         self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
@@ -133,9 +135,9 @@ class Keeper:
             case do.Save(trigger):
                 self._spawn(self._hands.save(str(trigger)))
             case do.BuryLogin(account_hash):
-                self._spawn(self._hands.bury(account_hash))
+                self._waiting |= self._spawn(self._hands.bury(account_hash))
             case do.Relink(account_hash, requested):
-                self._spawn(self._hands.relink(account_hash, requested))
+                self._waiting |= self._spawn(self._hands.relink(account_hash, requested))
             case do.AskOwner():
                 self._spawn(self._hands.ask_owner())
             case do.RefreshQr():
@@ -151,11 +153,13 @@ class Keeper:
             case _:
                 assert_never(action)
 
-    def _spawn(self, *works: Coroutine[Any, Any, None]) -> None:
-        for work in works:
-            task = asyncio.get_running_loop().create_task(self._guarded(work))
-            self._tasks.add(task)
+    def _spawn(self, *works: Coroutine[Any, Any, None]) -> set[asyncio.Task[None]]:
+        begun = {asyncio.get_running_loop().create_task(self._guarded(work)) for work in works}
+        self._tasks |= begun
+        for task in begun:
             task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._waiting.discard)
+        return begun
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Turn what a task could not cope with into the event that says so."""
@@ -206,6 +210,10 @@ class Keeper:
         superseded = ending.reason is Reason.SUPERSEDED
         began = time.monotonic()
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
+        if superseded:
+            await self._hands.kill()  # before all else: the next owner's browser does not wait for an upload of ours
+        for task in self._waiting:
+            task.cancel()  # they hold the lock of the last save for as long as the store is silent
         try:
             async with asyncio.timeout(CLOSE_PATIENCE), self._hands.saving:
                 for task in self._tasks:

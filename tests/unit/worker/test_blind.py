@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from unit.worker import profile_maker as make
-from whatsapp_session.conditions import SessionState
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import (
     auth,
     browser,
@@ -41,6 +41,7 @@ class StillBrowser:
 
     def __init__(self) -> None:
         self.told: list[float] = []
+        self.killed = False
 
     def until(self, time: float) -> None:
         self.told.append(time)
@@ -55,7 +56,7 @@ class StillBrowser:
         return True
 
     async def kill(self) -> None:
-        """Have nothing to end."""
+        self.killed = True
 
 
 class Scene:
@@ -178,3 +179,38 @@ async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> No
         scene.comes_back()
         await until(lambda: scene.kinds() == ["claim", "claim", "logout"], lambda: f"a tombstone; {scene.kinds()}")
     assert scene.failures == []
+
+
+async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store_was_asked(scene: Scene) -> None:
+    scene.keeper()
+    await scene.auth.before_browser()
+    falling = asyncio.create_task(scene.auth.fall_back())
+    await asyncio.sleep(0.05)
+    assert not falling.done()
+    assert profiles.read_marker(scene.auth.profile) == profiles.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid)
+    scene.comes_back()
+    assert (await falling).known_hash == "", "the log knows no generation: now a link may be asked for"
+    assert scene.kinds() == ["claim", "claim"]
+    await scene.auth.clean_up()
+
+
+async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(scene: Scene) -> None:
+    kept = scene.keeper()
+    began = time.monotonic()
+    async with running(kept):
+        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        kept.post(events.LoggedOut())
+        await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
+        await until(lambda: kept._hands.saving.locked(), lambda: "the tombstone to be waited for")
+    assert time.monotonic() - began < keeper.CLOSE_PATIENCE / 3
+
+
+async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene) -> None:
+    kept = scene.keeper()
+    task = asyncio.get_running_loop().create_task(kept.run())
+    await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+    async with kept._hands.saving:  # an upload that takes its time
+        kept.post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
+        await until(lambda: scene.browser.killed, lambda: "the end of the browser")
+        assert not task.done()
+    assert (await task).reason is Reason.SUPERSEDED

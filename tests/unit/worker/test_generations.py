@@ -128,6 +128,13 @@ def test_slots_are_never_deleted(place: Place) -> None:
     assert len(list(place.store.list("RemoteAuth/log/"))) == 6
 
 
+def test_another_accounts_archive_is_no_fallback(place: Place) -> None:
+    place.publish(account="first")
+    second = place.publish(account="second")
+    assert place.kept.next_candidate(place.journal.head + 1) == second
+    assert place.kept.next_candidate(second.slot) is None, "a link is asked for, and not somebody else's login used"
+
+
 def test_another_accounts_archives_stay(place: Place) -> None:
     place.publish(account="first")
     for _ in range(4):

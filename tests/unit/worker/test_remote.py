@@ -11,6 +11,7 @@ from unit.worker import profile_maker as make
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import archive, auth, errors, generations, model, records, snapshot, stores
 from whatsapp_worker.auth import base
+from whatsapp_worker.page import events
 from whatsapp_worker.stores import memory, verbs
 
 SESSION = "RemoteAuth"
@@ -156,4 +157,42 @@ async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited
     assert prepared.known_hash == model.UNKNOWN
     reached = foreign.calls >= fails_at
     assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE] * reached
+    await scene.auth.clean_up()
+
+
+ALICE = events.Account("4915112345678:3@c.us", "Alice", "android")
+
+
+async def save(scene: Scene, root: pathlib.Path, content: bytes) -> None:
+    """Save a profile of this content as the session's own."""
+    profile = make.profile(root)
+    blob = next(profile.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
+    blob.write_bytes(content + blob.read_bytes()[len(content) :])
+    with snapshot.Stager(profile, make.ORIGIN).closed(None) as staged:
+        await asyncio.to_thread(scene.auth._publish, staged, ALICE, "Interval")
+
+
+async def test_what_this_run_has_saved_is_what_a_profile_that_lost_its_login_falls_back_to(
+    scene: Scene, tmp_path: pathlib.Path
+) -> None:
+    await scene.auth.before_browser()
+    await scene.auth.connected(ALICE, "156.0")
+    for number in (1, 2):
+        await save(scene, tmp_path / str(number), b"save %d" % number)
+    found = []
+    for _ in range(3):
+        prepared = await scene.auth.fall_back()
+        found.append(prepared.restored.generation if prepared.restored else 0)
+    assert found == [2, 1, 0], "the newest, then each older one once, then a link is asked for"
+    await scene.auth.clean_up()
+
+
+async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Scene, tmp_path: pathlib.Path) -> None:
+    await scene.auth.before_browser()
+    await scene.auth.connected(ALICE, "156.0")
+    await save(scene, tmp_path / "one", b"one")
+    for _ in range(2):
+        prepared = await scene.auth.fall_back()
+        assert prepared.restored is not None
+        await scene.auth.connected(ALICE, "156.0")
     await scene.auth.clean_up()

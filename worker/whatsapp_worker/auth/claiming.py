@@ -90,10 +90,11 @@ class Claimer:
         """Remember that the previous owner has surely stopped."""
         self._debt = 0.0
 
-    @property
-    def held(self) -> bool:
-        """Whether a claim of ours stands."""
-        return self._claimed
+    def held(self) -> log.SessionLog:
+        """Return the log once our claim stands in it; raises StoreUnavailable before."""
+        if not self._claimed:
+            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
+        return self._log
 
     def _wish(self, wish: str) -> history.Standing | None:
         time = self._context.lease_notes().wishes.get(wish)

@@ -6,12 +6,11 @@ import logging
 import time
 from importlib import metadata
 
-from whatsapp_worker import errors, generations, model, snapshot
+from whatsapp_worker import generations, model, snapshot
 from whatsapp_worker.auth import base
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
-NOT_CLAIMED = "the session is not claimed yet: the store has been silent since the start"
 
 
 def seconds(stamp: str) -> float:
@@ -62,12 +61,8 @@ class Newest:
         LOG.info("saved generation=%s unchanged=true", saved.generation)
         return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
 
-    def publish(
-        self, staged: snapshot.Staged, account: events.Account, trigger: str, *, claimed: bool
-    ) -> base.SaveResult:
+    def publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
         """Publish a snapshot unless it is the same again; blocks."""
-        if not claimed:
-            raise errors.StoreUnavailable(NOT_CLAIMED)
         if self.holds(staged.content_digest):
             return self.unchanged()
         about = generations.About(

@@ -129,14 +129,8 @@ class RemoteAuth(base.Auth):
 
     async def _resume(self) -> None:
         slot = (await self.patiently(self._claimer.resume)).slot
+        self._restorer.begin(slot)
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
-
-    @property
-    def _claimed_log(self) -> log.SessionLog:
-        """The log once our claim stands in it; raises StoreUnavailable before."""
-        if not self._claimer.held:
-            raise errors.StoreUnavailable(newest.NOT_CLAIMED)
-        return self._log
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
@@ -156,8 +150,8 @@ class RemoteAuth(base.Auth):
         return prepared
 
     async def fall_back(self) -> happenings.Prepared:
-        """Restore the next older generation, or start empty and say so."""
-        prepared = await self.patiently(self._restore)
+        """Restore the next older generation, or start empty and say so; after a blind start not before the claim."""
+        prepared = await self.patiently(self._restore_older)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
         fault = model.Fault(Reason.RESTORE_FAILED, message, time.time())
@@ -194,6 +188,10 @@ class RemoteAuth(base.Auth):
         restored = model.Restored(generation.number, time.time(), bool(placed.broken))
         return happenings.Prepared(known, self._newest.saved(), restored, fault)
 
+    def _restore_older(self) -> happenings.Prepared:
+        self._claimer.held()
+        return self._restore()
+
     def _mark(self, account_hash: str, generation: int) -> None:
         slot = self._log.head
         marker = profiles.Marker(self.session, slot, account_hash, generation, True, self.context.owner.pod_uid)
@@ -202,6 +200,7 @@ class RemoteAuth(base.Auth):
     async def connected(self, account: events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
         self._newest.prove(account, version)
+        self._restorer.begin(self._log.head + 1)  # what has been saved since can be fallen back to as well
         await asyncio.to_thread(self._mark, account.hash, self._newest.restored)
 
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
@@ -251,7 +250,10 @@ class RemoteAuth(base.Auth):
         return result
 
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
-        return self._newest.publish(staged, account, trigger, claimed=self._claimer.held)
+        self._claimer.held()
+        result = self._newest.publish(staged, account, trigger)
+        self._restorer.begin(self._log.head + 1)
+        return result
 
     async def bury(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
@@ -260,7 +262,7 @@ class RemoteAuth(base.Auth):
 
     async def _set_aside(self, tombstone: records.Logout) -> None:
         self._newest.forget()
-        await self.patiently(lambda: self._claimed_log.append(tombstone))
+        await self.patiently(lambda: self._claimer.held().append(tombstone))
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)
 
@@ -274,7 +276,7 @@ class RemoteAuth(base.Auth):
     async def still_owner(self) -> bool:
         """Read the slot after ours; after a blind start there is none until the store has answered."""
         # Not True without a claim: that would count as an answer of a store that was not asked.
-        return await asyncio.to_thread(lambda: self._claimed_log.still_head())
+        return await asyncio.to_thread(lambda: self._claimer.held().still_head())
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""
