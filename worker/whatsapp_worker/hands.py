@@ -155,7 +155,8 @@ class Hands:
         running = self.browser
         if running is None:
             return None
-        account = self._current().account if save and self._current().synced else None
+        # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
+        account = self._current().account if save and self._current().proven else None
         try:
             if account is not None:
                 await self._auth.connected(account, running.version)

@@ -41,7 +41,8 @@ def facts(
     found = event.facts
     model = replace(model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0)
     if isinstance(event, page.Attached):
-        model = replace(model, codes_since_load=0, qr=None, synced=False)
+        # A page that was loaded anew, even if nobody asked it to, is on its way again until it says otherwise.
+        model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, synced=False)
     before: tuple[do.Action, ...] = ()
     if isinstance(event, page.Changed):
         before = (do.Emit("change_state", (str(found.state),)),)
