@@ -18,7 +18,16 @@ WITH_A_BROWSER = (
     SessionState.CONFLICT,
     SessionState.LOGGED_OUT,
 )
-KEPT_BACK = (page.PageEvent, on.LoadFailed, on.BrowserGone, on.Launched, on.Troubled, on.Tick, on.StillOwner)
+KEPT_BACK = (
+    page.PageEvent,
+    on.LoadFailed,
+    on.Unattended,
+    on.BrowserGone,
+    on.Launched,
+    on.Troubled,
+    on.Tick,
+    on.StillOwner,
+)
 """What a browser that stands still says late, and what nothing may be done about meanwhile."""
 MESSAGE = "neither the Lease nor the store has answered in time: the browser stands still until one of them does"
 

@@ -45,6 +45,11 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unattended:
+    """No adapter has answered in the page for a while, though the page itself does: it shows something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserGone:
     """The browser ended though nobody asked it to, or does not answer any more."""
 
@@ -151,6 +156,7 @@ Event = (
     | Prepared
     | Launched
     | LoadFailed
+    | Unattended
     | BrowserGone
     | SaveDone
     | SaveFailed

@@ -39,7 +39,9 @@ def facts(
 ) -> steps.Step:
     """Decide by the page's state."""
     found = event.facts
-    model = replace(model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0)
+    model = replace(
+        model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0, unreadable=False
+    )
     if isinstance(event, page.Attached):
         # A page that was loaded anew, even if nobody asked it to, is on its way again until it says otherwise.
         model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, synced=False)
@@ -189,10 +191,18 @@ def not_the_page(model: m.Model, event: page.NotThePage, now: float) -> steps.St
     return steps.not_loaded(model, message, now)
 
 
+def unattended(model: m.Model, now: float) -> steps.Step:
+    """Load a page again in which nothing of ours listens: an error page after it had loaded itself, or another site."""
+    if model.unreadable:
+        return model, ()
+    return steps.not_loaded(model, "the browser shows something else than WhatsApp Web", now)
+
+
 def contract_broken(model: m.Model, event: page.ContractBroken, now: float) -> steps.Step:
     """Name what the page lacks; a linked session runs on."""
     message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
     if model.account or model.known_hash:
         # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
-        return steps.fault(_on_the_way(model, now), Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+        model = replace(_on_the_way(model, now), unreadable=True)
+        return steps.fault(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
     return steps.refused(model, Reason.PAGE_CONTRACT_BROKEN, message, now)

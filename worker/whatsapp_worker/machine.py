@@ -20,7 +20,7 @@ TAKEOVER_DELAY = 3.0
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
-_OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.BrowserGone)
+_OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.Unattended, on.BrowserGone)
 _ENDED = (
     SessionState.STOPPING,
     SessionState.LINK_EXPIRED,
@@ -54,6 +54,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
             return linking.contract_broken(model, event, now)
         case page.NotThePage():
             return linking.not_the_page(model, event, now)
+        case on.Unattended():
+            return linking.unattended(model, now)
         case on.Claimed() | on.Prepared() | on.Launched() | on.LoadFailed() | on.BrowserGone() | on.Troubled():
             return _life(settings, model, event, now)
         case on.SaveDone() | on.SaveFailed():

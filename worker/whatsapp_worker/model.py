@@ -98,6 +98,8 @@ class Model:
     overdue_since: float = 0.0
     load_due: float = 0.0
     load_failures: int = 0
+    unreadable: bool = False
+    """WhatsApp changed the page that is shown: nothing of ours can listen there, and loading it again mends nothing."""
     relaunches: int = 0
     takeover_due: float = 0.0
     takeovers: int = 0
