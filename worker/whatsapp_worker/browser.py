@@ -53,6 +53,7 @@ class Browser:
         self._until: float | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._address = ""
         self.version = ""
         self.sandbox = flags.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
@@ -201,12 +202,14 @@ class Browser:
             self._on_event(event)
 
     def _navigated(self, frame: playwright.Frame) -> None:
-        parameter = str(self._options.contract["loggedOutParameter"])
-        if self._page and frame is self._page.main_frame and events.is_logged_out_address(frame.url, parameter):
+        if not self._page or frame is not self._page.main_frame or not _is_of_the_web(frame.url):
+            return  # an error page between two loads of one address makes no news of it
+        before, self._address = self._address, frame.url
+        if events.is_news_of_logout(frame.url, before, str(self._options.contract["loggedOutParameter"])):
             self._on_event(events.LoggedOut())
 
     def _loaded(self, page: playwright.Page) -> None:
-        if page.url.startswith(("http:", "https:")):
+        if _is_of_the_web(page.url):
             task = asyncio.get_running_loop().create_task(self._attach(page))
             self._attaching.add(task)
             task.add_done_callback(self._attaching.discard)
@@ -222,6 +225,10 @@ class Browser:
         # A navigation ends the evaluation; the next load attaches anew.
         with contextlib.suppress(playwright.Error):
             await page.evaluate(contract.script(), argument)
+
+
+def _is_of_the_web(url: str) -> bool:
+    return url.startswith(("http:", "https:"))
 
 
 def _proxy(address: str) -> playwright.ProxySettings | None:
