@@ -195,6 +195,18 @@ def test_another_phone_than_the_expected_one_is_unlinked_at_once(home: Home) -> 
     assert "generation" not in home.kinds()
 
 
+def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept(home: Home) -> None:
+    worker, device = home.linked()
+    assert worker.stop() == 0
+    archives = home.archives()
+    wrong = home.start("--expected-account", "4917000000001")
+    ended = wrong.wait("ended")
+    assert (ended["code"], ended["reason"]) == (2, "AccountMismatch")
+    assert home.simulator.admin.device(device).linked
+    assert (home.archives(), home.kinds().count("logout")) == (archives, 0)
+    home.start().wait("ready")
+
+
 def test_another_account_links_and_the_old_ones_archives_stay_apart(home: Home) -> None:
     worker, device = home.linked()
     mark, before = worker.mark, home.archives()

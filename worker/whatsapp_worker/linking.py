@@ -6,7 +6,7 @@ Only a logout buries a login.
 from dataclasses import replace
 from typing import assert_never
 
-from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
+from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
@@ -129,8 +129,7 @@ def _connected(
 ) -> steps.Step:
     account = account or model.account
     if account and settings.expected_account and not _expected(settings.expected_account, account):
-        message = f"{account.masked} linked, which is not the expected account"
-        return steps.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (do.Unlink(),)
+        return _mismatch(model, account, now)
     model = replace(model, account=account, qr=None, pairing_code="", link_deadline=0.0, logged_out=False)
     if not synced or account is None:
         return steps.to(model, SessionState.SYNCING, now), ()
@@ -163,6 +162,19 @@ def _connected(
         model = replace(model, saving=True, save_trigger=SaveTrigger.FIRST_LINK, saving_wish=wish, save_wish=None)
         return model, (*events, do.Save(SaveTrigger.FIRST_LINK))
     return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
+
+
+def _mismatch(model: m.Model, account: page.Account, now: float) -> steps.Step:
+    if not model.known_hash:
+        message = f"{account.masked} linked, which is not the expected account"
+        return steps.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (do.Unlink(),)
+    # To unlink it as well would bury its archives, and a slip of the pen in the settings is enough to come here.
+    message = (
+        f"the saved login is of {account.masked}, which is not the expected account; nothing was unlinked or deleted: "
+        "set the expected account to this one, or ask for a new link (relink) to give this login up"
+    )
+    shutdown = do.Shutdown(ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH, message, save=False)
+    return steps.ended(model, SessionState.FAILED, now, shutdown)
 
 
 def _expected(expected: str, account: page.Account) -> bool:

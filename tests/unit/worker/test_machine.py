@@ -154,6 +154,18 @@ def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
     assert not story.does(do.Unlink)
 
 
+def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept() -> None:
+    for known in (BOB.hash, m.UNKNOWN):
+        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(happenings.Prepared(known, SAVED))
+        story.on(page.Attached(facts(S.CONNECTED, BOB, True)))
+        (shutdown,) = story.actions
+        assert isinstance(shutdown, do.Shutdown), "and nothing is unlinked or buried"
+        assert (shutdown.code, shutdown.reason) == (ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH)
+        assert "set the expected account" in shutdown.message
+        assert BOB.id.partition("@")[0] not in shutdown.message
+        assert story.model.state is SessionState.FAILED
+
+
 def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
     story = Story().connected().on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
     assert story.model.state is SessionState.CONNECTED
