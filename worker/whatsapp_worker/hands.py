@@ -36,6 +36,8 @@ class Hands:
         self._until: float | None = None
         self.changing = asyncio.Lock()
         """Held while a browser starts or ends."""
+        self._endings = 0
+        """Decisions to end the browser so far; whoever takes one starts the next, unless a later one was taken."""
         self.saving = asyncio.Lock()
         """Held by a save, and by whatever must not come between its parts."""
         self.heart = heart.Heart(lambda: self.browser, post)
@@ -52,11 +54,25 @@ class Hands:
 
     async def launch(self) -> None:
         """Start the browser and load the page."""
+        await self._launch_after(self._endings)
+
+    async def _launch_after(self, ending: int) -> None:
+        """Start the browser unless it was decided meanwhile to end it: two on one profile would ruin it."""
         async with self.changing:
+            if ending != self._endings:
+                return
+            if self.browser is not None:
+                await self.browser.kill()
             running = self.browser = self._make_browser(self._post, self._gone)
             if self._until is not None:
                 running.until(self._until)
-            await running.launch(self._auth.profile)
+            try:
+                await running.launch(self._auth.profile)
+            except errors.BrowserError:
+                if ending == self._endings:
+                    raise
+            if ending != self._endings:
+                return  # who has decided so waits for the lock and ends it
             self._post(on.Launched(running.version, running.sandbox))
         await self.load()
 
@@ -74,19 +90,22 @@ class Hands:
             if running is self.browser:
                 self._post(on.LoadFailed(str(error)))
 
-    async def drop_browser(self, *, gently: bool = False) -> None:
-        """End the browser; ``gently`` lets it write its profile first."""
+    async def drop_browser(self, *, gently: bool = False) -> int:
+        """End the browser; ``gently`` lets it write its profile first. Returns the decision's number."""
+        self._endings += 1
+        ending = self._endings
         async with self.changing:
             running, self.browser, self.heart.seen = self.browser, None, None
             if running is not None:
                 await (running.close() if gently else running.kill())
+        return ending
 
     async def recycle(self, gently: bool) -> None:
         """End the browser and start it again on the same profile."""
-        await self.drop_browser(gently=gently)
+        ending = await self.drop_browser(gently=gently)
         if self._current().relaunches > 1:
             await asyncio.sleep(steps.backoff(self._current().relaunches))
-        await self.launch()
+        await self._launch_after(ending)
 
     async def fall_back(self) -> None:
         """End the browser and let the strategy put an older profile in place."""

@@ -20,6 +20,7 @@ TAKEOVER_DELAY = 3.0
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
+_WITHOUT_A_BROWSER = (SessionState.CLAIMING, SessionState.RESTORING)
 _OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.Unattended, on.BrowserGone)
 _ENDED = (
     SessionState.STOPPING,
@@ -35,8 +36,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         return _after_end(model, event, now)
     if model.state is SessionState.FROZEN and isinstance(event, frost.KEPT_BACK):
         return frost.kept_back(model, event)
-    if model.relink_wish is not None and isinstance(event, _OF_THE_BROWSER):
-        return model, ()  # of the browser that is about to go
+    if model.state in _WITHOUT_A_BROWSER and isinstance(event, _OF_THE_BROWSER):
+        return model, ()  # of the browser that is about to go: it must not bring one back while its profile is changed
     match event:
         case page.Attached() | page.Changed() | page.Synced():
             return linking.facts(settings, model, event, now)
@@ -116,7 +117,6 @@ def _life(
                 restored=restored,
                 proven=False,
                 synced=False,
-                relink_wish=None,
                 fault=fault or (None if model.fault and model.fault.reason in _STARTING else model.fault),
             )
             return fresh, (do.Launch(),)

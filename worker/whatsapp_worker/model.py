@@ -123,5 +123,3 @@ class Model:
     """Time of a request for a save that no save has begun to fulfil, "" for one without a time."""
     saving_wish: str | None = None
     """That of the request which the running save fulfils."""
-    relink_wish: str | None = None
-    """That of the request for a new link which is being carried out."""

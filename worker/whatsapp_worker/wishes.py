@@ -81,5 +81,4 @@ def _relink(model: m.Model, time: str, now: float) -> steps.Step:
         link_deadline=0.0,
         load_due=0.0,
         fault=None,
-        relink_wish=time,
     ), (*told, do.Relink(buried, time))

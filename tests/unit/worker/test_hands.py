@@ -8,7 +8,7 @@ import pytest
 
 from unit.worker.machine_story import ALICE
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import auth, browser, hands, happenings
+from whatsapp_worker import auth, browser, hands, happenings, steps
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events
 
@@ -22,6 +22,12 @@ class Strategy(auth.Auth):
     @property
     def profile(self) -> pathlib.Path:
         return pathlib.Path("/nowhere")
+
+    async def bury(self, account_hash: str) -> None:
+        return
+
+    async def fall_back(self) -> happenings.Prepared:
+        return happenings.Prepared()
 
     async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
         self.closed_for.append(account)
@@ -37,7 +43,7 @@ class Engine(browser.Browser):
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         self.worker.alive.append(self)
-        assert len(self.worker.alive) == 1, "two browsers on one profile"
+        self.worker.most = max(self.worker.most, len(self.worker.alive))
         await asyncio.sleep(self.worker.slowness)
 
     async def load(self) -> None:
@@ -57,7 +63,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.alive: list[Engine] = []
-        self.launched = 0
+        self.launched = self.most = 0
         self.slowness = 0.0
         self.model = m.Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
         self.strategy = Strategy()
@@ -86,3 +92,32 @@ async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: 
     worker.model = replace(worker.model, state=SessionState.SYNCING, proven=False)
     await worker.hands.close(save=True)
     assert worker.strategy.closed_for == [None]
+
+
+async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one_browser(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "backoff", lambda failures: 0.05)
+    worker.model = replace(worker.model, relaunches=2)
+    recycling = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.sleep(0.01)
+    await worker.hands.relink("", "")
+    await worker.hands.launch()
+    await recycling
+    assert (worker.launched, worker.most, len(worker.alive)) == (1, 1, 1)
+
+
+async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
+    worker.slowness = 0.02
+    first = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.gather(first, second)
+    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+    assert len([event for event in worker.events if isinstance(event, happenings.Launched)]) == 1
+
+
+async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.launch()
+    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)

@@ -84,6 +84,13 @@ def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may(
     assert story.model.state is SessionState.LAUNCHING
 
 
+def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
+    assert story.does(do.FallBack)
+    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"), page.Attached(facts(S.UNPAIRED)))
+    assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
+
+
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
     assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
 
