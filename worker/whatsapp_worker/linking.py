@@ -8,9 +8,9 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
+from whatsapp_worker import conflict, steps
 from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
-from whatsapp_worker import steps
 from whatsapp_worker.page import events as page
 
 FIRST_CODE_SECONDS = 60.0
@@ -63,10 +63,7 @@ def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: b
         case state.CONNECTED:
             return _connected(settings, model, facts.account, synced or model.synced, now)
         case state.CONFLICT:
-            if model.state is SessionState.CONFLICT:
-                return model, ()
-            model = steps.fault(steps.to(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now)
-            return model, (do.Emit("disconnected", ("CONFLICT",)), do.AskOwner())
+            return conflict.found(model, now)
         case state.TIMEOUT | state.DELETED | state.UNKNOWN:
             return _reconnecting(model, Reason.RECONNECTING, f"the page says {facts.state}", now)
         case state.PROXYBLOCK:
@@ -80,7 +77,9 @@ def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: b
 
 
 def _on_the_way(model: m.Model, now: float) -> m.Model:
-    return steps.to(model, SessionState.RECONNECTING, now) if model.state in _LINKED and model.synced else model
+    # The first sync of a link may well be interrupted, and is Syncing all the while.
+    leaves = model.state in _LINKED and (model.synced or model.state is SessionState.CONFLICT)
+    return steps.to(model, SessionState.RECONNECTING, now) if leaves else model
 
 
 def _reconnecting(model: m.Model, reason: Reason, message: str, now: float) -> steps.Step:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import frost, limits, linking, steps, wishes
+from whatsapp_worker import conflict, frost, limits, linking, steps, wishes
 from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
@@ -16,7 +16,6 @@ from whatsapp_worker.page import events as page
 SYNC_PATIENCE = 180.0
 """Seconds in Syncing without a word from the page after which it is loaded again."""
 LAUNCH_PATIENCE = 90.0
-TAKEOVER_DELAY = 3.0
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
@@ -69,9 +68,7 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         case on.SaveRequested() | on.RelinkRequested() | on.TakeOverRequested():
             return wishes.asked(settings, model, event, now)
         case on.StillOwner():
-            if model.state is not SessionState.CONFLICT:
-                return model, ()
-            return replace(model, takeover_due=now + TAKEOVER_DELAY * 2**model.takeovers), ()
+            return conflict.still_owner(model, now), ()
         case on.Fatal(code, reason, message):
             state = SessionState.SUPERSEDED if reason is Reason.SUPERSEDED else SessionState.FAILED
             return steps.ended(model, state, now, do.Shutdown(code, reason, message, save=False))
@@ -193,8 +190,8 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
         return replace(model, pairing_code="", pairing_due=0.0), (do.AskPairingCode(),)
     if model.qr and now >= model.qr.expires_at:
         return replace(model, qr=None), ()
-    if model.state is SessionState.CONFLICT and model.takeover_due and now >= model.takeover_due:
-        return replace(model, takeover_due=0.0, takeovers=model.takeovers + 1), (do.TakeOver(),)
+    if model.state is SessionState.CONFLICT:
+        return conflict.tick(model, now)
     if model.save_wish is not None and not (model.save_failures and now < model.save_due):
         model, actions = wishes.begin_save(model, now)
         if actions:

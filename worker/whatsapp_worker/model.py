@@ -103,6 +103,10 @@ class Model:
     relaunches: int = 0
     takeover_due: float = 0.0
     takeovers: int = 0
+    owner_due: float = 0.0
+    """When the log is asked again, in a conflict, whose the session is."""
+    owner_asked: int = 0
+    """How often it was asked in this conflict."""
     web_version: str = ""
     browser_version: str = ""
     sandbox: str = ""

@@ -7,7 +7,7 @@ import pytest
 from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import happenings, linking, machine
+from whatsapp_worker import conflict, happenings, linking, machine
 from whatsapp_worker.page import events as page
 
 
@@ -99,7 +99,7 @@ def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_de
     story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
     assert story.actions[-1] == do.AskOwner()
     assert not story.does(do.BuryLogin)
-    story.on(happenings.StillOwner()).on(happenings.Tick(), after=machine.TAKEOVER_DELAY)
+    story.on(happenings.StillOwner()).on(happenings.Tick(), after=conflict.TAKEOVER_DELAY)
     assert story.actions == [do.TakeOver()]
     story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.model.state is SessionState.CONNECTED
@@ -114,6 +114,37 @@ def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
         assert story.does(do.TakeOver)
         story.model = replace(story.model, state=SessionState.RECONNECTING)
     assert pauses == [3, 6, 12]
+
+
+def test_whose_a_session_in_conflict_is_is_asked_again_until_somebody_answers() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
+    story.on(happenings.Troubled(Reason.STORE_UNAVAILABLE, "no answer"))
+    for pause in (10, 20, 40, 80, 160, 300, 300):
+        story.on(happenings.Tick(), after=pause - 0.1)
+        assert not story.does(do.AskOwner)
+        story.on(happenings.Tick(), after=0.1)
+        assert story.actions == [do.AskOwner()]
+
+
+def test_an_answer_that_a_frozen_session_missed_is_asked_for_again() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.Silenced())
+    story.on(happenings.StillOwner(), happenings.Answered()).on(happenings.Tick(), after=30)
+    assert story.actions == [do.AskOwner()]
+
+
+def test_a_session_that_the_page_did_not_take_back_is_taken_back_again() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
+    for _ in range(40):
+        assert story.on(happenings.Tick(), after=300).actions == [do.TakeOver()]
+        assert story.on(happenings.Tick(), after=300).actions == [do.AskOwner()]
+        story.on(happenings.StillOwner())
+
+
+def test_a_conflict_that_comes_back_before_the_first_sync_is_one_more() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)), page.Changed(facts(S.CONFLICT, ALICE)))
+    story.on(page.Changed(facts(S.OPENING, ALICE)))
+    assert story.model.state is SessionState.RECONNECTING
+    assert story.on(page.Changed(facts(S.CONFLICT, ALICE))).does(do.AskOwner)
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
