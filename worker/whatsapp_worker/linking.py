@@ -100,7 +100,11 @@ def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: floa
     if model.state is not SessionState.AWAITING_LINK:
         deadline = model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
         model = replace(
-            steps.to(model, SessionState.AWAITING_LINK, now), link_deadline=deadline, account=None, percent=-1
+            steps.to(model, SessionState.AWAITING_LINK, now),
+            link_deadline=deadline,
+            account=None,
+            percent=-1,
+            stalls=0,
         )
     if settings.phone_number and not model.pairing_code:
         return model, (do.AskPairingCode(),)
@@ -146,6 +150,7 @@ def _connected(
         relaunches=0,
         takeovers=0,
         takeover_due=0.0,
+        stalls=0,
         fault=None if model.fault and model.fault.reason in _HEALED else model.fault,
     )
     if not first:

@@ -8,14 +8,11 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, frost, limits, linking, steps, wishes
+from whatsapp_worker import conflict, frost, limits, linking, patience, steps, wishes
 from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
-SYNC_PATIENCE = 180.0
-"""Seconds in Syncing without a word from the page after which it is loaded again."""
-LAUNCH_PATIENCE = 90.0
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
@@ -45,7 +42,9 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         case page.Progress(percent):
             if model.synced or model.percent == percent:
                 return model, ()
-            return replace(model, percent=percent, since=now), (do.Emit("loading_screen", (percent, "WhatsApp")),)
+            return replace(model, percent=percent, stall_due=0.0, stalls=0), (
+                do.Emit("loading_screen", (percent, "WhatsApp")),
+            )
         case page.LoggedOut():
             return linking.logged_out(model, now)
         case page.PasskeyAsked():
@@ -119,7 +118,7 @@ def _life(
             return fresh, (do.Launch(),)
         case on.Launched(version, sandbox):
             model = steps.to(model, SessionState.LAUNCHING, now)
-            return replace(model, since=now, browser_version=version, sandbox=sandbox, load_due=0.0), ()
+            return replace(model, browser_version=version, sandbox=sandbox, load_due=0.0, stall_due=0.0), ()
         case on.LoadFailed(message):
             return steps.not_loaded(model, message, now)
         case on.BrowserGone(reason, message):
@@ -179,7 +178,7 @@ def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFa
 
 def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
     if model.load_due and now >= model.load_due:
-        return replace(model, load_due=0.0), (do.Load(),)
+        return replace(model, load_due=0.0, stall_due=0.0), (do.Load(),)
     waiting = model.state in (SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
     if waiting and model.link_deadline and now >= model.link_deadline:
         state = SessionState.LOGGED_OUT if model.logged_out else SessionState.LINK_EXPIRED
@@ -199,8 +198,4 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
     if model.state is SessionState.CONNECTED and model.save_due and not model.saving and now >= model.save_due:
         trigger = model.save_trigger if model.saved is None else SaveTrigger.INTERVAL
         return replace(model, saving=True), (do.Save(trigger),)
-    patience = {SessionState.SYNCING: SYNC_PATIENCE, SessionState.LAUNCHING: LAUNCH_PATIENCE}.get(model.state)
-    if patience and now - model.since > patience and not model.load_due:
-        message = f"the page has been {model.state} for {patience:.0f} s without a word"
-        return replace(steps.fault(model, Reason.SYNCING, message, now), since=now), (do.Load(),)
-    return model, ()
+    return patience.tick(model, now)

@@ -98,6 +98,10 @@ class Model:
     overdue_since: float = 0.0
     load_due: float = 0.0
     load_failures: int = 0
+    stall_due: float = 0.0
+    """When a page that has said nothing of use is loaded again, 0 when its time has not begun."""
+    stalls: int = 0
+    """How often that was done since the page last got anywhere."""
     unreadable: bool = False
     """WhatsApp changed the page that is shown: nothing of ours can listen there, and loading it again mends nothing."""
     relaunches: int = 0

@@ -7,7 +7,7 @@ import pytest
 from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, happenings, linking, machine
+from whatsapp_worker import conflict, happenings, linking
 from whatsapp_worker.page import events as page
 
 
@@ -193,18 +193,3 @@ def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() 
     shutdown = story.actions[-1]
     assert isinstance(shutdown, do.Shutdown)
     assert shutdown.code is ExitCode.CRASHED
-
-
-def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    story.on(happenings.Tick(), after=machine.SYNC_PATIENCE + 1)
-    assert story.actions == [do.Load()]
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.SYNCING
-
-
-def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    for percent in range(0, 100, 10):
-        story.on(page.Progress(percent), happenings.Tick(), after=100)
-        assert not story.does(do.Load)
