@@ -11,7 +11,6 @@ from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
-PAIRING_RETRY = 60.0
 MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
 Post = Callable[[on.Event], None]
 
@@ -157,17 +156,16 @@ class Hands:
                 await self.browser.call(name)
 
     async def pairing_code(self) -> None:
-        """Ask the page for a pairing code until it gives one."""
-        while (running := self.browser) is not None:
-            try:
-                code = await running.call("pairingCode", self._phone_number, True)
-            except errors.BrowserError as error:
-                self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
-                await asyncio.sleep(PAIRING_RETRY)
-                continue
+        """Ask the page for a pairing code, once."""
+        if self.browser is None:
+            return
+        try:
+            code = await self.browser.call("pairingCode", self._phone_number, True)
+        except errors.BrowserError as error:
+            self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+        else:
             if code:
                 self._post(on.CodeShown(str(code)))
-            return
 
     async def close(self, *, save: bool) -> on.SaveDone | on.SaveFailed | None:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""

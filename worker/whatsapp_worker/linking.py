@@ -1,4 +1,4 @@
-"""Decide by what the page says: codes, links, connections, conflicts, logouts. Pure.
+"""Decide by what the page says: links, connections, conflicts, logouts. Pure.
 
 Only a logout buries a login.
 """
@@ -8,21 +8,17 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, steps
-from whatsapp_worker import happenings as on
+from whatsapp_worker import codes, conflict, steps
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
-FIRST_CODE_SECONDS = 60.0
-NEXT_CODE_SECONDS = 20.0
-PAIRING_CODE_SECONDS = 180.0
-"""WhatsApp's own lifetimes: the first code after a load or refresh, each later one, a pairing code."""
 SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
 FOREIGN_LOADS = 4
 """Loads in a row that may show something else before an unlinked worker gives up."""
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
 _HEALED = (
+    Reason.AWAITING_SCAN,
     Reason.PASSKEY_REQUIRED,
     Reason.LOGGED_OUT_FROM_PHONE,
     Reason.RECONNECTING,
@@ -44,7 +40,7 @@ def facts(
     )
     if isinstance(event, page.Attached):
         # A page that was loaded anew, even if nobody asked it to, is on its way again until it says otherwise.
-        model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, synced=False)
+        model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, pairing_code="", synced=False)
     before: tuple[do.Action, ...] = ()
     if isinstance(event, page.Changed):
         before = (do.Emit("change_state", (str(found.state),)),)
@@ -106,25 +102,7 @@ def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: floa
             percent=-1,
             stalls=0,
         )
-    if settings.phone_number and not model.pairing_code:
-        return model, (do.AskPairingCode(),)
-    if facts.state is page.SocketState.UNPAIRED_IDLE:
-        return replace(model, qr=None, codes_since_load=0), (do.RefreshQr(),)
-    return model, ()
-
-
-def code(model: m.Model, event: page.Qr | on.CodeShown, now: float) -> steps.Step:
-    """Show a code."""
-    if model.state not in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT):
-        return model, ()
-    attempts = model.attempts + 1
-    if isinstance(event, on.CodeShown):
-        model = replace(model, pairing_code=event.code, attempts=attempts, pairing_due=now + PAIRING_CODE_SECONDS)
-        return model, (do.Emit("code", (event.code,)),)
-    lifetime = FIRST_CODE_SECONDS if model.codes_since_load == 0 else NEXT_CODE_SECONDS
-    shown = m.ShownCode(event.code, now, now + lifetime, attempts)
-    model = replace(model, qr=shown, attempts=attempts, codes_since_load=model.codes_since_load + 1)
-    return model, (do.Emit("qr", (event.code,)),)
+    return codes.wanted(settings, model, facts.state, now)
 
 
 def _connected(

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, frost, limits, linking, patience, steps, wishes
+from whatsapp_worker import codes, conflict, frost, limits, linking, patience, steps, wishes
 from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
@@ -38,7 +38,7 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         case page.Attached() | page.Changed() | page.Synced():
             return linking.facts(settings, model, event, now)
         case page.Qr() | on.CodeShown():
-            return linking.code(model, event, now)
+            return codes.shown(model, event, now)
         case page.Progress(percent):
             if model.synced or model.percent == percent:
                 return model, ()
@@ -185,10 +185,9 @@ def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
         reason = Reason.LOGGED_OUT_FROM_PHONE if model.logged_out else Reason.QR_EXPIRED
         message = "nobody linked a phone in time"
         return steps.ended(model, state, now, do.Shutdown(ExitCode.DONE, reason, message, save=False))
-    if model.state is SessionState.AWAITING_LINK and model.pairing_code and now >= model.pairing_due:
-        return replace(model, pairing_code="", pairing_due=0.0), (do.AskPairingCode(),)
-    if model.qr and now >= model.qr.expires_at:
-        return replace(model, qr=None), ()
+    if model.state in steps.UNLINKED:
+        model, actions = codes.tick(settings, model, now)
+        return (model, actions) if actions else patience.tick(model, now)
     if model.state is SessionState.CONFLICT:
         return conflict.tick(model, now)
     if model.save_wish is not None and not (model.save_failures and now < model.save_due):

@@ -81,7 +81,12 @@ class Model:
     qr: ShownCode | None = None
     pairing_code: str = field(default="", repr=False)
     pairing_due: float = 0.0
-    """When a new pairing code is to be asked for."""
+    """When the pairing code that is shown is over."""
+    pairing_asked: float = 0.0
+    """When the page was last asked for one."""
+    refresh_due: float = 0.0
+    """When a page that is idle is asked again for fresh codes, 0 = it gives them."""
+    refreshes: int = 0
     attempts: int = 0
     codes_since_load: int = 0
     link_deadline: float = 0.0

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from unit.worker.machine_story import ALICE
-from whatsapp_session.conditions import SessionState
-from whatsapp_worker import auth, browser, hands, happenings, steps
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import auth, browser, errors, hands, happenings, steps
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events
 
@@ -49,6 +49,10 @@ class Engine(browser.Browser):
     async def load(self) -> None:
         return
 
+    async def call(self, name: str, *values: object) -> object:
+        self.worker.calls.append(name)
+        raise errors.BrowserError("rate-overlimit")
+
     async def close(self) -> bool:
         await self.kill()
         return True
@@ -63,6 +67,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.alive: list[Engine] = []
+        self.calls: list[str] = []
         self.launched = self.most = 0
         self.slowness = 0.0
         self.model = m.Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
@@ -121,3 +126,10 @@ async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker)
     await worker.hands.launch()
     await worker.hands.launch()
     assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+
+
+async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.pairing_code()
+    assert worker.calls == ["pairingCode"]
+    assert worker.events[-1] == happenings.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")

@@ -204,19 +204,3 @@ def test_a_last_save_that_fails_is_the_last_word() -> None:
     )
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
-
-
-def test_a_pairing_code_is_renewed_when_its_time_is_over() -> None:
-    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
-    story.on(happenings.CodeShown("ABCD-EFGH"), happenings.Tick(), after=linking.PAIRING_CODE_SECONDS / 2)
-    assert not story.does(do.AskPairingCode)
-    story.on(happenings.Tick(), after=linking.PAIRING_CODE_SECONDS)
-    assert story.actions == [do.AskPairingCode()]
-    assert story.model.pairing_code == ""
-
-
-def test_a_pairing_code_is_asked_for_and_shown() -> None:
-    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
-    assert story.actions == [do.AskPairingCode()]
-    story.on(happenings.CodeShown("ABCD-EFGH"))
-    assert (story.emitted, story.model.pairing_code) == (["code"], "ABCD-EFGH")
