@@ -126,8 +126,7 @@ class Hands:
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
                 self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
             else:
-                if result is not None:
-                    self._post(on.SaveDone(result.saved, result.changed))
+                self._post(on.SaveDone(result.saved, result.changed) if result else on.SaveDone(None, changed=False))
 
     async def bury(self, account_hash: str) -> None:
         """Set the login aside after a logout."""

@@ -59,9 +59,12 @@ class BrowserGone:
 
 @dataclass(frozen=True, slots=True)
 class SaveDone:
-    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new."""
+    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new.
 
-    saved: model.Saved
+    None when the strategy found nothing to save.
+    """
+
+    saved: model.Saved | None
     changed: bool
 
 

@@ -85,7 +85,7 @@ def _after_end(model: m.Model, event: on.Event, now: float) -> steps.Step:
             emitted = (do.Emit("remote_session_saved"),) if changed else ()
             for wish in (model.saving_wish, model.save_wish):
                 model = wishes.done(model, wishes.SAVE, wish)
-            return replace(model, saved=saved, saving=False, overdue_since=0.0), emitted
+            return replace(model, saved=saved or model.saved, saving=False, overdue_since=0.0), emitted
         case on.SaveFailed(reason, message):
             model = replace(model, saving=False, overdue_since=model.overdue_since or now)
             return steps.fault(model, reason, message, now), ()
@@ -156,6 +156,7 @@ def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFa
             model = replace(wishes.done(model, wishes.SAVE, model.saving_wish), saving_wish=None)
             fault = None if model.fault and model.fault.reason in _SAVE_FAULTS else model.fault
             due = now + settings.interval
+            saved = saved or model.saved
             model = replace(
                 model, saved=saved, saving=False, save_due=due, save_failures=0, overdue_since=0.0, fault=fault
             )

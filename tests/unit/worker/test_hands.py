@@ -133,3 +133,9 @@ async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(wo
     await worker.hands.pairing_code()
     assert worker.calls == ["pairingCode"]
     assert worker.events[-1] == happenings.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
+
+
+async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.save("Interval")
+    assert worker.events[-1] == happenings.SaveDone(None, changed=False)

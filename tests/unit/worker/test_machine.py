@@ -184,6 +184,16 @@ def test_saves_never_overlap() -> None:
     assert not story.does(do.Save)
 
 
+def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interval() -> None:
+    story = Story().restored().on(happenings.SaveRequested("2026-01-01T00:00:00Z"))
+    assert story.model.saving
+    story.on(happenings.SaveDone(None, changed=False))
+    assert (story.model.saving, story.model.saved, story.emitted) == (False, SAVED, [])
+    assert story.model.handled == {"save": "2026-01-01T00:00:00Z"}
+    story.on(happenings.Tick(), after=300)
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+
+
 def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
     story = Story().connected().on(happenings.SaveDone(SAVED, changed=False))
     assert story.emitted == []

@@ -95,7 +95,7 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.just(happenings.LoadFailed("x")),
     st.just(happenings.Unattended()),
     st.just(happenings.BrowserGone(Reason.PAGE_DEAD, "x")),
-    st.builds(happenings.SaveDone, st.just(SAVED), st.booleans()),
+    st.builds(happenings.SaveDone, st.sampled_from([None, SAVED]), st.booleans()),
     st.just(happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
     st.just(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
     st.just(happenings.StillOwner()),
