@@ -53,4 +53,4 @@ def kept_back(model: m.Model, event: on.Event) -> steps.Step:
     """Remember only that the browser has ended: it is started again when it may."""
     if not isinstance(event, on.BrowserGone) or event.reason is Reason.PAGE_DEAD:
         return model, ()  # a page that stands still is not dead
-    return replace(model, frozen_from=SessionState.LAUNCHING, qr=None, synced=False, saving=False), ()
+    return replace(model, frozen_from=SessionState.LAUNCHING, launched_at=0.0, qr=None, synced=False, saving=False), ()

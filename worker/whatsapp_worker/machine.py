@@ -13,6 +13,8 @@ from whatsapp_worker import happenings as on
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
+LIFETIME = 600.0
+"""Seconds after which the end of a browser no longer counts as one of several in a row."""
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
@@ -118,34 +120,42 @@ def _life(
             return fresh, (do.Launch(),)
         case on.Launched(version, sandbox):
             model = steps.to(model, SessionState.LAUNCHING, now)
-            return replace(model, browser_version=version, sandbox=sandbox, load_due=0.0, stall_due=0.0), ()
+            model = replace(model, browser_version=version, sandbox=sandbox, launched_at=now)
+            return replace(model, load_due=0.0, stall_due=0.0), ()
         case on.LoadFailed(message):
             return steps.not_loaded(model, message, now)
-        case on.BrowserGone(reason, message):
-            relaunches = model.relaunches + 1
-            model = steps.fault(steps.to(model, SessionState.LAUNCHING, now), reason, message, now)
-            # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
-            dead = reason is Reason.PAGE_DEAD
-            asked_for = model.saving_wish if model.save_wish is None else model.save_wish
-            model = replace(
-                model,
-                qr=None,
-                pairing_code="",
-                synced=False,
-                saving=False,
-                save_wish=asked_for,
-                saving_wish=None,
-                save_due=now if dead and settings.saves else model.save_due,
-                relaunches=relaunches,
-            )
-            if relaunches > 5:
-                shutdown = do.Shutdown(ExitCode.CRASHED, reason, f"{message}, {relaunches} times in a row", save=False)
-                return steps.ended(model, SessionState.FAILED, now, shutdown)
-            return model, (do.Emit("disconnected", (str(reason),)), do.Recycle(gently=dead))
+        case on.BrowserGone():
+            return _gone(settings, model, event, now)
         case on.Troubled(reason, message):
             return steps.fault(model, reason, message, now), ()
         case _:
             assert_never(event)
+
+
+def _gone(settings: m.Settings, model: m.Model, event: on.BrowserGone, now: float) -> steps.Step:
+    # One that has lived ended for reasons of its own, however long a link is waited for: it is the first in its row.
+    lived = model.launched_at and now - model.launched_at >= LIFETIME
+    relaunches = 1 if lived else model.relaunches + 1
+    model = steps.fault(steps.to(model, SessionState.LAUNCHING, now), event.reason, event.message, now)
+    # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
+    dead = event.reason is Reason.PAGE_DEAD
+    model = replace(
+        model,
+        qr=None,
+        pairing_code="",
+        synced=False,
+        saving=False,
+        save_wish=model.saving_wish if model.save_wish is None else model.save_wish,
+        saving_wish=None,
+        save_due=now if dead and settings.saves else model.save_due,
+        launched_at=0.0,
+        relaunches=relaunches,
+    )
+    if relaunches > 5:
+        message = f"{event.message}, {relaunches} times in a row"
+        shutdown = do.Shutdown(ExitCode.CRASHED, event.reason, message, save=False)
+        return steps.ended(model, SessionState.FAILED, now, shutdown)
+    return model, (do.Emit("disconnected", (str(event.reason),)), do.Recycle(gently=dead))
 
 
 def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFailed, now: float) -> steps.Step:

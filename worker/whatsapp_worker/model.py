@@ -109,6 +109,8 @@ class Model:
     """How often that was done since the page last got anywhere."""
     unreadable: bool = False
     """WhatsApp changed the page that is shown: nothing of ours can listen there, and loading it again mends nothing."""
+    launched_at: float = 0.0
+    """When the browser that runs was started, 0 while none does."""
     relaunches: int = 0
     takeover_due: float = 0.0
     takeovers: int = 0

@@ -33,7 +33,9 @@ def tick(model: m.Model, now: float) -> steps.Step:
         model = steps.fault(model, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
         return model, (do.Load(),)
-    return replace(steps.to(model, SessionState.LAUNCHING, now), synced=False), (do.Recycle(gently=True),)
+    return replace(steps.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0), (
+        do.Recycle(gently=True),
+    )
 
 
 def _patience(model: m.Model) -> float:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
+from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, happenings, linking
+from whatsapp_worker import conflict, happenings, linking, machine
 from whatsapp_worker.page import events as page
 
 
@@ -193,3 +193,15 @@ def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() 
     shutdown = story.actions[-1]
     assert isinstance(shutdown, do.Shutdown)
     assert shutdown.code is ExitCode.CRASHED
+
+
+def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_in_a_row() -> None:
+    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting()
+    for _ in range(10):
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=machine.LIFETIME)
+        assert story.actions[-1] == do.Recycle()
+        story.on(happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+    for _ in range(5):
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
+        assert story.actions[-1] == do.Recycle()
+    assert story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(do.Shutdown)
