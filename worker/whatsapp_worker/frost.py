@@ -36,17 +36,28 @@ def changed(model: m.Model, event: on.Silenced | on.Answered, now: float) -> ste
     """Freeze where a browser runs, and return to what was before."""
     match event:
         case on.Silenced():
-            if model.state not in WITH_A_BROWSER:
-                return model, ()
-            frozen = replace(steps.to(model, SessionState.FROZEN, now), frozen_from=model.state)
-            return steps.fault(frozen, Reason.FROZEN, MESSAGE, now), ()
+            model = replace(model, silenced=True)
+            return (_frozen(model, model.state, now) if model.state in WITH_A_BROWSER else model), ()
         case on.Answered():
+            model = replace(model, silenced=False)
             if model.state is not SessionState.FROZEN or model.frozen_from is None:
                 return model, ()
             gone = model.frozen_from is SessionState.LAUNCHING
             fault = None if model.fault and model.fault.reason is Reason.FROZEN else model.fault
             model = replace(steps.to(model, model.frozen_from, now), frozen_from=None, fault=fault)
             return model, (do.Recycle(),) if gone else ()
+
+
+def prepared(model: m.Model, now: float) -> steps.Step:
+    """Start the browser, or wait with it for a witness that fell silent while the profile was made ready."""
+    if model.silenced:
+        return _frozen(model, SessionState.LAUNCHING, now), ()
+    return model, (do.Launch(),)
+
+
+def _frozen(model: m.Model, returns_to: SessionState, now: float) -> m.Model:
+    model = replace(steps.to(model, SessionState.FROZEN, now), frozen_from=returns_to)
+    return steps.fault(model, Reason.FROZEN, MESSAGE, now)
 
 
 def kept_back(model: m.Model, event: on.Event) -> steps.Step:

@@ -117,7 +117,7 @@ def _life(
                 synced=False,
                 fault=fault or (None if model.fault and model.fault.reason in _STARTING else model.fault),
             )
-            return fresh, (do.Launch(),)
+            return frost.prepared(fresh, now)
         case on.Launched(version, sandbox):
             model = steps.to(model, SessionState.LAUNCHING, now)
             model = replace(model, browser_version=version, sandbox=sandbox, launched_at=now)

@@ -128,6 +128,8 @@ class Model:
     """What exceeds the user's limits; nothing is done about it."""
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""
+    silenced: bool = False
+    """No witness has answered in time: no browser may run."""
     frozen_from: SessionState | None = None
     """The state to which a frozen session returns; Launching when its browser has ended meanwhile."""
     claimed_at: float = 0.0

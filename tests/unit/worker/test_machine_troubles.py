@@ -84,6 +84,25 @@ def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may(
     assert story.model.state is SessionState.LAUNCHING
 
 
+def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
+    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Prepared(ALICE.hash, SAVED))
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.FROZEN
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.model.state is SessionState.LAUNCHING
+    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Answered(), happenings.Prepared())
+    assert story.actions == [do.Launch()]
+
+
+def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
+    story = Story().connected().on(happenings.Silenced(), happenings.RelinkRequested("2026-01-01T00:00:00Z"))
+    assert story.does(do.Relink)
+    story.on(happenings.Prepared())
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+
+
 def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
     story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
     assert story.does(do.FallBack)
