@@ -57,6 +57,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
             return linking.not_the_page(model, event, now)
         case on.Unattended():
             return linking.unattended(model, now)
+        case on.Claimed() | on.Prepared() if model.state not in _WITHOUT_A_BROWSER:
+            return model, ()  # a browser runs on the profile
         case on.Claimed() | on.Prepared() | on.Launched() | on.LoadFailed() | on.BrowserGone() | on.Troubled():
             return _life(settings, model, event, now)
         case on.SaveDone() | on.SaveFailed():
