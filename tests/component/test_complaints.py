@@ -10,7 +10,7 @@ import pytest
 from component.conftest import MakeHome
 from component.test_observed import lose_everything_but_the_store, news
 from component.workers import Home, wait
-from whatsapp_worker import Client, Options, RemoteAuth, machine, model
+from whatsapp_worker import Client, Options, RemoteAuth, model, patience
 
 
 def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
@@ -88,7 +88,7 @@ def test_a_page_that_is_connected_and_does_not_answer_is_found_within_a_minute(h
 async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_said(
     make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "SYNC_PATIENCE", 4.0)  # three minutes are too long for a test
+    monkeypatch.setattr(patience, "SYNC_PATIENCE", 4.0)  # three minutes are too long for a test
     home = make_home(sync_fault="never")
     home.root.mkdir(parents=True, exist_ok=True)
     faults: list[model.Fault] = []
@@ -193,6 +193,18 @@ def test_another_phone_than_the_expected_one_is_unlinked_at_once(home: Home) -> 
     worker.wait("fault", reason="AccountMismatch")
     wait(lambda: not home.simulator.admin.device(device).linked, "the device to be unlinked")
     assert "generation" not in home.kinds()
+
+
+def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept(home: Home) -> None:
+    worker, device = home.linked()
+    assert worker.stop() == 0
+    archives = home.archives()
+    wrong = home.start("--expected-account", "4917000000001")
+    ended = wrong.wait("ended")
+    assert (ended["code"], ended["reason"]) == (2, "AccountMismatch")
+    assert home.simulator.admin.device(device).linked
+    assert (home.archives(), home.kinds().count("logout")) == (archives, 0)
+    home.start().wait("ready")
 
 
 def test_another_account_links_and_the_old_ones_archives_stay_apart(home: Home) -> None:

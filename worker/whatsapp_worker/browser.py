@@ -18,6 +18,7 @@ _BINDING = "whatsappWorkerReport"
 _API = "whatsappWorkerPage"
 _CALL = f"([name, values]) => window.{_API} ? window.{_API}[name](...values) : null"
 _LOAD_PATIENCE = 60.0
+_SET_UP_PATIENCE = 60.0
 _ATTACH_PATIENCE = 30.0
 _CALL_PATIENCE = 10.0
 _CLOSE_PATIENCE = 20.0
@@ -53,6 +54,7 @@ class Browser:
         self._until: float | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
+        self._address = ""
         self.version = ""
         self.sandbox = flags.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
@@ -61,6 +63,15 @@ class Browser:
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         """Start on the profile, which no other browser may use; raises BrowserError with the browser's last words."""
+        try:
+            await self._start(user_data_dir)
+            async with asyncio.timeout(_SET_UP_PATIENCE):
+                await self._set_up()
+        except (playwright.Error, OSError, errors.BrowserError) as error:  # a time-out is an OSError
+            await self.kill()
+            raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
+
+    async def _start(self, user_data_dir: pathlib.Path) -> None:
         here = self._options.environment
         agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, here))
         self._guard = guard.Guard()
@@ -71,28 +82,27 @@ class Browser:
         self.children = processes.children() - before
         self._guard.watch_driver(self.children)
         self.children |= {self._guard.pid}
-        try:
-            self._context = await self._playwright.chromium.launch_persistent_context(
-                user_data_dir,
-                executable_path=here.executable,
-                headless=True,
-                args=self._arguments(agent),
-                ignore_default_args=flags.unwanted_defaults(here),
-                chromium_sandbox=here.sandbox,
-                handle_sigint=False,
-                handle_sigterm=False,
-                handle_sighup=False,
-                no_viewport=True,
-                proxy=_proxy(self._options.proxy),
-            )
-        except playwright.Error as error:
-            await self.kill()
-            raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
+        self._context = await self._playwright.chromium.launch_persistent_context(
+            user_data_dir,
+            executable_path=here.executable,
+            headless=True,
+            args=self._arguments(agent),
+            ignore_default_args=flags.unwanted_defaults(here),
+            chromium_sandbox=here.sandbox,
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+            no_viewport=True,
+            proxy=_proxy(self._options.proxy),
+        )
         self.identity = processes.identify(processes.find_browser(user_data_dir))
         self._guard.watch_browser(self.identity.pid)
         (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
             json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
         )
+
+    async def _set_up(self) -> None:
+        assert self._context is not None
         browser = self._context.browser
         self.version = browser.version if browser else await self._ask_version()
         self._context.on("close", self._gone)
@@ -201,12 +211,14 @@ class Browser:
             self._on_event(event)
 
     def _navigated(self, frame: playwright.Frame) -> None:
-        parameter = str(self._options.contract["loggedOutParameter"])
-        if self._page and frame is self._page.main_frame and events.is_logged_out_address(frame.url, parameter):
+        if not self._page or frame is not self._page.main_frame or not _is_of_the_web(frame.url):
+            return  # an error page between two loads of one address makes no news of it
+        before, self._address = self._address, frame.url
+        if events.is_news_of_logout(frame.url, before, str(self._options.contract["loggedOutParameter"])):
             self._on_event(events.LoggedOut())
 
     def _loaded(self, page: playwright.Page) -> None:
-        if page.url.startswith(("http:", "https:")):
+        if _is_of_the_web(page.url):
             task = asyncio.get_running_loop().create_task(self._attach(page))
             self._attaching.add(task)
             task.add_done_callback(self._attaching.discard)
@@ -219,9 +231,14 @@ class Browser:
             "patienceMs": _ATTACH_PATIENCE * 1000,
             "sentinelPrefix": profiles.SENTINEL,
         }
-        # A navigation ends the evaluation; the next load attaches anew.
-        with contextlib.suppress(playwright.Error):
-            await page.evaluate(contract.script(), argument)
+        # A navigation ends the evaluation; the next load attaches anew. A page that stands still is the heart's matter.
+        with contextlib.suppress(playwright.Error, TimeoutError):
+            async with asyncio.timeout(_ATTACH_PATIENCE + _CALL_PATIENCE):
+                await page.evaluate(contract.script(), argument)
+
+
+def _is_of_the_web(url: str) -> bool:
+    return url.startswith(("http:", "https:"))
 
 
 def _proxy(address: str) -> playwright.ProxySettings | None:
@@ -232,7 +249,9 @@ def _proxy(address: str) -> playwright.ProxySettings | None:
     return {"server": server, "username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
 
 
-def _sentence(error: playwright.Error) -> str:
+def _sentence(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = [line.partition("[err]")[2].strip() for line in lines if "[err]" in line]
     last = f" ({said[-1][:300]})" if said and said[-1] else ""

@@ -3,16 +3,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, browser, errors, heart, model, steps
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
-PAIRING_RETRY = 60.0
-OWNER_RETRY = 10.0
 MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
 Post = Callable[[on.Event], None]
 
@@ -37,6 +35,8 @@ class Hands:
         self._until: float | None = None
         self.changing = asyncio.Lock()
         """Held while a browser starts or ends."""
+        self._endings = 0
+        """Decisions to end the browser so far; whoever takes one starts the next, unless a later one was taken."""
         self.saving = asyncio.Lock()
         """Held by a save, and by whatever must not come between its parts."""
         self.heart = heart.Heart(lambda: self.browser, post)
@@ -49,15 +49,36 @@ class Hands:
 
     async def prepare(self) -> None:
         """Let the strategy put a profile in place."""
-        self._post(await self._auth.before_browser())
+        self._post(await self._placed(self._auth.before_browser()))
+
+    async def _placed(self, placing: Awaitable[on.Prepared]) -> on.Event:
+        """Wait for a profile; without one nothing else would ever happen, so that a new process is to try again."""
+        try:
+            return await placing
+        except errors.StoreError as error:
+            return on.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
 
     async def launch(self) -> None:
         """Start the browser and load the page."""
+        await self._launch_after(self._endings)
+
+    async def _launch_after(self, ending: int) -> None:
+        """Start the browser unless it was decided meanwhile to end it: two on one profile would ruin it."""
         async with self.changing:
+            if ending != self._endings:
+                return
+            if self.browser is not None:
+                await self.browser.kill()
             running = self.browser = self._make_browser(self._post, self._gone)
             if self._until is not None:
                 running.until(self._until)
-            await running.launch(self._auth.profile)
+            try:
+                await running.launch(self._auth.profile)
+            except errors.BrowserError:
+                if ending == self._endings:
+                    raise
+            if ending != self._endings:
+                return  # who has decided so waits for the lock and ends it
             self._post(on.Launched(running.version, running.sandbox))
         await self.load()
 
@@ -75,24 +96,27 @@ class Hands:
             if running is self.browser:
                 self._post(on.LoadFailed(str(error)))
 
-    async def drop_browser(self, *, gently: bool = False) -> None:
-        """End the browser; ``gently`` lets it write its profile first."""
+    async def drop_browser(self, *, gently: bool = False) -> int:
+        """End the browser; ``gently`` lets it write its profile first. Returns the decision's number."""
+        self._endings += 1
+        ending = self._endings
         async with self.changing:
             running, self.browser, self.heart.seen = self.browser, None, None
             if running is not None:
                 await (running.close() if gently else running.kill())
+        return ending
 
     async def recycle(self, gently: bool) -> None:
         """End the browser and start it again on the same profile."""
-        await self.drop_browser(gently=gently)
+        ending = await self.drop_browser(gently=gently)
         if self._current().relaunches > 1:
             await asyncio.sleep(steps.backoff(self._current().relaunches))
-        await self.launch()
+        await self._launch_after(ending)
 
     async def fall_back(self) -> None:
         """End the browser and let the strategy put an older profile in place."""
         await self.drop_browser()
-        self._post(await self._auth.fall_back())
+        self._post(await self._placed(self._auth.fall_back()))
 
     async def save(self, trigger: str) -> None:
         """Save and post how it went."""
@@ -109,8 +133,7 @@ class Hands:
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
                 self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
             else:
-                if result is not None:
-                    self._post(on.SaveDone(result.saved, result.changed))
+                self._post(on.SaveDone(result.saved, result.changed) if result else on.SaveDone(None, changed=False))
 
     async def bury(self, account_hash: str) -> None:
         """Set the login aside after a logout."""
@@ -126,18 +149,11 @@ class Hands:
             self._post(await self._auth.relink(account_hash, requested))
 
     async def ask_owner(self) -> None:
-        """Ask the log whose the session is, until it answers or the page's conflict has passed."""
-        while (state := self._current().state) in (SessionState.CONFLICT, SessionState.FROZEN):
-            try:
-                if not await self._auth.still_owner():
-                    raise errors.Superseded("another worker has claimed the session")
-            except errors.StoreError as error:
-                self._post(on.Troubled(Reason.STORE_UNAVAILABLE, str(error)))
-            else:
-                if state is SessionState.CONFLICT:
-                    self._post(on.StillOwner())
-                    return
-            await asyncio.sleep(OWNER_RETRY)
+        """Ask the log whose the session is."""
+        if await self._auth.still_owner():
+            self._post(on.StillOwner())
+        else:
+            raise errors.Superseded("another worker has claimed the session")
 
     async def call_page(self, name: str) -> None:
         """Call a function of the page; one that does not answer is the heartbeat's matter."""
@@ -146,24 +162,24 @@ class Hands:
                 await self.browser.call(name)
 
     async def pairing_code(self) -> None:
-        """Ask the page for a pairing code until it gives one."""
-        while (running := self.browser) is not None:
-            try:
-                code = await running.call("pairingCode", self._phone_number, True)
-            except errors.BrowserError as error:
-                self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
-                await asyncio.sleep(PAIRING_RETRY)
-                continue
+        """Ask the page for a pairing code, once."""
+        if self.browser is None:
+            return
+        try:
+            code = await self.browser.call("pairingCode", self._phone_number, True)
+        except errors.BrowserError as error:
+            self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+        else:
             if code:
                 self._post(on.CodeShown(str(code)))
-            return
 
     async def close(self, *, save: bool) -> on.SaveDone | on.SaveFailed | None:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
         running = self.browser
         if running is None:
             return None
-        account = self._current().account if save and self._current().synced else None
+        # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
+        account = self._current().account if save and self._current().proven else None
         try:
             if account is not None:
                 await self._auth.connected(account, running.version)

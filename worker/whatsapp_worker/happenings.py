@@ -45,6 +45,11 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unattended:
+    """No adapter has answered in the page for a while, though the page itself does: it shows something else."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserGone:
     """The browser ended though nobody asked it to, or does not answer any more."""
 
@@ -54,9 +59,12 @@ class BrowserGone:
 
 @dataclass(frozen=True, slots=True)
 class SaveDone:
-    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new."""
+    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new.
 
-    saved: model.Saved
+    None when the strategy found nothing to save.
+    """
+
+    saved: model.Saved | None
     changed: bool
 
 
@@ -151,6 +159,7 @@ Event = (
     | Prepared
     | Launched
     | LoadFailed
+    | Unattended
     | BrowserGone
     | SaveDone
     | SaveFailed

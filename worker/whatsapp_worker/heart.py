@@ -12,6 +12,8 @@ BEAT = 10.0
 """Seconds between two questions; two without an answer make a page dead: within a minute in all."""
 MEASURE = 30.0
 _SILENCES = 2
+_ABSENCES = 6
+"""Answers in a row, without an adapter, after which a page counts as not loaded; a load takes its time to get one."""
 
 
 class Heart:
@@ -32,12 +34,12 @@ class Heart:
 
     async def beat(self) -> None:
         """Ask for ever."""
-        silent = 0
+        silent = absent = 0
         while True:
             await asyncio.sleep(BEAT)
             asked, seen = self._running(), self.seen
             if asked is None or seen is None or self.paused:
-                silent = 0
+                silent = absent = 0
                 continue
             try:
                 facts = await asked.facts()
@@ -47,6 +49,9 @@ class Heart:
                     silent = 0
                     self._post(on.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
                 continue
-            silent = 0
+            silent, absent = 0, absent + 1 if facts is None else 0
+            if absent >= _ABSENCES and asked is self._running():
+                absent = 0
+                self._post(on.Unattended())
             if facts is not None and (facts.state, facts.synced) != (seen.state, seen.synced):
                 self._post(events.Changed(facts))  # an event that the page swallowed

@@ -1,4 +1,4 @@
-"""Decide by what the page says: codes, links, connections, conflicts, logouts. Pure.
+"""Decide by what the page says: links, connections, conflicts, logouts. Pure.
 
 Only a logout buries a login.
 """
@@ -6,23 +6,19 @@ Only a logout buries a login.
 from dataclasses import replace
 from typing import assert_never
 
-from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
+from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import happenings as on
+from whatsapp_worker import codes, conflict, steps
 from whatsapp_worker import model as m
-from whatsapp_worker import steps
 from whatsapp_worker.page import events as page
 
-FIRST_CODE_SECONDS = 60.0
-NEXT_CODE_SECONDS = 20.0
-PAIRING_CODE_SECONDS = 180.0
-"""WhatsApp's own lifetimes: the first code after a load or refresh, each later one, a pairing code."""
 SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
 FOREIGN_LOADS = 4
 """Loads in a row that may show something else before an unlinked worker gives up."""
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
 _HEALED = (
+    Reason.AWAITING_SCAN,
     Reason.PASSKEY_REQUIRED,
     Reason.LOGGED_OUT_FROM_PHONE,
     Reason.RECONNECTING,
@@ -39,9 +35,12 @@ def facts(
 ) -> steps.Step:
     """Decide by the page's state."""
     found = event.facts
-    model = replace(model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0)
+    model = replace(
+        model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0, unreadable=False
+    )
     if isinstance(event, page.Attached):
-        model = replace(model, codes_since_load=0, qr=None, synced=False)
+        # A page that was loaded anew, even if nobody asked it to, is on its way again until it says otherwise.
+        model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, pairing_code="", synced=False)
     before: tuple[do.Action, ...] = ()
     if isinstance(event, page.Changed):
         before = (do.Emit("change_state", (str(found.state),)),)
@@ -60,10 +59,7 @@ def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: b
         case state.CONNECTED:
             return _connected(settings, model, facts.account, synced or model.synced, now)
         case state.CONFLICT:
-            if model.state is SessionState.CONFLICT:
-                return model, ()
-            model = steps.fault(steps.to(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now)
-            return model, (do.Emit("disconnected", ("CONFLICT",)), do.AskOwner())
+            return conflict.found(model, now)
         case state.TIMEOUT | state.DELETED | state.UNKNOWN:
             return _reconnecting(model, Reason.RECONNECTING, f"the page says {facts.state}", now)
         case state.PROXYBLOCK:
@@ -77,7 +73,9 @@ def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: b
 
 
 def _on_the_way(model: m.Model, now: float) -> m.Model:
-    return steps.to(model, SessionState.RECONNECTING, now) if model.state in _LINKED and model.synced else model
+    # The first sync of a link may well be interrupted, and is Syncing all the while.
+    leaves = model.state in _LINKED and (model.synced or model.state is SessionState.CONFLICT)
+    return steps.to(model, SessionState.RECONNECTING, now) if leaves else model
 
 
 def _reconnecting(model: m.Model, reason: Reason, message: str, now: float) -> steps.Step:
@@ -98,27 +96,13 @@ def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: floa
     if model.state is not SessionState.AWAITING_LINK:
         deadline = model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
         model = replace(
-            steps.to(model, SessionState.AWAITING_LINK, now), link_deadline=deadline, account=None, percent=-1
+            steps.to(model, SessionState.AWAITING_LINK, now),
+            link_deadline=deadline,
+            account=None,
+            percent=-1,
+            stalls=0,
         )
-    if settings.phone_number and not model.pairing_code:
-        return model, (do.AskPairingCode(),)
-    if facts.state is page.SocketState.UNPAIRED_IDLE:
-        return replace(model, qr=None, codes_since_load=0), (do.RefreshQr(),)
-    return model, ()
-
-
-def code(model: m.Model, event: page.Qr | on.CodeShown, now: float) -> steps.Step:
-    """Show a code."""
-    if model.state not in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT):
-        return model, ()
-    attempts = model.attempts + 1
-    if isinstance(event, on.CodeShown):
-        model = replace(model, pairing_code=event.code, attempts=attempts, pairing_due=now + PAIRING_CODE_SECONDS)
-        return model, (do.Emit("code", (event.code,)),)
-    lifetime = FIRST_CODE_SECONDS if model.codes_since_load == 0 else NEXT_CODE_SECONDS
-    shown = m.ShownCode(event.code, now, now + lifetime, attempts)
-    model = replace(model, qr=shown, attempts=attempts, codes_since_load=model.codes_since_load + 1)
-    return model, (do.Emit("qr", (event.code,)),)
+    return codes.wanted(settings, model, facts.state, now)
 
 
 def _connected(
@@ -126,8 +110,7 @@ def _connected(
 ) -> steps.Step:
     account = account or model.account
     if account and settings.expected_account and not _expected(settings.expected_account, account):
-        message = f"{account.masked} linked, which is not the expected account"
-        return steps.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (do.Unlink(),)
+        return _mismatch(model, account, now)
     model = replace(model, account=account, qr=None, pairing_code="", link_deadline=0.0, logged_out=False)
     if not synced or account is None:
         return steps.to(model, SessionState.SYNCING, now), ()
@@ -145,6 +128,7 @@ def _connected(
         relaunches=0,
         takeovers=0,
         takeover_due=0.0,
+        stalls=0,
         fault=None if model.fault and model.fault.reason in _HEALED else model.fault,
     )
     if not first:
@@ -161,6 +145,19 @@ def _connected(
         model = replace(model, saving_wish=wish, save_wish=None)
         return model, (*events, do.Save(SaveTrigger.FIRST_LINK))
     return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
+
+
+def _mismatch(model: m.Model, account: page.Account, now: float) -> steps.Step:
+    if not model.known_hash:
+        message = f"{account.masked} linked, which is not the expected account"
+        return steps.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (do.Unlink(),)
+    # To unlink it as well would bury its archives, and a slip of the pen in the settings is enough to come here.
+    message = (
+        f"the saved login is of {account.masked}, which is not the expected account; nothing was unlinked or deleted: "
+        "set the expected account to this one, or ask for a new link (relink) to give this login up"
+    )
+    shutdown = do.Shutdown(ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH, message, save=False)
+    return steps.ended(model, SessionState.FAILED, now, shutdown)
 
 
 def _expected(expected: str, account: page.Account) -> bool:
@@ -189,10 +186,18 @@ def not_the_page(model: m.Model, event: page.NotThePage, now: float) -> steps.St
     return steps.not_loaded(model, message, now)
 
 
+def unattended(model: m.Model, now: float) -> steps.Step:
+    """Load a page again in which nothing of ours listens: an error page after it had loaded itself, or another site."""
+    if model.unreadable:
+        return model, ()
+    return steps.not_loaded(model, "the browser shows something else than WhatsApp Web", now)
+
+
 def contract_broken(model: m.Model, event: page.ContractBroken, now: float) -> steps.Step:
     """Name what the page lacks; a linked session runs on."""
     message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
     if model.account or model.known_hash:
         # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
-        return steps.fault(_on_the_way(model, now), Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+        model = replace(_on_the_way(model, now), unreadable=True)
+        return steps.fault(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
     return steps.refused(model, Reason.PAGE_CONTRACT_BROKEN, message, now)

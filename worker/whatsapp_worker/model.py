@@ -81,7 +81,12 @@ class Model:
     qr: ShownCode | None = None
     pairing_code: str = field(default="", repr=False)
     pairing_due: float = 0.0
-    """When a new pairing code is to be asked for."""
+    """When the pairing code that is shown is over."""
+    pairing_asked: float = 0.0
+    """When the page was last asked for one."""
+    refresh_due: float = 0.0
+    """When a page that is idle is asked again for fresh codes, 0 = it gives them."""
+    refreshes: int = 0
     attempts: int = 0
     codes_since_load: int = 0
     link_deadline: float = 0.0
@@ -100,9 +105,21 @@ class Model:
     overdue_since: float = 0.0
     load_due: float = 0.0
     load_failures: int = 0
+    stall_due: float = 0.0
+    """When a page that has said nothing of use is loaded again, 0 when its time has not begun."""
+    stalls: int = 0
+    """How often that was done since the page last got anywhere."""
+    unreadable: bool = False
+    """WhatsApp changed the page that is shown: nothing of ours can listen there, and loading it again mends nothing."""
+    launched_at: float = 0.0
+    """When the browser that runs was started, 0 while none does."""
     relaunches: int = 0
     takeover_due: float = 0.0
     takeovers: int = 0
+    owner_due: float = 0.0
+    """When the log is asked again, in a conflict, whose the session is."""
+    owner_asked: int = 0
+    """How often it was asked in this conflict."""
     web_version: str = ""
     browser_version: str = ""
     sandbox: str = ""
@@ -113,6 +130,8 @@ class Model:
     """What exceeds the user's limits; nothing is done about it."""
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""
+    silenced: bool = False
+    """No witness has answered in time: no browser may run."""
     frozen_from: SessionState | None = None
     """The state to which a frozen session returns; Launching when its browser has ended meanwhile."""
     claimed_at: float = 0.0
@@ -123,5 +142,3 @@ class Model:
     """Time of a request for a save that no save has begun to fulfil, "" for one without a time."""
     saving_wish: str | None = None
     """That of the request which the running save fulfils."""
-    relink_wish: str | None = None
-    """That of the request for a new link which is being carried out."""

@@ -23,7 +23,7 @@ def to(model: m.Model, state: SessionState, now: float) -> m.Model:
         return model
     if state not in UNLINKED:
         model = replace(model, qr=None, pairing_code="")
-    return replace(model, state=state, since=now)
+    return replace(model, state=state, since=now, stall_due=0.0)
 
 
 def fault(model: m.Model, reason: Reason, message: str, now: float) -> m.Model:

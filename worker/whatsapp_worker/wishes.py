@@ -80,6 +80,6 @@ def _relink(model: m.Model, time: str, now: float) -> steps.Step:
         previous_hash=buried or model.previous_hash,
         link_deadline=0.0,
         load_due=0.0,
+        frozen_from=None,
         fault=None,
-        relink_wish=time,
     ), (*told, do.Relink(buried, time))

@@ -15,9 +15,9 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import (
     auth,
     browser,
+    conflict,
     errors,
     guard,
-    hands,
     happenings,
     keeper,
     log,
@@ -158,7 +158,7 @@ async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> No
 async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_the_session_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hands, "OWNER_RETRY", 0.005)
+    monkeypatch.setattr(conflict, "FIRST_PAUSE", 0.005)
     kept = scene.keeper()
     async with running(kept):
         await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")

@@ -154,6 +154,18 @@ def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
     assert not story.does(do.Unlink)
 
 
+def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept() -> None:
+    for known in (BOB.hash, m.UNKNOWN):
+        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(happenings.Prepared(known, SAVED))
+        story.on(page.Attached(facts(S.CONNECTED, BOB, True)))
+        (shutdown,) = story.actions
+        assert isinstance(shutdown, do.Shutdown), "and nothing is unlinked or buried"
+        assert (shutdown.code, shutdown.reason) == (ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH)
+        assert "set the expected account" in shutdown.message
+        assert BOB.id.partition("@")[0] not in shutdown.message
+        assert story.model.state is SessionState.FAILED
+
+
 def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
     story = Story().connected().on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
     assert story.model.state is SessionState.CONNECTED
@@ -170,6 +182,16 @@ def test_saves_never_overlap() -> None:
     assert story.does(do.Save)
     story.on(happenings.SaveRequested(), happenings.Tick(), after=400)
     assert not story.does(do.Save)
+
+
+def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interval() -> None:
+    story = Story().restored().on(happenings.SaveRequested("2026-01-01T00:00:00Z"))
+    assert story.model.saving
+    story.on(happenings.SaveDone(None, changed=False))
+    assert (story.model.saving, story.model.saved, story.emitted) == (False, SAVED, [])
+    assert story.model.handled == {"save": "2026-01-01T00:00:00Z"}
+    story.on(happenings.Tick(), after=300)
+    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
 
 
 def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
@@ -192,19 +214,3 @@ def test_a_last_save_that_fails_is_the_last_word() -> None:
     )
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
-
-
-def test_a_pairing_code_is_renewed_when_its_time_is_over() -> None:
-    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
-    story.on(happenings.CodeShown("ABCD-EFGH"), happenings.Tick(), after=linking.PAIRING_CODE_SECONDS / 2)
-    assert not story.does(do.AskPairingCode)
-    story.on(happenings.Tick(), after=linking.PAIRING_CODE_SECONDS)
-    assert story.actions == [do.AskPairingCode()]
-    assert story.model.pairing_code == ""
-
-
-def test_a_pairing_code_is_asked_for_and_shown() -> None:
-    story = Story(replace(SETTINGS, phone_number="4915112345678")).launched().on(page.Attached(facts(S.UNPAIRED)))
-    assert story.actions == [do.AskPairingCode()]
-    story.on(happenings.CodeShown("ABCD-EFGH"))
-    assert (story.emitted, story.model.pairing_code) == (["code"], "ABCD-EFGH")

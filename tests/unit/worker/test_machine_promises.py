@@ -1,15 +1,17 @@
 """What holds in every state, for every event and every sequence of them."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
+from unit.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import happenings
+from whatsapp_worker import codes, happenings
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events as page
 
@@ -26,6 +28,7 @@ _EACH_EVENT: tuple[happenings.Event, ...] = (
     happenings.Prepared(),
     happenings.Launched("156"),
     happenings.LoadFailed("x"),
+    happenings.Unattended(),
     happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"),
     happenings.SaveDone(SAVED, changed=True),
     happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
@@ -92,8 +95,9 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
     st.builds(happenings.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
     st.just(happenings.Launched("156")),
     st.just(happenings.LoadFailed("x")),
+    st.just(happenings.Unattended()),
     st.just(happenings.BrowserGone(Reason.PAGE_DEAD, "x")),
-    st.builds(happenings.SaveDone, st.just(SAVED), st.booleans()),
+    st.builds(happenings.SaveDone, st.sampled_from([None, SAVED]), st.booleans()),
     st.just(happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
     st.just(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
     st.just(happenings.StillOwner()),
@@ -113,15 +117,38 @@ _EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60))
-def test_in_every_story_the_promises_hold(events: list[tuple[happenings.Event, float]]) -> None:
-    story, ended = Story(), False
+_SETTINGS = st.sampled_from(
+    [SETTINGS, replace(SETTINGS, phone_number="4915112345678", expected_account="4917087654321")]
+)
+
+
+_OTHERWISE = replace(SETTINGS, phone_number="4915112345678", expected_account="4917087654321")
+
+
+_BEGINNINGS: st.SearchStrategy[Callable[[Story], Story]] = st.sampled_from(
+    [Story.on, Story.launched, Story.awaiting, Story.connected, Story.restored]
+)
+
+
+_STORIES = st.builds(
+    lambda begin, settings: begin(Story(settings)), _BEGINNINGS, st.sampled_from([SETTINGS, _OTHERWISE])
+)
+
+
+_HAPPENINGS = st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60)
+
+
+@given(_STORIES, _HAPPENINGS)
+def test_in_every_story_the_promises_hold(story: Story, events: list[tuple[happenings.Event, float]]) -> None:
+    ended = story.model.state in _ENDED
     for event, after in events:
         before = story.model
         story.on(event, after=after)
         assert not (ended and story.does(do.Launch)), "nothing starts after the end"
         if story.does(do.BuryLogin):
             assert isinstance(event, page.LoggedOut), "only a logout buries a login"
+        if story.does(do.Unlink):
+            assert not before.known_hash, "a saved login is not unlinked"
         if before.state is SessionState.FROZEN and story.model.state is SessionState.FROZEN:
             assert not [a for a in story.actions if not isinstance(a, do.Emit)], "nothing is done meanwhile"
         if story.does(do.Relink):
@@ -140,3 +167,36 @@ def test_in_every_story_the_promises_hold(events: list[tuple[happenings.Event, f
         ended = ended or story.does(do.Shutdown)
         assert "2@x" not in repr((story.model, story.actions)), "no code in any repr"
         assert "4915112345678" not in repr((story.model, story.actions)), "no full number in any repr"
+        if ended and story.model.state is SessionState.LOGGED_OUT:
+            return  # the keeper's loop has ended, as it has in the other states in which a story ends
+
+
+@given(_STORIES, _HAPPENINGS)
+def test_in_every_story_browser_and_page_are_what_the_machine_says(
+    story: Story, events: list[tuple[happenings.Event, float]]
+) -> None:
+    runs, asked = story.model.state is not SessionState.CLAIMING, story.model.pairing_asked
+    for event, after in events:
+        heard = story.model.state not in (SessionState.FROZEN, *_ENDED)
+        story.on(event, after=after)
+        for action in story.actions:
+            match action:
+                case do.Launch():
+                    assert not runs, "one browser after the other"
+                    runs = True
+                case do.FallBack() | do.Relink():
+                    runs = False
+                case do.Recycle():
+                    runs = True
+                case do.AskPairingCode():
+                    assert not asked or story.now - asked >= codes.PAIRING_PAUSE, "WhatsApp limits their rate"
+                    asked = story.now
+        if story.model.state is SessionState.CONNECTED:
+            assert story.model.synced
+            assert story.model.proven
+            assert story.model.account
+        if isinstance(event, page.Attached | page.Changed | page.Synced) and heard:
+            connected = event.facts.state is S.CONNECTED
+            assert connected or story.model.state is not SessionState.CONNECTED, "connected is what the page says it is"
+        if story.does(do.Shutdown):
+            return

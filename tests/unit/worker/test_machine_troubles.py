@@ -7,7 +7,7 @@ import pytest
 from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import happenings, linking, machine
+from whatsapp_worker import conflict, happenings, linking, machine
 from whatsapp_worker.page import events as page
 
 
@@ -84,6 +84,32 @@ def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may(
     assert story.model.state is SessionState.LAUNCHING
 
 
+def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
+    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Prepared(ALICE.hash, SAVED))
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.FROZEN
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.model.state is SessionState.LAUNCHING
+    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Answered(), happenings.Prepared())
+    assert story.actions == [do.Launch()]
+
+
+def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
+    story = Story().connected().on(happenings.Silenced(), happenings.RelinkRequested("2026-01-01T00:00:00Z"))
+    assert story.does(do.Relink)
+    story.on(happenings.Prepared())
+    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
+    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+
+
+def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
+    assert story.does(do.FallBack)
+    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"), page.Attached(facts(S.UNPAIRED)))
+    assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
+
+
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
     assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
 
@@ -92,7 +118,7 @@ def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_de
     story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
     assert story.actions[-1] == do.AskOwner()
     assert not story.does(do.BuryLogin)
-    story.on(happenings.StillOwner()).on(happenings.Tick(), after=machine.TAKEOVER_DELAY)
+    story.on(happenings.StillOwner()).on(happenings.Tick(), after=conflict.TAKEOVER_DELAY)
     assert story.actions == [do.TakeOver()]
     story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.model.state is SessionState.CONNECTED
@@ -107,6 +133,37 @@ def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
         assert story.does(do.TakeOver)
         story.model = replace(story.model, state=SessionState.RECONNECTING)
     assert pauses == [3, 6, 12]
+
+
+def test_whose_a_session_in_conflict_is_is_asked_again_until_somebody_answers() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
+    story.on(happenings.Troubled(Reason.STORE_UNAVAILABLE, "no answer"))
+    for pause in (10, 20, 40, 80, 160, 300, 300):
+        story.on(happenings.Tick(), after=pause - 0.1)
+        assert not story.does(do.AskOwner)
+        story.on(happenings.Tick(), after=0.1)
+        assert story.actions == [do.AskOwner()]
+
+
+def test_an_answer_that_a_frozen_session_missed_is_asked_for_again() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.Silenced())
+    story.on(happenings.StillOwner(), happenings.Answered()).on(happenings.Tick(), after=30)
+    assert story.actions == [do.AskOwner()]
+
+
+def test_a_session_that_the_page_did_not_take_back_is_taken_back_again() -> None:
+    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
+    for _ in range(40):
+        assert story.on(happenings.Tick(), after=300).actions == [do.TakeOver()]
+        assert story.on(happenings.Tick(), after=300).actions == [do.AskOwner()]
+        story.on(happenings.StillOwner())
+
+
+def test_a_conflict_that_comes_back_before_the_first_sync_is_one_more() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)), page.Changed(facts(S.CONFLICT, ALICE)))
+    story.on(page.Changed(facts(S.OPENING, ALICE)))
+    assert story.model.state is SessionState.RECONNECTING
+    assert story.on(page.Changed(facts(S.CONFLICT, ALICE))).does(do.AskOwner)
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
@@ -157,21 +214,6 @@ def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() 
     assert shutdown.code is ExitCode.CRASHED
 
 
-def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    story.on(happenings.Tick(), after=machine.SYNC_PATIENCE + 1)
-    assert story.actions == [do.Load()]
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.SYNCING
-
-
-def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    for percent in range(0, 100, 10):
-        story.on(page.Progress(percent), happenings.Tick(), after=100)
-        assert not story.does(do.Load)
-
-
 def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
     story = Story().on(happenings.Claimed(), happenings.Troubled(Reason.RESTORE_FAILED, "no room"))
     assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
@@ -209,3 +251,15 @@ def test_each_save_has_its_own_time() -> None:
     story.on(happenings.SaveRequested()).on(happenings.Tick(), after=10)
     assert story.model.saving
     assert story.model.overdue_since == 0.0
+
+
+def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_in_a_row() -> None:
+    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting()
+    for _ in range(10):
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=machine.LIFETIME)
+        assert story.actions[-1] == do.Recycle()
+        story.on(happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+    for _ in range(5):
+        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
+        assert story.actions[-1] == do.Recycle()
+    assert story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(do.Shutdown)

@@ -134,16 +134,22 @@ def test_a_word_of_the_page_that_is_not_known_is_unknown_and_no_crash() -> None:
     assert events.parse({"kind": "brand new"}) is None
 
 
+PLAIN, OUT = "https://web.whatsapp.com/", "https://web.whatsapp.com/?post_logout=1&logout_reason=0"
+
+
 @pytest.mark.parametrize(
-    ("url", "out"),
+    ("url", "before", "news"),
     [
-        ("https://web.whatsapp.com/?post_logout=1&logout_reason=0", True),
-        ("https://web.whatsapp.com/", False),
-        ("https://web.whatsapp.com/?post_logout=0", False),
+        (OUT, PLAIN, True),
+        (OUT, "", True),
+        (PLAIN, PLAIN, False),
+        ("https://web.whatsapp.com/?post_logout=0", PLAIN, False),
+        (OUT, OUT, False),
+        (PLAIN, OUT, False),
     ],
 )
-def test_the_address_after_a_logout_is_recognised(url: str, out: bool) -> None:
-    assert events.is_logged_out_address(url, "post_logout") is out
+def test_the_address_after_a_logout_is_news_once(url: str, before: str, news: bool) -> None:
+    assert events.is_news_of_logout(url, before, "post_logout") is news
 
 
 def test_a_stale_lock_of_a_dead_process_goes_and_a_living_one_stays(tmp_path: pathlib.Path) -> None:

@@ -162,6 +162,13 @@ def parse(raw: Mapping[str, Any]) -> PageEvent | None:
             return None
 
 
-def is_logged_out_address(url: str, parameter: str) -> bool:
-    """Tell whether the page navigated to the address that it shows after a logout."""
+def is_news_of_logout(url: str, before: str, parameter: str) -> bool:
+    """Tell whether a navigation shows the address that follows a logout, and the one before it did not.
+
+    The page stays there and may be linked again: a reload is no logout of that link. A further one says so itself.
+    """
+    return _is_logged_out_address(url, parameter) and not _is_logged_out_address(before, parameter)
+
+
+def _is_logged_out_address(url: str, parameter: str) -> bool:
     return parse_qs(urlsplit(url).query).get(parameter) == ["1"]

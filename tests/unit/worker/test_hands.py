@@ -1,0 +1,141 @@
+"""The worker's hands, with a browser and a strategy that only say what was done to them."""
+
+import asyncio
+import pathlib
+from dataclasses import replace
+
+import pytest
+
+from unit.worker.machine_story import ALICE
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import auth, browser, errors, hands, happenings, steps
+from whatsapp_worker import model as m
+from whatsapp_worker.page import events
+
+
+class Strategy(auth.Auth):
+    """Remember whose login was to be saved at the close."""
+
+    def __init__(self) -> None:
+        self.closed_for: list[events.Account | None] = []
+
+    @property
+    def profile(self) -> pathlib.Path:
+        return pathlib.Path("/nowhere")
+
+    async def bury(self, account_hash: str) -> None:
+        return
+
+    async def fall_back(self) -> happenings.Prepared:
+        return happenings.Prepared()
+
+    async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
+        self.closed_for.append(account)
+        return None
+
+
+class Engine(browser.Browser):
+    """A browser without a process."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self.worker = worker
+        self.version, self.sandbox = "156", "namespaces"
+
+    async def launch(self, user_data_dir: pathlib.Path) -> None:
+        self.worker.alive.append(self)
+        self.worker.most = max(self.worker.most, len(self.worker.alive))
+        await asyncio.sleep(self.worker.slowness)
+
+    async def load(self) -> None:
+        return
+
+    async def call(self, name: str, *values: object) -> object:
+        self.worker.calls.append(name)
+        raise errors.BrowserError("rate-overlimit")
+
+    async def close(self) -> bool:
+        await self.kill()
+        return True
+
+    async def kill(self) -> None:
+        if self in self.worker.alive:
+            self.worker.alive.remove(self)
+
+
+class Worker:
+    """Hands with what they hold."""
+
+    def __init__(self) -> None:
+        self.alive: list[Engine] = []
+        self.calls: list[str] = []
+        self.launched = self.most = 0
+        self.slowness = 0.0
+        self.model = m.Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
+        self.strategy = Strategy()
+        self.events: list[happenings.Event] = []
+        self.hands = hands.Hands(self.strategy, self._make, self.events.append, lambda: self.model, "")
+
+    def _make(self, *_: object) -> Engine:
+        self.launched += 1
+        return Engine(self)
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+async def test_a_stop_saves_the_login_of_a_page_that_has_just_been_loaded_again(worker: Worker) -> None:
+    await worker.hands.launch()
+    worker.model = replace(worker.model, state=SessionState.RECONNECTING, synced=False)
+    await worker.hands.close(save=True)
+    assert worker.strategy.closed_for == [ALICE]
+
+
+async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: Worker) -> None:
+    await worker.hands.launch()
+    worker.model = replace(worker.model, state=SessionState.SYNCING, proven=False)
+    await worker.hands.close(save=True)
+    assert worker.strategy.closed_for == [None]
+
+
+async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one_browser(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "backoff", lambda failures: 0.05)
+    worker.model = replace(worker.model, relaunches=2)
+    recycling = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.sleep(0.01)
+    await worker.hands.relink("", "")
+    await worker.hands.launch()
+    await recycling
+    assert (worker.launched, worker.most, len(worker.alive)) == (1, 1, 1)
+
+
+async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
+    worker.slowness = 0.02
+    first = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.gather(first, second)
+    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+    assert len([event for event in worker.events if isinstance(event, happenings.Launched)]) == 1
+
+
+async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.launch()
+    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+
+
+async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.pairing_code()
+    assert worker.calls == ["pairingCode"]
+    assert worker.events[-1] == happenings.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
+
+
+async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
+    await worker.hands.launch()
+    await worker.hands.save("Interval")
+    assert worker.events[-1] == happenings.SaveDone(None, changed=False)

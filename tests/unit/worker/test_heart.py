@@ -1,0 +1,60 @@
+"""How a page that does not say what it should is found."""
+
+import asyncio
+import contextlib
+from typing import cast
+
+import pytest
+
+from unit.worker.machine_story import S, facts
+from whatsapp_session.conditions import Reason
+from whatsapp_worker import browser, errors, happenings, heart
+from whatsapp_worker.page import events
+
+SEEN = facts(S.CONNECTED, synced=True)
+
+
+class Page:
+    """Answer as told, the last answer for ever; ``over`` is set when it was asked so many times."""
+
+    def __init__(self, times: int, *answers: events.Facts | Exception | None) -> None:
+        self.times, self.answers = times, list(answers)
+        self.asked = 0
+        self.over = asyncio.Event()
+
+    async def facts(self) -> events.Facts | None:
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        if self.asked > self.times:
+            self.over.set()
+            await asyncio.Event().wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def told(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[happenings.Event]:
+    """Let the heart ask and return what it has told."""
+    monkeypatch.setattr(heart, "BEAT", 0.0)
+    posted: list[happenings.Event] = []
+    beating = heart.Heart(lambda: cast("browser.Browser", page), posted.append)
+    beating.seen = SEEN
+    task = asyncio.create_task(beating.beat())
+    async with asyncio.timeout(10):
+        await page.over.wait()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return posted
+
+
+async def test_a_page_without_an_adapter_is_told_after_a_minute_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await told(Page(6, None), monkeypatch) == [happenings.Unattended()]
+    assert await told(Page(9, None, None, None, None, None, SEEN, None, None, None), monkeypatch) == []
+
+
+async def test_a_page_that_is_silent_twice_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = errors.BrowserError("silent")
+    (event,) = await told(Page(5, SEEN, silence, silence, SEEN), monkeypatch)
+    assert isinstance(event, happenings.BrowserGone)
+    assert event.reason is Reason.PAGE_DEAD

@@ -1,0 +1,106 @@
+"""How long the machine waits for a page that stalls, and what it does then."""
+
+from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings, patience
+from whatsapp_worker.page import events as page
+
+
+def test_a_page_that_loads_itself_again_is_not_connected_until_it_says_so() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.Attached(facts(S.OPENING, ALICE)))
+    assert story.model.state is SessionState.RECONNECTING
+    assert story.model.proven, "a stop still saves"
+    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    assert (story.model.state, story.emitted) == (SessionState.CONNECTED, ["change_state"])
+    assert not story.does(do.Save)
+
+
+def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_was_doing() -> None:
+    for story in (Story().connected(), Story().awaiting(), Story().connected().on(page.LoggedOut())):
+        story.on(happenings.Unattended())
+        assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
+        assert story.on(happenings.Tick(), after=2).actions == [do.Load()]
+    story.on(page.Attached(facts(S.UNPAIRED)))
+    assert story.model.link_deadline, "an unlinked browser waits no longer than its time"
+
+
+def test_a_linked_page_that_whatsapp_has_changed_is_left_alone() -> None:
+    story = Story().restored().on(page.ContractBroken(("X",), session=True), happenings.Unattended())
+    story.on(happenings.Tick(), after=60)
+    assert not story.does(do.Load)
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+
+
+def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    story.on(happenings.Tick()).on(happenings.Tick(), after=patience.SYNC_PATIENCE)
+    assert story.actions == [do.Load()]
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.SYNCING
+
+
+def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
+    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    for percent in range(0, 100, 10):
+        story.on(page.Progress(percent), happenings.Tick(), after=100)
+        assert not story.does(do.Load)
+
+
+def waits(story: Story, seconds: float) -> bool:
+    """Tell whether nothing is done with the page for so long, and something right after it."""
+    story.on(happenings.Tick()).on(happenings.Tick(), after=seconds - 0.1)
+    waited = not story.does(do.Load) and not story.does(do.Recycle)
+    story.on(happenings.Tick(), after=0.1)
+    return waited and (story.does(do.Load) or story.does(do.Recycle))
+
+
+def test_a_linked_page_that_was_served_and_never_attached_is_loaded_again() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("x"))
+    assert story.on(happenings.Tick(), after=2).actions == [do.Load()]
+    assert waits(story, patience.RECONNECT_PATIENCE)
+    assert story.actions == [do.Load()]
+
+
+def test_a_page_that_does_not_come_back_is_loaded_again_ever_more_seldom_and_now_and_then_its_browser_started() -> None:
+    story, done = Story().connected().on(happenings.SaveDone(SAVED, True)), []
+    for pause in (300, 600, 1200, 2400, 3600, 3600, 3600):
+        story.on(page.Changed(facts(S.OPENING, ALICE)), page.Changed(facts(S.TIMEOUT, ALICE)))
+        assert waits(story, pause), pause
+        done += story.actions
+        if story.does(do.Recycle):
+            story.on(happenings.Launched("156"), page.Attached(facts(S.OPENING, ALICE)))
+            story.on(page.Changed(facts(S.TIMEOUT, ALICE)))
+    again = do.Recycle(gently=True)
+    assert done == [do.Load(), do.Load(), again, do.Load(), do.Load(), again, do.Load()]
+    assert story.model.relaunches == 0, "not the browser's fault"
+    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)), page.Changed(facts(S.TIMEOUT, ALICE)))
+    assert waits(story, 300)
+
+
+def test_a_linked_start_whose_page_stays_opening_is_loaded_again_ever_more_seldom() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING, ALICE)))
+    for pause in (90, 180, 360, 720):
+        assert waits(story, pause), pause
+        story.on(page.Attached(facts(S.OPENING, ALICE)))
+    assert not story.does(do.BuryLogin)
+
+
+def test_a_page_that_does_not_come_back_is_left_alone_while_a_save_is_under_way() -> None:
+    story = Story().connected().on(page.Changed(facts(S.TIMEOUT, ALICE)))
+    assert story.model.saving
+    assert not waits(story, 300)
+    story.on(happenings.SaveDone(SAVED, True))
+    assert waits(story, 300)
+
+
+def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
+    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.Changed(facts(S.TIMEOUT, ALICE)))
+    story.on(happenings.Tick()).on(happenings.Tick(), after=299).on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    story.on(happenings.Tick(), after=10)
+    assert not story.does(do.Load)
+
+
+def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
+    assert waits(Story().connected().on(page.LoggedOut()), patience.LAUNCH_PATIENCE)

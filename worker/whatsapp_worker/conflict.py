@@ -1,0 +1,53 @@
+"""Decide what to do when the page is opened elsewhere: the newest claim takes the session back. Pure.
+
+Nothing that is asked or done in a conflict is sure to be answered (the store may be away, the browser may stand still,
+the page may miss a call), so each is repeated, more and more slowly, until the page says something else.
+"""
+
+from dataclasses import replace
+
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import model as m
+from whatsapp_worker import steps
+
+TAKEOVER_DELAY = 3.0
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
+"""Seconds until the log is asked again whose the session is."""
+
+
+def found(model: m.Model, now: float) -> steps.Step:
+    """Ask whose the session is."""
+    if model.state is SessionState.CONFLICT:
+        return model, ()
+    model = steps.fault(steps.to(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now)
+    model = replace(model, takeover_due=0.0, owner_asked=0)
+    return _asking(model, now, (do.Emit("disconnected", ("CONFLICT",)),))
+
+
+def still_owner(model: m.Model, now: float) -> m.Model:
+    """Take the session back after a while, which is longer each time: two that do so at once would flap."""
+    if model.state is not SessionState.CONFLICT or model.takeover_due:
+        return model
+    return replace(model, takeover_due=now + _doubled(TAKEOVER_DELAY, model.takeovers))
+
+
+def tick(model: m.Model, now: float) -> steps.Step:
+    """Take the session back when it is time, or ask again."""
+    if model.state is not SessionState.CONFLICT:
+        return model, ()
+    if model.takeover_due and now >= model.takeover_due:
+        model = replace(model, takeover_due=0.0, takeovers=model.takeovers + 1)
+        return replace(model, owner_due=now + _doubled(FIRST_PAUSE, model.owner_asked)), (do.TakeOver(),)
+    if not model.takeover_due and now >= model.owner_due:
+        return _asking(model, now)
+    return model, ()
+
+
+def _asking(model: m.Model, now: float, told: tuple[do.Action, ...] = ()) -> steps.Step:
+    due = now + _doubled(FIRST_PAUSE, model.owner_asked)
+    return replace(model, owner_asked=model.owner_asked + 1, owner_due=due), (*told, do.AskOwner())
+
+
+def _doubled(first: float, times: int) -> float:
+    return min(LONGEST_PAUSE, first * 2.0 ** min(times, 16))

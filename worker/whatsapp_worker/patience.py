@@ -1,0 +1,51 @@
+"""Decide when a page that stalls is loaded again, and when its browser is started again. Pure. Deletes nothing."""
+
+from dataclasses import replace
+
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import model as m
+from whatsapp_worker import steps
+
+SYNC_PATIENCE = 180.0
+"""Seconds in Syncing without a word from the page after which it is loaded again."""
+LAUNCH_PATIENCE = 90.0
+RECONNECT_PATIENCE = 300.0
+LONGEST_PATIENCE = 3600.0
+"""Each time that a load did not help the page is given twice as long: a lost network is no reason for a storm."""
+LOADS_BEFORE_A_START = 2
+"""Loads that did not help after which the browser itself is started again, which may be what does not work."""
+
+
+def tick(model: m.Model, now: float) -> steps.Step:
+    """Load the page again when its time is over, which begins anew with each state, load and sign of progress."""
+    patience = _patience(model)
+    if not patience or model.load_due or model.saving or model.unreadable:
+        return model, ()
+    if not model.stall_due:
+        return replace(model, stall_due=now + patience), ()
+    if now < model.stall_due:
+        return model, ()
+    stalls = model.stalls + 1
+    model = replace(model, stall_due=0.0, stalls=stalls)
+    if model.state is not SessionState.RECONNECTING:  # which says itself why
+        message = f"the page has been {model.state} for {patience:.0f} s without a word"
+        model = steps.fault(model, Reason.SYNCING, message, now)
+    if stalls % (LOADS_BEFORE_A_START + 1):
+        return model, (do.Load(),)
+    return replace(steps.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0), (
+        do.Recycle(gently=True),
+    )
+
+
+def _patience(model: m.Model) -> float:
+    match model.state:
+        case SessionState.SYNCING:
+            first = SYNC_PATIENCE
+        case SessionState.LAUNCHING | SessionState.LOGGED_OUT:
+            first = LAUNCH_PATIENCE
+        case SessionState.RECONNECTING:
+            first = RECONNECT_PATIENCE
+        case _:
+            return 0.0
+    return min(LONGEST_PATIENCE, first * 2.0 ** min(model.stalls, 16))
