@@ -21,7 +21,7 @@ _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD, Reason.RESTORE_FAILED)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _WITHOUT_A_BROWSER = (SessionState.CLAIMING, SessionState.RESTORING)
-_OF_THE_BROWSER = (page.PageEvent, on.LoadFailed, on.Unattended, on.BrowserGone)
+_OF_THE_BROWSER = (page.PageEvent, on.Launched, on.LoadFailed, on.Unattended, on.BrowserGone)
 _ENDED = (
     SessionState.STOPPING,
     SessionState.LINK_EXPIRED,
@@ -46,9 +46,8 @@ def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> s
         case page.Progress(percent):
             if model.synced or model.percent == percent:
                 return model, ()
-            return replace(model, percent=percent, stall_due=0.0, stalls=0), (
-                do.Emit("loading_screen", (percent, "WhatsApp")),
-            )
+            model = replace(model, percent=percent, stall_due=0.0, stalls=0)
+            return model, (do.Emit("loading_screen", (percent, "WhatsApp")),)
         case page.LoggedOut():
             return linking.logged_out(model, now)
         case page.PasskeyAsked():

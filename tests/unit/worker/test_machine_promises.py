@@ -178,7 +178,10 @@ def test_in_every_story_browser_and_page_are_what_the_machine_says(
     runs, asked = story.model.state is not SessionState.CLAIMING, story.model.pairing_asked
     for event, after in events:
         heard = story.model.state not in (SessionState.FROZEN, *_ENDED)
+        preparing = story.model.state is SessionState.RESTORING and not isinstance(event, happenings.Prepared)
         story.on(event, after=after)
+        if preparing:
+            assert story.model.state in (SessionState.RESTORING, *_ENDED), "nobody but the strategy ends a restore"
         for action in story.actions:
             match action:
                 case do.Launch():

@@ -110,6 +110,12 @@ def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed(
     assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
 
 
+def test_a_browser_that_starts_while_a_new_link_is_prepared_is_not_the_one_that_is_waited_for() -> None:
+    story = Story().connected().on(happenings.RelinkRequested("2026-01-01T00:00:00Z"), happenings.Launched("156"))
+    assert story.model.state is SessionState.RESTORING
+    assert story.on(happenings.Prepared()).actions == [do.Launch()]
+
+
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
     assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
 
