@@ -16,8 +16,8 @@ DEMO := PYTHONPATH=tests $(BIN)/python -m deploy.demo
 PYTEST := $(BIN)/python -m pytest
 SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)
-# How many processes share the tests; what uses one cluster stays together (tests/conftest.py).
-PROCESSES ?= 2
+# How many processes share the tests, most of which wait; what uses one cluster stays together (tests/conftest.py).
+PROCESSES ?= 3
 SPREAD := -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 REGISTRY ?=
 ARGS ?=

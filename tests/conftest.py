@@ -18,9 +18,13 @@ TOGETHER = {
     "conformance/": "conformance",  # one set of runs side by side, looked at by all its tests
     "functional/": "server",  # one API server
     "component/kubernetes/": "server",
-    "e2e/": "cluster",  # one cluster
+    "e2e/test_deletion.py": "cluster",
+    "e2e/test_images.py": "cluster",
+    "e2e/test_operator_lifecycle.py": "cluster",
+    "e2e/test_session.py": "cluster",
+    "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }
-ORDER = ("cluster", "", "server", "conformance")
+ORDER = ("cluster", "another cluster", "", "server", "conformance")
 """What comes first where there is more than one process: the longest that cannot be divided; late what would wait for
 Kubernetes to be built; last the library that is compared with, because it does not take that well beside it.
 """
