@@ -103,7 +103,11 @@ class Hands:
         async with self.changing:
             running, self.browser, self.heart.seen = self.browser, None, None
             if running is not None:
-                await (running.close() if gently else running.kill())
+                try:
+                    await (running.close() if gently else running.kill())
+                except asyncio.CancelledError:
+                    await running.kill()  # nobody else knows of it any more
+                    raise
         return ending
 
     async def recycle(self, gently: bool) -> None:
@@ -115,8 +119,9 @@ class Hands:
 
     async def fall_back(self) -> None:
         """End the browser and let the strategy put an older profile in place."""
-        await self.drop_browser()
-        self._post(await self._placed(self._auth.fall_back()))
+        async with self.saving:  # a save that is under way must not come between the generations that are tried
+            await self.drop_browser()
+            self._post(await self._placed(self._auth.fall_back()))
 
     async def save(self, trigger: str) -> None:
         """Save and post how it went."""
@@ -177,7 +182,9 @@ class Hands:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
         running = self.browser
         if running is None:
-            return None
+            if not (save and self._current().proven):
+                return None
+            return on.SaveFailed(Reason.SNAPSHOT_FAILED, "no browser ran when the worker ended: the last save stands")
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
         account = self._current().account if save and self._current().proven else None
         try:

@@ -61,6 +61,9 @@ def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> N
     if not found.size and size > LIMIT:  # 0: a store that cannot tell
         raise errors.ArchiveDamaged("the archive is longer than 8 GiB")
     if found.size and size != found.size:
+        again = copy.foreign()
+        if again is not None and again.version == found.version:
+            raise errors.ArchiveDamaged("the store holds another archive than it says")
         raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
 
 

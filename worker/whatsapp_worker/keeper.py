@@ -20,6 +20,8 @@ TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
 LISTENERS_PATIENCE = 5.0
+ASIDE_PATIENCE = 45.0
+"""Seconds of the last save's that a login which is given up may take to be set aside, behind a save under way."""
 CLOSE_PATIENCE = 90.0
 """Seconds for the last save: with the release, which a silent store holds up, under the pod's grace period of 120 s."""
 
@@ -60,8 +62,10 @@ class Keeper:
         self._reporters = reporters
         self._events: asyncio.Queue[on.Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
         """Those that set a login aside, which takes until the store answers."""
+        self._placing: set[asyncio.Task[None]] = set()
+        """Those that put a profile in place, which takes as long."""
         self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
         self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
         self.model = model.Model(since=time.time())
@@ -82,7 +86,8 @@ class Keeper:
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
         heart = self._hands.heart
-        self._spawn(self._hands.prepare(), self._tick(), heart.beat(), heart.measure(), self._watch(), self._tell_all())
+        self._placing |= self._spawn(self._hands.prepare())
+        self._spawn(self._tick(), heart.beat(), heart.measure(), self._watch(), self._tell_all())
         self._show()
         ending: do.Shutdown | None = None
         try:
@@ -131,13 +136,13 @@ class Keeper:
             case do.Load():
                 self._spawn(self._hands.load())
             case do.FallBack():
-                self._spawn(self._hands.fall_back())
+                self._placing |= self._spawn(self._hands.fall_back())
             case do.Save(trigger):
                 self._spawn(self._hands.save(str(trigger)))
             case do.BuryLogin(account_hash):
-                self._waiting |= self._spawn(self._hands.bury(account_hash))
+                self._aside |= self._spawn(self._hands.bury(account_hash))
             case do.Relink(account_hash, requested):
-                self._waiting |= self._spawn(self._hands.relink(account_hash, requested))
+                self._aside |= self._spawn(self._hands.relink(account_hash, requested))
             case do.AskOwner():
                 self._spawn(self._hands.ask_owner())
             case do.RefreshQr():
@@ -157,8 +162,8 @@ class Keeper:
         begun = {asyncio.get_running_loop().create_task(self._guarded(work)) for work in works}
         self._tasks |= begun
         for task in begun:
-            task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(self._waiting.discard)
+            for kind in (self._tasks, self._aside, self._placing):
+                task.add_done_callback(kind.discard)
         return begun
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -210,22 +215,14 @@ class Keeper:
         superseded = ending.reason is Reason.SUPERSEDED
         began = time.monotonic()
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
-        if superseded:
-            await self._hands.kill()  # before all else: the next owner's browser does not wait for an upload of ours
-        for task in self._waiting:
-            task.cancel()  # they hold the lock of the last save for as long as the store is silent
         try:
-            async with asyncio.timeout(CLOSE_PATIENCE), self._hands.saving:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-                if superseded:
-                    await self._hands.kill()
-                elif (last := await self._hands.close(save=ending.save)) is not None:
-                    await self._step(last)
+            if not superseded:  # whose browser does not wait for an upload of ours: the next owner's does not either
+                async with asyncio.timeout(CLOSE_PATIENCE):
+                    await self._close(ending)
         except TimeoutError:
             LOG.warning("the last save did not end in time")
         finally:
+            await _cancelled(self._tasks)
             await self._hands.kill()
             if not superseded:
                 with contextlib.suppress(errors.StoreError, errors.Superseded):
@@ -238,3 +235,22 @@ class Keeper:
                 while not self._told.empty():
                     await self._tell(*self._told.get_nowait())
         return Outcome(ending.code, ending.reason, ending.message)
+
+    async def _close(self, ending: do.Shutdown) -> None:
+        """Let a login that is given up be set aside, then save and close the browser."""
+        await _cancelled(self._placing)  # they may wait for a silent store for as long as they like
+        if self._aside:
+            await asyncio.wait(self._aside, timeout=ASIDE_PATIENCE)
+            await _cancelled(self._aside)
+        async with self._hands.saving:
+            await _cancelled(self._tasks)
+            if (last := await self._hands.close(save=ending.save)) is not None:
+                await self._step(last)
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    ending = tuple(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

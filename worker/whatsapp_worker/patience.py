@@ -20,7 +20,7 @@ LOADS_BEFORE_A_START = 2
 def tick(model: m.Model, now: float) -> steps.Step:
     """Load the page again when its time is over, which begins anew with each state, load and sign of progress."""
     patience = _patience(model)
-    if not patience or model.load_due or model.saving or model.unreadable:
+    if not patience or model.load_due or model.saving:
         return model, ()
     if not model.stall_due:
         return replace(model, stall_due=now + patience), ()
@@ -48,4 +48,6 @@ def _patience(model: m.Model) -> float:
             first = RECONNECT_PATIENCE
         case _:
             return 0.0
+    if model.unreadable:
+        return LONGEST_PATIENCE  # WhatsApp has changed its page: now and then it is looked whether it has mended it
     return min(LONGEST_PATIENCE, first * 2.0 ** min(model.stalls, 16))

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from whatsapp_worker import errors, generations, profiles, records
 
+NEWEST = 1 << 62
+"""More than any slot's number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -30,7 +33,7 @@ class Restorer:
     _broken: list[str] = field(default_factory=list)
     _missing: int = 0
 
-    def begin(self, below: int) -> None:
+    def begin(self, below: int = NEWEST) -> None:
         """Begin with the newest generation under slot ``below``."""
         self._below, self._missing = below, 0
         self._broken.clear()

@@ -42,12 +42,13 @@ class StillBrowser:
     def __init__(self) -> None:
         self.told: list[float] = []
         self.killed = False
+        self.launches = 0
 
     def until(self, time: float) -> None:
         self.told.append(time)
 
     async def launch(self, profile: pathlib.Path) -> None:
-        """Come up at once."""
+        self.launches += 1
 
     async def load(self) -> None:
         """Show nothing."""
@@ -194,7 +195,10 @@ async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store
     await scene.auth.clean_up()
 
 
-async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(scene: Scene) -> None:
+async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "ASIDE_PATIENCE", 0.1)
     kept = scene.keeper()
     began = time.monotonic()
     async with running(kept):
@@ -205,12 +209,32 @@ async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(scene: 
     assert time.monotonic() - began < keeper.CLOSE_PATIENCE / 3
 
 
-async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene) -> None:
+async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_worker_stops(scene: Scene) -> None:
+    kept = scene.keeper()
+    scene.comes_back()
+    async with running(kept):
+        await until(lambda: scene.kinds() == ["claim", "claim"], lambda: f"a claim; {scene.kinds()}")
+        async with kept._hands.saving:  # an upload that takes its time
+            kept.post(events.LoggedOut())
+            await until(lambda: bool(kept._aside), lambda: "the tombstone to wait")
+            kept.post(happenings.StopRequested())
+            await until(lambda: kept.beat == 0.0, lambda: "the end to begin")
+    assert scene.kinds() == ["claim", "claim", "logout", "release"]
+
+
+@pytest.mark.parametrize("restarting", [False, True], ids=["runs", "is started again"])
+async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene, restarting: bool) -> None:
     kept = scene.keeper()
     task = asyncio.get_running_loop().create_task(kept.run())
     await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
     async with kept._hands.saving:  # an upload that takes its time
+        if restarting:
+            for _ in range(2):  # the second time it pauses before it starts
+                kept.post(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+            await until(lambda: kept.model.relaunches == 2, lambda: f"the second start; {kept.model}")
         kept.post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
-        await until(lambda: scene.browser.killed, lambda: "the end of the browser")
-        assert not task.done()
-    assert (await task).reason is Reason.SUPERSEDED
+        assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
+        launched = scene.browser.launches
+        await asyncio.sleep(0.05)
+        assert scene.browser.killed
+        assert scene.browser.launches == launched

@@ -122,6 +122,7 @@ class RemoteAuth(base.Auth):
         own = await asyncio.to_thread(profiles.reopened, self.profile, self.session)
         if own is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
+        self._restorer.begin()
         self._resumption = blind.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
         fault = model.Fault(Reason.STORE_UNAVAILABLE, blind.MESSAGE, time.time())
@@ -129,7 +130,6 @@ class RemoteAuth(base.Auth):
 
     async def _resume(self) -> None:
         slot = (await self.patiently(self._claimer.resume)).slot
-        self._restorer.begin(slot)
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
@@ -200,7 +200,7 @@ class RemoteAuth(base.Auth):
     async def connected(self, account: events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
         self._newest.prove(account, version)
-        self._restorer.begin(self._log.head + 1)  # what has been saved since can be fallen back to as well
+        self._restorer.begin()  # what has been saved since can be fallen back to as well
         await asyncio.to_thread(self._mark, account.hash, self._newest.restored)
 
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
@@ -252,7 +252,7 @@ class RemoteAuth(base.Auth):
     def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
         self._claimer.held()
         result = self._newest.publish(staged, account, trigger)
-        self._restorer.begin(self._log.head + 1)
+        self._restorer.begin()
         return result
 
     async def bury(self, account_hash: str) -> None:

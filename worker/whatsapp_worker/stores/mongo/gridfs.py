@@ -161,6 +161,11 @@ class Bucket:
         self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": str(file_id)}))
 
 
+def first_id(upload: str) -> bson.ObjectId:
+    """Return the id of the file that a note speaks of which names none, as the first workers wrote them."""
+    return bson.ObjectId(upload)
+
+
 def _milliseconds(moment: datetime.datetime) -> datetime.datetime:
     """Return the moment as BSON keeps it."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

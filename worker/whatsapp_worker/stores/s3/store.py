@@ -240,5 +240,5 @@ class S3Store:
                 with contextlib.suppress(requests.UploadGone):  # it is what was wanted
                     self._server.ask(prefix, "abort_multipart_upload", Key=each["Key"], UploadId=each["UploadId"])
                 gone.add(each["UploadId"])
-            if not found or not page["IsTruncated"]:
+            if not found or not page.get("IsTruncated"):
                 return
