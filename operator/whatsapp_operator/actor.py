@@ -143,7 +143,13 @@ class Actor:
             await self._apply(manifest, afresh=afresh)
 
     async def _revoke(self, observed: Observed) -> None:
-        empty = access.binding(observed.session, observed.store, granted=False)
+        remote = observed.session.spec.auth.remote
+        wanted = None if remote is None else remote.store
+        # Also those of the store that the worker was made for, which need not be the one that is named now.
+        for store in {wanted, wanted if observed.pod is None else observed.pod.store}:
+            await self._empty(access.binding(observed.session.namespace, store, granted=False))
+
+    async def _empty(self, empty: Manifest) -> None:
         ref = ref_of(empty)
         if self._applied.get(ref, (0.0, None))[1] == empty:
             return
@@ -180,12 +186,15 @@ class Actor:
         return dataclasses.replace(observed, session=parse_session_resource(found))
 
     async def _hold_store(self, observed: Observed) -> Observed:
-        store = observed.store
+        store = moving.home(observed) if observed.session.deleting else observed.store
         assert store is not None, "a store is held only when it is there"
         ref = Ref(names.STORE_KIND, store.namespace, store.name)
         finalizers = (*store.finalizers, names.FINALIZER_STORE)
         found = await self._kube.finalize(ref, version=store.resource_version, finalizers=finalizers)
-        return dataclasses.replace(observed, store=None if found is None else parse_store_resource(found))
+        now = None if found is None else parse_store_resource(found)
+        if store is observed.source:
+            return dataclasses.replace(observed, source=now)
+        return dataclasses.replace(observed, store=now)
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:
         session, store = observed.session, moving.home(observed)
@@ -235,10 +244,9 @@ class Actor:
 
 
 def _misses_its_lease(observed: Observed) -> bool:
-    """Return whether the worker says what one says whose Lease somebody has deleted."""
+    """Return whether the worker is where one is whose Lease somebody has deleted."""
     report = observed.session.report
-    waits = report is not None and report.trouble is not None and report.trouble.reason is Reason.LEASE_HELD
-    return report is not None and (waits or report.state is SessionState.FROZEN)
+    return report is not None and report.state in (SessionState.CLAIMING, SessionState.FROZEN)
 
 
 def room(error: Refused) -> Trouble | None:

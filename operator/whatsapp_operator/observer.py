@@ -24,7 +24,7 @@ class Observer:
         session = parse_session_resource(raw)
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
-        force = session.deleting or await self._policy.in_force()
+        force = await self._policy.in_force()
         remote = session.spec.auth.remote
         store = None if remote is None else await self._store(session, remote.store)
         observed = Observed(session, pod, store, policy=force, purge_pod=await self._purge_pod(session))

@@ -87,7 +87,11 @@ def _farewell(observed: Observed, now: float) -> Plan:
     if copying is not None and purging.held(session):
         return Plan((*leave, *copying.actions), copying.look_again)
     found = purging.steps(observed, now)
-    return Plan((*leave, *found.actions), found.look_again)
+    unmoved = observed.purge_pod is None and moving.due(observed)
+    needed = unmoved and purging.held(session) and not purging.skipped(session)
+    # The store that it was to be moved from, which nothing holds until now: there the archives are.
+    kept = purging.hold_store(observed.source) if needed else ()
+    return Plan((*leave, *kept, *found.actions), found.look_again)
 
 
 def _stop(pod: Pod) -> DeletePod:

@@ -27,7 +27,7 @@ class HoldSession:
 
 @dataclass(frozen=True, slots=True)
 class HoldStore:
-    """Set the finalizer of the store, without which nothing can be purged."""
+    """Set the finalizer of the store that holds the archives, without which nothing can be purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,13 @@ def hold(session: Session, store: Store | None) -> tuple[Step, ...]:
     if not wanted(session):
         message = "the archives will stay when the session is deleted"
         return (ReleaseSession(message),) if held(session) else ()
+    return (*hold_store(store), *(() if held(session) else [HoldSession()]))
+
+
+def hold_store(store: Store | None) -> tuple[Step, ...]:
+    """Return what keeps a store until nothing is to be purged there any more."""
     loose = store is not None and not store.deleting and names.FINALIZER_STORE not in store.finalizers
-    return (*([HoldStore()] if loose else ()), *(() if held(session) else [HoldSession()]))
+    return (HoldStore(),) if loose else ()
 
 
 def skipped(session: Session) -> bool:

@@ -121,7 +121,8 @@ class Reconciler:
         creates = plan.CreatePod | purging.CreatePurgePod | moving.CreateMovePod
         starts = any(isinstance(step, creates) for step in steps.actions)
         if starts and not self._pace.start(key, now):
-            return observed, plan.Plan(look_again=self._pace.turn())
+            holds = tuple(s for s in steps.actions if isinstance(s, purging.HoldSession | purging.HoldStore))
+            return observed, plan.Plan(holds, self._pace.turn())
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:
             return observed, steps

@@ -38,7 +38,8 @@ class Reporter:
             trouble = None if session.report is None else session.report.trouble
             for happening in events.happenings(session.status, own, None if trouble is None else trouble.reason):
                 await self.post(session, happening)
-            written = await self._apply(session, own, names.OPERATOR_MANAGER)
+            # On what was looked at only: one that was made again under the name must not get its predecessor's worker.
+            written = await self._apply(session, own, names.OPERATOR_MANAGER, version)
             version = written["metadata"]["resourceVersion"]
             if session.status.get("phase") != own["phase"]:
                 log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
@@ -57,10 +58,8 @@ class Reporter:
         except KubeError as error:
             log.warning("event not posted: %s", error)
 
-    async def _apply(self, session: Session, part: Manifest, manager: str, version: str | None = None) -> Manifest:
-        metadata = {"name": session.name, "namespace": session.namespace}
-        if version is not None:
-            metadata["resourceVersion"] = version
+    async def _apply(self, session: Session, part: Manifest, manager: str, version: str) -> Manifest:
+        metadata = {"name": session.name, "namespace": session.namespace, "resourceVersion": version}
         head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
         body = {**head, "metadata": metadata, "status": part}
         return await self._kube.apply(body, manager=manager, subresource="status")

@@ -79,7 +79,7 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
 def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal
-    if not observed.policy and observed.pod is not None:
+    if not observed.policy and observed.pod is not None and not observed.session.deleting:
         refusal = NO_POLICY
     if refusal is not None and observed.pod is not None:
         text = f"{refusal.message} (the previous worker runs on)"

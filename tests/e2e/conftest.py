@@ -1,4 +1,4 @@
-"""The cluster that all end-to-end tests of one run share."""
+"""The cluster that the end-to-end tests of one process share."""
 
 import os
 from collections.abc import Iterator

@@ -59,7 +59,8 @@ def tick(state: World, now: float) -> None:
     for connection in list(state.connections.values()):
         if connection.login is not None and connection.login.due <= now:
             hello, connection.login = connection.login.hello, None
-            _login(state, connection, hello, now)
+            if connection.stage is not Stage.ENDED:
+                _login(state, connection, hello, now)
 
 
 def _refused(state: World, connection: Connection, now: float) -> bool:

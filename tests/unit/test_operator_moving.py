@@ -252,9 +252,12 @@ def test_what_is_purged_is_where_the_archives_are(cluster: Cluster) -> None:
     remote = {"onDelete": "Delete", "storeRef": {"name": "archive"}}
     cluster.change(SESSION, set_spec(auth={"strategy": "RemoteAuth", "remoteAuth": remote}))
     cluster.settle()
+    old = Ref(names.STORE_KIND, samples.NAMESPACE, "default")
+    assert "finalizers" not in cluster.kube.objects[old]["metadata"], "nothing needed it"
     cluster.delete_session()
     cluster.settle()
     assert cluster.kube.objects[PURGE_POD]["metadata"]["labels"][names.LABEL_STORE] == "default"
+    assert cluster.kube.objects[old]["metadata"]["finalizers"] == [names.FINALIZER_STORE]
 
 
 def test_a_container_that_has_done_its_work_is_enough(cluster: Cluster) -> None:

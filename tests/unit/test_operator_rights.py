@@ -78,6 +78,35 @@ def test_a_change_of_the_template_grants_no_rights_while_the_policy_is_missing()
     assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the next one would get no rights"
 
 
+def _move(cluster: Cluster) -> None:
+    cluster.move_to("archive")
+
+
+def _lose_the_store(cluster: Cluster) -> None:
+    del cluster.kube.objects[Ref(names.STORE_KIND, samples.NAMESPACE, "default")]
+
+
+@pytest.mark.parametrize(
+    "change", [Cluster.delete_session, _move, _lose_the_store], ids=["is deleted", "names another store", "lost it"]
+)
+def test_the_rights_of_the_worker_that_runs_go_whatever_becomes_of_its_session(
+    change: Callable[[Cluster], None],
+) -> None:
+    cluster = Cluster()
+    cluster.make_session({"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}})
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    del cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]
+    change(cluster)
+    run_keys(cluster)
+    cluster.settle()
+    assert cluster.kube.objects[Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")]["subjects"] == []
+    granted = [item for ref, item in cluster.kube.objects.items() if ref.kind == "RoleBinding" and item["subjects"]]
+    assert granted == []
+
+
 def run_keys(cluster: Cluster) -> list[Key]:
     """Look at the policy; returns the sessions to look at because it changed."""
     work = cluster.operator.look_at_policy()

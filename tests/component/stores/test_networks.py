@@ -18,6 +18,8 @@ ARCHIVES = 200 if os.environ.get(SOAK) else 8
 WAITING = patience.Patience(deadline=120.0, first=0.005, longest=0.05)
 SHARE = 0.2
 """Of the exchanges, how many are spoilt."""
+LONGEST_CALM = 5
+"""Exchanges in a row that go well at most: with few archives chance alone may spoil next to nothing."""
 BREAKS = (How.REFUSE, How.LOSE, How.RESET, How.END)
 OWNER = records.Owner(host="here", boot_id="b", data_path="/d")
 
@@ -28,11 +30,14 @@ class Weather:
     def __init__(self, seed: int, errors_: tuple[bytes, ...]) -> None:
         self._chance = random.Random(seed)
         self._answers = errors_
+        self._calm = 0
         self.bad = 0
 
     def __call__(self, request: bytes) -> Fault | None:
-        if self._chance.random() > SHARE:
+        if self._chance.random() > SHARE and self._calm < LONGEST_CALM:
+            self._calm += 1
             return None
+        self._calm = 0
         self.bad += 1
         share = self._chance.random()
         if self._answers and self._chance.random() < 0.3:
