@@ -48,6 +48,6 @@ def _patience(model: m.Model) -> float:
             first = RECONNECT_PATIENCE
         case _:
             return 0.0
-    if model.unreadable:
-        return LONGEST_PATIENCE  # WhatsApp has changed its page: now and then it is looked whether it has mended it
+    if model.unreadable and model.state is SessionState.RECONNECTING:
+        return LONGEST_PATIENCE  # WhatsApp changed the page under a session that runs: now and then a look at the next
     return min(LONGEST_PATIENCE, first * 2.0 ** min(model.stalls, 16))

@@ -25,12 +25,19 @@ def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_w
     assert story.model.link_deadline, "an unlinked browser waits no longer than its time"
 
 
-def test_a_linked_page_that_whatsapp_has_changed_is_left_alone() -> None:
-    story = Story().restored().on(page.ContractBroken(("X",), session=True), happenings.Unattended())
-    story.on(happenings.Tick(), after=60)
-    assert not story.does(do.Load)
+def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
+    story = Story().restored().on(happenings.SaveDone(SAVED, True))
+    story.on(page.ContractBroken(("X",), session=True), happenings.Unattended())
+    assert story.model.state is SessionState.RECONNECTING
+    assert waits(story, patience.LONGEST_PATIENCE)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+
+
+def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
+    story.on(page.ContractBroken(("X",), session=True))
+    assert waits(story, patience.LAUNCH_PATIENCE)
 
 
 def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
