@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import bson
@@ -139,8 +139,9 @@ class Bucket:
         self._server.ask(self._file, lambda db: db[self._files].delete_one({"_id": file_id}))
         self._drop(file_id)
 
-    def drop_unfinished(self, file_id: Any) -> None:
-        """Remove the chunks of a file that has no document, and the note of it."""
+    def drop_noted(self, note: Mapping[str, Any]) -> None:
+        """Remove the chunks of a file that has no document, and the note of it; the first notes named no file."""
+        file_id = note["file"] if "file" in note else bson.ObjectId(note["_id"])
         standing = self._server.ask(self._file, lambda db: db[self._files].find_one({"_id": file_id}))
         if standing is None:
             self._drop(file_id)
@@ -159,11 +160,6 @@ class Bucket:
 
     def _forget(self, file_id: Any) -> None:
         self._server.ask(self._file, lambda db: db[self._uploads].delete_one({"_id": str(file_id)}))
-
-
-def first_id(upload: str) -> bson.ObjectId:
-    """Return the id of the file that a note speaks of which names none, as the first workers wrote them."""
-    return bson.ObjectId(upload)
 
 
 def _milliseconds(moment: datetime.datetime) -> datetime.datetime:

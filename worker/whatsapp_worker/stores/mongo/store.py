@@ -167,7 +167,7 @@ class MongoStore:
             if not name.startswith(prefix):
                 continue
             if found.get("bucket"):
-                self._copies(found["bucket"]).drop_unfinished(found.get("file", gridfs.first_id(upload)))
+                self._copies(found["bucket"]).drop_noted(found)
                 continue
             holder = self._server.ask(name, functools.partial(_find, NAMES, name))
             if holder is None or holder.get("upload") != upload:
