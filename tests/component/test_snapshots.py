@@ -17,8 +17,8 @@ from whatsapp_worker import Client, Options, RemoteAuth, flags, generations, log
 from whatsapp_worker.stores import filesystem
 
 SOAK = bool(os.environ.get("WSO_SOAK"))
-SNAPSHOTS = 25 if SOAK else 3
-"""For each of the four kinds of writing in a soak (100 in all), for each of three in a short run."""
+SNAPSHOTS = 25 if SOAK else 5
+"""For each of the four kinds of writing in a soak (100 in all), for each of two in a short run (10)."""
 KILLS = 10 if SOAK else 2
 KINDS = [
     pytest.param(64, 5, 5, id="64 KB each 5 ms, 5 MB"),
@@ -83,7 +83,7 @@ def test_a_save_takes_less_than_3_s_and_freezes_for_milliseconds(make_home: Make
         for line in worker.log.read_text().splitlines()
         if "frozen_ms=" in line
     ]
-    assert min(frozen) < 50, frozen
+    assert max(frozen) < 150 * slowness(), frozen
 
 
 async def test_without_the_switch_nothing_is_published_before_the_browser_has_written_it(
@@ -122,7 +122,7 @@ def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_sa
 ) -> None:
     home = make_home(sync_bytes=2_000_000, sync_s=0.8)
     point = chance.choice(POINTS)
-    worker, device = up_to(home, point, chance)
+    worker, device = up_to(home, point, victim)
     delay = chance.uniform(0, 1.2)
     print(f"kill {victim} {delay:.3f} s into {point}")
     time.sleep(delay)  # the random moment itself, not a wait for something
@@ -132,7 +132,8 @@ def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_sa
     if victim != "browser":
         home.wait_for_browsers_to_end()
         saved_before = "generation" in home.kinds()
-        shutil.rmtree(home.data, ignore_errors=True)
+        if point != "restore":  # a container that is restarted meanwhile finds what its predecessor had put in place
+            shutil.rmtree(home.data, ignore_errors=True)
         worker = home.start()
     if saved_before:
         back_and_whole(worker, home, device, logins)
@@ -141,15 +142,15 @@ def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_sa
     check_archives(home)
 
 
-def up_to(home: Home, point: str, chance: random.Random) -> tuple[Worker, str]:
-    """Bring a session to a point of its life; returns its worker and device."""
+def up_to(home: Home, point: str, victim: str) -> tuple[Worker, str]:
+    """Bring a session to a point of its life, at which its victim lives; returns its worker and device."""
     if point == "restore":
         worker, device = home.linked()
         worker.kill()
         home.wait_for_browsers_to_end()
         shutil.rmtree(home.data)
         worker = home.start()
-        worker.wait("state", state="Launching")
+        worker.wait("state", state="Restoring" if victim == "worker" else "Launching")
         return worker, device
     worker = home.start()
     device = home.link(worker)
