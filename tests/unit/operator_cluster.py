@@ -185,3 +185,14 @@ def set_spec(**spec: Any) -> Callable[[Manifest], None]:
         session["metadata"]["generation"] += 1
 
     return change
+
+
+def connected(spec: Manifest | None = None) -> Cluster:
+    """Return a cluster whose session is connected and saved."""
+    cluster = Cluster()
+    cluster.make_session(spec)
+    cluster.settle()
+    cluster.pod_runs()
+    cluster.worker_says("Connected", **SEEN)
+    cluster.settle()
+    return cluster

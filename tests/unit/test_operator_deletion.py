@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_cluster import POD, PURGE_POD, SEEN, SESSION, Cluster, set_spec
+from unit.operator_cluster import POD, PURGE_POD, SEEN, SESSION, Cluster, connected, set_spec
 from unit.test_operator_killed import DELETE
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
@@ -181,12 +181,7 @@ def test_a_purge_whose_session_was_let_go_by_hand_is_stopped(cluster: Cluster) -
 
 
 def test_many_sessions_deleted_at_once_do_not_all_purge_at_once() -> None:
-    cluster = Cluster()
-    cluster.make_session(DELETE)
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected(DELETE)
     for number in range(10):
         cluster.operator._pace.start(Key("bots", f"other-{number}"), cluster.clock.monotonic())
     deleted(cluster)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, set_spec
+from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, connected, set_spec
 from whatsapp_operator.errors import Conflict
 from whatsapp_session import names
 
@@ -15,12 +15,7 @@ Manifest = dict[str, Any]
 
 
 def test_a_change_that_the_server_would_refuse_leaves_the_worker_running() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     uid = cluster.kube.objects[POD]["metadata"]["uid"]
     cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
     cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
@@ -79,12 +74,7 @@ def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> Non
 
 
 def test_a_wish_reaches_a_worker_whose_replacement_is_refused() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
     cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
     wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
@@ -161,12 +151,7 @@ def test_what_a_container_that_crashed_had_said_is_cleared_and_its_successors_wo
 
 @pytest.mark.parametrize("state", ["Frozen", "Claiming"])
 def test_a_lease_that_somebody_deleted_is_made_again_for_the_worker_that_misses_it(state: str) -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     uid = cluster.kube.objects[POD]["metadata"]["uid"]
     del cluster.kube.objects[LEASE]
     cluster.worker_says(state)
@@ -201,12 +186,7 @@ def test_a_long_refusal_is_a_message_that_fits() -> None:
 
 
 def test_a_report_that_arrives_while_an_old_one_is_cleared_survives() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     cluster.change(POD, lambda pod: pod.update(status=samples.running(since="2026-01-01T13:00:00Z")))
 
     def report_now(number: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kube_fake import FakeKube
 from unit import operator_samples as samples
-from unit.operator_cluster import KEY, POD, SEEN, SESSION, Cluster, set_spec
+from unit.operator_cluster import KEY, POD, SESSION, Cluster, connected, set_spec
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
@@ -37,12 +37,7 @@ def test_no_rights_are_granted_without_a_policy_that_denies(weaken: Callable[[Fa
 
 
 def test_rights_go_with_the_policy_and_come_back_with_it() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
     assert [subject["name"] for subject in cluster.kube.objects[binding]["subjects"]] == ["wa-worker-default"]
     taken = cluster.kube.objects.pop(Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME))
@@ -62,12 +57,7 @@ def test_rights_go_with_the_policy_and_come_back_with_it() -> None:
 
 
 def test_a_change_of_the_template_grants_no_rights_while_the_policy_is_missing() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected()
     del cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]
     run_keys(cluster)
     cluster.settle()
@@ -92,12 +82,7 @@ def _lose_the_store(cluster: Cluster) -> None:
 def test_the_rights_of_the_worker_that_runs_go_whatever_becomes_of_its_session(
     change: Callable[[Cluster], None],
 ) -> None:
-    cluster = Cluster()
-    cluster.make_session({"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}})
-    cluster.settle()
-    cluster.pod_runs()
-    cluster.worker_says("Connected", **SEEN)
-    cluster.settle()
+    cluster = connected({"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}})
     del cluster.kube.objects[Ref("ValidatingAdmissionPolicyBinding", "", names.POLICY_NAME)]
     change(cluster)
     run_keys(cluster)
