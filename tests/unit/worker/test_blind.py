@@ -238,3 +238,4 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
         await asyncio.sleep(0.05)
         assert scene.browser.killed
         assert scene.browser.launches == launched
+        assert not kept._tasks, "nothing is left that could start one later"

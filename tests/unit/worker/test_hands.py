@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from unit.worker.machine_story import ALICE
-from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, browser, errors, hands, happenings, steps
 from whatsapp_worker import model as m
 from whatsapp_worker.page import events
@@ -139,3 +139,24 @@ async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worke
     await worker.hands.launch()
     await worker.hands.save("Interval")
     assert worker.events[-1] == happenings.SaveDone(None, changed=False)
+
+
+async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:
+    async with worker.hands.saving:
+        falling = asyncio.create_task(worker.hands.fall_back())
+        await asyncio.sleep(0.01)
+        assert worker.events == []
+    await falling
+    assert worker.events == [happenings.Prepared()]
+
+
+async def test_a_profile_that_the_store_keeps_from_being_put_in_place_ends_the_process(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(self: Strategy) -> happenings.Prepared:
+        raise errors.NotFound("it went between two looks")
+
+    monkeypatch.setattr(Strategy, "fall_back", gone)
+    await worker.hands.fall_back()
+    (event,) = worker.events
+    assert event == happenings.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, "it went between two looks")

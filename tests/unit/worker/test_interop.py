@@ -230,6 +230,13 @@ def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(sce
         importing.bring_in(found, scene.copy, scene.place.kept, scene.folder)
 
 
+def test_an_archive_that_is_never_as_long_as_the_store_says_is_damaged(scene: Scene) -> None:
+    scene.foreign()
+    copy, content = scene.place.store.copies[SESSION]
+    scene.place.store.copies[SESSION] = (copy, content + b"x")
+    assert "holds no login that can be restored" in scene.look()
+
+
 def test_a_full_disk_is_no_reason_to_refuse_a_foreign_archive(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene.foreign()
     few = shutil.disk_usage("/")._replace(free=1000)
