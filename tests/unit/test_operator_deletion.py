@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_cluster import POD, PURGE_POD, SEEN, SESSION, Cluster, connected, set_spec
+from unit.operator_cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
 from unit.test_operator_killed import DELETE
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
@@ -20,13 +20,7 @@ TERMINATING = "unable to create new content in namespace bots because it is bein
 @pytest.fixture
 def cluster() -> Cluster:
     """A cluster whose session is connected and saved, and takes its archives with it."""
-    made = Cluster()
-    made.make_session(DELETE)
-    made.settle()
-    made.pod_runs()
-    made.worker_says("Connected", **SEEN)
-    made.settle()
-    return made
+    return connected(DELETE)
 
 
 def deleted(cluster: Cluster) -> Cluster:

@@ -86,13 +86,19 @@ def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_b
     assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
 
 
-def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_last_place() -> None:
+def pair_to_upgrade() -> tuple[Fleet, Key, Key]:
+    """Return two connected sessions whose next operator brings another image."""
     fleet = Fleet()
     first, second = fleet.make(2)
     for _ in range(3):
         fleet.look([first, second])
         fleet.connect([first, second])
     fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    return fleet, first, second
+
+
+def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_last_place() -> None:
+    fleet, first, second = pair_to_upgrade()
     operator, kube = fleet.cluster.restarted(), fleet.cluster.kube
     interrupted: list[int] = []
 
@@ -109,12 +115,7 @@ def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_
 
 
 def test_a_wish_reaches_a_worker_that_waits_for_its_turn_to_be_replaced() -> None:
-    fleet = Fleet()
-    first, second = fleet.make(2)
-    for _ in range(3):
-        fleet.look([first, second])
-        fleet.connect([first, second])
-    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
+    fleet, first, second = pair_to_upgrade()
     fleet.cluster.restarted()
     wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
     session = Ref(names.SESSION_KIND, second.namespace, second.name)
