@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from component.conftest import MakeHome
-from component.test_observed import lose_everything_but_the_store, news
+from component.test_observed import lose_everything_but_the_store
 from component.workers import Home, wait
 from whatsapp_worker import Client, Options, RemoteAuth, model, patience
 
@@ -226,7 +226,7 @@ def test_the_archive_does_not_grow_with_what_the_browser_caches(home: Home) -> N
     worker, device = home.linked()
     sizes = []
     for number in range(3):
-        news(home, device, f"message {number}")
+        home.news(device, f"message {number}")
         worker.signal(signal.SIGUSR1)
         sizes.append(worker.wait("saved", generation=number + 2)["bytes"])
     assert sizes[-1] - sizes[0] < 100_000, sizes

@@ -30,8 +30,7 @@ def test_the_login_survives_kill_9_and_the_loss_of_the_directory(home: Home) -> 
 
 def test_a_clean_stop_saves_releases_and_ends_with_0_in_time(home: Home) -> None:
     worker, device = home.linked()
-    home.simulator.admin.write("alice", "4917012345678", "a step of the ratchet")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device, "a step of the ratchet")
     assert worker.stop(20) == 0
     assert "ended code=0 seconds=" in worker.log.read_text(), "how long it took is told"
     assert home.kinds()[-1] == "release"
@@ -45,8 +44,7 @@ def test_a_clean_stop_saves_releases_and_ends_with_0_in_time(home: Home) -> None
 def test_a_session_can_be_stopped_and_started_many_times_without_a_rollback(home: Home) -> None:
     worker, device = home.linked()
     for number in range(3):
-        home.simulator.admin.write("alice", "4917012345678", f"message {number}")
-        wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+        home.news(device, f"message {number}")
         assert worker.stop() == 0
         shutil.rmtree(home.data)
         worker = home.start()
@@ -58,8 +56,7 @@ def test_a_session_can_be_stopped_and_started_many_times_without_a_rollback(home
 
 def test_a_restarted_container_keeps_its_own_newer_profile(home: Home) -> None:
     worker, device = home.linked()
-    home.simulator.admin.write("alice", "4917012345678", "after the save")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device, "after the save")
     worker.kill()
     home.start().wait("ready")
     assert home.simulator.admin.device(device).rollbacks == 0, "the archive is older than the profile"
@@ -186,8 +183,7 @@ def test_an_interval_save_happens_only_when_something_changed(make_home: MakeHom
     worker.signal(signal.SIGUSR1)
     wait(lambda: "unchanged" in worker.log.read_text(), lambda: f"an unchanged check; {worker}")
     assert len(home.archives()) == before, "nothing changed, nothing is uploaded"
-    home.simulator.admin.write("alice", "4917012345678", "news")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device, "news")
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", trigger="Request")
     assert len(home.archives()) == before + 1
@@ -195,8 +191,7 @@ def test_an_interval_save_happens_only_when_something_changed(make_home: MakeHom
 
 def test_a_worker_whose_session_was_taken_over_leaves_without_saving(home: Home) -> None:
     worker, device = home.linked()
-    home.simulator.admin.write("alice", "4917012345678", "not saved yet")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device, "not saved yet")
     taking = home.start("--take-over", data=home.root / "elsewhere")
     taking.wait("fault", reason="LeaseHeld")
     ended = worker.wait("ended")
@@ -208,8 +203,7 @@ def test_a_worker_whose_session_was_taken_over_leaves_without_saving(home: Home)
 
 def test_a_change_is_saved_at_the_next_interval(home: Home) -> None:
     worker, device = home.linked("--backup-sync-interval", "1m")
-    home.simulator.admin.write("alice", "4917012345678", "news")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device, "news")
     worker.wait("saved", seconds=90, trigger="Interval")
 
 

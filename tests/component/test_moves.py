@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 from component import workers
-from component.test_observed import lose_everything_but_the_store, news
+from component.test_observed import lose_everything_but_the_store
 from component.workers import Home
 
 
@@ -70,7 +70,7 @@ def test_an_archive_that_another_program_writes_meanwhile_is_told_and_left_alone
     worker, device = home.linked()
     theirs = copy_of(home).read_bytes() + b"theirs"
     copy_of(home).write_bytes(theirs)
-    news(home, device, "more to save")
+    home.news(device, "more to save")
     mark = worker.mark
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", mark)

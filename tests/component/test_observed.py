@@ -12,12 +12,6 @@ from component.workers import Home, Worker, wait
 from simulator.client import RefusedError
 
 
-def news(home: Home, device: str, text: str = "news") -> None:
-    """Let the profile change and wait until the page has it."""
-    home.simulator.admin.write("alice", "4917012345678", text)
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
-
-
 def lose_everything_but_the_store(home: Home, worker: Worker) -> None:
     """Kill the worker and remove its directory."""
     worker.kill()
@@ -84,7 +78,7 @@ DAMAGE: dict[str, Callable[[pathlib.Path], object]] = {
 
 def test_a_damaged_archive_is_refused_by_name_and_the_previous_generation_restored(home: Home) -> None:
     worker, device = home.linked()
-    news(home, device)
+    home.news(device)
     worker.signal(signal.SIGUSR1)
     worker.wait("saved", generation=2)
     worker.kill()
@@ -219,7 +213,7 @@ def test_a_site_that_answers_503_is_waited_for_and_the_page_is_not_said_to_have_
 
 def test_a_restart_while_the_store_is_unreachable_waits_and_keeps_the_local_profile(home: Home) -> None:
     worker, device = home.linked()
-    news(home, device)
+    home.news(device)
     worker.kill()
     home.wait_for_browsers_to_end()
     away = home.root / "away"
@@ -247,7 +241,7 @@ def test_a_lost_network_is_reconnecting_and_then_connected_again(home: Home) -> 
 
 def test_a_stop_while_the_network_is_down_saves_what_is_not_saved_yet(home: Home) -> None:
     worker, device = home.linked()
-    news(home, device)
+    home.news(device)
     mark = worker.mark
     home.simulator.admin.set_network(False)
     worker.wait("state", mark, state="Reconnecting")

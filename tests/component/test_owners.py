@@ -6,7 +6,6 @@ import signal
 import sys
 
 from component import workers
-from component.test_observed import news
 from component.workers import Home
 
 SCRIPT = pathlib.Path(__file__).with_name("owned_worker.py")
@@ -40,7 +39,7 @@ def test_one_client_id_in_two_namespaces_never_has_two_browsers_and_is_taken_ove
     taking.wait("ready")
     assert not taking.all("qr"), taking
     mark = taking.mark
-    news(home, device, "after the take-over")
+    home.news(device, "after the take-over")
     taking.signal(signal.SIGUSR1)
     taking.wait("saved", mark)
     seen = home.simulator.admin.device(device)

@@ -72,8 +72,7 @@ def test_every_snapshot_under_heavy_writing_restores_with_every_checksum_right(
 def test_a_save_takes_less_than_3_s_and_freezes_for_milliseconds(make_home: MakeHome) -> None:
     home = make_home(sync_bytes=5_000_000)
     worker, device = home.linked()
-    home.simulator.admin.write("alice", "4917012345678", "news")
-    wait(lambda: home.simulator.admin.device(device).undelivered == 0, "the message to arrive")
+    home.news(device)
     asked = time.time()
     worker.signal(signal.SIGUSR1)
     saved = worker.wait("saved", generation=2)

@@ -187,28 +187,36 @@ def test_a_bot_beside_the_worker_uses_the_page_while_the_worker_saves_and_goes_w
     port = free_port()
     worker, device = home.linked("--cdp-port", str(port))
     admin = home.simulator.admin
-
-    def message(text: str) -> None:
-        admin.write("alice", "4917012345678", text)
-        wait(lambda: admin.device(device).undelivered == 0, f"{text!r} to arrive")
-
     with sync_playwright() as driver:
         bot = driver.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         (page,) = bot.contexts[0].pages
         assert page.evaluate("window.require('WAWebSocketModel').Socket.state") == "CONNECTED"
-        message("while the bot looks on")
+        home.news(device, "while the bot looks on")
         mark = worker.mark
         worker.signal(signal.SIGUSR1)
         worker.wait("saved", mark, trigger="Request")
         assert page.evaluate("window.require('WAWebSocketModel').Socket.state") == "CONNECTED"
         bot.close()
-    message("after the bot has gone")
+    home.news(device, "after the bot has gone")
     assert worker.stop() == 0
     assert not worker.all("fault")
     shutil.rmtree(home.data)
     home.start().wait("ready")
     home.assert_whole(device)
     assert admin.device(device).rollbacks == 0
+
+
+def test_a_save_that_is_asked_for_holds_what_the_browser_had_not_written_yet(home: Home) -> None:
+    port = free_port()
+    worker, _ = home.linked("--cdp-port", str(port))
+    with sync_playwright() as driver:
+        bot = driver.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
+        (page,) = bot.contexts[0].pages
+        mark = worker.mark
+        page.evaluate("localStorage.setItem('bot', 'a second ago')")
+        worker.signal(signal.SIGUSR1)
+        worker.wait("saved", mark, trigger="Request")
+        bot.close()
 
 
 def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(home: Home) -> None:

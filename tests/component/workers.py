@@ -198,6 +198,12 @@ class Home:
         worker.wait("saved")
         return worker, device
 
+    def news(self, device: str, text: str = "news", seconds: float = 120.0) -> None:
+        """Let a message come to a device, which changes its profile, and wait until the page has it on disk."""
+        admin = self.simulator.admin
+        admin.write(admin.device(device).phone, "4917012345678", text)
+        wait(lambda: admin.device(device).undelivered == 0, f"{text!r} to arrive", seconds)
+
     def assert_whole(self, device: str) -> None:
         """Let the page recompute every checksum of what it holds."""
         report = self.simulator.admin.verify(device)

@@ -69,7 +69,7 @@ def resync(directory: pathlib.Path) -> Observation:
             place.simulator.admin.drop(device)
             device_is_back(place.simulator.admin, logins)
         mark = worker.mark
-        place.simulator.admin.write("alice", "4917", "something new")
+        place.news(device)
         worker.signal(signal.SIGUSR1)
         hands.wait_for(worker, "saved", after=mark)
         ready = len(worker.all("ready"))

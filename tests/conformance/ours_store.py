@@ -88,9 +88,9 @@ def early_save(directory: pathlib.Path) -> Observation:
 def damaged(directory: pathlib.Path, damage: Callable[[bytes], bytes]) -> Observation:
     """Damage the newest of two archives and restore."""
     with hands.home(directory) as place:
-        worker, _ = hands.linked(place)
+        worker, device = hands.linked(place)
+        place.news(device)
         mark = worker.mark
-        place.simulator.admin.write("alice", "4917", "something new")
         worker.signal(signal.SIGUSR1)
         hands.wait_for(worker, "saved", after=mark)
         hands.lost(place, worker)
@@ -119,11 +119,11 @@ def noise(directory: pathlib.Path) -> Observation:
 def failing_store(directory: pathlib.Path) -> Observation:
     """Let the store go away before a save and come back."""
     with hands.home(directory) as place:
-        worker, _ = hands.linked(place)
+        worker, device = hands.linked(place)
+        place.news(device)
         hidden = place.store.rename(place.root / "hidden")
         place.store.write_text("no directory")
         mark = worker.mark
-        place.simulator.admin.write("alice", "4917", "something new")
         worker.signal(signal.SIGUSR1)
         reason = hands.wait_for(worker, "fault", after=mark)["reason"]
         place.store.unlink()

@@ -126,7 +126,7 @@ def ours_imports_it_by_itself_and_saves(sides: Sides, device: str) -> None:
     assert worker.all("ready")
     assert not worker.all("qr"), worker
     sides.home.assert_whole(device)
-    news(sides, device, "while ours runs")
+    sides.home.news(device, "while ours runs")
     assert worker.stop(90) == 0
     assert not worker.all("fault", reason="ForeignArchive"), worker
 
@@ -139,7 +139,7 @@ def the_library_restores_ours_and_saves_a_newer_one(sides: Sides, device: str) -
         assert sides.simulator.admin.device(device).rollbacks == 0, "what the library restored is our newest"
         sides.simulator.admin.wait_for("it to have synced", lambda devices: any(d.synced for d in devices))
         assert sides.simulator.admin.verify(device)["ok"]
-        news(sides, device, "while the library runs")
+        sides.home.news(device, "while the library runs")
         library.do("save")
 
 
@@ -153,11 +153,3 @@ def ours_restores_it_on_request(sides: Sides, device: str) -> None:
     sides.home.assert_whole(device)
     assert worker.stop(90) == 0
     assert not worker.all("fault", reason="ForeignArchive"), worker
-
-
-def news(sides: Sides, device: str, text: str) -> None:
-    """Let a message arrive, which moves the login's ratchet on."""
-    sides.simulator.admin.write("alice", "4917012345678", text)
-    scenarios.wait_until(
-        "the message to arrive", lambda: sides.simulator.admin.device(device).undelivered == 0, ours_hands.PATIENCE
-    )

@@ -9,7 +9,7 @@ import tempfile
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from component.workers import home_at, wait  # noqa: E402  the path comes first
+from component.workers import home_at  # noqa: E402  the path comes first
 from simulator.testing import running_simulator  # noqa: E402
 from whatsapp_worker.records import FORMAT_VERSION  # noqa: E402
 
@@ -34,8 +34,7 @@ def main() -> None:
     ):
         home.client_id = "golden"
         worker, device = home.linked()
-        simulator.admin.write("alice", "4917012345678", "golden")
-        wait(lambda: simulator.admin.device(device).undelivered == 0, "the message to arrive")
+        home.news(device, "golden")
         worker.stop()
         again = home.start()
         again.wait("ready")

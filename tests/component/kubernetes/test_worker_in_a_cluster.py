@@ -82,8 +82,7 @@ def test_a_killed_container_goes_on_with_its_own_lease_and_profile_at_once(clust
     device = admin.scan("alice", cluster.session()["qr"]["code"])  # type: ignore[index] # status.session.qr is an object
     assert device is not None
     wait(lambda: cluster.session().get("saved"), "the first save in the status")
-    admin.write("alice", "4917012345678", "after the save")
-    wait(lambda: admin.device(device).undelivered == 0, "the message to arrive")
+    cluster.home.news(device)
     worker.kill()
     cluster.home.wait_for_browsers_to_end()
     again = cluster.start(pod)

@@ -207,7 +207,9 @@ class RemoteAuth(base.Auth):
         """Snapshot the running browser and publish what changed."""
         await saving.ask(running, account)
         await self._storage.look(running)
-        if self._newest.found and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
+        # Who asks for a save means what the page has written by now, which need not be on the disk yet.
+        quick = trigger != SaveTrigger.REQUEST and self._newest.found is not None
+        if quick and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
             await self._follow()
             return self._newest.unchanged()
         assert running.identity is not None
