@@ -219,6 +219,23 @@ def test_a_save_that_is_asked_for_holds_what_the_browser_had_not_written_yet(hom
         bot.close()
 
 
+def test_without_a_browser_of_the_system_the_drivers_full_chromium_runs_and_not_its_headless_shell(home: Home) -> None:
+    executable = shutil.which("chromium")
+    assert executable
+    with sync_playwright() as driver:
+        theirs = pathlib.Path(driver.chromium.executable_path)
+    installed = home.root / "browsers" / theirs.parts[-3] / theirs.parts[-2]
+    env = {"PATH": str(home.root), "PLAYWRIGHT_BROWSERS_PATH": str(home.root / "browsers")}
+    missing = home.run("--auth", "none", env=env).wait("fault")
+    assert "run playwright install chromium" in missing["message"]
+    installed.mkdir(parents=True)
+    (installed / theirs.name).write_text(f'#!/bin/sh\nexec {executable} "$@"\n')
+    (installed / theirs.name).chmod(0o755)
+    worker = home.run("--auth", "none", env=env)
+    worker.wait("qr")
+    assert worker.wait("browser")["version"]
+
+
 def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(home: Home) -> None:
     worker = home.start(env={"WHATSAPP_BROWSER_CHANNEL": "chromium-headless-shell"})
     assert worker.process.wait(20) == 2

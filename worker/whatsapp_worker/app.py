@@ -168,7 +168,6 @@ def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> clien
         url=config.browser_url,
         browser_args=config.browser_args,
         user_agent=config.browser_user_agent,
-        channel=config.browser_channel,
         linking_timeout=float(config.linking_timeout),
         cdp_port=flags.cdp_port or _port(config),
         proxy=_secret(config, "PROXY_FILE"),

@@ -31,7 +31,6 @@ class Options:
     url: str
     args: tuple[str, ...] = ()
     user_agent: str | None = None
-    channel: str = "chromium"
     proxy: str = field(default="", repr=False)
     cdp_port: int = 0
     environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
@@ -73,7 +72,6 @@ class Browser:
 
     async def _start(self, user_data_dir: pathlib.Path) -> None:
         here = self._options.environment
-        agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, here))
         self._guard = guard.Guard()
         if self._until is not None:
             self._guard.until(self._until)
@@ -82,9 +80,11 @@ class Browser:
         self.children = processes.children() - before
         self._guard.watch_driver(self.children)
         self.children |= {self._guard.pid}
+        executable = here.executable or _bundled(self._playwright)
+        agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, executable))
         self._context = await self._playwright.chromium.launch_persistent_context(
             user_data_dir,
-            executable_path=here.executable,
+            executable_path=executable,
             headless=True,
             args=self._arguments(agent),
             ignore_default_args=flags.unwanted_defaults(here),
@@ -239,6 +239,16 @@ class Browser:
 
 def _is_of_the_web(url: str) -> bool:
     return url.startswith(("http:", "https:"))
+
+
+def _bundled(driver: playwright.Playwright) -> str:
+    # Left to itself the driver takes its headless shell, which is another browser than the image's.
+    executable = driver.chromium.executable_path
+    if not pathlib.Path(executable).exists():
+        raise errors.BrowserError(
+            "there is no Chromium: install the system's package, or run playwright install chromium"
+        )
+    return executable
 
 
 def _proxy(address: str) -> playwright.ProxySettings | None:

@@ -53,7 +53,6 @@ class Options:
     url: str = DEFAULT_URL
     browser_args: tuple[str, ...] = ()
     user_agent: str | None = None
-    channel: str = "chromium"
     linking_timeout: float = 1800.0
     cdp_port: int = 0
     """Open DevTools on this port of the loopback, for a bot that attaches to the browser; 0 = closed."""
@@ -183,7 +182,6 @@ class Client:
             user_agent=options.user_agent,
             proxy=options.proxy,
             cdp_port=options.cdp_port,
-            channel=options.channel,
             environment=here,
             contract=contract.load(options.contract),
         )
@@ -216,7 +214,7 @@ class Client:
         return strategies.Context(
             owner=self._owner or local_owner(self._auth.data_path),
             url=self.options.url,
-            browser_version=lambda: flags.version(here),
+            browser_version=lambda: flags.version(here.executable),
             take_over=self.options.take_over,
             relink=self.options.relink,
             blind=blind,

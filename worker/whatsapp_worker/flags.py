@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -55,18 +56,21 @@ _FEATURES = "--disable-features="
 _SMALL_SHM = 1 << 30
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 EXECUTABLE = "WHATSAPP_BROWSER_EXECUTABLE"
-_FORBIDDEN = (
-    "--remote-debugging",
-    "--user-data-dir",
-    "--load-extension",
-    "--disable-web-security",
-    "--profile-directory",
+_SWITCH = re.compile("--[a-z]")
+FORBIDDEN = re.compile(
+    "(remote-debugging|remote-allow-origins|user-data-dir|profile-directory|disk-cache-dir|incognito|guest"
+    "|disable-web-security|load-extension|disable-extensions-except|load-component-extension"
+    "|[a-z-]*(cmd-prefix|launcher|subprocess-path))"
 )
+"""Switches, without their dashes, that open debugging, change the profile, load extensions or start programs.
+
+The resource's schema refuses the same ones.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What of this machine decides about switches."""
+    """What of this machine decides about switches; without an executable Playwright's own Chromium is used."""
 
     executable: str | None
     sandbox: bool
@@ -107,12 +111,12 @@ def _user_namespaces() -> bool:
 
 
 @functools.cache
-def version(here: Environment) -> str:
-    """Return the browser's version, "" if it does not tell; blocks for a moment."""
-    if here.executable is None:
+def version(executable: str | None) -> str:
+    """Return a browser's version, "" if it does not tell; blocks for a moment."""
+    if executable is None:
         return ""
     try:
-        said = subprocess.run([here.executable, "--version"], capture_output=True, text=True, check=False, timeout=20)
+        said = subprocess.run([executable, "--version"], capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return next((word for word in said.stdout.split() if word[:1].isdigit()), "")
@@ -138,17 +142,17 @@ def debugging(port: int) -> list[str]:
 def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
     """Return the switches to pass, with exactly one ``--disable-features``.
 
-    Raises ConfigurationError for an extra switch that opens debugging, moves the profile or loads an extension.
+    Raises ConfigurationError for an extra switch that is forbidden, or that is none.
     """
     disabled = [*PLAYWRIGHT_DISABLED, *STORAGE_FEATURES]
     rest = []
     for argument in extra:
-        if argument.startswith(_FORBIDDEN):
+        if not _SWITCH.match(argument):
+            raise errors.ConfigurationError(f"the browser argument {argument!r} must be a switch that begins with '--'")
+        if FORBIDDEN.match(argument.removeprefix("--")):
             raise errors.ConfigurationError(f"the browser argument {argument.partition('=')[0]} is not allowed")
         if argument.startswith(_FEATURES):
             disabled += [name for name in argument.removeprefix(_FEATURES).split(",") if name not in disabled]
-        elif not argument.startswith("-"):
-            raise errors.ConfigurationError(f"the browser argument {argument!r} must begin with '-'")
         else:
             rest.append(argument)
     # Playwright adds --no-sandbox itself when it is told that there is no sandbox.

@@ -33,11 +33,20 @@ def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
 
 @pytest.mark.parametrize(
     "argument",
-    ["--remote-debugging-port=1", "--user-data-dir=/x", "--load-extension=/x", "--disable-web-security", "url"],
+    [
+        *("--remote-debugging-port=1", "--user-data-dir=/x", "--load-extension=/x", "--disable-web-security", "url"),
+        *("--zygote-cmd-prefix=/x", "--ppapi-plugin-launcher=/x", "--incognito", "-remote-debugging-port=1", "--"),
+    ],
 )
 def test_a_switch_that_opens_or_moves_the_profile_is_refused_by_name(argument: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=argument.partition("=")[0]):
         flags.arguments(POD, [argument])
+
+
+def test_the_resources_schema_refuses_the_same_switches() -> None:
+    charts = pathlib.Path(__file__).parents[3] / "charts" / "whatsapp-session-operator"
+    schema = (charts / "templates" / "crds" / "whatsappsessions.yaml").read_text()
+    assert f"!self.matches('^--{flags.FORBIDDEN.pattern}')" in schema
 
 
 def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
