@@ -81,6 +81,11 @@ class SessionLog:
             raise errors.LogBroken(f"{name} says that it is slot {record.slot}")
         return record
 
+    def holds(self, slot: int, nonce: str) -> bool:
+        """Tell whether this log has the record of that nonce in ``slot``."""
+        found = self.read(slot) if 0 < slot <= self.head else None
+        return found is not None and found.nonce == nonce
+
     def newest(self) -> records.Record | None:
         """Find the head by listing, then by reading on; returns its record and moves ``head`` there."""
         prefix = f"{self.session}/log/"

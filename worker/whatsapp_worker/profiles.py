@@ -138,7 +138,11 @@ def holds_sentinel(root: pathlib.Path, key: str, value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What the worker knows about the profile beside it; ``complete`` is written last."""
+    """What the worker knows about the profile beside it; ``complete`` is written last.
+
+    ``slot`` and ``claim`` are the place and the nonce of the claim in whose life it was used: they tell its log from
+    another of the same name.
+    """
 
     session: str
     slot: int
@@ -147,6 +151,7 @@ class Marker:
     complete: bool = False
     pod_uid: str = ""
     """Of the pod that wrote it, "" without Kubernetes."""
+    claim: str = ""
 
 
 def marker_path(profile: pathlib.Path) -> pathlib.Path:

@@ -7,7 +7,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, history, log, ownership, processes, records, wishes
+from whatsapp_worker import errors, history, log, ownership, processes, profiles, records, wishes
 from whatsapp_worker.auth import base
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -111,17 +111,22 @@ class Claimer:
             return False
         return not processes.alive(processes.Identity(owner.pid, owner.start_time))
 
-    def was_here(self, claimed: Claimed) -> bool:
-        """Tell whether the previous record was written by this very pod, so that its profile is the newest."""
-        return claimed.previous is not None and claimed.previous.owner.same_place(self._context.owner)
+    def was_here(self, claimed: Claimed, marker: profiles.Marker) -> bool:
+        """Tell whether a marker's profile is the newest: of this log, whose previous record is this very pod's."""
+        if claimed.previous is None or not claimed.previous.owner.same_place(self._context.owner):
+            return False
+        return self._log.holds(marker.slot, marker.claim)
 
-    def refuse_the_wrong_store(self) -> None:
-        """Raise ArchiveMissing if the operator knows an account and this log has never held a login."""
-        known = self._context.lease_notes().known_account
+    def refuse_the_wrong_store(self, lies_here: str = "") -> None:
+        """Raise ArchiveMissing if an account is known, to the operator or from a profile, and this log held no login.
+
+        ``lies_here`` names the profile of a login that would have to go.
+        """
+        known = "this session's login is saved" if self._context.lease_notes().known_account else lies_here
         if known and not history.held_a_login(self._log.back(self._log.head)):
             raise errors.ArchiveMissing(
-                f"this session's login is saved, and {self._log.session} in this store has never held one: is it the"
-                " right store? Correct it, or ask for a new link with the wish relink"
+                f"{known}, and {self._log.session} in this store has never held one: is it the"
+                " right store? Correct it, or ask for a new link with the wish relink (--relink)"
             )
 
     def release(self) -> None:

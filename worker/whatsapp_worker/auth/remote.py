@@ -73,6 +73,7 @@ class RemoteAuth(base.Auth):
             )
         self._lock: BinaryIO | None = None
         self._resumption: blind.Resumption | None = None
+        self._marker = profiles.Marker(self.session, 0)
         self._storage = saving.Storage()
 
     @property
@@ -122,6 +123,7 @@ class RemoteAuth(base.Auth):
         own = await asyncio.to_thread(profiles.reopened, self.profile, self.session)
         if own is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
+        self._marker = own
         self._restorer.begin()
         self._resumption = blind.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
@@ -129,7 +131,9 @@ class RemoteAuth(base.Auth):
         return happenings.Prepared(own.account_hash, None, model.Restored(0, time.time()), fault)
 
     async def _resume(self) -> None:
-        slot = (await self.patiently(self._claimer.resume)).slot
+        record = await self.patiently(self._claimer.resume)
+        slot = record.slot
+        self._marker = dataclasses.replace(self._marker, slot=slot, claim=record.nonce)
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
 
     async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
@@ -139,7 +143,7 @@ class RemoteAuth(base.Auth):
         slot = self._log.head + 1
         self._restorer.begin(slot)
         if own is None:
-            await self.patiently(self._claimer.refuse_the_wrong_store)
+            await self.patiently(lambda: self._claimer.refuse_the_wrong_store(self._lies_here()))
             prepared = await self.patiently(self._restore)
         else:
             self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
@@ -168,8 +172,15 @@ class RemoteAuth(base.Auth):
     def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
         claimed = self._claimer.claim()
         self._generations.sweep()
-        goes_on = claimed.relink is None and self._claimer.was_here(claimed)
-        return claimed, profiles.reopened(self.profile, self.session) if goes_on else None
+        record, owner = claimed.record, self.context.owner
+        self._marker = profiles.Marker(self.session, record.slot, pod_uid=owner.pod_uid, claim=record.nonce)
+        own = profiles.reopened(self.profile, self.session)
+        goes_on = own is not None and claimed.relink is None and self._claimer.was_here(claimed, own)
+        return claimed, own if goes_on else None
+
+    def _lies_here(self) -> str:
+        marker = profiles.read_marker(self.profile)
+        return f"{self.profile} holds a login" if marker and marker.account_hash else ""
 
     def _known_hash(self, below: int) -> str:
         newest = self._generations.next_candidate(below)
@@ -193,8 +204,7 @@ class RemoteAuth(base.Auth):
         return self._restore()
 
     def _mark(self, account_hash: str, generation: int) -> None:
-        slot = self._log.head
-        marker = profiles.Marker(self.session, slot, account_hash, generation, True, self.context.owner.pod_uid)
+        marker = dataclasses.replace(self._marker, account_hash=account_hash, generation=generation, complete=True)
         profiles.write_marker(self.profile, marker)
 
     async def connected(self, account: events.Account, version: str) -> None:
