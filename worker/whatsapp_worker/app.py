@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from whatsapp_session import spec, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, client, errors, keeper, notes, pod, records, store_commands, terminal
+from whatsapp_worker import auth, client, errors, keeper, leaving, notes, pod, records, store_commands, terminal
 from whatsapp_worker.page import contract
 from whatsapp_worker.stores import registry
 
@@ -231,12 +231,18 @@ async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace)
 
 def _run(flags: argparse.Namespace) -> keeper.Outcome:
     config = configuration(flags)
-    return asyncio.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags))
+    return leaving.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
 
 
 def _leave_word(outcome: keeper.Outcome) -> None:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         pod.write_termination_message(outcome)
+
+
+def _last_words(outcome: keeper.Outcome) -> None:
+    _leave_word(outcome)
+    if outcome.code is not ExitCode.DONE:
+        print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -258,11 +264,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
     except errors.StoreError as error:  # of a factory that asks its server
         outcome = keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
-    _leave_word(outcome)
+    _last_words(outcome)
     if flags.command == "store" and outcome.code is ExitCode.DONE:
         print(outcome.message)
-    if outcome.code is not ExitCode.DONE:
-        print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
     return int(outcome.code)
 
 

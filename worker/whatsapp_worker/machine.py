@@ -114,7 +114,7 @@ def _life(
                 steps.to(model, SessionState.LAUNCHING, now),
                 account=None,
                 known_hash=known_hash,
-                saved=saved or model.saved,
+                saved=saved or (model.saved if known_hash else None),  # an empty profile has none
                 restored=restored,
                 proven=False,
                 synced=False,

@@ -1,4 +1,4 @@
-"""Whose profile lies in the data directory: kept for its own log only, never thrown away for a store without a login."""
+"""Whose profile lies in the data directory: kept for its own log only, never thrown away for an empty store."""
 
 import dataclasses
 import pathlib
