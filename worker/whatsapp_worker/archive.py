@@ -110,7 +110,8 @@ def write(folder: pathlib.Path) -> Iterator[bytes]:
     """Yield the archive of everything under ``folder``, which holds ``Default/``.
 
     Memory is bounded at any size: one chunk, or one compressed file of at most 4 MiB. The files must not change.
-    Raises SnapshotFailed beyond 4 GiB or 65,535 entries: the JavaScript reader knows no zip64.
+    Raises SnapshotFailed beyond 4 GiB or 65,535 entries: the JavaScript reader knows no zip64; and for a folder that
+    is empty or gone.
     """
     offset, directory, count = 0, bytearray(), 0
     for path in sorted(folder.rglob("*")):
@@ -130,6 +131,8 @@ def write(folder: pathlib.Path) -> Iterator[bytes]:
         yield header
         yield from kept if kept is not None else _again(path, entry)
         offset += len(header) + entry.packed
+    if not count:
+        raise errors.SnapshotFailed(f"{folder.name} holds nothing to archive")
     yield bytes(directory)
     yield _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), offset, 0)
 

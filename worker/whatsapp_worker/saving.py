@@ -12,7 +12,14 @@ from whatsapp_worker import browser, errors, profiles, snapshot
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
-_LINKED = (events.SocketState.CONNECTED, events.SocketState.OPENING, events.SocketState.TIMEOUT)
+_LINKED = (
+    events.SocketState.CONNECTED,
+    events.SocketState.OPENING,
+    events.SocketState.TIMEOUT,
+    events.SocketState.CONFLICT,
+    events.SocketState.PROXYBLOCK,
+)
+"""In which the page may hold a whole login, with or without its connection."""
 _COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
 """Kinds of storage that an archive holds, or that the page makes anew by itself."""
 FLUSH_PATIENCE = 8.0

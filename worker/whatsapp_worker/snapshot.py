@@ -86,7 +86,9 @@ class Stager:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            # A thread may still archive it for a save that was given up: from one moment to the next it finds nothing.
+            gone = folder.rename(folder.with_name(f"{folder.name}.gone"))
+            shutil.rmtree(gone, ignore_errors=True)
 
     def _checked(self, folder: pathlib.Path, sentinel: Sentinel | None, copy: "_Copy", seconds: float) -> Staged:
         try:

@@ -103,6 +103,11 @@ def test_a_file_that_changes_under_the_writing_is_no_archive(tmp_path: pathlib.P
         list(chunks)
 
 
+def test_a_folder_that_is_gone_is_no_empty_archive(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(errors.SnapshotFailed, match="holds nothing to archive"):
+        list(archive.write(tmp_path / "gone"))
+
+
 def test_their_archives_with_descriptors_are_read(tmp_path: pathlib.Path) -> None:
     class Pipe(io.BytesIO):
         def tell(self) -> int:

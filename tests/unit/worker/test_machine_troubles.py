@@ -103,6 +103,13 @@ def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
     assert story.on(happenings.Answered()).actions == [do.Recycle()]
 
 
+def test_a_profile_that_begins_empty_after_a_fall_back_has_nothing_saved() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
+    assert story.does(do.FallBack)
+    story.on(happenings.Prepared(), happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE)))
+    assert story.model.saved is None
+
+
 def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
     story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
     assert story.does(do.FallBack)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from unit.worker import profile_maker as make
-from whatsapp_worker import errors, profiles, snapshot
+from whatsapp_worker import archive, errors, profiles, snapshot
 
 
 @pytest.fixture
@@ -149,6 +149,17 @@ def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
         snapshot.Stager(root, make.ORIGIN).closed(None),
     ):
         pass
+
+
+def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(root: pathlib.Path) -> None:
+    with snapshot.Stager(root, make.ORIGIN).closed(None) as staged:
+        begun = archive.write(staged.folder)
+        next(begun)
+    with pytest.raises(FileNotFoundError):
+        list(begun)
+    with pytest.raises(errors.SnapshotFailed):
+        list(archive.write(staged.folder))
+    assert [path.name for path in root.parent.glob(".*")] == []
 
 
 def test_what_a_killed_worker_left_behind_is_swept(root: pathlib.Path) -> None:

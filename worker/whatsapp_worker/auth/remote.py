@@ -214,23 +214,26 @@ class RemoteAuth(base.Auth):
         await asyncio.to_thread(self._mark, account.hash, self._newest.restored)
 
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
-        """Snapshot the running browser and publish what changed."""
+        """Let the browser write, then snapshot it and publish what changed."""
         await saving.ask(running, account)
         await self._storage.look(running)
-        # Who asks for a save means what the page has written by now, which need not be on the disk yet.
-        quick = trigger != SaveTrigger.REQUEST and self._newest.found is not None
-        if quick and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
-            await self._follow()
-            return self._newest.unchanged()
-        assert running.identity is not None
         async with saving.sentinel(running) as mark:
             await saving.wait_for(self.profile, mark)
-            with contextlib.ExitStack() as stack:
-                staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
-                await saving.ask(running, account)
-                result = await asyncio.to_thread(self._publish, staged, account, trigger)
+            if self._newest.found and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
+                result = self._newest.unchanged()
+            else:
+                result = await self._snapshot(running, account, trigger, mark)
         await self._follow()
         return result
+
+    async def _snapshot(
+        self, running: browser.Browser, account: events.Account, trigger: str, mark: snapshot.Sentinel
+    ) -> base.SaveResult:
+        assert running.identity is not None
+        with contextlib.ExitStack() as stack:
+            staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
+            await saving.ask(running, account)
+            return await asyncio.to_thread(self._publish, staged, account, trigger)
 
     async def _follow(self, run: _Run = asyncio.to_thread, *, edge: bool = False) -> None:
         """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
