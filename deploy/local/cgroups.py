@@ -41,7 +41,14 @@ def _delegate(path: Path) -> None:
 def remove(prefix: str) -> None:
     """Remove each top group whose name begins with `prefix`; wait for processes that are still on their way out."""
     found = [path for top in hierarchies() for path in top.glob(f"{prefix.lstrip('/')}*") if path.is_dir()]
-    processes.wait(lambda: all(map(_remove, found)), 20, lambda: f"the control groups {prefix}*")
+    processes.wait(
+        lambda: all(map(_remove, found)),
+        20,
+        lambda: (
+            f"the control groups {prefix}* to be empty; if the directory of a cluster that runs was deleted, end the"
+            f" processes that the files cgroup.procs below {ROOT} name"
+        ),
+    )
 
 
 def _remove(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """The pair of virtual links between this machine and a cluster, and the bridges of its nodes."""
 
 import subprocess
+from pathlib import Path
 
 from deploy.local import names, namespaces, nodeconfig
 from deploy.local.errors import LocalClusterError
@@ -13,12 +14,12 @@ def taken() -> list[names.Network]:
     return names.routes(_ip("-4", "route", "show", "table", "all"))
 
 
-def connect(name: str, addresses: names.Addresses, inside: namespaces.Namespaces) -> None:
+def connect(addresses: names.Addresses, inside: namespaces.Namespaces) -> None:
     """Link the machine with the cluster: the machine reaches pods and services, they reach only the machine.
 
     There is no default route on purpose: nothing in a local cluster talks to the world.
     """
-    own = names.link(name)
+    own = names.link(inside.directory)
     _ip("link", "add", own, "type", "veth", "peer", "name", _UPLINK, "netns", str(inside.first.pid))
     _ip("address", "add", f"{addresses.host}/30", "dev", own)
     _ip("link", "set", own, "up")
@@ -34,16 +35,21 @@ def bridge(node: nodeconfig.Node, inside: namespaces.Namespaces) -> None:
     inside.run(["ip", "link", "set", node.bridge, "up"])
 
 
-def exists(name: str) -> bool:
-    """Return whether the machine's end of the link is there."""
-    shown = subprocess.run(["ip", "link", "show", names.link(name)], capture_output=True, check=False)
-    return shown.returncode == 0
+def marks() -> list[str]:
+    """Return the machine's ends of the links to clusters, of whatever cache: each stands while its cluster runs."""
+    shown = (line.split()[1].split("@")[0].rstrip(":") for line in _ip("-o", "link", "show").splitlines())
+    return [link for link in shown if link.startswith(names.MARK)]
 
 
-def disconnect(name: str) -> None:
+def exists(directory: Path) -> bool:
+    """Return whether the machine's end of the link to the cluster in `directory` is there."""
+    return names.link(directory) in marks()
+
+
+def disconnect(directory: Path) -> None:
     """Remove the machine's end, if it is still there: it goes with the cluster's namespace, but a little later."""
-    if exists(name):
-        subprocess.run(["ip", "link", "delete", names.link(name)], capture_output=True, check=False)
+    if exists(directory):
+        subprocess.run(["ip", "link", "delete", names.link(directory)], capture_output=True, check=False)
 
 
 def _ip(*arguments: str) -> str:

@@ -1,10 +1,11 @@
-"""Names and addresses that follow from a cluster's name, so that two clusters do not collide."""
+"""Names and addresses that follow from a cluster's name and directory, so that two clusters do not collide."""
 
 import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from deploy.local.errors import LocalClusterError
 
@@ -57,19 +58,17 @@ def check(name: str) -> str:
     return name
 
 
-def token(name: str) -> str:
-    """Return the six digits that mark what belongs to the cluster outside its directory."""
-    return hashlib.sha256(name.encode()).hexdigest()[:6]
+def link(directory: Path) -> str:
+    """Return the name of the host's end of the link to the cluster (at most 15 characters); it is the cluster's mark.
+
+    It follows from the directory and not from the name alone: a cluster of another cache may have the same name.
+    """
+    return f"{MARK}{_digits(str(directory.resolve()))}"
 
 
-def link(name: str) -> str:
-    """Return the name of the host's end of the link to the cluster (at most 15 characters)."""
-    return f"{MARK}{token(name)}"
-
-
-def cgroup(name: str, node: int) -> str:
+def cgroup(directory: Path, node: int) -> str:
     """Return the cgroup that holds the pods of a node."""
-    return f"/{link(name)}-node{node}"
+    return f"/{link(directory)}-node{node}"
 
 
 def node(name: str, number: int) -> str:
@@ -83,12 +82,16 @@ def addresses(name: str, taken: Iterable[ipaddress.IPv4Network]) -> Addresses:
     Raises LocalClusterError when every block is taken.
     """
     used = list(taken)
-    start = int(token(name), 16)
+    start = int(_digits(name), 16)
     for offset in range(_BLOCKS):
         block = ipaddress.IPv4Network(f"10.{_FIRST_BLOCK + (start + offset) % _BLOCKS}.0.0/16")
         if not any(block.overlaps(network) for network in used):
             return Addresses(block)
     raise LocalClusterError("Each /16 from 10.64.0.0 to 10.127.0.0 overlaps a route of this machine: free one of them.")
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 def routes(text: str) -> list[ipaddress.IPv4Network]:

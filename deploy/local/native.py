@@ -34,6 +34,13 @@ _PORTS = components.Ports(api=6443, etcd=2379, etcd_peer=2380, controllers=10257
 _VOLUMES = 60
 
 
+def prerequisites() -> None:
+    """Make sure of all that a node needs of this machine; LocalClusterError says what is missing."""
+    requirements.check_person()
+    packages.ensure("node")
+    requirements.check_node()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that follows from name, number of nodes and addresses of a cluster."""
@@ -63,7 +70,7 @@ class Plan:
             directory=self.directory / "nodes" / str(number),
             address=self.addresses.node(number),
             pods=self.addresses.pods(number),
-            cgroup=names.cgroup(self.name, number),
+            cgroup=names.cgroup(self.directory, number),
             authority=self.layout.authority,
         )
 
@@ -76,17 +83,15 @@ class Native:
 
     def up(self, name: str, nodes: int) -> Cluster:
         """Make the cluster, or return the one that runs, with the volumes of deleted claims offered again."""
-        plan = self._plan(names.check(name))
-        if plan is not None and self.find(name):
-            if plan.count != nodes:
-                raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
-            storage.recycle(plan.directory, api.administrator(plan.layout.server, plan.layout.authority))
-            return plan.cluster
-        packages.ensure("node")
-        requirements.check_node()
+        if running := self._running(names.check(name), nodes):
+            return running
+        prerequisites()
         for tool in ("kubernetes", "etcd", "pause"):
             binaries.directory(self.store, tool)
         with locking.exclusive(self.store.locks, "clusters"):
+            # Who held the lock until now may have made this very cluster.
+            if running := self._running(name, nodes):
+                return running
             self._clear(name)
             directory = self.directory(name)
             self._record_before(name)
@@ -127,19 +132,32 @@ class Native:
         if not self._before(name).exists():
             raise LocalClusterError(f"No cluster {name} was made from this cache, so there is nothing to compare with.")
         after = self._observe(name)
-        return trace.left_behind(trace.State.read(self._before(name)), after, self._neighbours(name))
+        return trace.left_behind(trace.State.read(self._before(name)), after, self._others(name))
 
     def directory(self, name: str) -> Path:
         return self.store.clusters / name
 
+    def _running(self, name: str, nodes: int) -> Cluster | None:
+        """Return the cluster if it runs, with the volumes of deleted claims offered again."""
+        plan = self._plan(name)
+        if plan is None or self.find(name) is None:
+            return None
+        if plan.count != nodes:
+            raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
+        storage.recycle(plan.directory, api.administrator(plan.layout.server, plan.layout.authority))
+        return plan.cluster
+
     def _observe(self, name: str) -> trace.State:
-        return trace.observe(self.directory(name), names.link(name), self.store.image_storage)
+        return trace.observe(self.directory(name), names.link(self.directory(name)), self.store.image_storage)
 
     def _record_before(self, name: str) -> None:
         state = self._observe(name)
         for other in self._neighbours(name)[:1]:
             # A cluster that runs has changed the kernel's settings already: what it found is what they were.
             state = dataclasses.replace(state, kernel=trace.State.read(self._before(other)).kernel)
+        if self._others(name) and not self._neighbours(name):
+            # The one that runs is of another cache, which alone knows what they were: it writes them back.
+            state = dataclasses.replace(state, kernel=())
         state.write(self._before(name))
 
     def _before(self, name: str) -> Path:
@@ -148,6 +166,10 @@ class Native:
     def _neighbours(self, name: str) -> list[str]:
         found = [path.parent.name for path in self.store.clusters.glob("*/plan.json")]
         return [other for other in found if other != name and namespaces.find(self.directory(other))]
+
+    def _others(self, name: str) -> list[str]:
+        """Return the marks of the other clusters that run on this machine, those of other caches among them."""
+        return [mark for mark in links.marks() if mark != names.link(self.directory(name))]
 
     def _plan(self, name: str) -> Plan | None:
         try:
@@ -162,9 +184,10 @@ class Native:
         was_there = directory.exists()
         if was_there:
             namespaces.end(directory)
-        links.disconnect(name)
-        processes.wait(lambda: not links.exists(name), 20, lambda: f"the end of the link {names.link(name)}")
-        cgroups.remove(f"{names.link(name)}-")
+        mark = names.link(directory)
+        links.disconnect(directory)
+        processes.wait(lambda: not links.exists(directory), 20, lambda: f"the end of the link {mark}")
+        cgroups.remove(f"{mark}-")
         # Not without a cluster that is removed: what an old record says may since have been changed on purpose.
         if was_there and self._before(name).exists() and not self._neighbours(name):
             trace.restore_kernel_settings(trace.State.read(self._before(name)))
@@ -175,7 +198,7 @@ class Native:
         layout = plan.layout
         controlplane.prepare(layout, [one for each in plan.nodes for one in each.identities()])
         inside = namespaces.create(plan.directory)
-        links.connect(plan.name, plan.addresses, inside)
+        links.connect(plan.addresses, inside)
         programs = binaries.directory(self.store, "kubernetes")
         inside.start("etcd", [str(binaries.program(self.store, "etcd")), *components.etcd(layout)])
         inside.start("kube-apiserver", [str(programs / "kube-apiserver"), *components.apiserver(layout)])

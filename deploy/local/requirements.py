@@ -27,12 +27,17 @@ _PROBES = (
 )
 
 
-def check_node() -> None:
-    """Raise LocalClusterError with the first thing that a node lacks on this machine."""
+def check_person() -> None:
+    """Raise LocalClusterError if no installation of packages could let this person run a node here."""
     if sys.platform != "linux":
         raise LocalClusterError(f"A local node needs Linux, this is {platform.system()}.")
     if os.geteuid() != 0:
         raise LocalClusterError("A local node needs root: run the command as root (a control plane alone does not).")
+
+
+def check_node() -> None:
+    """Raise LocalClusterError with the first thing that a node lacks on this machine; the packages are there."""
+    check_person()
     for command, sentence in _PROBES:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from deploy.local import cgroups, names
+from deploy.local import cgroups
 
 # Set by every kubelet for the whole machine.
 KERNEL_SETTINGS = (
@@ -75,19 +75,19 @@ def observe(directory: Path, mark: str, builds: Path) -> State:
     )
 
 
-def left_behind(before: State, after: State, neighbours: Iterable[str]) -> list[str]:
+def left_behind(before: State, after: State, others: Iterable[str]) -> list[str]:
     """Return what is there after but was not before, one sentence each.
 
-    What carries the mark (names.link) of another cluster that runs, one of `neighbours`, is not ours;
+    What carries the mark (names.link) of another cluster that runs, one of `others`, is not ours;
     nor is a control group that somebody made below an own one which was there before.
     """
-    marks = [names.link(name) for name in neighbours]
+    marks = list(others)
     foreign_groups = tuple(f"{group}/" for group in before.cgroups)
     found = []
     for field in fields(State):
         old = set(getattr(before, field.name))
         for line in getattr(after, field.name):
-            foreign = any(mark in line for mark in marks) or (field.name == "kernel" and bool(marks))
+            foreign = any(mark in line for mark in marks) or (field.name == "kernel" and (bool(marks) or not old))
             foreign = foreign or (field.name == "cgroups" and line.startswith(foreign_groups))
             if line not in old and not foreign:
                 found.append(f"{field.name}: {line}")

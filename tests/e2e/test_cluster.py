@@ -151,8 +151,8 @@ def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cl
         own.down(name)
     assert own.traces(name) == []
     assert not own.directory(name).exists()
-    assert not links.exists(name)
-    assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{names.link(name)}*")]
+    assert not links.exists(own.directory(name))
+    assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{names.link(own.directory(name))}*")]
     assert "True" in cluster.kubectl(
         "get", "nodes", "-o", 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}'
     )

@@ -1,6 +1,7 @@
 """Names and addresses of local clusters."""
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,19 @@ def test_a_machine_whose_routes_cover_everything_is_told_so() -> None:
 
 
 def test_a_link_has_a_name_that_the_kernel_accepts() -> None:
-    assert len(names.link("a" * 20)) <= 15
+    assert len(names.link(Path("/c/clusters") / ("a" * 20))) <= 15
+
+
+def test_clusters_of_one_name_in_two_caches_share_neither_link_nor_control_group(tmp_path: Path) -> None:
+    here, there = tmp_path / "here" / "wso", tmp_path / "there" / "wso"
+    assert names.link(here) != names.link(there)
+    assert names.cgroup(here, 1) != names.cgroup(there, 1)
+
+
+def test_a_cluster_has_one_link_however_its_cache_is_spelled(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "alias").symlink_to("real")
+    assert names.link(tmp_path / "alias" / "wso") == names.link(tmp_path / "real" / "wso")
 
 
 @pytest.mark.parametrize("name", ["wso", "a", "wso-test-gw0"])

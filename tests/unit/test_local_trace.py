@@ -38,9 +38,14 @@ def test_a_kernel_setting_with_another_value_is_left_behind() -> None:
 
 
 def test_the_link_of_a_neighbour_that_runs_is_not_ours() -> None:
-    after = dataclasses.replace(BEFORE, links=(*BEFORE.links, f"{names.link('other')}:"))
-    assert trace.left_behind(BEFORE, after, ["other"]) == []
-    assert trace.left_behind(BEFORE, after, []) == [f"links: {names.link('other')}:"]
+    mark = names.link(Path("/c/clusters/other"))
+    after = dataclasses.replace(BEFORE, links=(*BEFORE.links, f"{mark}:"))
+    assert trace.left_behind(BEFORE, after, [mark]) == []
+    assert trace.left_behind(BEFORE, after, []) == [f"links: {mark}:"]
+
+
+def test_kernel_settings_that_were_not_known_before_are_nobodys_fault() -> None:
+    assert trace.left_behind(dataclasses.replace(BEFORE, kernel=()), BEFORE, []) == []
 
 
 def test_groups_that_others_make_below_their_own_are_not_ours_but_a_new_top_group_is() -> None:
