@@ -5,20 +5,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from deploy.demo import cluster_act, processes_act
+from deploy.demo import cluster_act, preparation, processes_act
 from deploy.demo.narration import Narrator, StoryError
-from deploy.local import binaries, cache, images, progress
+from deploy.local import cache, native, progress
 from deploy.local.errors import LocalClusterError
+from simulator import client
 
 PROGRESS_SECONDS = 15.0
-
-
-def _prepare(store: cache.Cache) -> None:
-    for tool in ("kubernetes", "etcd", "helm"):
-        binaries.directory(store, tool)
-    images.build(store)
 
 
 def _show_progress(narrator: Narrator, store: cache.Cache, ended: threading.Event) -> None:
@@ -32,8 +26,8 @@ def _show_progress(narrator: Narrator, store: cache.Cache, ended: threading.Even
 def run(narrator: Narrator) -> None:
     """Tell both acts; what the second needs is made ready beside the first."""
     store = cache.locate()
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        preparation = beside.submit(_prepare, store)
+    native.prerequisites()
+    with preparation.Preparation() as beside:
         narrator.say("== Act 1: without Kubernetes (what act 2 needs is made ready beside it) ==")
         processes_act.ProcessesAct(narrator).play()
         narrator.say("\n== Act 2: on a real Kubernetes ==")
@@ -42,15 +36,15 @@ def run(narrator: Narrator) -> None:
         with narrator.step("Kubernetes' programs and the images ready (from the cache, or built from source)"):
             lines.start()
             try:
-                preparation.result()
+                beside.wait()
             finally:
                 ended.set()
                 lines.join()
-        cluster_act.ClusterAct(narrator, store).play()
+    cluster_act.ClusterAct(narrator, store).play()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns 1 with one sentence when the story did not end as told."""
+    """Run a command; returns 1 with one sentence when the story did not end as told, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description="Tell the product's story.")
     parser.add_argument("act", choices=("try", "run"), help="try: act 1, local processes; run: both acts")
     arguments = parser.parse_args(argv)
@@ -60,9 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             processes_act.ProcessesAct(narrator).play()
         else:
             run(narrator)
-    except (StoryError, LocalClusterError) as error:
+    except (StoryError, LocalClusterError, client.RefusedError, client.WaitedInVainError) as error:
         sys.stderr.write(f"the story broke off: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; a cluster that was begun is removed by `make cluster-down`\n")
+        return 130
     narrator.say(f"\nThe whole story took {narrator.elapsed():.0f} s.")
     return 0
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from deploy.demo.narration import Narrator, StoryError, wait_for
@@ -60,19 +61,34 @@ class Worker:
             raise StoryError(f"the worker ended before {wanted.strip()}; its log: {self._log.name}")
         return found
 
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
     def kill(self) -> None:
-        """Send SIGKILL to the worker, as a node that loses power would; no last save."""
+        """Send SIGKILL to the worker, as a node that loses power would; no last save. One that ended is left alone."""
         self._process.kill()
         self._process.wait()
+        self._followed()
 
     def stop(self) -> int:
         """Send SIGTERM and return the exit code; the final save happens in between."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(timeout=60)
+        try:
+            code = self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            raise StoryError(f"the worker did not end within 60 s of SIGTERM; its log: {self._log.name}") from None
+        self._followed()
+        return code
+
+    def _followed(self) -> None:
         self._reader.join(timeout=10)
         self._log.close()
-        return code
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -80,6 +96,11 @@ class Worker:
             for line in stream:
                 self._events.put(json.loads(line))
         self._events.put(None)
+
+
+def _remove(directory: Path) -> None:
+    # The browser follows its worker within moments, and may write until then.
+    wait_for("the worker's directory to be deleted", lambda: _removed(directory), timeout=20)
 
 
 def _removed(directory: Path) -> bool | None:
@@ -90,7 +111,10 @@ def _removed(directory: Path) -> bool | None:
 @contextmanager
 def _simulator() -> Iterator[tuple[client.Admin, list[str]]]:
     command = [sys.executable, "-m", "simulator", "--page-port", "0", "--admin-port", "0"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    # Out of the terminal's group: an interrupt reaches the story alone, which then ends the others.
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
@@ -109,43 +133,44 @@ class ProcessesAct:
         self._narrator = narrator
 
     def play(self) -> None:
-        """Run the act in a temporary directory; raises StoryError with the step that failed."""
+        """Run the act in a temporary directory, which stays only if a step fails; raises StoryError with that step."""
         home = Path(tempfile.mkdtemp(prefix="whatsapp-try-"))
         try:
             with _simulator() as (admin, switches):
                 self._play(home, admin, switches)
-        except StoryError:
+        except (StoryError, client.RefusedError, client.WaitedInVainError):
             self._narrator.say(f"what is left of it: {home}")
             raise
-        shutil.rmtree(home)
+        except KeyboardInterrupt:
+            _remove(home)
+            raise
+        _remove(home)
 
     def _play(self, home: Path, admin: client.Admin, switches: list[str]) -> None:
         narrator = self._narrator
-        with narrator.step("whatsapp-worker run --auth remote --store file:store, against a simulator of WhatsApp Web"):
-            first = Worker(home, switches)
-            code = first.wait_for("qr")["code"]
-            narrator.say(draw(code))
-        try:
-            with narrator.step("the simulator's phone scans the code"):
-                device = admin.scan(PHONE, code)
-                first.wait_for("state", state="Connected")
-            with narrator.step("the session is saved to the store"):
-                saved = first.wait_for("saved")
-                narrator.say(f"    generation {saved['generation']}, {saved['bytes'] / 1e6:.1f} MB")
-        finally:
+        with Worker(home, switches) as first:
+            device = self._linked(first, admin)
             with narrator.step("kill -9 the worker, delete its directory: only the store is left"):
                 first.kill()
-                first.stop()
-                # The browser follows its worker within moments, and may write until then.
-                wait_for("the worker's directory to be deleted", lambda: _removed(home / "worker"), timeout=20)
-        with narrator.step("a new worker: Connected again with no QR code"):
-            second = Worker(home, switches)
-            try:
-                self._returned(second, admin, device)
-            finally:
-                code = second.stop()
+                _remove(home / "worker")
+        with narrator.step("a new worker: Connected again with no QR code"), Worker(home, switches) as second:
+            self._returned(second, admin, device)
+            code = second.stop()
         if code:
             raise StoryError(f"the worker ended with exit code {code}; its log: {home / 'worker.log'}")
+
+    def _linked(self, worker: Worker, admin: client.Admin) -> str | None:
+        narrator = self._narrator
+        with narrator.step("whatsapp-worker run --auth remote --store file:store, against a simulator of WhatsApp Web"):
+            code = worker.wait_for("qr")["code"]
+            narrator.say(draw(code))
+        with narrator.step("the simulator's phone scans the code"):
+            device = admin.scan(PHONE, code)
+            worker.wait_for("state", state="Connected")
+        with narrator.step("the session is saved to the store"):
+            saved = worker.wait_for("saved")
+            narrator.say(f"    generation {saved['generation']}, {saved['bytes'] / 1e6:.1f} MB")
+        return device
 
     def _returned(self, worker: Worker, admin: client.Admin, device: str | None) -> None:
         deadline = time.monotonic() + STEP_SECONDS

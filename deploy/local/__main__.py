@@ -77,7 +77,9 @@ def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Make programs and images ready, so that what follows is quick."""
+    """Make programs and images ready, so that what follows is quick; images are for a node, which this checks first."""
+    if not arguments.binaries:
+        native.prerequisites()
     if arguments.background:
         return _prepare_in_background(arguments, store)
     for name in ("versitygw", "ferretdb", "etcd", "kubernetes", "helm", "pause"):
