@@ -228,8 +228,11 @@ def _told(arguments: Mapping[str, str]) -> list[str]:
     return [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
 
 
-def _succeeds(command: Sequence[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False, timeout=300).returncode == 0
+def _succeeds(command: Sequence[str], patience: float = 300) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=patience).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False  # a network that drops packets refuses nothing
 
 
 def _run(command: Sequence[str], what: str) -> str:

@@ -1,6 +1,7 @@
 """Run ``kubectl-whatsapp`` (hence ``kubectl whatsapp ...``): ``qr`` and ``list``.
 
-Exit codes: 0 done, 1 not found, refused or ended without a link, 2 a wrong command line, 130 interrupted.
+Exit codes: 0 done, 1 not found, refused or ended without a link, 2 a wrong command line or kubeconfig,
+130 interrupted.
 """
 
 import argparse

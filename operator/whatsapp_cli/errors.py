@@ -1,7 +1,7 @@
 """Name what can go wrong for a person at the terminal.
 
 CliError            one sentence on standard error; exit code below
-├── UsageError      2   the command line is wrong
+├── UsageError      2   the command line or the kubeconfig is wrong
 ├── NotFoundError   1   no such session, or the operator's CRDs are not installed
 └── ClusterError    1   the cluster cannot be reached, or refuses
 """
@@ -14,7 +14,7 @@ class CliError(Exception):
 
 
 class UsageError(CliError):
-    """The command line is wrong."""
+    """The command line or the kubeconfig is wrong."""
 
     exit_code = 2
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from whatsapp_cli.errors import ClusterError, NotFoundError
+from whatsapp_cli.errors import ClusterError, NotFoundError, UsageError
 from whatsapp_session import names
 
 Resource = Mapping[str, Any]
@@ -47,6 +47,7 @@ class ClusterSessions:
 
     def __init__(self, target: Target) -> None:
         import kubernetes
+        import yaml
 
         client: Any = kubernetes.client  # the package ships no type information
         config: Any = kubernetes.config
@@ -55,7 +56,12 @@ class ClusterSessions:
             api_client = config.new_client_from_config(config_file=target.kubeconfig, context=target.context)
             self._namespace = target.namespace or _context_namespace(config, target)
         except (config.ConfigException, OSError) as error:
-            raise ClusterError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+            raise UsageError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+            # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
+            raise UsageError(
+                "no usable kubeconfig: it is no YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
+            ) from error
         self._api = client.CustomObjectsApi(api_client)
 
     @property

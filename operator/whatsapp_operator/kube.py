@@ -13,6 +13,7 @@ import aiohttp
 import kubernetes.aio.client
 import kubernetes.aio.config
 import kubernetes.aio.dynamic
+import yaml
 
 from whatsapp_operator.errors import Conflict, KubeError, Refused, Unreachable, UsageError
 from whatsapp_session import names
@@ -127,6 +128,11 @@ async def configuration(kubeconfig: str | None, context: str | None) -> Any:
         )
     except (kubernetes_config.ConfigException, OSError) as error:
         raise UsageError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
+        raise UsageError(
+            "no usable kubeconfig: it is no YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
+        ) from error
     return loaded
 
 

@@ -1,9 +1,12 @@
 """The command line."""
 
+from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+from whatsapp_cli import app as cli
 from whatsapp_operator import app, options
 from whatsapp_operator.errors import UsageError
 
@@ -43,6 +46,22 @@ def test_a_mistake_is_told_in_a_sentence(arguments: list[str], sentence: str) ->
 def test_a_mistake_ends_the_command_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.main(["run", "--worker-resources=much"]) == 2
     assert "--worker-resources must be a JSON object" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"clusters: [", b"", b"hello", b"- a", b"\xff\xfe\x00", b"contexts: 5\ncurrent-context: x\n"],
+    ids=["no YAML", "empty", "a text", "a list", "no text", "another shape"],
+)
+@pytest.mark.parametrize("main", [lambda line: app.main(["run", *line]), lambda line: cli.main(["list", *line])])
+def test_a_file_that_is_no_kubeconfig_is_told_in_a_sentence(
+    main: Callable[[list[str]], int], content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config").write_bytes(content)
+    assert main(["--kubeconfig", str(tmp_path / "config")]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "no usable kubeconfig: " in sentence
+    assert sentence.endswith("set --kubeconfig or KUBECONFIG")
 
 
 def test_nothing_has_to_be_said_to_run_the_worker_of_the_same_version() -> None:
