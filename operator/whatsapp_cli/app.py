@@ -15,9 +15,10 @@ from typing import assert_never
 import segno
 
 from whatsapp_cli import kube, view
-from whatsapp_cli.errors import CliError, NotFoundError
+from whatsapp_cli.errors import CliError, NotFoundError, SilentError
 
 POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 30
 _CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -55,13 +56,15 @@ class QrCommand:
         self._write = write
         self._shown: str | None = None
         self._asked = False
+        self._answered = False
+        self._silent_since: datetime | None = None
 
     def run(self, clock: Callable[[], datetime], sleep: Callable[[float], None]) -> int:
         """Poll until linked, ended or timed out; returns the exit code."""
         started = clock()
         while True:
             now = clock()
-            done = self._show(view.screen(self._sessions.get(self._arguments.name), now), now)
+            done = self._look(now)
             if done is not None:
                 return done
             limit = self._arguments.timeout
@@ -69,6 +72,27 @@ class QrCommand:
                 self._write("gave up: the session was not linked in time\n")
                 return 1
             sleep(POLL_SECONDS)
+
+    def _look(self, now: datetime) -> int | None:
+        try:
+            resource = self._sessions.get(self._arguments.name)
+            self._answered = True
+            done = self._show(view.screen(resource, now), now)
+        except SilentError as error:
+            self._bear(error, now)
+            return None
+        self._silent_since = None
+        return done
+
+    def _bear(self, error: SilentError, now: datetime) -> None:
+        """Say that the server is silent; raise what it is when that lasts, or was so from the beginning."""
+        if not self._answered:
+            raise error
+        if self._silent_since is None:
+            self._silent_since = now
+            _complain(f"{error}; trying again for {PATIENCE_SECONDS} s")
+        elif (now - self._silent_since).total_seconds() >= PATIENCE_SECONDS:
+            raise error
 
     def _show(self, screen: view.Screen, now: datetime) -> int | None:
         match screen:
@@ -99,8 +123,8 @@ class QrCommand:
     def _relink(self, screen: view.Expired, now: datetime) -> None:
         if self._asked:
             return
-        self._asked = True
         self._sessions.wish(self._arguments.name, "relink", now)
+        self._asked = True
         self._write(f"{screen.why}\nasked for a new code\n")
 
     def _new(self, text: str) -> bool:
@@ -124,6 +148,10 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
+def _complain(sentence: object) -> None:
+    sys.stderr.write(f"kubectl-whatsapp: {sentence}\n")
+
+
 def _list(sessions: kube.Sessions, arguments: argparse.Namespace) -> int:
     namespace = None if arguments.all_namespaces else sessions.namespace
     found = sessions.list(namespace)
@@ -143,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(sessions, arguments)
         return QrCommand(sessions, arguments, _write).run(lambda: datetime.now(UTC), time.sleep)
     except CliError as error:
-        sys.stderr.write(f"kubectl-whatsapp: {error}\n")
+        _complain(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -4,6 +4,7 @@ CliError            one sentence on standard error; exit code below
 ├── UsageError      2   the command line or the kubeconfig is wrong
 ├── NotFoundError   1   no such session, or the operator's CRDs are not installed
 └── ClusterError    1   the cluster cannot be reached, or refuses
+    └── SilentError 1   ... but may answer in a moment
 """
 
 
@@ -25,3 +26,7 @@ class NotFoundError(CliError):
 
 class ClusterError(CliError):
     """The API server cannot be reached or refuses."""
+
+
+class SilentError(ClusterError):
+    """The API server does not answer, or asks for patience: asking again may help."""

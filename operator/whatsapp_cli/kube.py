@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from whatsapp_cli.errors import ClusterError, NotFoundError, UsageError
+from whatsapp_cli.errors import CliError, ClusterError, NotFoundError, SilentError, UsageError
 from whatsapp_session import names
 
 Resource = Mapping[str, Any]
@@ -113,14 +113,21 @@ class ClusterSessions:
                 **arguments,
             )
         except self._exceptions.ApiException as error:
-            if error.status == 404:
-                raise NotFoundError(
-                    f"{what} not found; `kubectl whatsapp list -A` shows all"
-                    " (if that fails too, the operator's CRDs are not installed)"
-                ) from error
-            raise ClusterError(f"the API server refused access to {what}: {error.status} {error.reason}") from error
+            raise failure(what, error.status or 0, error.reason) from error
         except urllib3.exceptions.HTTPError as error:
-            raise ClusterError("the API server cannot be reached; check `kubectl cluster-info`") from error
+            raise SilentError("the API server cannot be reached; check `kubectl cluster-info`") from error
+
+
+def failure(what: str, status: int, reason: str) -> CliError:
+    """Return what an answer with this HTTP status means for a person who asked for ``what``."""
+    if status == 404:
+        return NotFoundError(
+            f"{what} not found; `kubectl whatsapp list -A` shows all"
+            " (if that fails too, the operator's CRDs are not installed)"
+        )
+    if status == 429 or status >= 500:
+        return SilentError(f"the API server cannot answer now: {status} {reason}")
+    return ClusterError(f"the API server refused access to {what}: {status} {reason}")
 
 
 def _context_namespace(config: Any, target: Target) -> str:

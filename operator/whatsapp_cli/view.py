@@ -9,7 +9,13 @@ from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, S
 
 Resource = Mapping[str, Any]
 
-_LINKED_STATES = {SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.FROZEN}
+_LINKED_STATES = {
+    SessionState.SYNCING,
+    SessionState.CONNECTED,
+    SessionState.RECONNECTING,
+    SessionState.CONFLICT,
+    SessionState.FROZEN,
+}
 _ENDED_PHASES = {Phase.FAILED, Phase.SUSPENDED}
 _RELINK_PHASES = {Phase.LINK_EXPIRED, Phase.LOGGED_OUT}
 COLUMNS = ("NAMESPACE", "NAME", "PHASE", "LINKED", "SAVED", "ACCOUNT", "POD", "AGE")
@@ -72,9 +78,10 @@ def screen(resource: Resource, now: datetime) -> Screen:
         return ShowPairingCode(code=code)
     qr = session.get("qr") or {}
     left = _time(qr["expiresAt"]) - now if qr.get("expiresAt") else timedelta()
-    if qr.get("code") and left > timedelta():
-        caption = f"code {qr.get('attempt', 1)}, valid for {int(left.total_seconds())} s more"
-        return DrawCode(code=qr["code"], caption=caption)
+    # A worker takes what has expired out of its status, by its own clock; the clock here may be wrong.
+    if qr.get("code") and (left > timedelta() or phase == Phase.AWAITING_LINK):
+        countdown = f", valid for {int(left.total_seconds())} s more" if left > timedelta() else ""
+        return DrawCode(code=qr["code"], caption=f"code {qr.get('attempt', 1)}{countdown}")
     if phase in _ENDED_PHASES:
         return Ended(f"{phase}: {_explanation(resource)}")
     if phase in _RELINK_PHASES:

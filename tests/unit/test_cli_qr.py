@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from whatsapp_cli import app, view
-from whatsapp_cli.errors import NotFoundError
+from whatsapp_cli import app, kube, view
+from whatsapp_cli.errors import CliError, ClusterError, NotFoundError, SilentError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeSessions:
-    """Answers each get with the next resource, then with the last again."""
+    """Answers each get with the next resource, or raises the next error; then with the last again."""
 
-    def __init__(self, answers: Sequence[view.Resource]) -> None:
+    def __init__(self, answers: Sequence[view.Resource | CliError]) -> None:
         self._answers = list(answers)
+        self.refusals: list[CliError] = []
         self.wishes: list[tuple[str, str, datetime]] = []
 
     @property
@@ -27,13 +28,18 @@ class FakeSessions:
     def get(self, name: str) -> view.Resource:
         if not self._answers:
             raise NotFoundError(f"session bots/{name} not found")
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, CliError):
+            raise answer
+        return answer
 
     def wish(self, name: str, wish: str, now: datetime) -> None:
+        if self.refusals:
+            raise self.refusals.pop()
         self.wishes.append((name, wish, now))
 
     def list(self, namespace: str | None) -> list[view.Resource]:
-        return list(self._answers)
+        return [answer for answer in self._answers if not isinstance(answer, CliError)]
 
 
 def _session(**session: Any) -> view.Resource:
@@ -45,7 +51,7 @@ def _awaiting(code: str) -> view.Resource:
     return _session(state="AwaitingLink", qr={"code": code, "expiresAt": expires, "attempt": 1})
 
 
-def _run(answers: Sequence[view.Resource], **flags: Any) -> tuple[int, str]:
+def _run(answers: Sequence[view.Resource | CliError], **flags: Any) -> tuple[int, str]:
     return _follow(FakeSessions(answers), **flags)
 
 
@@ -95,6 +101,56 @@ def test_an_expired_link_is_asked_for_again_once(phase: str) -> None:
 def test_a_missing_session_is_an_error() -> None:
     with pytest.raises(NotFoundError):
         _run([])
+
+
+AWAY = SilentError("the API server cannot be reached")
+LINKED = _session(state="Connected", account={"id": "49***89@c.us"})
+
+
+def test_a_server_that_is_silent_for_a_moment_is_asked_again_and_that_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out = _run([_awaiting("a"), AWAY, AWAY, _awaiting("a"), AWAY, LINKED])
+    assert code == 0
+    assert out == "a\nsupport is linked (account 49***89@c.us)\n"
+    assert capsys.readouterr().err == "kubectl-whatsapp: the API server cannot be reached; trying again for 30 s\n" * 2
+
+
+def test_a_server_that_stays_silent_ends_the_command() -> None:
+    sessions = FakeSessions([_awaiting("a"), *[AWAY] * 31, LINKED])
+    with pytest.raises(SilentError):
+        _follow(sessions)
+    assert _run([_awaiting("a"), *[AWAY] * 30, LINKED])[0] == 0
+
+
+def test_a_server_that_never_answered_is_not_waited_for() -> None:
+    with pytest.raises(SilentError):
+        _run([AWAY, LINKED])
+
+
+def test_a_refusal_is_not_waited_for() -> None:
+    with pytest.raises(ClusterError):
+        _run([_awaiting("a"), ClusterError("the API server refused access"), LINKED])
+
+
+def test_a_timeout_counts_while_the_server_is_silent() -> None:
+    assert _run([_awaiting("a"), AWAY], timeout=3.0)[0] == 1
+
+
+def test_a_new_code_is_asked_for_until_the_server_has_heard_it() -> None:
+    expired = {"metadata": {"name": "support"}, "status": {"phase": "LinkExpired"}}
+    sessions = FakeSessions([expired, expired, expired, _awaiting("a")])
+    sessions.refusals = [AWAY]
+    assert _follow(sessions, once=True)[0] == 0
+    assert len(sessions.wishes) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(403, ClusterError), (409, ClusterError), (429, SilentError), (500, SilentError), (503, SilentError)],
+)
+def test_an_answer_that_asks_for_patience_is_no_refusal(status: int, error: type[CliError]) -> None:
+    assert type(kube.failure("session bots/support", status, "why")) is error
 
 
 @pytest.mark.parametrize("argv", [[], ["qr"], ["frobnicate"], ["qr", "support", "--timeout", "soon"]])

@@ -39,12 +39,18 @@ def test_a_code_is_in_no_repr() -> None:
     assert "2@generated" not in repr(screen)
 
 
-def test_an_expired_code_is_not_drawn() -> None:
-    resource = _session("AwaitingLink", (("Linked", "False", "scan the code"),), state="AwaitingLink", qr=_qr(0))
-    assert view.screen(resource, NOW) == view.Wait("AwaitingLink: scan the code")
+def test_an_expired_code_that_a_worker_left_behind_is_not_drawn() -> None:
+    resource = _session("Starting", (("Linked", "False", "the pod starts"),), state="AwaitingLink", qr=_qr(0))
+    assert view.screen(resource, NOW) == view.Wait("Starting: the pod starts")
 
 
-@pytest.mark.parametrize("state", ["Syncing", "Connected", "Reconnecting", "Frozen"])
+def test_a_code_that_only_the_clock_here_calls_expired_is_drawn() -> None:
+    screen = view.screen(_session("AwaitingLink", state="AwaitingLink", qr=_qr(-3600)), NOW)
+    assert isinstance(screen, view.DrawCode)
+    assert (screen.code, screen.caption) == ("2@generated", "code 2")
+
+
+@pytest.mark.parametrize("state", ["Syncing", "Connected", "Reconnecting", "Frozen", "Conflict"])
 def test_a_linked_session_needs_no_code(state: str) -> None:
     assert view.screen(_session(state=state, account={"id": "49***89@c.us"}), NOW) == view.Linked("49***89@c.us")
 
