@@ -147,6 +147,7 @@ async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaul
         image=chosen.worker_image,
         cluster=namespace["metadata"]["uid"],
         image_pull_policy=chosen.worker_image_pull_policy,
+        image_pull_secrets=chosen.worker_image_pull_secrets,
         resources=chosen.worker_resources,
         host_aliases=chosen.worker_host_aliases,
         extra_browser_args=chosen.worker_extra_browser_args,

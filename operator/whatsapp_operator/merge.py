@@ -10,6 +10,7 @@ _KEYS: Mapping[str, str] = {
     "containers": "name",
     "initContainers": "name",
     "volumes": "name",
+    "imagePullSecrets": "name",
     "env": "name",
     "volumeMounts": "mountPath",
 }

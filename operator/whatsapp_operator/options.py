@@ -23,6 +23,7 @@ class Options:
     worker_image: str
     command: str = RUN
     worker_image_pull_policy: str = "IfNotPresent"
+    worker_image_pull_secrets: tuple[str, ...] = ()
     worker_resources: Mapping[str, Any] = field(default_factory=dict)
     worker_host_aliases: tuple[Mapping[str, Any], ...] = ()
     worker_extra_browser_args: tuple[str, ...] = ()
@@ -69,6 +70,12 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     image = f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
     option("--worker-image", metavar="IMAGE", default=image, help=f"image of the worker pods (default: {image})")
     option("--worker-image-pull-policy", choices=("Always", "IfNotPresent", "Never"), default="IfNotPresent")
+    option(
+        "--worker-image-pull-secret",
+        metavar="NAME",
+        action="append",
+        help="Secret of the session's namespace with which its pods' images are pulled (repeatable)",
+    )
     option("--worker-resources", metavar="JSON", default="{}", help="requests and limits of the worker container")
     option(
         "--worker-host-alias",
@@ -110,6 +117,7 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
     return Options(
         worker_image=found.worker_image,
         worker_image_pull_policy=found.worker_image_pull_policy,
+        worker_image_pull_secrets=tuple(found.worker_image_pull_secret),
         worker_resources=_json(found.worker_resources),
         worker_host_aliases=tuple(_alias(text) for text in found.worker_host_alias),
         worker_extra_browser_args=tuple(found.worker_extra_browser_arg),

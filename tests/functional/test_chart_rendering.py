@@ -64,6 +64,7 @@ def test_values_reach_the_operators_command() -> None:
             "imageRegistry": "registry.example.com/team/",
             "worker.hostAliases": [{"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com", "other"]}],
             "worker.extraBrowserArgs": ["--lang=de"],
+            "worker.imagePullSecrets": ["registry"],
             "watchNamespaces": ["bots"],
         }
     )
@@ -73,6 +74,7 @@ def test_values_reach_the_operators_command() -> None:
         "--worker-image=registry.example.com/team/whatsapp-session-worker:0.1.0",
         "--worker-host-alias=10.0.0.1=web.whatsapp.com,other",
         "--worker-extra-browser-arg=--lang=de",
+        "--worker-image-pull-secret=registry",
         "--namespace=bots",
     ):
         assert argument in container["args"]

@@ -8,7 +8,7 @@ import pytest
 
 from unit import operator_samples as samples
 from whatsapp_operator import merge
-from whatsapp_operator.desired import access, claim, environment, lease, worker_pod
+from whatsapp_operator.desired import access, check_pod, claim, environment, lease, move_pod, purge_pod, worker_pod
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -246,6 +246,25 @@ def test_the_defaults_of_the_operator_reach_every_worker() -> None:
     assert made["spec"]["hostAliases"] == [{"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]}]
     assert json.loads(env(made)["WHATSAPP_BROWSER_ARGS"]) == ["--lang=de"]
     assert container(made)["resources"] == {"limits": {"memory": "1Gi"}}
+
+
+def test_every_pod_that_runs_the_workers_image_may_pull_it() -> None:
+    defaults = dataclasses.replace(samples.DEFAULTS, image_pull_secrets=("registry",))
+    session, store = samples.session(), samples.store()
+    made = [
+        worker_pod.pod(session, store, defaults),
+        check_pod.pod(store, defaults),
+        purge_pod.purge_pod(session, store, defaults),
+        move_pod.move_pod(session, store, store, defaults),
+    ]
+    assert [each["spec"]["imagePullSecrets"] for each in made] == [[{"name": "registry"}]] * 4
+
+
+def test_a_podtemplate_adds_a_secret_for_the_images_of_its_own() -> None:
+    defaults = dataclasses.replace(samples.DEFAULTS, image_pull_secrets=("registry",))
+    session = samples.session({"podTemplate": {"spec": {"imagePullSecrets": [{"name": "bots"}, {"name": "registry"}]}}})
+    made = worker_pod.pod(session, samples.store(), defaults)
+    assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "bots"}]
 
 
 def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:

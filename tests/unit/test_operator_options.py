@@ -13,11 +13,13 @@ from whatsapp_operator.errors import UsageError
 
 def test_every_option_reaches_its_place() -> None:
     arguments = ["run", "--worker-image=w:1", "--worker-host-alias=10.0.0.1=a,b", "--worker-extra-browser-arg=--x=1"]
+    arguments += ["--worker-image-pull-secret=one-key", "--worker-image-pull-secret=other-key"]
     more = ["--namespace=one", "--namespace=two", '--worker-resources={"limits": {"memory": "1Gi"}}', "--workers=3"]
     assert options.parse([*arguments, *more], {}) == options.Options(
         worker_image="w:1",
         worker_host_aliases=({"ip": "10.0.0.1", "hostnames": ["a", "b"]},),
         worker_extra_browser_args=("--x=1",),
+        worker_image_pull_secrets=("one-key", "other-key"),
         worker_resources={"limits": {"memory": "1Gi"}},
         namespaces=("one", "two"),
         workers=3,
@@ -77,6 +79,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "--worker-image",
         "--worker-host-alias",
         "--worker-extra-browser-arg",
+        "--worker-image-pull-secret",
         "--namespace",
         "--kubeconfig",
     ):

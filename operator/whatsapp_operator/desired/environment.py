@@ -21,6 +21,8 @@ class WorkerDefaults:
     cluster: str
     """UID of the cluster's kube-system namespace."""
     image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: Sequence[str] = ()
+    """By name: each namespace has its own of them."""
     resources: Mapping[str, Any] = field(default_factory=dict)
     host_aliases: Sequence[Mapping[str, Any]] = ()
     extra_browser_args: Sequence[str] = ()

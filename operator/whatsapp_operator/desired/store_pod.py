@@ -100,6 +100,8 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
     }
     if defaults.host_aliases:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
+    if defaults.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": merge.merged(spec, task.also)}
 
 

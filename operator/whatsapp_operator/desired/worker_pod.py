@@ -133,6 +133,8 @@ def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -
     }
     if defaults.host_aliases:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
+    if defaults.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
     return spec
 
 
