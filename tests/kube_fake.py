@@ -107,8 +107,8 @@ class FakeKube:
             "generation": 1,
             "creationTimestamp": "2026-01-01T00:00:00Z",
         }
-        self._stamp(made)
         if not dry_run:
+            self._stamp(made)
             self.objects[ref] = made
         return _copy(made)
 

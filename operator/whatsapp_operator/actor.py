@@ -73,6 +73,8 @@ class Actor:
                         observed = await self._hold(observed)
                     case purging.HoldStore():
                         observed = await self._hold_store(observed)
+                    case purging.AskNamespace():
+                        observed = await self._ask_namespace(observed)
                     case purging.CreatePurgePod():
                         observed = await self._create_purge_pod(observed)
                     case moving.CreateMovePod():
@@ -195,6 +197,19 @@ class Actor:
         if store is observed.source:
             return dataclasses.replace(observed, source=now)
         return dataclasses.replace(observed, store=now)
+
+    async def _ask_namespace(self, observed: Observed) -> Observed:
+        """Try, without doing it, to make what may be made anyway: reading namespaces would be one more right."""
+        manifest = access.account(observed.session.namespace, None)
+        # Under another name, because one that is there would be the answer.
+        manifest["metadata"] |= {"name": "", "generateName": "wa-worker-"}
+        try:
+            await self._kube.create(manifest, dry_run=True)
+        except Refused as error:
+            trouble = room(error)
+            if trouble is not None and trouble.reason is Reason.STOPPING:
+                return dataclasses.replace(observed, refusal=trouble)
+        return observed
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:
         session, store = observed.session, moving.home(observed)

@@ -36,6 +36,11 @@ class CreatePurgePod:
 
 
 @dataclass(frozen=True, slots=True)
+class AskNamespace:
+    """Find out whether the namespace is being deleted: without a store no pod is made whose refusal would say so."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePurgePod:
     """Delete that pod; ``force`` without waiting for its node."""
 
@@ -50,7 +55,7 @@ class ReleaseSession:
     message: str
 
 
-Step: TypeAlias = HoldSession | HoldStore | CreatePurgePod | DeletePurgePod | ReleaseSession
+Step: TypeAlias = HoldSession | HoldStore | AskNamespace | CreatePurgePod | DeletePurgePod | ReleaseSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,10 @@ def steps(observed: Observed, now: float) -> Steps:
     if observed.refusal is not None and observed.refusal.reason is Reason.STOPPING:
         message = "the namespace is being deleted and takes no pod that could delete the session's archives: they stay"
         return Steps((ReleaseSession(message), *_away(pod)))
-    if observed.store is None or observed.refusal is not None:
+    if observed.refusal is not None:
         return Steps(look_again=LOOK_AGAIN_SECONDS)
+    if observed.store is None:
+        return Steps((AskNamespace(),), LOOK_AGAIN_SECONDS)
     if pod is None:
         return Steps((CreatePurgePod(),), LOOK_AGAIN_SECONDS)
     return _pod_there(pod, now)

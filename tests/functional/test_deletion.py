@@ -156,6 +156,15 @@ class TestWithAnOperator:
         other.wait_worker("unharmed")
         other.empty()
 
+    def test_a_namespace_that_is_being_deleted_takes_a_session_without_a_store_with_it(self, place: Place) -> None:
+        place.session("support", **DELETE)
+        wait(lambda: finalizers(place) == [names.FINALIZER_PURGE], "the finalizer")
+        place.admin.delete(names.SESSION_KIND, place.name, "support")
+        place.wait_phase("support", "Pending", "StoreNotFound")
+        assert place.admin.items("ServiceAccount", place.name) == [], "asking makes nothing"
+        place.admin.send("DELETE", f"/api/v1/namespaces/{place.name}")
+        wait(lambda: gone(place), "the session to be gone")
+
     def test_a_full_quota_holds_the_deletion_up_and_nobody_else(self, place: Place) -> None:
         worker = live(place)
         place.quota(pods=0)

@@ -131,6 +131,17 @@ def test_in_a_namespace_that_is_being_deleted_nothing_holds_the_session(cluster:
     assert PURGE_POD not in cluster.kube.objects
 
 
+def test_also_without_its_store_a_session_goes_with_its_namespace(cluster: Cluster) -> None:
+    del cluster.kube.objects[STORE]
+    deleted(cluster)
+    cluster.kube.refuse = lambda manifest: "exceeded quota: small"
+    cluster.settle()
+    assert "StoreNotFound" in reasons(cluster), "another refusal says nothing of the namespace"
+    cluster.kube.refuse = lambda manifest: TERMINATING
+    cluster.settle()
+    assert SESSION not in cluster.kube.objects
+
+
 def test_a_full_quota_is_told_and_tried_again_a_minute_later(cluster: Cluster) -> None:
     cluster.kube.refuse = lambda manifest: "exceeded quota: small" if manifest["kind"] == "Pod" else None
     deleted(cluster)

@@ -102,7 +102,7 @@ def test_the_worker_stops_with_its_last_save_before_anything_is_purged() -> None
             id="a deleted namesake's",
         ),
         pytest.param(leaving(pod=purger(labels={})), [], id="somebody else's"),
-        pytest.param(dataclasses.replace(leaving(), store=None), [], id="the store is gone"),
+        pytest.param(dataclasses.replace(leaving(), store=None), ["AskNamespace"], id="the store is gone"),
         pytest.param(leaving({}), ["ReleaseSession"], id="the user changed to Retain"),
         pytest.param(leaving(annotations=SKIP), ["ReleaseSession"], id="skip-purge"),
         pytest.param(leaving(annotations=SKIP, pod=purger()), ["ReleaseSession", "DeletePurgePod"], id="skip, later"),
