@@ -8,6 +8,7 @@ from kube_fake import FakeKube, Killed
 from unit import operator_samples as samples
 from unit.operator_cluster import FakeClock, run
 from unit.operator_store_samples import DOWN
+from whatsapp_operator.errors import Conflict
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_operator.stores.observed import (
@@ -141,6 +142,25 @@ def test_a_store_that_is_gone_or_goes_is_left_alone() -> None:
     del stores.kube.objects[STORE]
     assert stores.look() is None
     assert stores.kube.writes == before
+
+
+def test_a_store_that_was_made_again_meanwhile_does_not_get_its_predecessors_status() -> None:
+    stores = Stores()
+    stores.settle()
+    # What was found of the first is about to be written.
+    stores.operator.heard(Key(samples.NAMESPACE, "support"), KEY, Say("support", DOWN))
+
+    def make_again(number: int) -> None:
+        if stores.kube.calls[number] == "apply SessionStore/default":
+            del stores.kube.objects[STORE]
+            made = samples.store_resource()
+            del made["status"]
+            stores.kube.put(made)
+
+    stores.kube.before_call = make_again
+    with pytest.raises(Conflict):
+        stores.look()
+    assert "status" not in stores.kube.objects[STORE]
 
 
 def test_an_operator_killed_at_any_call_finishes_later() -> None:

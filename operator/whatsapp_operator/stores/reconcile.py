@@ -148,7 +148,8 @@ class StoreReconciler:
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.STORE_KIND,
-            "metadata": {"name": store.name, "namespace": store.namespace},
+            # On what was looked at only: one that was made again under the name has not been checked.
+            "metadata": {"name": store.name, "namespace": store.namespace, "resourceVersion": store.resource_version},
             "status": own,
         }
         await self._kube.apply(body, manager=names.OPERATOR_MANAGER, subresource="status")
