@@ -67,6 +67,13 @@ def wait_available(place: Place, status: str, reason: str) -> Manifest:
     return condition(place, "StoreAvailable")
 
 
+def test_a_store_is_checked_where_a_quota_demands_limits(place: Place) -> None:
+    place.quota(**{f"{part}.{what}": 10**11 for part in ("requests", "limits") for what in ("cpu", "memory")})
+    claim(place)
+    place.store()
+    check(place)
+
+
 def test_a_store_is_checked_by_a_pod_without_a_token(place: Place, world: World) -> None:
     claim(place)
     place.store()

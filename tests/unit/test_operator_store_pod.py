@@ -73,3 +73,9 @@ def test_the_whole_pod_has_the_store_and_no_token() -> None:
     }
     assert env["WHATSAPP_STORE"] == f"file:{names.STORE_DIR}"
     assert env["WHATSAPP_CLIENT_ID"] == "support"
+
+
+def test_a_quota_may_demand_any_limit_and_any_request() -> None:
+    # A namespace whose quota counts one of them refuses a container that names it not.
+    for part in ("requests", "limits"):
+        assert store_pod.RESOURCES[part].keys() == {"cpu", "memory", "ephemeral-storage"}, part

@@ -38,6 +38,11 @@ def conditions(seen: ObservedStore) -> dict[str, tuple[str, str]]:
         (observed(check=check(BAD)), ("False", "StoreUnavailable"), "Stalled"),
         (observed(check=check(BAD), said=(Say("a"),)), ("True", "StoreAnswered"), None),
         (
+            observed(check=check(Verdict(False, Reason.INVALID_POD_TEMPLATE, "refused")), said=(Say("a"),)),
+            ("True", "StoreAnswered"),
+            None,
+        ),
+        (
             observed(check=check(Verdict(False, Reason.STORE_UNFENCED, "two winners")), said=(Say("a"),)),
             ("False", "StoreUnfenced"),
             "Stalled",
@@ -55,6 +60,7 @@ def conditions(seen: ObservedStore) -> dict[str, tuple[str, str]]:
         "changed",
         "bad",
         "bad, but its workers use it",
+        "its check is refused, but its workers use it",
         "unfenced, whatever its workers say",
         "a worker has no answer",
         "no claim",

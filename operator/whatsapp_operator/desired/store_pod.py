@@ -17,8 +17,9 @@ from whatsapp_session import names, worker_env
 Manifest = dict[str, Any]
 RESOURCES: Mapping[str, Any] = {
     "requests": {"cpu": "10m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
-    "limits": {"memory": "512Mi", "ephemeral-storage": "1Gi"},
+    "limits": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "1Gi"},
 }
+"""All of them, because a quota that counts one refuses who does not name it. A session's own are for a browser."""
 
 
 _POD_PARTS = (

@@ -16,7 +16,13 @@ from whatsapp_session.conditions import Condition, ConditionStatus, ConditionTyp
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "conditions")
 _DISPROVED_BY_WORKERS: Final = frozenset(
-    {Reason.STORE_UNAVAILABLE, Reason.UNSCHEDULABLE, Reason.IMAGE_PULL_FAILED, Reason.QUOTA_EXCEEDED}
+    {
+        Reason.STORE_UNAVAILABLE,
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.INVALID_POD_TEMPLATE,
+    }
 )
 """Failures of a check that say nothing when workers use the store all the while."""
 
