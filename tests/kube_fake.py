@@ -6,7 +6,7 @@ preconditions, and server-side apply with an owner for each top-level field of a
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -61,9 +61,9 @@ class FakeKube:
         """Set the finalizers of the object."""
         return self._called("finalize", ref, lambda: self._finalize(ref, version, list(finalizers)))
 
-    async def items(self, kind: str, namespace: str) -> list[Manifest]:
+    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Return copies of the objects."""
-        return self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace))
+        return self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace, labels or {}))
 
     def put(self, manifest: Manifest) -> Manifest:
         """Make an object as somebody else."""
@@ -89,9 +89,10 @@ class FakeKube:
         self.after_call(number)
         return result
 
-    def _items(self, kind: str, namespace: str) -> list[Manifest]:
+    def _items(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
         refs = [ref for ref in self.objects if ref.kind == kind and namespace in ("", ref.namespace)]
-        return [_copy(self.objects[ref]) for ref in refs]
+        found = [self.objects[ref] for ref in refs]
+        return [_copy(item) for item in found if labels.items() <= item["metadata"].get("labels", {}).items()]
 
     def _create(self, manifest: Manifest, dry_run: bool) -> Manifest:
         ref = ref_of(manifest)

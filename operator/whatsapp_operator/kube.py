@@ -94,8 +94,8 @@ class Kube(Protocol):
 class Listing(Kube, Protocol):
     """What somebody asks who looks after many objects at once."""
 
-    async def items(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces."""
+    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +218,13 @@ class ClusterKube:
         kind = "application/merge-patch+json"
         return await self._send("patch", path(ref), body=body, query=query, content_type=kind, missing_is_none=True)
 
-    async def items(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces."""
+    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
         found: list[Manifest] = []
         more = ""
+        chosen = [("labelSelector", ",".join(f"{name}={value}" for name, value in labels.items()))] if labels else []
         while True:
-            query = [("limit", str(PAGE)), *([("continue", more)] if more else [])]
+            query = [("limit", str(PAGE)), *chosen, *([("continue", more)] if more else [])]
             answer = await self._send("get", path(Ref(kind, namespace, "")), query=query) or {}
             found += answer["items"]
             more = answer["metadata"].get("continue", "")

@@ -133,10 +133,10 @@ class CountedKube:
         with self._counted("finalize", ref.kind):
             return await self._inner.finalize(ref, version=version, finalizers=finalizers)
 
-    async def items(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces."""
+    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
+        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
         with self._counted("list", kind):
-            return await self._inner.items(kind, namespace)
+            return await self._inner.items(kind, namespace, labels)
 
     @contextmanager
     def _counted(self, verb: str, kind: str) -> Iterator[None]:

@@ -46,8 +46,8 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     release = commands.add_parser(
         RELEASE,
         help="after an uninstall: let sessions and stores go that wait for an operator",
-        description="Remove the operator's finalizers from sessions and stores. Archives stay. For a cluster in which"
-        " no operator runs any more; one that runs sets them again.",
+        description="Stop purges and remove the operator's finalizers from sessions and stores. Archives stay."
+        " For a cluster in which no operator runs any more; one that runs sets them again.",
     )
     release.add_argument("--namespace", action="append", default=[], help="only here (repeatable; default: all)")
     release.add_argument("--kubeconfig", metavar="FILE", help="as with run")

@@ -1,31 +1,45 @@
-"""Remove our finalizers from everything: what an uninstalled operator leaves must not hang when it is deleted."""
+"""Remove our finalizers from everything: what an uninstalled operator leaves must not hang when it is deleted.
+
+Nor must it delete anything later: a pod that purges belongs to nobody and waits for its store for as long as it takes.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whatsapp_operator.errors import Conflict
-from whatsapp_operator.kube import Listing, Ref
+from whatsapp_operator.kube import Listing, Ref, ref_of
 from whatsapp_session import names
 
 log = logging.getLogger(__name__)
 
 FINALIZERS = {names.SESSION_KIND: names.FINALIZER_PURGE, names.STORE_KIND: names.FINALIZER_STORE}
+PURGES = {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_PURGE}
 ATTEMPTS = 5
 
 
 async def release(kube: Listing, namespaces: Sequence[str]) -> int:
-    """Release sessions and stores of these namespaces, none meaning all; returns how many were held.
+    """Stop purges, release sessions and stores of these namespaces, none meaning all; returns how many were held.
 
     For a cluster without a running operator: one that runs sets the finalizers again.
     """
+    everywhere = namespaces or ("",)
+    for namespace in everywhere:
+        await _stop_purges(kube, namespace)
     released = 0
     for kind, finalizer in FINALIZERS.items():
-        for namespace in namespaces or ("",):
+        for namespace in everywhere:
             for item in await kube.items(kind, namespace):
                 metadata = item["metadata"]
                 released += await _released(kube, Ref(kind, metadata["namespace"], metadata["name"]), finalizer, item)
     return released
+
+
+async def _stop_purges(kube: Listing, namespace: str) -> None:
+    for item in await kube.items("Pod", namespace, PURGES):
+        ref = ref_of(item | {"kind": "Pod"})  # the server leaves the kind out of what it lists
+        await kube.delete(ref, uid=item["metadata"]["uid"])
+        log.info("purge stopped: pod=%s/%s", ref.namespace, ref.name)
 
 
 async def _released(kube: Listing, ref: Ref, finalizer: str, found: Mapping[str, Any] | None) -> bool:

@@ -84,7 +84,11 @@ def test_install_upgrade_and_uninstall_keep_the_sessions(plane: controlplane.Con
     pod = run(plane, "kubectl", "get", "deployment", "-n", "whatsapp-operator", "-o", "yaml")
     assert "--max-starting=3" in pod
     run(plane, "kubectl", "patch", "was", "kept", "--type=merge", "-p", HELD)
+    run(plane, "kubectl", "create", "serviceaccount", "default")
+    labels = f"{names.LABEL_MANAGED_BY}={names.MANAGED_BY},{names.LABEL_COMPONENT}={names.COMPONENT_PURGE}"
+    run(plane, "kubectl", "run", "wapurge-gone", "--image=worker", "--labels", labels)
     uninstall(plane)
+    assert "wapurge" not in run(plane, "kubectl", "get", "pods")
     assert json.loads(run(plane, "kubectl", "get", "was", "kept", "-o", "json"))["metadata"].get("finalizers", []) == []
     left = run(plane, "kubectl", "get", "clusterrole,validatingadmissionpolicy,deployment", "-A", "-o", "name")
     assert "whatsapp" not in left

@@ -109,6 +109,18 @@ def test_an_uninstall_keeps_the_definitions_and_with_them_the_sessions() -> None
         assert item["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
+def test_the_hook_of_an_uninstall_holds_these_rights_and_no_more() -> None:
+    (role,) = [item for item in render({}) if item["kind"] == "ClusterRole" and "hook" in str(item["metadata"])]
+    assert role["rules"] == [
+        {
+            "apiGroups": ["whatsapp-operator.dev"],
+            "resources": ["whatsappsessions", "sessionstores"],
+            "verbs": ["get", "list", "patch"],
+        },
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "delete"]},
+    ]
+
+
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "samples").glob("*.yaml")), ids=lambda file: file.name)
 def test_a_sample_is_accepted_unchanged(world: World, file: Path) -> None:
     # All but the quick start build on its namespace.

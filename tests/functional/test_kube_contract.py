@@ -119,12 +119,21 @@ async def the_objects_of_a_namespace_are_listed(seam: Listing, namespace: str) -
     assert made["metadata"]["uid"] in {item["metadata"]["uid"] for item in everywhere}
 
 
+async def objects_are_listed_by_their_labels(seam: Listing, namespace: str) -> None:
+    labelled = session(namespace)
+    labelled["metadata"]["labels"] = {"a.dev/x": "1", "a.dev/y": "2"}
+    await seam.create(labelled)
+    found = [len(await seam.items(names.SESSION_KIND, namespace, {"a.dev/x": "1", "a.dev/y": y})) for y in "12"]
+    assert found == [0, 1]
+
+
 async def finalizers_of_what_is_gone_are_none(seam: Kube, namespace: str) -> None:
     assert await seam.finalize(ref(namespace), version="1", finalizers=[]) is None
 
 
 STORIES = [
     the_objects_of_a_namespace_are_listed,
+    objects_are_listed_by_their_labels,
     a_finalizer_holds_an_object_until_it_is_removed,
     finalizers_of_an_old_version_are_not_set,
     finalizers_of_what_is_gone_are_none,

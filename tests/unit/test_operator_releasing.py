@@ -8,8 +8,9 @@ import pytest
 from kube_fake import FakeKube
 from unit import operator_samples as samples
 from whatsapp_operator import app, options, releasing
+from whatsapp_operator.desired import purge_pod, worker_pod
 from whatsapp_operator.errors import Conflict
-from whatsapp_operator.kube import Ref
+from whatsapp_operator.kube import Ref, ref_of
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -41,6 +42,23 @@ def test_ours_go_and_those_of_others_stay(kube: FakeKube) -> None:
 def test_other_namespaces_are_left_alone(kube: FakeKube) -> None:
     assert asyncio.run(releasing.release(kube, ("elsewhere",))) == 0
     assert asyncio.run(releasing.release(kube, ("elsewhere", samples.NAMESPACE))) == 2
+
+
+def test_a_purge_that_waits_for_its_store_is_stopped_before_its_session_goes(kube: FakeKube) -> None:
+    session, store = samples.session(), samples.store()
+    purge = kube.put(purge_pod.purge_pod(session, store, samples.DEFAULTS))
+    worker = kube.put(worker_pod.pod(session, store, samples.DEFAULTS))
+    asyncio.run(releasing.release(kube, ("elsewhere",)))
+    assert ref_of(purge) in kube.objects
+    asyncio.run(releasing.release(kube, (samples.NAMESPACE,)))
+    assert ref_of(purge) not in kube.objects
+    assert ref_of(worker) in kube.objects
+    changes = [call for call in kube.calls if call.startswith(("delete", "finalize"))]
+    assert changes == [
+        "delete Pod/wapurge-support",
+        "finalize WhatsAppSession/support",
+        "finalize SessionStore/default",
+    ]
 
 
 def test_a_session_whose_worker_still_reports_is_read_again(kube: FakeKube) -> None:
