@@ -19,7 +19,7 @@ class Limits:
     starting: int = 10
     """Pods that start."""
     replacing: int = 5
-    """Pods that are replaced and have not come back."""
+    """Pods that are replaced by an upgrade and have not come back."""
     replacing_percent: int = 10
     """The same as a share of all sessions; the smaller of both counts, but one is always allowed."""
     replacing_per_node: int = 2
@@ -33,7 +33,11 @@ class _Slot:
 
 @dataclass(slots=True)
 class Pace(Generic[K]):
-    """Who is starting and who is being replaced. Kept in memory: after a restart it is learnt from what is seen."""
+    """Who is starting and who is being replaced.
+
+    In memory. After a restart it is learnt from what is seen who starts; a halt is not, and comes back after as many
+    replacements as may be under way, because a pod that did not come back looks like one that its user broke.
+    """
 
     limits: Limits = field(default_factory=Limits)
     _all: set[K] = field(default_factory=set)
@@ -79,7 +83,7 @@ class Pace(Generic[K]):
         return len(neighbours) < self.limits.replacing_per_node
 
     def replace(self, key: K, node: str | None, now: float) -> None:
-        """Count a pod that is replaced.
+        """Count a pod that worked and is replaced for an upgrade.
 
         One that does not come back keeps its place for good: when enough do not, replacing halts.
         """

@@ -137,7 +137,9 @@ class Reconciler:
         if paced and not self._pace.may_replace(key, node):
             # Another session was faster while the server was asked.
             return observed, wait
-        self._pace.replace(key, node, now)
+        if paced and status.works(observed):
+            # One that its user replaces, or that did not work before, halts nobody by not coming back.
+            self._pace.replace(key, node, now)
         return observed, steps
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:

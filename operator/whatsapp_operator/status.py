@@ -76,6 +76,11 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
     return now.phase, (*found, *_oversized(observed))
 
 
+def works(observed: Observed) -> bool:
+    """Return whether the worker that is there does what it should; whether its template is the wanted one or not."""
+    return TABLE[situation(observed, None).phase].healthy
+
+
 def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from unit import operator_samples as samples
-from unit.operator_cluster import Cluster, Manifest, run
+from unit.operator_cluster import Cluster, Manifest, run, set_spec
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
@@ -50,6 +50,23 @@ class Fleet:
             session.setdefault("status", {})["session"] = said
 
 
+def gone(fleet: Fleet) -> None:
+    """Play the kubelet: what was stopping has stopped."""
+    objects = fleet.cluster.kube.objects.items()
+    fleet.cluster.kube.objects = {ref: item for ref, item in objects if "deletionTimestamp" not in item["metadata"]}
+
+
+def twenty() -> tuple[Fleet, list[Key]]:
+    """Return twenty connected sessions."""
+    fleet = Fleet()
+    keys = fleet.make(20)
+    for _ in range(4):
+        fleet.look(keys)
+        fleet.connect(keys)
+    fleet.look(keys)
+    return fleet, keys
+
+
 def test_only_so_many_pods_start_at_once_and_the_rest_follow() -> None:
     fleet = Fleet()
     keys = fleet.make(15)
@@ -62,12 +79,7 @@ def test_only_so_many_pods_start_at_once_and_the_rest_follow() -> None:
 
 
 def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_back() -> None:
-    fleet = Fleet()
-    keys = fleet.make(20)
-    for _ in range(4):
-        fleet.look(keys)
-        fleet.connect(keys)
-    fleet.look(keys)
+    fleet, keys = twenty()
     fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, image="worker:2")
     fleet.cluster.restarted()
     fleet.look(keys)
@@ -75,15 +87,57 @@ def test_an_upgrade_replaces_a_tenth_at_a_time_and_halts_when_they_do_not_come_b
     for _ in range(3):
         fleet.look(keys)
     assert len(fleet.pods()) == 18
-    fleet.cluster.kube.objects = {
-        ref: item for ref, item in fleet.cluster.kube.objects.items() if "deletionTimestamp" not in item["metadata"]
-    }
+    gone(fleet)
     fleet.look(keys)
     fleet.connect(keys)
     fleet.look(keys)
     fleet.look(keys)
     images = [pod["spec"]["containers"][0]["image"] for pod in fleet.pods()]
     assert (images.count("worker:1"), images.count("worker:2")) == (16, 2)
+
+
+def upgrade(fleet: Fleet) -> None:
+    """Let another operator follow that gives every pod another template."""
+    fleet.cluster.defaults = dataclasses.replace(samples.DEFAULTS, extra_browser_args=("--new",))
+    fleet.cluster.restarted()
+
+
+def replaced_in_vain(fleet: Fleet, keys: list[Key]) -> None:
+    """Let pods be replaced by such as cannot pull their image."""
+    fleet.look(keys)
+    gone(fleet)
+    fleet.look(keys)
+    assert len(fleet.pods()) == 20
+    for key in keys:
+        pod = fleet.cluster.kube.objects[Ref("Pod", key.namespace, names.pod(key.name))]
+        pod["status"] = samples.waiting("ImagePullBackOff", "no such image")
+    fleet.look(keys)
+
+
+def break_two(fleet: Fleet, keys: list[Key]) -> list[Key]:
+    """Play a user who gives two sessions an image that cannot be pulled."""
+    template = {"spec": {"containers": [{"name": "worker", "image": "none:1"}]}}
+    for key in keys[:2]:
+        fleet.cluster.change(Ref(names.SESSION_KIND, key.namespace, key.name), set_spec(podTemplate=template))
+    replaced_in_vain(fleet, keys[:2])
+    return keys[:2]
+
+
+def test_what_a_user_breaks_during_an_upgrade_does_not_halt_it() -> None:
+    fleet, keys = twenty()
+    upgrade(fleet)
+    break_two(fleet, keys)
+    fleet.look(keys)
+    assert len(fleet.pods()) == 18
+
+
+def test_what_was_broken_before_an_upgrade_does_not_halt_it() -> None:
+    fleet, keys = twenty()
+    broken = break_two(fleet, keys)
+    upgrade(fleet)
+    replaced_in_vain(fleet, broken)
+    fleet.look(keys)
+    assert len(fleet.pods()) == 18
 
 
 def pair_to_upgrade() -> tuple[Fleet, Key, Key]:
