@@ -10,7 +10,19 @@ from typing import Any, TypeAlias
 
 import kopf
 
-from whatsapp_operator import clock, handlers, health, kube, metrics, options, policy, queue, reconcile, releasing
+from whatsapp_operator import (
+    clock,
+    handlers,
+    health,
+    kube,
+    metrics,
+    options,
+    policy,
+    queue,
+    reconcile,
+    releasing,
+    rounds,
+)
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import KubeError, OperatorError, Unreachable, UsageError
 from whatsapp_operator.stores.observed import Say
@@ -85,11 +97,20 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         if chosen.health_port is not None:
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
-        guarding = asyncio.create_task(_guard(reconciler, work, alive), name="policy")
-        stack.push_async_callback(_cancelled, guarding)
+
+        def known() -> list[tuple[handlers.Add, reconcile.Key]]:
+            sessions = [(work.add, key) for key in reconciler.known()]
+            return [*sessions, *((store_work.add, key) for key in stores.known())]
+
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
-        for name, each in {"queue": work, "queue of stores": store_work}.items():
-            stack.push_async_callback(_cancelled, asyncio.create_task(each.run(), name=name))
+        tasks = {
+            "policy": _guard(reconciler, work, alive),
+            "rounds": rounds.walk(known, asyncio.sleep),
+            "queue": work.run(),
+            "queue of stores": store_work.run(),
+        }
+        for name, each in tasks.items():
+            stack.push_async_callback(_cancelled, asyncio.create_task(each, name=name))
         await asyncio.sleep(0)
         log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
         await kopf.operator(

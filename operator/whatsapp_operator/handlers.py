@@ -14,8 +14,11 @@ from whatsapp_session import names
 Add = Callable[[Key], Awaitable[None]]
 Connect = Callable[[], Awaitable[Connection]]
 
-RELIST_SECONDS = 600
-"""Watches end after this long and list anew, so that nothing that was missed stays missed."""
+WATCH_SECONDS = 600
+"""A watch is opened anew after this long, where it had been: it lists again only if the server has forgotten the place.
+
+What was missed, or is not watched, is found by ``rounds``.
+"""
 
 
 def settings() -> kopf.OperatorSettings:
@@ -23,8 +26,8 @@ def settings() -> kopf.OperatorSettings:
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.scanning.disabled = True
-    made.watching.server_timeout = RELIST_SECONDS
-    made.watching.client_timeout = RELIST_SECONDS + 60
+    made.watching.server_timeout = WATCH_SECONDS
+    made.watching.client_timeout = WATCH_SECONDS + 60
     made.watching.connect_timeout = 10
     made.watching.chunk_size = 500
     made.watching.label_selectors["pods"] = names.LABEL_SESSION
@@ -51,10 +54,10 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
         )
 
     @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions_by_store", registry=made)
-    def sessions_by_store(*, namespace: str | None, name: str, spec: Mapping[str, Any], **_: Any) -> dict[Any, str]:
-        remote = (spec.get("auth") or {}).get("remoteAuth") or {}
-        store = (remote.get("storeRef") or {}).get("name", "default")
-        return {(namespace, store): name}
+    def sessions_by_store(
+        *, namespace: str | None, name: str, spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any
+    ) -> dict[Any, str]:
+        return {(namespace, store): name for store in stores_of(spec, status)}
 
     @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", registry=made)
     async def session(*, namespace: str | None, name: str, **_: Any) -> None:
@@ -72,6 +75,14 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
             await add(Key(str(namespace), user))
 
     return made
+
+
+def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:
+    """Return the stores that concern a session: the one that it names, and the one that it ran on last."""
+    remote = (spec.get("auth") or {}).get("remoteAuth") or {}
+    named = (remote.get("storeRef") or {}).get("name", "default")
+    last = ((status.get("worker") or {}).get("last") or {}).get("store")
+    return {named} if last is None else {named, last}
 
 
 def unwatched(namespaces: int) -> list[str]:

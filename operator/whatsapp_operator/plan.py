@@ -9,6 +9,8 @@ from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OperatingMode
 
 POLICY_RETRY_SECONDS: Final = 15.0
+FOREIGN_SECONDS: Final = 30.0
+"""How soon to look whether a pod that is in the way has gone: without our label it is not watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     pod = observed.pod
     if pod is None:
         return _start(observed, wanted, now)
-    if pod.ownership is Ownership.FOREIGN or pod.deleting:
+    if pod.ownership is Ownership.FOREIGN:
+        return Plan(look_again=FOREIGN_SECONDS)
+    if pod.deleting:
         return Plan()
     leave = _leave(observed, pod, wanted)
     if leave is not None and not leave.replaces:

@@ -73,11 +73,15 @@ class Reconciler:
         with self._metrics.reconciling():
             return await self._reconcile(key)
 
+    def known(self) -> list[Key]:
+        """Return the sessions that were seen and, as far as is known, are still there."""
+        return sorted(self._known)
+
     async def look_at_policy(self) -> list[Key]:
         """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
         force = await self._policy.in_force(afresh=True)
         changed, self._policy_was = force != self._policy_was, force
-        return sorted(self._known) if changed else []
+        return self.known() if changed else []
 
     async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))

@@ -221,3 +221,22 @@ def test_rights_that_went_with_their_namespace_are_given_anew(place: Place) -> N
     worker = place.wait_worker("second").runs()
     worker.says("Connected", **connected())
     place.wait_phase("second", "Connected")
+
+
+def test_a_store_that_comes_back_gives_its_archives_to_who_missed_them(place: Place) -> None:
+    place.store()
+    place.session("support")
+    worker = place.wait_worker("support").runs()
+    worker.says("Connected", **connected())
+    place.wait_phase("support", "Connected")
+    place.admin.delete(names.STORE_KIND, place.name, "default")
+    place.store("archive")
+    place.update("support", auth={"remoteAuth": {"storeRef": {"name": "archive"}}})
+    wait(lambda: (place.pod("support") or worker.pod)["metadata"]["uid"] != worker.uid, "a worker on the other store")
+    again = place.wait_worker("support")
+    again.ends(3, "ArchiveMissing", "no archive here", phase="Failed")
+    place.wait_phase("support", "Failed", "ArchiveMissing")
+    wait(lambda: place.pod("support") is None, "the worker to go")
+    wait(lambda: "with it back" in place.condition("support", "Stalled")["message"], "the condition to say so")
+    place.store()
+    wait(lambda: place.admin.get("Pod", place.name, names.move_pod("support")), "the pod that copies the archives")

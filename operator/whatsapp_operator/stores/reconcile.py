@@ -38,6 +38,7 @@ class StoreReconciler:
         self._defaults = defaults
         self._clock = clock
         self._reporter = Reporter(kube, clock)
+        self._known: set[Key] = set()
         self._used: dict[Key, float] = {}
         """When a session was last seen that needs the store to the end."""
         self._hearsay: hearsay.Hearsay[Key] = hearsay.Hearsay()
@@ -46,13 +47,19 @@ class StoreReconciler:
         """Take note of what a session's worker says of its store; returns the stores to look at again."""
         return self._hearsay.heard(session, store, say)
 
+    def known(self) -> list[Key]:
+        """Return the stores that were seen and, as far as is known, are still there."""
+        return sorted(self._known)
+
     async def reconcile(self, key: Key) -> float | None:
         """Look, act and report; returns after how many seconds to look again, None when something must happen first.
 
         Raises KubeError when the API server did not answer: the caller tries again later.
         """
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
+        self._known.add(key)
         if raw is None:
+            self._known.discard(key)
             self._used.pop(key, None)
             return None
         if await self._released(key, raw):

@@ -1,0 +1,95 @@
+"""What no watch shows is found all the same: everything is looked at again in turn."""
+
+import asyncio
+
+import pytest
+
+from unit import operator_samples as samples
+from unit.operator_cluster import KEY, POD, SESSION, connected, run
+from unit.test_operator_stores import Stores
+from whatsapp_operator import handlers, rounds
+from whatsapp_operator.kube import Ref
+from whatsapp_operator.reconcile import Key
+
+
+class Clock:
+    """Time that passes at once, until it is up."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.end = 0.0, seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        if self.now > self.end:
+            raise TimeoutError
+
+
+def visited(known: list[str], seconds: float) -> list[tuple[float, str]]:
+    """Return who is looked at when, in so many seconds."""
+    found: list[tuple[float, str]] = []
+    clock = Clock(seconds)
+
+    async def look(key: str) -> None:
+        found.append((clock.now, key))
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(rounds.walk(lambda: [(look, key) for key in known], clock.sleep))
+    return found
+
+
+def test_a_round_takes_ten_minutes_however_many_there_are() -> None:
+    assert visited(["a", "b"], 1200) == [(300, "a"), (600, "b"), (900, "a"), (1200, "b")]
+    assert [time for time, _ in visited(["a"] * 600, 10)] == list(range(1, 11))
+
+
+def test_where_nothing_is_known_yet_nothing_spins() -> None:
+    assert visited([], 3600) == []
+
+
+def test_known_are_the_sessions_that_were_seen_and_have_not_gone() -> None:
+    cluster = connected()
+    assert cluster.operator.known() == [KEY]
+    del cluster.kube.objects[SESSION]
+    del cluster.kube.objects[POD]
+    cluster.settle()
+    assert cluster.operator.known() == []
+
+
+def test_known_are_the_stores_that_were_seen_and_have_not_gone() -> None:
+    stores = Stores()
+    assert stores.operator.known() == []
+    stores.settle()
+    assert stores.operator.known() == [Key(samples.NAMESPACE, "default")]
+    stores.kube.objects.clear()
+    stores.look()
+    assert stores.operator.known() == []
+
+
+def test_rights_that_somebody_deleted_are_back_after_a_round() -> None:
+    cluster = connected()
+    binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
+    del cluster.kube.objects[binding]
+    for key in cluster.operator.known():
+        run(cluster.operator.reconcile(key))
+    assert cluster.kube.objects[binding]["subjects"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "expected"),
+    [
+        ({}, {}, {"default"}),
+        ({"auth": {"remoteAuth": {"storeRef": {"name": "new"}}}}, {}, {"new"}),
+        (
+            {"auth": {"remoteAuth": {"storeRef": {"name": "new"}}}},
+            {"worker": {"last": {"store": "old"}}},
+            {"new", "old"},
+        ),
+        ({}, {"worker": {"last": {"store": "default"}}}, {"default"}),
+    ],
+    ids=["the default", "named", "also the one that its archives are on", "once"],
+)
+def test_a_store_concerns_the_sessions_that_name_it_or_left_their_archives_there(
+    spec: dict[str, object], status: dict[str, object], expected: set[str]
+) -> None:
+    assert handlers.stores_of(spec, status) == expected
