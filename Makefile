@@ -40,11 +40,13 @@ test: install browser javascript ## all tests, small counts (see tests/README.md
 install: $(VENV)/.installed ## virtual environment from the locks (.venv), product installed in place
 
 ##@ While you work
-check: install ## ruff, mypy, import-linter, unit tests: under a minute
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 12
+check: lint ## lint and unit tests: under a minute
 	@$(PYTEST) -q tests/unit $(ARGS)
+
+lint: install ## ruff, mypy, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
+	@$(BIN)/mypy --cache-dir $(CACHE)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 12
 
 format: install ## format and mend what ruff can mend
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
