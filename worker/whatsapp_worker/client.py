@@ -1,7 +1,6 @@
 """Offer the library: a client that keeps one WhatsApp Web session, with the guide's strategies and events."""
 
 import asyncio
-import contextlib
 import inspect
 import logging
 import os
@@ -241,11 +240,12 @@ class Client:
         self._post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
 
     async def destroy(self) -> None:
-        """Stop and wait for the end, as the guide's client does."""
+        """Stop and wait for the end, as the guide's client does; a listener waits until the browser has closed."""
         self.stop()
-        if self._done is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(self._done)
+        if self._keeper is not None and self._keeper.teller.is_asking:
+            await self._keeper.closed.wait()  # the end itself waits for the listener
+        elif self._done is not None:
+            await asyncio.shield(self._done)
 
     async def logout(self) -> None:
         """Remove this device from the account; its archives are set aside."""
@@ -262,6 +262,6 @@ class Client:
                 result = listener(*arguments)
                 if inspect.isawaitable(result):
                     await result
-            except Exception:
-                # A listener's mistake must not cost the session.
-                LOG.exception("a listener of the event %s failed", name)
+            except Exception as error:
+                # A listener's mistake must not cost the session. Its words may hold what it was told, such as the code.
+                LOG.error("a listener of the event %s failed: %s", name, type(error).__name__)

@@ -5,13 +5,13 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import auth, errors, faults, guard, hands, machine, model, processes, witness
+from whatsapp_worker import auth, errors, faults, guard, hands, machine, model, processes, telling, witness
 from whatsapp_worker import happenings as on
 from whatsapp_worker.page import events
 
@@ -19,7 +19,6 @@ LOG = logging.getLogger("whatsapp_worker")
 TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
-LISTENERS_PATIENCE = 5.0
 ASIDE_PATIENCE = 45.0
 """Seconds of the last save's that a login which is given up may take to be set aside, behind a save under way."""
 CLOSE_PATIENCE = 90.0
@@ -42,9 +41,6 @@ class Outcome:
     message: str
 
 
-Tell = Callable[[str, tuple[object, ...]], Awaitable[None]]
-
-
 class Keeper:
     """Keep one session alive until something ends it."""
 
@@ -53,12 +49,11 @@ class Keeper:
         strategy: auth.Auth,
         settings: model.Settings,
         make_browser: hands.MakeBrowser,
-        tell: Tell,
+        tell: telling.Tell,
         reporters: tuple[Reporter, ...],
     ) -> None:
         self._auth = strategy
         self._settings = settings
-        self._tell = tell
         self._reporters = reporters
         self._events: asyncio.Queue[on.Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -67,7 +62,9 @@ class Keeper:
         self._placing: set[asyncio.Task[None]] = set()
         """Those that put a profile in place, which takes as long."""
         self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
-        self._told: asyncio.Queue[tuple[str, tuple[object, ...]]] = asyncio.Queue()
+        self.teller = telling.Teller(tell)
+        self.closed = asyncio.Event()
+        """Set when the browser has ended and the session is released; listeners may still hear the last news."""
         self.model = model.Model(since=time.time())
         self.witnesses = witness.Witnesses()
         self._deadline = 0.0
@@ -87,7 +84,7 @@ class Keeper:
         """Keep the session until it ends; returns why."""
         heart = self._hands.heart
         self._placing |= self._spawn(self._hands.prepare())
-        self._spawn(self._tick(), heart.beat(), heart.measure(), self._watch(), self._tell_all())
+        self._spawn(self._tick(), heart.beat(), heart.measure(), self._watch())
         self._show()
         ending: do.Shutdown | None = None
         try:
@@ -128,7 +125,7 @@ class Keeper:
     async def _perform(self, action: do.Action) -> None:
         match action:
             case do.Emit(name, arguments):
-                self._told.put_nowait((name, arguments))
+                self.teller.post(name, arguments)
             case do.Launch():
                 self._spawn(self._hands.launch())
             case do.Recycle(gently):
@@ -172,11 +169,6 @@ class Keeper:
             await work
         except Exception as error:
             self.post(faults.as_happening(error))
-
-    async def _tell_all(self) -> None:
-        # Beside the loop: a listener that takes its time must not hold the session up.
-        while True:
-            await self._tell(*await self._told.get())
 
     async def _tick(self) -> None:
         while True:
@@ -228,12 +220,10 @@ class Keeper:
                 with contextlib.suppress(errors.StoreError, errors.Superseded):
                     await self._auth.release()
             await self._auth.clean_up()
+            self.closed.set()
         LOG.info("ended code=%d seconds=%.1f", ending.code, time.monotonic() - began)
         self._show()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LISTENERS_PATIENCE):
-                while not self._told.empty():
-                    await self._tell(*self._told.get_nowait())
+        await self.teller.finish()
         return Outcome(ending.code, ending.reason, ending.message)
 
     async def _close(self, ending: do.Shutdown) -> None:
@@ -244,8 +234,15 @@ class Keeper:
             await _cancelled(self._aside)
         async with self._hands.saving:
             await _cancelled(self._tasks)
+            await self._hear_saves()
             if (last := await self._hands.close(save=ending.save)) is not None:
                 await self._step(last)
+
+    async def _hear_saves(self) -> None:
+        """Take in how the save went that was under way: the loop that would have heard of it has ended."""
+        while not self._events.empty():
+            if isinstance(event := self._events.get_nowait(), on.SaveDone | on.SaveFailed):
+                await self._step(event)
 
 
 async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
