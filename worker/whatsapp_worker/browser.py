@@ -7,11 +7,11 @@ import pathlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from playwright import async_api as playwright
 
-from whatsapp_worker import errors, flags, guard, processes, profiles
+from whatsapp_worker import errors, flags, guard, processes, profiles, proxies
 from whatsapp_worker.page import contract, events
 
 _BINDING = "whatsappWorkerReport"
@@ -26,12 +26,12 @@ _CLOSE_PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to start the browser; ``proxy`` may hold credentials."""
+    """How to start the browser."""
 
     url: str
     args: tuple[str, ...] = ()
     user_agent: str | None = None
-    proxy: str = field(default="", repr=False)
+    proxy: proxies.Proxy | None = None
     cdp_port: int = 0
     environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -251,12 +251,8 @@ def _bundled(driver: playwright.Playwright) -> str:
     return executable
 
 
-def _proxy(address: str) -> playwright.ProxySettings | None:
-    if not address:
-        return None
-    parts = urlsplit(address)
-    server = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-    return {"server": server, "username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+def _proxy(given: proxies.Proxy | None) -> playwright.ProxySettings | None:
+    return given and {"server": given.server, "username": given.username, "password": given.password}
 
 
 def _sentence(error: Exception) -> str:

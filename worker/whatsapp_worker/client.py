@@ -24,6 +24,7 @@ from whatsapp_worker import (
     notes,
     ownership,
     processes,
+    proxies,
     records,
     wishes,
     witness,
@@ -56,7 +57,10 @@ class Options:
     cdp_port: int = 0
     """Open DevTools on this port of the loopback, for a bot that attaches to the browser; 0 = closed."""
     proxy: str = field(default="", repr=False)
-    """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port."""
+    """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port.
+
+    Characters such as # / ? : @ in user and password are percent-encoded.
+    """
     phone_number: str = field(default="", repr=False)
     """Link by pairing code instead of QR code."""
     expected_account: str = ""
@@ -165,7 +169,8 @@ class Client:
             return
         options = self.options
         here = flags.environment(os.environ)
-        flags.arguments(here, options.browser_args)  # a wrong argument is told now
+        flags.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
+        proxy = proxies.parse(options.proxy)
         settings = model.Settings(
             saves=self._auth.saves,
             interval=self._auth.interval or 300.0,
@@ -179,7 +184,7 @@ class Client:
             url=options.url,
             args=options.browser_args,
             user_agent=options.user_agent,
-            proxy=options.proxy,
+            proxy=proxy,
             cdp_port=options.cdp_port,
             environment=here,
             contract=contract.load(options.contract),

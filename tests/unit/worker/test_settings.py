@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from whatsapp_worker import app, auth, client, errors, flags, records
+from whatsapp_worker import app, auth, client, errors, flags, proxies, records
 from whatsapp_worker.auth import local
 from whatsapp_worker.page import contract, events
 
@@ -47,6 +47,48 @@ def test_the_resources_schema_refuses_the_same_switches() -> None:
     charts = pathlib.Path(__file__).parents[3] / "charts" / "whatsapp-session-operator"
     schema = (charts / "templates" / "crds" / "whatsappsessions.yaml").read_text()
     assert f"!self.matches('^--{flags.FORBIDDEN.pattern}')" in schema
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "username", "password"),
+    [
+        ("http://proxy:3128", "http://proxy:3128", "", ""),
+        ("socks5://proxy:1080/", "socks5://proxy:1080", "", ""),
+        ("https://bot:hunter%232@proxy", "https://proxy", "bot", "hunter#2"),
+        ("http://bot:hunter2@[::1]:3128", "http://[::1]:3128", "bot", "hunter2"),
+    ],
+)
+def test_a_proxys_address_is_parsed_whole(address: str, server: str, username: str, password: str) -> None:
+    found = proxies.parse(address)
+    assert found == proxies.Proxy(server, username, password)
+    assert not password or password not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://bot:hunter2#x@proxy:3128", "http://bot:1#hunter2@proxy:3128", "http://bot:hun/ter2@proxy:3128"),
+        *("http://bot:1?hunter2@proxy", "bot:hunter2@proxy:3128", "proxy:3128", "http://[hunter2", "ftp://hunter2"),
+        *("http://bot:hunter2@proxy:70000", "http://bot:hunter2@proxy:0", "http://bot:hunter2@"),
+    ],
+)
+async def test_a_wrong_address_of_a_proxy_is_refused_at_the_start_without_a_word_of_it(address: str) -> None:
+    with pytest.raises(errors.ConfigurationError, match="percent-encoded") as refused:
+        client.Client(options=client.Options(proxy=address)).start()
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+    assert "hunter" not in str(refused.value)
+
+
+def test_a_wrong_address_of_a_proxy_in_a_secret_is_one_sentence_and_code_2(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "proxy"
+    secret.write_text("http://bot:hunter2#x@proxy:3128\n")
+    monkeypatch.setenv("WHATSAPP_PROXY_FILE", str(secret))
+    assert app.main(["run"]) == 2
+    captured = capsys.readouterr()
+    assert (captured.err.count("\n"), "hunter" in captured.err) == (1, False)
 
 
 def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
