@@ -68,6 +68,14 @@ The resource's schema refuses the same ones.
 """
 
 
+ATTEMPT = """
+import ctypes, sys
+unshare = ctypes.CDLL(None).unshare
+sys.exit(unshare(0x10000000) != 0 or unshare(0x20000000) != 0)
+"""
+"""Make a user namespace, and in it one of processes: AppArmor (Ubuntu 24.04) allows the first, and nothing in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What of this machine decides about switches; without an executable Playwright's own Chromium is used."""
@@ -106,8 +114,7 @@ def _user_namespaces() -> bool:
     if os.uname().sysname != "Linux":
         return True
     # The only reliable question is the attempt, in a process of its own.
-    attempt = "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
-    return subprocess.run([sys.executable, "-I", "-c", attempt], check=False).returncode == 0
+    return subprocess.run([sys.executable, "-I", "-c", ATTEMPT], check=False).returncode == 0
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 """Switches, settings and the command line: what is passed on, and how wrong input is answered."""
 
+import ctypes
 import json
 import pathlib
+import types
 
 import pytest
 
@@ -41,6 +43,19 @@ def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
 def test_a_switch_that_opens_or_moves_the_profile_is_refused_by_name(argument: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=argument.partition("=")[0]):
         flags.arguments(POD, [argument])
+
+
+@pytest.mark.parametrize(
+    ("refused", "usable"), [(None, True), (0x10000000, False), (0x20000000, False)], ids=["no", "user", "processes"]
+)
+def test_a_user_namespace_in_which_nothing_is_allowed_is_no_sandbox(
+    refused: int | None, usable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = types.SimpleNamespace(unshare=lambda flag: -1 if flag == refused else 0)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: made)
+    with pytest.raises(SystemExit) as ended:
+        exec(flags.ATTEMPT, {})
+    assert (not ended.value.code) is usable
 
 
 def test_the_resources_schema_refuses_the_same_switches() -> None:
