@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Error, Page, sync_playwright
 
+from component.conftest import MakeHome
 from component.test_strategies import free_port
 from component.workers import Home, wait
 from whatsapp_session.conditions import SessionState
@@ -41,6 +43,20 @@ def test_a_reload_at_the_address_that_follows_a_logout_does_not_bury_the_new_lin
     home.simulator.admin.logout(second)
     worker.wait("disconnected", mark, reason="LOGOUT")
     wait(lambda: home.kinds().count("logout") == 2, "the tombstone of a true logout at that address")
+
+
+def test_an_account_that_has_a_hidden_id_only_is_connected_saved_and_restored(make_home: MakeHome) -> None:
+    home = make_home(lid_only=True)
+    worker, device = home.linked()
+    mark = len(home.kinds())
+    worker.kill()
+    home.wait_for_browsers_to_end()
+    shutil.rmtree(home.data)
+    again = home.start()
+    again.wait("ready")
+    assert not again.all("qr")
+    home.assert_whole(device)
+    assert set(home.kinds()[mark:]) <= {"claim", "generation"}
 
 
 def reload(port: int) -> None:

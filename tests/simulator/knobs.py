@@ -76,6 +76,7 @@ class Knobs:
     idle_qr: bool = False  # the page starts with no ref, as if all had been used up
     code_ttl_s: float = 180.0
     passkey_required: bool = False
+    lid_only: bool = False  # the page names who is linked by the hidden id alone, as it does for some accounts
     sync_s: float = 1.5
     sync_bytes: int = 5_000_000
     small_value_bytes: int = 2_000  # stays inside LevelDB
@@ -114,6 +115,7 @@ _PAGE_KNOBS = (
     "crash_at",
     "page_delay_s",
     "web_version",
+    "lid_only",
     "contract",
 )
 

@@ -4,7 +4,8 @@ import * as chats from "./chats.js";
 import * as keys from "./keys.js";
 import { Cmd, Conn, progress, Socket, Stream } from "./models.js";
 
-function table(linking) {
+function table(linking, knobs) {
+  const lid = () => chats.me.wid && new chats.Wid(`9${chats.me.wid.user}@lid`);
   const refreshQR = () => linking.refresh();
   Object.assign(Cmd, { refreshQR });
   return {
@@ -32,7 +33,10 @@ function table(linking) {
       },
     },
     WAWebUserPrefsMultiDevice: { getADVSecretKey: keys.advSecret },
-    WAWebUserPrefsMeUser: { getMaybeMePnUser: () => chats.me.wid, getMaybeMeLidUser: () => null },
+    WAWebUserPrefsMeUser: {
+      getMaybeMePnUser: () => (knobs.lid_only ? null : chats.me.wid),
+      getMaybeMeLidUser: () => (knobs.lid_only ? lid() : null),
+    },
     WAWebCollections: { Msg: chats.Msg, Chat: chats.Chat },
     WAWebSyncGatingUtils: {},
     WAWebCallCollection: {},
@@ -77,7 +81,7 @@ function without(target, path, how) {
 }
 
 export function expose(linking, knobs) {
-  const modules = new Map(Object.entries(table(linking)));
+  const modules = new Map(Object.entries(table(linking, knobs)));
   for (const { module, member, how } of knobs.contract) {
     const found = modules.get(module);
     if (found === undefined) continue;

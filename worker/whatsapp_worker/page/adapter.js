@@ -42,7 +42,7 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
   const {socket, conn, cmd, me} = objects;
 
   const account = () => {
-    const user = me.getMaybeMePnUser();
+    const user = me.getMaybeMePnUser() ?? me.getMaybeMeLidUser?.();  // the number where there is one: an id that stays
     if (!user) return null;
     let more = {};
     try { more = conn.serialize() ?? {}; } catch { /* not there before the link */ }
