@@ -136,6 +136,7 @@ def test_a_kill_at_a_random_point_never_leaves_half_a_login_and_never_loses_a_sa
         worker = home.start()
     if saved_before:
         back_and_whole(worker, home, device, logins)
+        assert not worker.all("qr", mark), "a saved login is never asked for again"
     else:
         back_or_a_code(worker, mark)
     check_archives(home)
