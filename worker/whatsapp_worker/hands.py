@@ -123,22 +123,25 @@ class Hands:
             await self.drop_browser()
             self._post(await self._placed(self._auth.fall_back()))
 
-    async def save(self, trigger: str) -> None:
-        """Save and post how it went."""
+    async def save(self, trigger: str, login: int = 0) -> None:
+        """Save and post how it went, unless the login for which it was decided has been given up meanwhile."""
         async with self.saving:
+            if login != self._current().login:
+                return
             running, account = self.browser, self._current().account
             if running is None or account is None:
-                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save"))
+                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save", login))
                 return
             try:
                 await self._auth.connected(account, running.version)
                 result = await self._auth.save(running, account, trigger)
             except errors.StoreError as error:
-                self._post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error)))
+                self._post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error), login))
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
-                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error)))
+                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login))
             else:
-                self._post(on.SaveDone(result.saved, result.changed) if result else on.SaveDone(None, changed=False))
+                saved, changed = (result.saved, result.changed) if result else (None, False)
+                self._post(on.SaveDone(saved, changed, login))
 
     async def bury(self, account_hash: str) -> None:
         """Set the login aside after a logout."""
@@ -180,11 +183,12 @@ class Hands:
 
     async def close(self, *, save: bool) -> on.SaveDone | on.SaveFailed | None:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
-        running = self.browser
+        running, login = self.browser, self._current().login
         if running is None:
             if not (save and self._current().proven):
                 return None
-            return on.SaveFailed(Reason.SNAPSHOT_FAILED, "no browser ran when the worker ended: the last save stands")
+            message = "no browser ran when the worker ended: the last save stands"
+            return on.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
         account = self._current().account if save and self._current().proven else None
         try:
@@ -193,8 +197,8 @@ class Hands:
             result = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
-            return on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error))
-        return None if result is None else on.SaveDone(result.saved, result.changed)
+            return on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
+        return None if result is None else on.SaveDone(result.saved, result.changed, login)
 
     async def kill(self) -> None:
         """End the browser at once."""

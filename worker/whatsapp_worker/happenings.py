@@ -61,11 +61,12 @@ class BrowserGone:
 class SaveDone:
     """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new.
 
-    None when the strategy found nothing to save.
+    None when the strategy found nothing to save. ``login`` is the model's when the save began.
     """
 
     saved: model.Saved | None
     changed: bool
+    login: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class SaveFailed:
 
     reason: Reason
     message: str
+    login: int = 0
 
 
 @dataclass(frozen=True, slots=True)

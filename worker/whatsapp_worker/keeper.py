@@ -135,7 +135,7 @@ class Keeper:
             case do.FallBack():
                 self._placing |= self._spawn(self._hands.fall_back())
             case do.Save(trigger):
-                self._spawn(self._hands.save(str(trigger)))
+                self._spawn(self._hands.save(str(trigger), self.model.login))
             case do.BuryLogin(account_hash):
                 self._aside |= self._spawn(self._hands.bury(account_hash))
             case do.Relink(account_hash, requested):

@@ -32,6 +32,8 @@ _ENDED = (
 
 def step(settings: m.Settings, model: m.Model, event: on.Event, now: float) -> steps.Step:
     """Return the next model and what to do; once ended, nothing more happens but what a save reports."""
+    if isinstance(event, on.SaveDone | on.SaveFailed) and event.login != model.login:
+        return model, ()  # of a login that was given up meanwhile
     if model.state in _ENDED:
         return _after_end(model, event, now)
     if model.state is SessionState.FROZEN and isinstance(event, frost.KEPT_BACK):

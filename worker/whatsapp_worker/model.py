@@ -92,6 +92,8 @@ class Model:
     link_deadline: float = 0.0
     percent: int = -1
     synced: bool = False
+    login: int = 0
+    """How many logins were given up in this run: what a save says of an earlier one counts no more."""
     proven: bool = False
     """Connected since the newest restore or link."""
     saved: Saved | None = None

@@ -38,6 +38,7 @@ def forgotten(model: m.Model) -> m.Model:
         model,
         account=None,
         known_hash="",
+        login=model.login + 1,
         synced=False,
         proven=False,
         saved=None,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from unit.worker.machine_story import ALICE
+from unit.worker.machine_story import ALICE, BOB
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, browser, errors, hands, happenings, steps
 from whatsapp_worker import model as m
@@ -139,6 +139,19 @@ async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worke
     await worker.hands.launch()
     await worker.hands.save("Interval")
     assert worker.events[-1] == happenings.SaveDone(None, changed=False)
+
+
+async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker: Worker) -> None:
+    await worker.hands.launch()
+    posted = len(worker.events)
+    async with worker.hands.saving:
+        saving = asyncio.create_task(worker.hands.save("Interval", worker.model.login))
+        await asyncio.sleep(0)
+        worker.model = replace(worker.model, account=BOB, login=1)
+    await saving
+    assert worker.events[posted:] == [], "nothing of the new login, which has a save of its own"
+    await worker.hands.save("FirstLink", 1)
+    assert worker.events[posted:] == [happenings.SaveDone(None, False, 1)]
 
 
 async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:

@@ -113,6 +113,27 @@ def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_sa
     assert do.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
 
 
+def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> None:
+    story = Story().connected()
+    removed = story.model.login
+    story.on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED)), page.Changed(facts(S.CONNECTED, BOB, True)))
+    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions
+    before = story.model
+    story.on(happenings.SaveDone(SAVED, True, removed))
+    assert (story.model, story.actions) == (before, [])
+    story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "away", removed))
+    assert (story.model, story.actions) == (before, [])
+    story.on(happenings.SaveDone(SAVED, True, story.model.login))
+    assert (story.model.saved, story.model.saving, story.emitted) == (SAVED, False, ["remote_session_saved"])
+
+
+def test_a_save_of_a_removed_login_that_ends_after_the_stop_is_not_announced() -> None:
+    story = Story().connected()
+    removed = story.model.login
+    story.on(page.LoggedOut(), happenings.StopRequested(), happenings.SaveDone(SAVED, True, removed))
+    assert (story.model.saved, story.emitted) == (None, ["disconnected"])
+
+
 def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
     story = (
         Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING)), page.LoggedOut())
