@@ -61,9 +61,9 @@ def _by_state(settings: m.Settings, model: m.Model, facts: page.Facts, synced: b
         case state.CONFLICT:
             return conflict.found(model, now)
         case state.TIMEOUT | state.DELETED | state.UNKNOWN:
-            return _reconnecting(model, Reason.RECONNECTING, f"the page says {facts.state}", now)
+            return _reconnecting(settings, model, Reason.RECONNECTING, f"the page says {facts.state}", now)
         case state.PROXYBLOCK:
-            return _reconnecting(model, Reason.PROXY_BLOCKED, "WhatsApp refuses this network address", now)
+            return _reconnecting(settings, model, Reason.PROXY_BLOCKED, "WhatsApp refuses this network address", now)
         case state.TOS_BLOCK | state.SMB_TOS_BLOCK:
             return steps.refused(model, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
         case state.DEPRECATED_VERSION:
@@ -78,10 +78,18 @@ def _on_the_way(model: m.Model, now: float) -> m.Model:
     return steps.to(model, SessionState.RECONNECTING, now) if leaves else model
 
 
-def _reconnecting(model: m.Model, reason: Reason, message: str, now: float) -> steps.Step:
-    told = () if model.state is SessionState.RECONNECTING else (do.Emit("disconnected", (str(reason),)),)
-    model = replace(steps.to(model, SessionState.RECONNECTING, now), qr=None)
+def _reconnecting(settings: m.Settings, model: m.Model, reason: Reason, message: str, now: float) -> steps.Step:
+    state = steps.not_there(model)
+    told = () if model.state is state else (do.Emit("disconnected", (str(reason),)),)
+    if state is SessionState.LAUNCHING:
+        model = replace(model, link_deadline=_deadline(settings, model, now))
+    model = replace(steps.to(model, state, now), qr=None)
     return steps.fault(model, reason, message, now), told
+
+
+def _deadline(settings: m.Settings, model: m.Model, now: float) -> float:
+    """Return when an unlinked page that is there has waited long enough, which begins when it first says so."""
+    return model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
 
 
 def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: float) -> steps.Step:
@@ -94,10 +102,9 @@ def _unpaired(settings: m.Settings, model: m.Model, facts: page.Facts, now: floa
         )
         return steps.fault(model, Reason.RESTORE_FAILED, message, now), told
     if model.state is not SessionState.AWAITING_LINK:
-        deadline = model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
         model = replace(
             steps.to(model, SessionState.AWAITING_LINK, now),
-            link_deadline=deadline,
+            link_deadline=_deadline(settings, model, now),
             account=None,
             percent=-1,
             stalls=0,

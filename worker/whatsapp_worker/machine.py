@@ -203,14 +203,14 @@ def _overdue(settings: m.Settings, model: m.Model, now: float) -> m.Model:
 
 def _tick(settings: m.Settings, model: m.Model, now: float) -> steps.Step:
     model = _overdue(settings, model, now)
-    if model.load_due and now >= model.load_due:
-        return replace(model, load_due=0.0, stall_due=0.0), (do.Load(),)
-    waiting = model.state in (SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
+    waiting = model.state in steps.UNLINKED and not (model.account or model.known_hash)
     if waiting and model.link_deadline and now >= model.link_deadline:
         state = SessionState.LOGGED_OUT if model.logged_out else SessionState.LINK_EXPIRED
         reason = Reason.LOGGED_OUT_FROM_PHONE if model.logged_out else Reason.QR_EXPIRED
         message = "nobody linked a phone in time"
         return steps.ended(model, state, now, do.Shutdown(ExitCode.DONE, reason, message, save=False))
+    if model.load_due and now >= model.load_due:
+        return patience.again(model, now)
     if model.state in steps.UNLINKED:
         model, actions = codes.tick(settings, model, now)
         return (model, actions) if actions else patience.tick(model, now)

@@ -15,6 +15,8 @@ LONGEST_PATIENCE = 3600.0
 """Each time that a load did not help the page is given twice as long: a lost network is no reason for a storm."""
 LOADS_BEFORE_A_START = 2
 """Loads that did not help after which the browser itself is started again, which may be what does not work."""
+FAILURES_BEFORE_A_START = 8
+"""The same for loads that failed, twice as many each time: a power of two."""
 
 
 def tick(model: m.Model, now: float) -> steps.Step:
@@ -33,9 +35,22 @@ def tick(model: m.Model, now: float) -> steps.Step:
         model = steps.fault(model, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
         return model, (do.Load(),)
-    return replace(steps.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0), (
-        do.Recycle(gently=True),
-    )
+    return _started_again(model, now)
+
+
+def again(model: m.Model, now: float) -> steps.Step:
+    """Load a page that could not be loaded; after 8 failures in a row, after 16, 32 ... start its browser again.
+
+    The browser may be what does not work (its network service has died); a lost network costs few starts in a day.
+    """
+    failures, model = model.load_failures, replace(model, load_due=0.0, stall_due=0.0)
+    start = failures >= FAILURES_BEFORE_A_START and failures.bit_count() == 1
+    return _started_again(model, now) if start and not model.saving else (model, (do.Load(),))
+
+
+def _started_again(model: m.Model, now: float) -> steps.Step:
+    model = replace(steps.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
+    return model, (do.Recycle(gently=True),)
 
 
 def _patience(model: m.Model) -> float:

@@ -54,10 +54,14 @@ def forgotten(model: m.Model) -> m.Model:
     )
 
 
+def not_there(model: m.Model) -> SessionState:
+    """Return the state of a session whose page is not there, or not of use: without a login there is none to regain."""
+    return SessionState.RECONNECTING if model.known_hash or model.account else SessionState.LAUNCHING
+
+
 def not_loaded(model: m.Model, message: str, now: float) -> Step:
     """Load the page again after a pause that grows; one load that fails may be told in two ways."""
-    linked = bool(model.known_hash or model.account)
-    model = to(model, SessionState.RECONNECTING if linked else SessionState.LAUNCHING, now)
+    model = to(model, not_there(model), now)
     model = fault(model, Reason.RECONNECTING, message, now)
     if model.load_due > now:
         return model, ()

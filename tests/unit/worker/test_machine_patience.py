@@ -111,3 +111,30 @@ def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
 
 def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
     assert waits(Story().connected().on(page.LoggedOut()), patience.LAUNCH_PATIENCE)
+
+
+def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom() -> None:
+    for prepared in (happenings.Prepared(), happenings.Prepared(ALICE.hash, SAVED)):
+        story, done = Story().launched(prepared), []
+        end = story.now + 12 * 3600
+        while story.now < end:
+            story.on(happenings.LoadFailed("timed out"), after=60)
+            for _ in range(130):  # until the next load, whose end is told a minute later
+                story.on(happenings.Tick(), after=0.5)
+                done += [(story.model.load_failures, type(action)) for action in story.actions]
+                if story.does(do.Load) or story.does(do.Recycle):
+                    break
+            if story.does(do.Recycle):
+                story.on(happenings.Launched("156"))
+        starts = [failures for failures, kind in done if kind is do.Recycle]
+        assert starts[:3] == [8, 16, 32]
+        assert len(starts) < 10, "a lost network is no reason for a storm"
+        assert story.model.relaunches == 0
+
+
+def test_a_failing_load_starts_no_browser_under_a_save() -> None:
+    story = Story().connected()
+    assert story.model.saving
+    for _ in range(patience.FAILURES_BEFORE_A_START):
+        story.on(happenings.Unattended()).on(happenings.Tick(), after=61)
+        assert story.actions == [do.Load()]

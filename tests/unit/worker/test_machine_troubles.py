@@ -276,3 +276,28 @@ def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_i
         story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
         assert story.actions[-1] == do.Recycle()
     assert story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(do.Shutdown)
+
+
+@pytest.mark.parametrize("state", [S.TIMEOUT, S.PROXYBLOCK, S.UNKNOWN, S.DELETED])
+def test_an_unlinked_session_whose_page_has_trouble_is_not_reconnecting_and_expires(state: S) -> None:
+    for story in (Story().launched(), Story().awaiting()):
+        story.on(page.Changed(facts(state)))
+        assert story.model.state is SessionState.LAUNCHING, "nothing is linked that could be regained"
+        assert story.model.fault is not None
+        story.on(page.Changed(facts(state)))
+        assert story.emitted == ["change_state"]
+        story.on(happenings.LoadFailed("x")).on(happenings.Tick(), after=1800)
+        assert story.model.state is SessionState.LINK_EXPIRED
+        assert story.does(do.Shutdown)
+
+
+def test_nobody_linking_after_a_logout_whose_page_has_trouble_ends_as_logged_out() -> None:
+    story = Story().connected().on(page.LoggedOut(), page.Changed(facts(S.TIMEOUT)))
+    assert story.on(happenings.Tick(), after=1800).model.state is SessionState.LOGGED_OUT
+    assert story.does(do.Shutdown)
+
+
+def test_a_linked_session_whose_page_has_trouble_is_reconnecting_for_as_long_as_it_takes() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Changed(facts(S.TIMEOUT)))
+    assert story.model.state is SessionState.RECONNECTING
+    assert not story.on(happenings.Tick(), after=1e6).does(do.Shutdown)
