@@ -41,8 +41,10 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
   if (missing.session) return report({kind: 'contract', missing: [...new Set(missing.session)], session: true});
   const {socket, conn, cmd, me} = objects;
 
+  const synced = () => socket[contract.attributes.synced] === true;
   const account = () => {
-    const user = me.getMaybeMePnUser() ?? me.getMaybeMeLidUser?.();  // the number where there is one: an id that stays
+    // The number where there is one: an id that stays. Before the page has synced, that it is missing says nothing.
+    const user = me.getMaybeMePnUser() ?? (synced() ? me.getMaybeMeLidUser?.() : null);
     if (!user) return null;
     let more = {};
     try { more = conn.serialize() ?? {}; } catch { /* not there before the link */ }
@@ -50,7 +52,7 @@ async ({contract, binding, api, patienceMs, sentinelPrefix}) => {
   };
   const facts = () => ({
     state: socket[contract.attributes.state] ?? null,
-    synced: socket[contract.attributes.synced] === true,
+    synced: synced(),
     account: account(),
     version: String(version()),
   });
