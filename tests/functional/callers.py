@@ -84,12 +84,24 @@ class Caller:
 
 
 def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 45.0) -> Any:
-    """Poll until the predicate's result is true and return it; on time-out say what was waited for."""
+    """Poll until the predicate's result is true and return it; on time-out say what was waited for.
+
+    A server that is too busy to answer is asked again; its last error is raised on time-out.
+    """
     end = time.monotonic() + seconds
     while True:
-        found = predicate()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds:.0f} s for {what if isinstance(what, str) else what()}")
+        try:
+            found = predicate()
+        except (OSError, http.client.HTTPException, ApiError) as error:
+            if not _transient(error) or time.monotonic() > end:
+                raise
+        else:
+            if found:
+                return found
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {seconds:.0f} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.03)
+
+
+def _transient(error: Exception) -> bool:
+    return not isinstance(error, ApiError) or error.status == 429 or error.status >= 500

@@ -97,7 +97,8 @@ def test_an_expired_link_waits_for_a_person(place: Place, worker: Worker) -> Non
 
 
 def test_a_banned_account_is_not_tried_at_once(place: Place, worker: Worker) -> None:
-    worker.ends(4, "TemporarilyBanned", "WhatsApp asks for patience", phase="Running")
+    # By a node's clock that is ahead, so that the pause of a minute lasts longer than any slow machine takes here.
+    worker.ends(4, "TemporarilyBanned", "WhatsApp asks for patience", phase="Running", offset=600)
     place.wait_phase("support", "Failed", "TemporarilyBanned")
     worker.vanishes()
     wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
@@ -132,12 +133,15 @@ def refusing(place: Place) -> Iterator[None]:
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
-        "timeoutSeconds": 1,
+        "timeoutSeconds": 30,  # a refused connection answers at once; only a slow machine waits
     }
     head = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
     place.admin.send("POST", base, {**head, "metadata": {"name": name}, "webhooks": [webhook]})
-    yield
-    place.admin.send("DELETE", f"{base}/{name}")
+    try:
+        wait(lambda: "away.example.com" in place.refusal(), "the webhook to be asked")
+        yield
+    finally:
+        place.admin.send("DELETE", f"{base}/{name}")
 
 
 def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place, refusing: None) -> None:

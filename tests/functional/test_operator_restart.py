@@ -8,13 +8,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from deploy.local import controlplane
 from functional.callers import ApiError, wait
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
 from functional.world import Place, World, connected
@@ -94,16 +94,18 @@ def test_an_operator_serves_only_the_namespaces_that_it_is_given(world: World, s
 def test_an_operator_whose_watch_has_ended_says_that_it_is_dead(
     place: Place, start: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loops: list[asyncio.AbstractEventLoop] = []
-    serving, port = health.serving, controlplane.free_ports(1)[0]
+    served: list[tuple[asyncio.AbstractEventLoop, int]] = []
+    serving = health.serving
 
-    def seen(*arguments: Any) -> Any:
-        loops.append(asyncio.get_running_loop())
-        return serving(*arguments)
+    @contextlib.asynccontextmanager
+    async def seen(*arguments: Any) -> AsyncIterator[int]:
+        async with serving(*arguments) as port:
+            served.append((asyncio.get_running_loop(), port))
+            yield port
 
     def asked(page: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{served[0][1]}/{page}", timeout=30) as answer:
                 return answer.status, answer.read().decode().strip()
         except urllib.error.HTTPError as error:
             with error:
@@ -115,10 +117,10 @@ def test_an_operator_whose_watch_has_ended_says_that_it_is_dead(
                 task.cancel()
 
     monkeypatch.setattr(health, "serving", seen)
-    with start(health_port=port):
+    with start(health_port=0):
         wait(lambda: asked("readyz") == (200, "ok"), "the operator to be ready")
         assert asked("healthz") == (200, "ok")
-        loops[0].call_soon_threadsafe(end, "pods")
+        served[0][0].call_soon_threadsafe(end, "pods")
         dead = (503, "the watch of pods has ended")
         wait(lambda: asked("healthz") == dead, lambda: f"the end of the watch to be noticed; {asked('healthz')}")
         assert asked("readyz") == dead
@@ -214,10 +216,15 @@ def test_the_operator_can_grant_no_role_but_the_workers(place: Place) -> None:
     assert "attempting to grant" in error.value.message
 
 
+def port_of(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the port on which a process listens, None while it does not."""
+    found = psutil.Process(process.pid).net_connections("tcp4")
+    return next((item.laddr.port for item in found if item.status == psutil.CONN_LISTEN), None)
+
+
 def test_the_command_runs_on_a_laptop_and_stops_on_sigterm(place: Place, tmp_path: Path) -> None:
-    port = controlplane.free_ports(1)[0]
     command = [sys.executable, "-c", "import sys; from whatsapp_operator import app; sys.exit(app.main())", "run"]
-    arguments = [f"--namespace={place.name}", f"--health-port={port}"]
+    arguments = [f"--namespace={place.name}", "--health-port=0"]
     environ = {
         **os.environ,
         "KUBECONFIG": str(place.world.plane.kubeconfig),
@@ -231,11 +238,17 @@ def test_the_command_runs_on_a_laptop_and_stops_on_sigterm(place: Place, tmp_pat
         try:
             worker = place.wait_worker("support")
             assert worker.pod["spec"]["containers"][0]["image"] == "worker:laptop"
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                assert b'whatsapp_operator_sessions{phase="Starting"} 1.0' in answer.read()
-            for path in ("healthz", "readyz"):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
-                    assert answer.read() == b"ok\n"
+            port = wait(lambda: port_of(process), "the operator to listen")
+
+            def page(name: str) -> bytes:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=30) as answer:
+                    return bytes(answer.read())
+
+            # The pod is marked a moment before the numbers are counted.
+            line = b'whatsapp_operator_sessions{phase="Starting"} 1.0'
+            wait(lambda: line in page("metrics"), lambda: f"{line!r} among the metrics; {page('metrics')!r}")
+            for name in ("healthz", "readyz"):
+                assert page(name) == b"ok\n"
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0, log.read_text()

@@ -3,7 +3,7 @@
 import pytest
 
 from functional.callers import wait
-from functional.world import Place, connected, stamp
+from functional.world import Place, connected, plain_pod_spec, stamp
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -73,12 +73,6 @@ def test_a_pod_owned_by_someone_else_is_never_touched(place: Place) -> None:
 
 
 def _foreign_pod(place: Place) -> dict[str, object]:
-    secure = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -87,10 +81,7 @@ def _foreign_pod(place: Place) -> dict[str, object]:
             "namespace": place.name,
             "labels": {names.LABEL_SESSION: "support"},
         },
-        "spec": {
-            "serviceAccountName": "mine",
-            "containers": [{"name": "worker", "image": "mine", "securityContext": secure}],
-        },
+        "spec": plain_pod_spec("mine"),
     }
 
 
@@ -103,8 +94,8 @@ def test_suspend_stops_the_pod_gracefully_and_resume_makes_a_new_one(place: Plac
     place.wait_phase("support", "Connected")
     place.update("support", operatingMode="Suspended")
     place.wait_phase("support", "Pending", "Stopping")
-    pod = place.pod("support")
-    assert pod is not None
+    # The status says so before the pod is deleted.
+    pod = wait(lambda: (p := place.pod("support")) and "deletionTimestamp" in p["metadata"] and p, "the worker to stop")
     assert pod["metadata"]["deletionGracePeriodSeconds"] == 120
     worker.vanishes()
     status = place.wait_phase("support", "Suspended", "ArchiveVerified")

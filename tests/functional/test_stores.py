@@ -7,7 +7,7 @@ import pytest
 
 from functional.callers import wait
 from functional.conftest import kubectl
-from functional.world import Place, World, connected, stamp
+from functional.world import Place, World, connected, plain_pod_spec, stamp
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -187,19 +187,12 @@ def test_a_pod_of_somebody_else_that_has_the_checks_name_is_never_touched(place:
     place.admin.create(
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "mine", "namespace": place.name}}
     )
-    secure = {
-        "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }  # fmt: skip
     mine = place.admin.create(
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": names.check_pod("default"), "namespace": place.name},
-            "spec": {
-                "serviceAccountName": "mine",
-                "containers": [{"name": "worker", "image": "mine", "securityContext": secure}],
-            },
+            "spec": plain_pod_spec("mine"),
         }
     )
     place.store(s3={"bucket": "archives"})

@@ -235,7 +235,7 @@ def test_a_pod_of_the_previous_session_cannot_write_into_a_recreated_one(place: 
     old = place.wait_worker("support")
     old.bind()
     caller = old.caller()
-    old.write(caller, old.report("Connected"))
+    old.write_at_last(caller, old.report("Connected"))
     place.admin.delete(names.SESSION_KIND, place.name, "support")
     place.session("support")
     place.wait_phase("support", "Pending", "Replacing")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.controlplane import ControlPlane
-from functional.callers import Caller, Manifest, wait
+from functional.callers import ApiError, Caller, Manifest, wait
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
@@ -104,8 +104,21 @@ class Place:
             }
         )
 
+    def refusal(self) -> str:
+        """Return why the server would not take a plain pod, asked by a dry run; "" if it would."""
+        metadata = {"name": "probe", "namespace": self.name}
+        if self.admin.get("ServiceAccount", self.name, "probe") is None:
+            # The controller manager, which is not here, would make the default one.
+            self.admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": plain_pod_spec("probe")}
+        try:
+            self.admin.send("POST", f"{path(Ref('Pod', self.name, ''))}?dryRun=All", pod)
+        except ApiError as error:
+            return error.message
+        return ""
+
     def quota(self, **hard: int) -> None:
-        """Limit what the namespace takes."""
+        """Limit what the namespace takes, so that no more pods fit; returns when the server knows."""
         limits = {name: str(number) for name, number in hard.items()}
         collection = f"/api/v1/namespaces/{self.name}/resourcequotas"
         head = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": self.name}}
@@ -113,6 +126,7 @@ class Place:
         # The controller manager, which is not here, would say what is used.
         used = {"status": {"hard": limits, "used": dict.fromkeys(limits, "0")}}
         self.admin.send("PATCH", f"{collection}/small/status", used, "application/merge-patch+json")
+        wait(lambda: "exceeded quota" in self.refusal(), lambda: f"the quota to be in force; {self.refusal()!r}")
 
     def session(self, name: str, **spec: Any) -> Manifest:
         """Make a session."""
@@ -187,6 +201,18 @@ def session_manifest(namespace: str, name: str, spec: Mapping[str, Any]) -> Mani
     }
 
 
+def plain_pod_spec(account: str) -> Manifest:
+    """Return the spec of a pod that keeps the restricted standard, under a service account."""
+    secure = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {"name": names.WORKER_CONTAINER, "image": "mine", "securityContext": secure}
+    return {"serviceAccountName": account, "containers": [container]}
+
+
 def stamp(offset: float = 0.0) -> str:
     """Return the present time as the API writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
@@ -240,10 +266,12 @@ class Worker:
         self.set_pod("Running", {"running": {"startedAt": stamp(-2)}})
         return self
 
-    def ends(self, exit_code: int, reason: str | None = None, message: str = "", *, phase: str) -> None:
-        """End the container with the worker's own last words."""
+    def ends(
+        self, exit_code: int, reason: str | None = None, message: str = "", *, phase: str, offset: float = 0.0
+    ) -> None:
+        """End the container with the worker's own last words, ``offset`` seconds from now by the node's clock."""
         said = "" if reason is None else json.dumps({"reason": reason, "message": message, "exitCode": exit_code})
-        ended = {"exitCode": exit_code, "message": said, "startedAt": stamp(-2), "finishedAt": stamp()}
+        ended = {"exitCode": exit_code, "message": said, "startedAt": stamp(offset - 2), "finishedAt": stamp(offset)}
         if phase == "Running":
             waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
             self.set_pod(phase, waiting, last_state={"terminated": ended}, restarts=1)
@@ -260,7 +288,21 @@ class Worker:
 
     def says(self, state: str, **more: Any) -> None:
         """Report with the pod's own token, under the admission policy."""
-        self.write(self.caller(), self.report(state, **more))
+        self.write_at_last(self.caller(), self.report(state, **more))
+
+    def write_at_last(self, caller: Caller, session: Manifest) -> None:
+        """Write as somebody who was given the right a moment ago, of which the server may not know yet."""
+
+        def written() -> bool:
+            try:
+                self.write(caller, session)
+            except ApiError as error:
+                if error.status == 403 and "cannot patch" in error.message:
+                    return False
+                raise
+            return True
+
+        wait(written, f"the worker of {self.session} to be let write", 10)
 
     def write(self, caller: Caller, session: Manifest, *, name: str | None = None, **query: str) -> Manifest:
         """Apply ``status.session`` as somebody."""
