@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from unit.worker.test_processes import has_ended
 from whatsapp_worker import guard, witness
 
 FAMILY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
@@ -60,8 +61,8 @@ def test_a_browser_that_stands_still_is_ended_with_its_worker_and_never_goes_on(
     watching.until(guard.now())
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still")
     watching.close()
-    until(lambda: family[0].status() == psutil.STATUS_ZOMBIE, "the end of the browser")
-    until(lambda: not family[1].is_running() or family[1].status() == psutil.STATUS_ZOMBIE, "the end of its child")
+    until(lambda: has_ended(family[0]), "the end of the browser")
+    until(lambda: has_ended(family[1]), "the end of its child")
 
 
 def test_a_browser_may_close_by_itself_before_it_is_killed(family: list[psutil.Process]) -> None:

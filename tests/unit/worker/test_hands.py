@@ -44,7 +44,8 @@ class Engine(browser.Browser):
     async def launch(self, user_data_dir: pathlib.Path) -> None:
         self.worker.alive.append(self)
         self.worker.most = max(self.worker.most, len(self.worker.alive))
-        await asyncio.sleep(self.worker.slowness)
+        self.worker.entered.set()
+        await self.worker.go.wait()
 
     async def load(self) -> None:
         return
@@ -69,7 +70,9 @@ class Worker:
         self.alive: list[Engine] = []
         self.calls: list[str] = []
         self.launched = self.most = 0
-        self.slowness = 0.0
+        self.entered, self.go = asyncio.Event(), asyncio.Event()
+        """Set when a browser is being started; it is there once ``go`` is set, as it is unless a test clears it."""
+        self.go.set()
         self.model = m.Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
         self.strategy = Strategy()
         self.events: list[happenings.Event] = []
@@ -102,21 +105,32 @@ async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: 
 async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one_browser(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "backoff", lambda failures: 0.05)
+    pausing, over = asyncio.Event(), asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        assert seconds == steps.backoff(2)
+        pausing.set()
+        await over.wait()
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
     worker.model = replace(worker.model, relaunches=2)
     recycling = asyncio.create_task(worker.hands.recycle(False))
-    await asyncio.sleep(0.01)
+    await pausing.wait()
     await worker.hands.relink("", "")
     await worker.hands.launch()
+    over.set()
     await recycling
     assert (worker.launched, worker.most, len(worker.alive)) == (1, 1, 1)
 
 
 async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
-    worker.slowness = 0.02
+    worker.go.clear()
     first = asyncio.create_task(worker.hands.recycle(False))
-    await asyncio.sleep(0.01)
+    await worker.entered.wait()
     second = asyncio.create_task(worker.hands.recycle(False))
+    await asyncio.sleep(0)
+    assert worker.hands._endings == 2, "the second has decided, and waits"
+    worker.go.set()
     await asyncio.gather(first, second)
     assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
     assert len([event for event in worker.events if isinstance(event, happenings.Launched)]) == 1
