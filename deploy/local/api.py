@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from deploy.local import pki
 from deploy.local.errors import LocalClusterError
 
 Manifest = dict[str, Any]
+PATIENCE, PAUSE = 60.0, 0.5
+"""Seconds for which a server that is too busy to answer is asked again, and between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,16 @@ class Api:
             raise LocalClusterError(f"The API server refused {path} with {status}: {_message(body)}")
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
-        """Apply the manifest on the server's side, at the path of the object."""
+        """Apply the manifest on the server's side, at the path of the object; a busy server is asked again."""
         query = "?fieldManager=local-cluster&force=true"
         content = json.dumps(manifest).encode()
-        status, body = self.request("PATCH", path + query, content, "application/apply-patch+yaml")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            status, body = self.request("PATCH", path + query, content, "application/apply-patch+yaml")
+            busy = status in (0, 429) or status >= 500
+            if not busy or time.monotonic() > deadline:
+                break
+            time.sleep(PAUSE)
         if status not in (200, 201):
             raise LocalClusterError(f"The API server refused {path} with {status}: {_message(body)}")
 

@@ -74,7 +74,7 @@ def _start(
 
 
 def _await(children: processes.Children, done: processes.Predicate, what: str) -> None:
-    processes.wait(lambda: children.ended() is not None or done(), 60, lambda: what)
+    processes.wait(lambda: children.ended() is not None or done(), 180, lambda: what)
     if name := children.ended():
         tail = children.last_lines(name)
         if "address already in use" in tail:

@@ -234,7 +234,7 @@ class Native:
             dead.extend(one for one in records if not processes.alive(one))
             return bool(dead) or done()
 
-        processes.wait(settled, 90, lambda: f"{what}; the logs are in {inside.directory / 'logs'}")
+        processes.wait(settled, 180, lambda: f"{what}; the logs are in {inside.directory / 'logs'}")
         if dead:
             tail = processes.last_lines(inside.directory / "logs" / f"{dead[0].name}.log", 3)
             raise LocalClusterError(f"{dead[0].name} ended by itself; its log ends with: {tail}")

@@ -72,7 +72,7 @@ def end(records: Iterable[Record], patience: float) -> None:
     if not poll(lambda: not any(map(alive, records)), patience):
         for one in records:
             _signal(one, signal.SIGKILL)
-        wait(lambda: not any(map(alive, records)), 10, lambda: f"the end of {_living(records)}")
+        wait(lambda: not any(map(alive, records)), 60, lambda: f"the end of {_living(records)}")
 
 
 def _living(records: Iterable[Record]) -> str:

@@ -1,6 +1,7 @@
 """What a cluster could leave on a machine, recorded before it starts and compared after it is gone."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -129,7 +130,9 @@ def _mounts() -> list[str]:
 
 
 def _cgroups() -> list[str]:
-    return [str(path) for top in cgroups.hierarchies() for path in top.rglob("*") if path.is_dir()]
+    # Not Path.rglob: another cluster may remove groups meanwhile, which that does not bear.
+    walks = (walk for top in cgroups.hierarchies() for walk in os.walk(top))
+    return [f"{parent}/{name}" for parent, below, _ in walks for name in below]
 
 
 def _firewall() -> list[str]:

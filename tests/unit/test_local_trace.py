@@ -1,9 +1,13 @@
 """What counts as left behind by a cluster."""
 
 import dataclasses
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.local import names, trace
+import pytest
+
+from deploy.local import cgroups, names, trace
 
 BEFORE = trace.State(
     processes=(),
@@ -57,3 +61,20 @@ def test_groups_that_others_make_below_their_own_are_not_ours_but_a_new_top_grou
 def test_a_state_survives_being_written_and_read(tmp_path: Path) -> None:
     BEFORE.write(tmp_path / "below" / "state.json")
     assert trace.State.read(tmp_path / "below" / "state.json") == BEFORE
+
+
+def test_control_groups_that_go_while_they_are_listed_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "goes").mkdir()
+    (tmp_path / "stays" / "below").mkdir(parents=True)
+    scandir = os.scandir
+
+    def scan(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "goes" and Path(path).exists():
+            Path(path).rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    monkeypatch.setattr(cgroups, "hierarchies", lambda: [tmp_path])
+    assert {str(tmp_path / "stays"), str(tmp_path / "stays" / "below")} <= set(trace._cgroups())
