@@ -1,6 +1,7 @@
 """Drive a cluster as a person would: with kubectl, helm and kubectl-whatsapp."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.narration import StoryError
+from deploy.demo.narration import BusyError, StoryError
 
 Resource = Mapping[str, Any]
 _FORWARDING = "Forwarding from 127.0.0.1:"
+_UNANSWERED = re.compile(
+    r"Unable to connect to the server|The connection to the server .* was refused|TLS handshake timeout|i/o timeout"
+    r"|connection reset by peer|client connection lost|unexpected EOF|etcdserver: "
+    r"|\((InternalError|ServerTimeout|ServiceUnavailable|Timeout|TooManyRequests)\)"
+)
+"""What kubectl says of a server that is too busy, or on its way up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Kubectl:
 
 
 def run(command: list[str], stdin: str | None = None, timeout: float = 120) -> str:
-    """Run a program to its end; raises StoryError with the last line of its standard error."""
+    """Run a program to its end; raises StoryError, or BusyError, with the last line of its standard error."""
     try:
         done = subprocess.run(
             command,
@@ -94,10 +101,11 @@ def run(command: list[str], stdin: str | None = None, timeout: float = 120) -> s
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise StoryError(f"{Path(command[0]).name} did not end within {timeout:.0f} s") from error
+        raise BusyError(f"{Path(command[0]).name} did not end within {timeout:.0f} s") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no output"]
-        raise StoryError(f"{Path(command[0]).name} {command[3] if len(command) > 3 else ''}: {lines[-1]}")
+        kind = BusyError if _UNANSWERED.search(lines[-1]) else StoryError
+        raise kind(f"{Path(command[0]).name} {command[3] if len(command) > 3 else ''}: {lines[-1]}")
     return done.stdout
 
 

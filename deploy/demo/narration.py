@@ -13,6 +13,10 @@ class StoryError(Exception):
     """A step did not end as told; the text is one sentence that says what was waited for and where to look."""
 
 
+class BusyError(StoryError):
+    """A request was not answered; the same may be answered a moment later."""
+
+
 class Narrator:
     """Print numbered steps with their durations in seconds."""
 
@@ -47,11 +51,18 @@ class Narrator:
 def wait_for(what: str, probe: Callable[[], _T | None], timeout: float, interval: float = 0.2) -> _T:
     """Return the probe's first answer that is not None.
 
-    Raises StoryError after ``timeout`` seconds, with what was waited for.
+    A probe that was not answered (BusyError, OSError) is made again. Raises StoryError after ``timeout`` seconds, with
+    what was waited for.
     """
     deadline = time.monotonic() + timeout
-    while (answer := probe()) is None:
+    while True:
+        unanswered: Exception | None = None
+        try:
+            if (answer := probe()) is not None:
+                return answer
+        except (BusyError, OSError) as error:
+            unanswered = error
         if time.monotonic() > deadline:
-            raise StoryError(f"waited {timeout:.0f} s in vain for {what}")
+            last = "" if unanswered is None else f"; the last answer was: {unanswered}"
+            raise StoryError(f"waited {timeout:.0f} s in vain for {what}{last}") from unanswered
         time.sleep(interval)
-    return answer
