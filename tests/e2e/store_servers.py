@@ -1,8 +1,10 @@
 """The servers of S3 and of MongoDB's wire protocol as pods: images from scratch, each with one static program in it."""
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import boto3
 import botocore.config
 
 from deploy.demo.kubectl import Kubectl
+from deploy.demo.narration import wait_for
 from deploy.local import binaries, ociarchive
 from e2e.local_cluster import LocalCluster
 
@@ -109,7 +112,15 @@ def deploy(cluster: LocalCluster, scratch: Path) -> StoreServers:
         kubectl.run("get", "service", program, "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
         for program, _, _ in (_S3, _MONGO)
     ]
+    for address, (_, port, _) in zip(addresses, (_S3, _MONGO), strict=True):
+        # Ready is the pod: kube-proxy leads its service's address there in its own time.
+        wait_for(f"{address}:{port} to lead to its pod", partial(_reaches, address, port), timeout=60)
     return StoreServers(*addresses)
+
+
+def _reaches(address: str, port: int) -> bool:
+    with socket.create_connection((address, port), timeout=10):
+        return True
 
 
 def _image(program: str) -> str:

@@ -39,7 +39,7 @@ def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_t
         # The same session in the same store: had an archive been left, it would be Connected.
         code = wait_for("a new code", lambda: session.status().get("qr"), timeout=240)
         assert code["attempt"] >= 1
-        assert session.condition("Linked") == "False"
+        session.wait_for_condition("Linked", "False")
 
 
 def test_a_namespace_with_such_a_session_can_be_deleted(world: World) -> None:

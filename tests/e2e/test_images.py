@@ -54,7 +54,7 @@ def test_images_are_pushed_to_a_registry_under_their_own_names(tmp_path: Path) -
         assert target == f"{address}/team/whatsapp-session-simulator:dev"
         url = f"http://{address}/v2/team/whatsapp-session-simulator/manifests/dev"
         wanted = urllib.request.Request(url, headers={"Accept": "application/vnd.oci.image.manifest.v1+json"})
-        with urllib.request.urlopen(wanted, timeout=10) as answer:
+        with urllib.request.urlopen(wanted, timeout=30) as answer:
             manifest = json.load(answer)
         assert len(manifest["layers"]) >= 3
 
@@ -64,14 +64,14 @@ def test_the_browser_of_the_worker_image_starts_in_a_restricted_pod(cluster: Loc
     cluster.import_archives(images.build(cluster.store, ["worker"]))
     cluster.kubectl("apply", "-f", "-", stdin=_browser_pod(namespace))
     try:
-        phase = ("wait", "pod/browser", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
+        phase = ("wait", "pod/browser", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=240s")
         try:
-            cluster.kubectl(*phase)
+            cluster.kubectl(*phase, timeout=300)
         finally:
             log = cluster.kubectl("logs", "browser", "-n", namespace)
             print(log)
     finally:
-        cluster.kubectl("delete", "namespace", namespace, "--timeout=90s")
+        cluster.kubectl("delete", "namespace", namespace, "--timeout=240s", timeout=300)
     assert "title drawn" in log
     assert "webgl True" in log
     assert "profile True" in log

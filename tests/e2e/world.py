@@ -138,12 +138,18 @@ class Session:
         self.wait("Saved")
 
     def wait(self, condition: str, timeout: float = 120) -> None:
-        """Wait as a script would: kubectl wait."""
-        self.kubectl.run(
-            *("wait", f"was/{self.name}", "-n", self.namespace),
-            *(f"--for=condition={condition}", f"--timeout={timeout:.0f}s"),
-            timeout=timeout + 10,
+        """Wait as a script would: kubectl wait. One that a busy server sends away is started again."""
+        command = ("wait", f"was/{self.name}", "-n", self.namespace)
+        limits = (f"--for=condition={condition}", f"--timeout={timeout:.0f}s")
+        wait_for(
+            f"{self.name} to be {condition}",
+            lambda: self.kubectl.run(*command, *limits, timeout=timeout + 60),
+            timeout=timeout,
         )
+
+    def wait_for_condition(self, kind: str, status: str, timeout: float = 60) -> None:
+        """Wait for a condition's status: the operator writes it after the worker has said what it follows from."""
+        wait_for(f"{kind} to be {status}", lambda: self.condition(kind) == status or None, timeout=timeout)
 
     def link(self, timeout: float = 120) -> client.Device:
         """Scan the first code with this session's phone; return the device once Saved."""
@@ -166,7 +172,7 @@ class Session:
         a container's are those whose cgroup names the pod's UID.
         """
         uid = (self.pod() or {})["metadata"]["uid"]
-        found = [pid for pid in _processes(uid) if b"whatsapp-worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        found = [pid for pid in _processes(uid) if b"whatsapp-worker" in _command(pid)]
         assert found, f"no worker process of pod {uid}"
         os.kill(min(found), signal.SIGKILL)
 
@@ -184,9 +190,28 @@ class Session:
 
     def assert_same_login(self, device: client.Device) -> None:
         """The device is the only one, on line, never rolled back, never in two browsers."""
-        (now,) = [found for found in self.admin.devices(self.phone) if found.linked]
+        now = self.only_device()
         assert (now.id, now.rollbacks, now.two_browsers) == (device.id, 0, 0)
-        assert now.online
+
+    def only_device(self, phone: str | None = None) -> client.Device:
+        """Return the phone's only linked device once it is on line.
+
+        A page whose heartbeat came late is dropped by the simulator, and connects again by itself.
+        """
+        known = phone or self.phone
+
+        def on_line() -> client.Device | None:
+            (now,) = [found for found in self.admin.devices(known) if found.linked]
+            return now if now.online else None
+
+        return wait_for(f"the only device of {known} to be on line", on_line, timeout=60)
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""  # the process ended meanwhile
 
 
 def _processes(pod_uid: str) -> list[int]:
