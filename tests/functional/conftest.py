@@ -30,14 +30,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         context.load_cert_chain(plane.api.certificate, plane.api.key)
         made = World(plane, Caller(plane.server, context), context)
         kubectl(made, "apply", "--server-side", "-f", str(INSTALL))
-        kubectl(made, "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        kubectl(made, "wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
         yield made
 
 
 def kubectl(world: World, *arguments: str) -> str:
     """Run kubectl as the administrator; returns what it printed."""
     command = [str(world.plane.kubectl), "--kubeconfig", str(world.plane.kubeconfig), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
