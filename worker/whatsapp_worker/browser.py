@@ -252,7 +252,9 @@ def _bundled(driver: playwright.Playwright) -> str:
 
 
 def _proxy(given: proxies.Proxy | None) -> playwright.ProxySettings | None:
-    return given and {"server": given.server, "username": given.username, "password": given.password}
+    if given is None:
+        return None
+    return {"server": given.server, "username": given.username, "password": given.password}
 
 
 def _sentence(error: Exception) -> str:
