@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, stores
+from whatsapp_worker import directory, errors, stores
 
 ROOT = "Default"
 _IN_MEMORY = 4 << 20
@@ -41,6 +41,7 @@ _NOT_A_ZIP = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+    OverflowError,
 )
 _NO_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ)
 """What the file system says of names that contradict each other, or that it cannot hold."""
@@ -162,7 +163,7 @@ class Limits:
     """What an archive may hold at most; absurd sizes are refused before anything is written."""
 
     size: int = 32 << 30
-    entries: int = 1_000_000
+    entries: int = _ENTRIES
     ratio: int = 100
     """Bytes that a byte of the archive may unpack to, beyond ``freely``: a profile is no zeros."""
     freely: int = 256 << 20
@@ -174,23 +175,33 @@ def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = 
     Raises ArchiveDamaged for noise, a wrong CRC, a path outside ``Default/``, a link, or more than ``limits``, DiskFull
     for what the disk has no room for.
     """
+    limits = limits or Limits()
+    directory.check(source, limits.entries)
+    with damage_told(), zipfile.ZipFile(source) as archive:
+        entries = archive.infolist()
+        most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))
+        _check_room(_check_entries(entries, limits.entries, most), target.parent)
+        target.mkdir(mode=0o700)
+        for entry in entries:
+            _extract(archive, entry, target)
+        for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+            _sync(folder)
+
+
+@contextlib.contextmanager
+def damage_told() -> Iterator[None]:
+    """Raise ArchiveDamaged for what zipfile, Python and the file system say of an archive that is none.
+
+    What the disk itself says (full, failing) is not the archive's fault and passes.
+    """
     try:
-        with zipfile.ZipFile(source) as archive:
-            entries = archive.infolist()
-            limits = limits or Limits()
-            most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))
-            _check_room(_check_entries(entries, limits.entries, most), target.parent)
-            target.mkdir(mode=0o700)
-            for entry in entries:
-                _extract(archive, entry, target)
+        yield
     except _NOT_A_ZIP as error:
         raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error})") from error
     except OSError as error:
         if error.errno not in _NO_NAMES:
             raise
         raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error.strerror})") from error
-    for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
-        _sync(folder)
 
 
 @contextlib.contextmanager

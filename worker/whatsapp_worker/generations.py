@@ -158,7 +158,8 @@ class Generations:
                 raise errors.ArchiveDamaged(f"generation {generation.number} is not what was saved: its digest differs")
             try:
                 archive.extract(pathlib.Path(download.name), target)
-                profiles.check(target)
+                with archive.damage_told():
+                    profiles.check(target)
             except BaseException:
                 shutil.rmtree(target, ignore_errors=True)
                 raise

@@ -16,6 +16,8 @@ from whatsapp_worker import archive, errors, generations, interop, log, profiles
 LOG = logging.getLogger("whatsapp_worker")
 LIMIT = 8 << 30
 """Bytes: an archive that says it is larger is not downloaded."""
+LOGS_LIMIT = 32 << 20
+"""Bytes of all logs and manifests: Chromium begins new ones after a few megabytes; these take half a minute to read."""
 
 
 def describe(session: str, found: stores.Copy) -> str:
@@ -40,8 +42,10 @@ def bring_in(
             with archive.room_in(folder):
                 _download(found, copy, original)
                 archive.extract(original, profile)
-            profiles.check(profile)
-            digest = profiles.ContentDigest().of(profile)
+            with archive.damage_told():
+                _check_logs(profile)
+                profiles.check(profile)
+                digest = profiles.ContentDigest().of(profile)
         finally:
             shutil.rmtree(profile, ignore_errors=True)
         version = metadata.version("whatsapp-session-operator")
@@ -50,8 +54,18 @@ def bring_in(
     return published
 
 
+def _check_logs(profile: pathlib.Path) -> None:
+    found = [
+        path for folder in profiles.databases(profile) for path in (*profiles.logs(folder), *folder.glob("MANIFEST-*"))
+    ]
+    if sum(path.stat().st_size for path in found) > LOGS_LIMIT:
+        raise errors.ArchiveDamaged("its logs are longer than any that Chromium writes")
+
+
 def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> None:
     size = 0
+    if found.size > LIMIT:
+        raise errors.ArchiveDamaged("the archive is longer than 8 GiB")
     with target.open("xb") as stream:
         for chunk in copy.read():
             size += len(chunk)

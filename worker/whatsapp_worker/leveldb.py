@@ -4,13 +4,23 @@ Formats: github.com/google/leveldb doc/log_format.md, doc/table_format.md and db
 Chromium "repair" the database by dropping data, which a zip's checksum cannot see.
 """
 
+import io
 import pathlib
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from whatsapp_worker import errors
 
+MANIFEST_LIMIT = 32 << 20
+"""Bytes: a manifest is begun anew at each start beyond 2 MB, and grows by some hundred bytes a flush."""
+RECORD_LIMIT = 32 << 20
+"""Bytes of one record of a log: larger values are files of their own, and localStorage has 10 MB at most."""
+TABLES = 100_000
+"""Live tables: each has about 2 MB."""
+_MANIFEST = re.compile(rb"(MANIFEST-[0-9]{1,20})\n")
 _BLOCK = 32768
 _HEADER = 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
@@ -40,30 +50,40 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def log_records(data: bytes, *, verify: bool) -> Iterator[bytes]:
-    """Yield the whole records of a log file; a torn tail ends it, as it does for LevelDB.
+def log_records(data: bytes | BinaryIO, *, verify: bool) -> Iterator[bytes]:
+    """Yield the whole records of a log file, read block by block; a torn tail ends it, as it does for LevelDB.
 
     With ``verify`` each fragment's checksum is compared (slow in Python: for manifests only); raises ArchiveDamaged.
     """
-    position, parts = 0, bytearray()
-    while position + _HEADER <= len(data):
-        left = _BLOCK - position % _BLOCK
-        if left < _HEADER:
-            position += left
-            continue
-        crc, length, kind = struct.unpack_from("<IHB", data, position)
-        fragment = data[position + _HEADER : position + _HEADER + length]
-        if len(fragment) < length or (kind == 0 and length == 0):
-            return
-        if verify and masked_crc32c(bytes([kind]) + fragment) != crc:
-            raise errors.ArchiveDamaged(f"checksum of a log record at byte {position} is wrong")
-        position += _HEADER + length
+    parts = bytearray()
+    for kind, fragment in _fragments(io.BytesIO(data) if isinstance(data, bytes) else data, verify):
         if kind in (_FULL, _FIRST):
             parts.clear()
         parts += fragment
+        if len(parts) > RECORD_LIMIT:
+            raise errors.ArchiveDamaged("a log's record is longer than any that Chromium writes")
         if kind in (_FULL, _LAST):
             yield bytes(parts)
             parts.clear()
+
+
+def _fragments(stream: BinaryIO, verify: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield kind and content of each piece; none reaches over its block."""
+    start = 0
+    while block := stream.read(_BLOCK):
+        position = 0
+        while position + _HEADER <= len(block):
+            crc, length, kind = struct.unpack_from("<IHB", block, position)
+            fragment = block[position + _HEADER : position + _HEADER + length]
+            if verify and position + _HEADER + length > _BLOCK:
+                raise errors.ArchiveDamaged(f"a log record at byte {start + position} reaches over its block")
+            if len(fragment) < length or (kind == 0 and length == 0):
+                return
+            if verify and masked_crc32c(bytes([kind]) + fragment) != crc:
+                raise errors.ArchiveDamaged(f"checksum of a log record at byte {start + position} is wrong")
+            position += _HEADER + length
+            yield kind, fragment
+        start += len(block)
 
 
 class _Cursor:
@@ -78,16 +98,20 @@ class _Cursor:
         return self.position >= len(self.data)
 
     def varint(self) -> int:
-        value = shift = 0
-        while True:
+        value = 0
+        for shift in range(0, 70, 7):
             if self.ended:
                 raise errors.ArchiveDamaged("a record ends within a number")
             byte = self.data[self.position]
             self.position += 1
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                return value
-            shift += 7
+                break
+        else:
+            value = 1 << 64
+        if value >> 64:
+            raise errors.ArchiveDamaged("a record holds a number of more than 64 bits")
+        return value
 
     def slice(self) -> bytes:
         length = self.varint()
@@ -133,6 +157,8 @@ def _apply(version: Version, edit: _Cursor) -> None:
                 edit.varint()
                 number = edit.varint()
                 version.tables[number] = edit.varint()
+                if len(version.tables) > TABLES:
+                    raise errors.ArchiveDamaged("a manifest names absurdly many tables")
                 edit.slice()
                 edit.slice()
             case tag:
@@ -147,7 +173,7 @@ class Change:
     value: bytes | None
 
 
-def changes(data: bytes) -> Iterator[Change]:
+def changes(data: bytes | BinaryIO) -> Iterator[Change]:
     """Yield the puts and deletes of a write-ahead log in order."""
     for record in log_records(data, verify=False):
         if len(record) < 12:
@@ -170,24 +196,27 @@ def check(folder: pathlib.Path) -> Version:
     Raises ArchiveDamaged that names the first file that is not.
     """
     where = folder.name
-    try:
-        current = (folder / "CURRENT").read_bytes()
-    except OSError:
-        raise errors.ArchiveDamaged(f"{where}/CURRENT is missing") from None
-    name = current.decode("ascii", "replace")
-    if not name.startswith("MANIFEST-") or not name.endswith("\n") or "/" in name:
+    current = _MANIFEST.fullmatch(_read(folder, "CURRENT"))
+    if not current:
         raise errors.ArchiveDamaged(f"{where}/CURRENT does not name a manifest")
-    try:
-        version = read_manifest((folder / name.strip()).read_bytes())
-    except OSError:
-        raise errors.ArchiveDamaged(f"{where}/{name.strip()} is missing") from None
+    name = current[1].decode()
+    version = read_manifest(_read(folder, name))
     if not version.comparator:
-        raise errors.ArchiveDamaged(f"{where}/{name.strip()} holds no whole record")
+        raise errors.ArchiveDamaged(f"{where}/{name} holds no whole record")
     for number, size in sorted(version.tables.items()):
         _check_table(folder, number, size)
     if version.log_number and not (folder / f"{version.log_number:06d}.log").is_file():
         raise errors.ArchiveDamaged(f"{where}/{version.log_number:06d}.log is missing")
     return version
+
+
+def _read(folder: pathlib.Path, name: str) -> bytes:
+    try:
+        if (folder / name).stat().st_size > MANIFEST_LIMIT:
+            raise errors.ArchiveDamaged(f"{folder.name}/{name} is longer than any that Chromium writes")
+        return (folder / name).read_bytes()
+    except OSError:
+        raise errors.ArchiveDamaged(f"{folder.name}/{name} is missing") from None
 
 
 def _check_table(folder: pathlib.Path, number: int, size: int) -> None:

@@ -52,6 +52,11 @@ def origin_folder(url: str) -> str:
     return f"{parts.scheme}_{parts.hostname}_{parts.port or 0}.indexeddb.leveldb"
 
 
+def logs(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Return the write-ahead logs of a database."""
+    return [path for path in folder.glob("*.log") if path.is_file()]
+
+
 def check_layout(root: pathlib.Path, origin: str | None) -> None:
     """Raise ArchiveDamaged unless localStorage and an IndexedDB (of ``origin``, if given) are where they belong.
 
@@ -94,7 +99,7 @@ class ContentDigest:
             version = leveldb.check(folder)
             where = folder.relative_to(root)
             lines += [f"{where} {self._file(_table(folder, number))}" for number in version.tables]
-            lines += [f"{where} {text}" for path in folder.glob("*.log") if (text := _log_digest(path))]
+            lines += [f"{where} {text}" for path in logs(folder) if (text := _log_digest(path))]
         for path in files(root):
             if not any((root / path).is_relative_to(folder) for folder in databases(root)):
                 lines.append(f"{path} {self._file(root / path)}")
@@ -116,11 +121,12 @@ def _table(folder: pathlib.Path, number: int) -> pathlib.Path:
 
 def _log_digest(path: pathlib.Path) -> str:
     digest, empty = hashlib.sha256(), True
-    for change in leveldb.changes(path.read_bytes()):
-        if change.key.startswith(_BOOKKEEPING) or SENTINEL.encode() in change.key:
-            continue
-        empty = False
-        digest.update(repr((change.key, change.value)).encode())
+    with path.open("rb") as stream:
+        for change in leveldb.changes(stream):
+            if change.key.startswith(_BOOKKEEPING) or SENTINEL.encode() in change.key:
+                continue
+            empty = False
+            digest.update(repr((change.key, change.value)).encode())
     return "" if empty else digest.hexdigest()
 
 
@@ -129,9 +135,10 @@ def holds_sentinel(root: pathlib.Path, key: str, value: str) -> bool:
 
     Keys and values are stored behind a byte 1 for Latin-1 text.
     """
-    for path in (root / LEVELDB).glob("*.log"):
-        for change in leveldb.changes(path.read_bytes()):
-            if change.key.endswith(b"\x01" + key.encode()) and change.value == b"\x01" + value.encode():
+    wanted = b"\x01" + key.encode(), b"\x01" + value.encode()
+    for path in logs(root / LEVELDB):
+        with path.open("rb") as stream:
+            if any(change.key.endswith(wanted[0]) and change.value == wanted[1] for change in leveldb.changes(stream)):
                 return True
     return False
 
