@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         "--log-level",
         choices=["error", "warning", "info", "debug"],
         default=None,
-        help="(default: warning; info in a pod)",
+        help="of the worker's own words; libraries only warn (default: warning; info in a pod)",
     )
     return top
 
@@ -245,12 +245,23 @@ def _last_words(outcome: keeper.Outcome) -> None:
         print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
 
 
+def log_at(level: str) -> None:
+    """Log this worker's own words from ``level`` on.
+
+    Of the libraries' only warnings: below that the stores' clients tell requests, with tokens and the archive's bytes.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shape = "%(asctime)s level=%(levelname)s %(message)s"
+    logging.basicConfig(level=max(number, logging.WARNING), format=shape, stream=sys.stderr)
+    logging.getLogger("whatsapp_worker").setLevel(number)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     flags = parser().parse_args(arguments)
     in_pod = worker_env.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")
-    logging.basicConfig(level=level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr)
+    log_at(level)
     try:
         outcome = store_commands.run(flags) if flags.command == "store" else _run(flags)
     except (spec.SpecError, errors.ConfigurationError) as error:

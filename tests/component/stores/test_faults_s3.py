@@ -355,6 +355,21 @@ def test_a_server_without_conditions_for_uploads_in_parts_still_keeps_archives(
     assert unknown.met == 5
 
 
+def test_a_server_that_copies_no_parts_costs_the_copy_and_nothing_else(
+    place: tuple[str, pathlib.Path], between: proxy.Proxy
+) -> None:
+    unknown = between.fault(How.ANSWER, PART + rb"(?s:.*)(?i:x-amz-copy-source)", 99, answer=proxy.s3_error(501))
+    name, session = f"{testing.SESSION}/archives/1.zip", testing.SESSION
+    for consent in (False, True):
+        store = s3.S3Store(s3.parse(place[0].partition(":")[2]), place[1], allow_unfenced=consent, waiting=SHORT)
+        if not consent:
+            store.create(name, [SMALL])
+        with pytest.raises(errors.StoreUnavailable, match="does not know this kind of request"):
+            store.put_copy(name, session, datetime.datetime.now(datetime.UTC), None)
+        assert store.stat_copy(session) is None
+    assert unknown.met == 2
+
+
 def test_a_server_without_any_conditions_is_used_with_consent_only(
     place: tuple[str, pathlib.Path], between: proxy.Proxy
 ) -> None:

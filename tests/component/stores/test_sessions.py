@@ -46,6 +46,25 @@ def test_a_login_survives_the_loss_of_everything_but_its_store(home: Home, make_
     survives(home, environment(make_place(kind)))
 
 
+@pytest.mark.parametrize("kind", ["s3", "mongodb"])
+def test_neither_credentials_nor_archives_reach_the_log_at_any_level(
+    home: Home, make_place: MakePlace, kind: str
+) -> None:
+    place = make_place(kind)
+    arguments = ["--auth", "remote", "--client-id", home.client_id, "--data-path", str(home.data)]
+    worker = home.run(*arguments, "--log-level", "debug", env=environment(place))
+    home.link(worker)
+    worker.wait("saved")
+    assert worker.stop() == 0
+    text = worker.log.read_text()
+    assert "ended code=0" in text
+    assert place.settings.secrets is not None
+    for secret in place.settings.secrets.iterdir():
+        assert secret.read_text().strip() not in text, secret.name
+    for told in ("Signature=", "PK\\x03\\x04", "Default/", "whatsapp_chunks"):
+        assert told not in text, "requests and their bodies are nobody's business"
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "sqlite-simple"])
 def test_a_login_survives_in_a_store_of_somebody_elses_making(
     home: Home, installed: pathlib.Path, tmp_path: pathlib.Path, kind: str

@@ -55,6 +55,8 @@ _NETWORK = (
     urllib3.exceptions.HTTPError,
     OSError,
 )
+_FENCES = frozenset({"IfMatch", "IfNoneMatch"})
+"""Conditions on what is written; one on the source of a copy keeps nobody apart."""
 
 
 class Conflict(errors.StoreError):
@@ -93,11 +95,13 @@ class Server:
         try:
             with self.translated(what):
                 answer = getattr(self.client(), verb)(Bucket=self.where.bucket, **arguments)
-        except (Conflict, errors.StoreUnfenced) as error:
+        except Conflict as error:
             if any(name.endswith("Match") for name in arguments):
                 raise
-            if isinstance(error, Conflict):
-                raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+            raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+        except errors.StoreUnfenced:
+            if not _FENCES.isdisjoint(arguments):
+                raise
             raise errors.StoreDenied(f"the store does not know this kind of request ({what}: {verb})") from None
         if any(member not in answer for member in _WHOLE.get(verb, ())):
             raise errors.StoreUnavailable(f"the store's answer broke off ({what})")
