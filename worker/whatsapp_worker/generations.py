@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import pathlib
 import shutil
 import tempfile
@@ -67,12 +68,16 @@ class Generations:
     def adopt(self, original: pathlib.Path, content_digest: str, written: str, version: str) -> Published:
         """Make another program's checked archive the newest generation, byte for byte; nothing is dropped for it.
 
-        ``written`` is its time in the store, by which its origin is known again. It carries neither the account nor the
-        browser's version.
+        ``written`` is its time in the store, by which its origin is known again, as by its plain bytes if they are
+        encrypted. It carries neither the account nor the browser's version.
         """
         generation = self._begin(About("", IMPORT, "", version), content_digest, ("databases",))
         generation = dataclasses.replace(generation, upload_date=written)
         with original.open("rb") as stream:
+            if self._keys:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                generation = dataclasses.replace(generation, original_digest=digest, original_size=stream.tell())
+                stream.seek(0)
             return self._put(generation, iter(lambda: stream.read(stores.CHUNK), b""))
 
     def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:

@@ -5,6 +5,7 @@ kept as they are: a foreign archive says neither whose it is nor which browser w
 generations until a restore has proven it, and ours stay the fallback.
 """
 
+import contextlib
 import logging
 import pathlib
 import shutil
@@ -34,7 +35,8 @@ def bring_in(
 ) -> generations.Published:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
-    Raises ArchiveDamaged when it holds no whole login, DiskFull, Superseded, or StoreUnavailable.
+    With encryption the plain original goes then. Raises ArchiveDamaged when it holds no whole login, DiskFull,
+    Superseded, or StoreUnavailable.
     """
     with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as name:
         original, profile = pathlib.Path(name, "original.zip"), pathlib.Path(name, "profile")
@@ -51,6 +53,9 @@ def bring_in(
         version = metadata.version("whatsapp-session-operator")
         published = kept.adopt(original, digest, log.stamp(found.modified), version)
     copy.adopted(found, published.generation)
+    if published.generation.key_id:  # no login lies in plain beside the encrypted ones
+        with contextlib.suppress(errors.StoreError):  # the next start takes it away
+            copy.drop()
     return published
 
 

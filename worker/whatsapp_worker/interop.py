@@ -154,7 +154,7 @@ class Copy:
         for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:
-                    if (log.stamp(found.modified), found.size) == (generation.upload_date, generation.size):
+                    if (log.stamp(found.modified), found.size) == (generation.upload_date, generation.plain[1]):
                         return generation.number
                     if log.stamp(found.modified) > generation.upload_date:
                         return None
@@ -177,11 +177,11 @@ class Copy:
                     break
                 case _:
                     pass
-        sized = [generation for generation in living if generation.size == found.size]
+        sized = [generation for generation in living if generation.plain[1] == found.size]
         stored = {entry.name for entry in self._store.list(f"{self._log.session}/archives/")} if sized else set()
         if not any(generation.archive in stored for generation in living):
             return None
         digest = archive.Digest()
         for _ in digest.through(self.read()):
             pass
-        return next((each.number for each in sized if each.digest == digest.hex), None)
+        return next((each.number for each in sized if each.plain[0] == digest.hex), None)

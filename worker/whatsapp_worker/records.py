@@ -88,6 +88,14 @@ class Generation:
     checks: tuple[str, ...] = ()
     proven: int = 0
     key_id: str = ""
+    original_digest: str = ""
+    original_size: int = 0
+    """Of the plain bytes of another program's archive that was encrypted when it came in: by them it is known again."""
+
+    @property
+    def plain(self) -> tuple[str, int]:
+        """Digest and size of the bytes as a copy for the JavaScript stores has them."""
+        return (self.original_digest or self.digest, self.original_size or self.size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 import dataclasses
 import pathlib
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
+from unit.worker.test_encryption import KEY
 from unit.worker.test_interop import SESSION, Scene
 from whatsapp_session.spec import Interop
-from whatsapp_worker import interop, log, records
+from whatsapp_worker import encryption, errors, importing, interop, log, records
 from whatsapp_worker.stores import filesystem
 
 
@@ -25,6 +27,14 @@ def forget(scene: Scene) -> list[str]:
     calls: list[str] = []
     scene.place.store.fail = lambda verb, name: calls.append(verb)
     return calls
+
+
+def fail_at(failing: str) -> Callable[[str, str], None]:
+    def fail(verb: str, name: str) -> None:
+        if verb == failing:
+            raise errors.StoreUnavailable("down")
+
+    return fail
 
 
 @pytest.mark.parametrize("lag", [0, 1, 5])
@@ -90,3 +100,46 @@ def test_a_directory_that_was_copied_goes_on_with_its_copy(scene: Scene) -> None
     here.create(again.archive, [b"the next save"])
     assert copy.follow(again) is None
     assert b"".join(here.read_copy(SESSION)) == b"the next save"
+
+
+@pytest.mark.parametrize("time_lost", [False, True], ids=["as it lies there", "its time was lost"])
+def test_an_archive_that_was_imported_encrypted_is_known_again_and_goes(scene: Scene, time_lost: bool) -> None:
+    theirs = scene.foreign()
+    scene.place.use(encryption.Keys(KEY))
+    scene.place.store.fail = fail_at("delete_copy")
+    assert scene.look() == ""
+    scene.place.store.fail = lambda verb, name: None
+    assert scene.held() == 0, "the worker crashed before the plain original went"
+    if time_lost:
+        scene.foreign(theirs, later=600.0)
+    scene.start()
+    assert scene.copy.foreign() is None
+    assert scene.look() == ""
+    newest = scene.place.kept.next_candidate(scene.place.journal.head + 1)
+    assert newest is not None
+    assert newest.generation.number == 1, "not imported twice"
+    assert scene.copy.follow(newest.generation, edge=True) is None
+    assert scene.held() is None, "no login lies there in plain"
+
+
+@pytest.mark.parametrize("asked", [False, True], ids=["by itself", "on request"])
+def test_a_plain_original_goes_when_it_has_been_imported_encrypted(scene: Scene, asked: bool) -> None:
+    scene.foreign()
+    scene.place.use(encryption.Keys(KEY))
+    if asked:
+        scene.place.publish()
+        importing.on_request(scene.copy, scene.place.kept, scene.folder, discard=False)
+    else:
+        scene.look()
+    assert scene.held() is None
+    scene.start()
+    assert scene.look() == ""
+
+
+def test_a_plain_import_leaves_the_original_and_says_nothing_of_it_twice(scene: Scene) -> None:
+    scene.foreign()
+    scene.look()
+    assert scene.held() == 0
+    found = scene.place.kept.next_candidate(scene.place.journal.head + 1)
+    assert found is not None
+    assert (found.generation.original_digest, found.generation.original_size) == ("", 0)
