@@ -69,14 +69,35 @@ def test_only_the_owner_can_read_an_archive(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/", "ext4"), ("/mnt/share/a", "nfs4"), ("/mnt/sharedother", "ext4"), ("/with space/x", "xfs")],
+    [
+        ("/", "ext4"),
+        ("/mnt/share/a", "nfs4"),
+        ("/mnt/sharedother", "ext4"),
+        ("/with space/x", "xfs"),
+        ("/mnt/données/a", "nfs4"),
+        ("/back\\slash", "nfs"),
+    ],
 )
 def test_the_file_system_of_a_path_is_found_in_the_mount_table(path: str, kind: str) -> None:
     table = """22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 22 0:40 / /mnt/share rw shared:2 - nfs4 server:/export rw
 31 22 0:41 / /with\\040space rw - xfs /dev/vdb rw
+32 22 0:42 / /mnt/données rw - nfs4 server:/other rw
+33 22 0:43 / /back\\134slash rw - nfs server:/third rw
 """
     assert filesystem.filesystem_type(pathlib.Path(path), table) == kind
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "f2fs", "tmpfs", "overlay", "apfs", "hfs"])
+def test_a_create_on_a_local_disk_is_seen_at_once(kind: str) -> None:
+    assert filesystem.visibility_of(kind) == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs4", "cifs", "smb3", "ceph", "fuse.s3fs", "9p", "virtiofs", "wekafs", "unheard", ""]
+)
+def test_a_create_anywhere_else_may_be_seen_late(kind: str) -> None:
+    assert filesystem.visibility_of(kind) == 60
 
 
 def test_a_directory_that_denies_access_says_so(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,12 +177,13 @@ def test_the_environment_of_a_worker_says_where_secrets_are() -> None:
         ("s3:", "s3:BUCKET"),
         ("s3:b", "no name of a bucket"),
         ("s3:bucket/../x", "may not contain"),
-        ("s3:bucket?regoin=x", "no option 'regoin'"),
+        ("s3:bucket?regoin=x", "no such option: region, endpoint"),
         ("s3:bucket?region", "is no query"),
         ("s3:bucket?forcePathStyle=yes", "true or false"),
         ("s3:bucket?sse=DES", "AES256 or aws:kms"),
         ("s3:bucket?kmsKeyId=x", "needs sse=aws:kms"),
         ("s3:bucket?endpoint=ftp://x", "must look like https"),
+        ("s3:bucket?endpoint=https://[x", "must look like https"),
         ("mongodb:a.b", "mongodb:DATABASE"),
     ],
 )
@@ -176,6 +198,21 @@ def test_a_wrong_address_is_answered_with_how_to_mend_it(address: str, said: str
         "mongodb://user:pass-word@host/db",
         "mongodb+srv://user:pass-word@host/db",
         "s3:bucket?endpoint=https://user:pass-word@host",
+        "s3:bucket?endpoint=user:pass-word@host",
+        "s3:bucket?endpoint=user:pass-word%40host",
+        "s3:bucket?endpoint=https%3A%2F%2Fuser:pass-word%40host",
+        "s3:KEY:pass-word@bucket",
+        "s3:KEY:pass-word",
+        "s3:KEY/pass-word@bucket",
+        "s3:bucket?sse=pass-word",
+        "s3:bucket?pass-word=x",
+        "s3:bucket?forcePathStyle=pass-word",
+        "s3:bucket/../pass-word",
+        "s3://KEY:pass-word/bucket",
+        "mongodb:user:pass-word@host/db",
+        "mongodb:user:pass-word",
+        "mongo:user:pass-word@host/db",
+        "user:pass-word@host",
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_repeated(address: str) -> None:

@@ -137,8 +137,11 @@ def checked(name: str) -> str:
 def split_address(address: str) -> tuple[str, str]:
     """Split a store's address ``kind:rest``; raises ConfigurationError with an example."""
     kind, separator, rest = address.partition(":")
-    if separator and (rest.startswith("//") or kind.endswith("+srv")) and "@" in rest:
-        raise errors.ConfigurationError("a store's address holds no password: the server's own address is a secret")
+    # A path may have one, and what a foreign package wants is its own; a server's address with one has a user.
+    if "@" in rest and kind != "file" and (kind in BUILT_IN or rest.startswith("//") or kind.endswith("+srv")):
+        raise errors.ConfigurationError(
+            "a store's address holds no user or password (no '@'): the server's own address is a secret"
+        )
     if not separator or not kind or (kind in BUILT_IN and not rest):
         raise errors.ConfigurationError(
             "the store's address must look like file:DIRECTORY, s3:BUCKET/PATH or mongodb:DATABASE"

@@ -14,7 +14,13 @@ from whatsapp_worker.stores import filecopies
 
 NETWORK_VISIBILITY = 60.0
 """Seconds: NFS clients cache directory attributes for up to 60 s (acdirmax)."""
-_NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "gluster", "lustre", "gpfs")
+_LOCAL = frozenset(
+    {"ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "zfs", "f2fs", "jfs", "reiserfs", "nilfs2", "vfat", "exfat"}
+    | {"ntfs", "ntfs3", "apfs", "hfs", "hfsplus", "ufs", "tmpfs", "ramfs", "rootfs", "overlay", "aufs"}
+)
+"""Types that one kernel alone writes; what is not among them may be written from elsewhere (NFS, virtiofs, FUSE)."""
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+"""How the kernel's table writes space, tab, new line and backslash."""
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}")
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -30,10 +36,15 @@ def filesystem_type(path: pathlib.Path, mountinfo: str) -> str:
         fields = left.split()
         if not separator or len(fields) < 5:
             continue
-        mount = fields[4].encode().decode("unicode_escape")
+        mount = _ESCAPE.sub(lambda found: chr(int(found[1], 8)), fields[4])
         if path.is_relative_to(mount) and len(mount) > best:
             best, kind = len(mount), right.split()[0]
     return kind
+
+
+def visibility_of(kind: str) -> float:
+    """Return the seconds until every node sees a create on a file system of this type, "" for one that is not known."""
+    return 0.0 if kind in _LOCAL else NETWORK_VISIBILITY
 
 
 class FilesystemStore:
@@ -55,10 +66,10 @@ class FilesystemStore:
     def visibility(self) -> float:
         """Seconds until another node sees a create: 0 on a local disk."""
         try:
-            kind = filesystem_type(self.directory.resolve(), _MOUNTS.read_text())
+            kind = filesystem_type(self.directory.resolve(), os.fsdecode(_MOUNTS.read_bytes()))
         except OSError:
             kind = ""
-        return NETWORK_VISIBILITY if kind.startswith(_NETWORK) else 0.0
+        return visibility_of(kind)
 
     def create(self, name: str, content: Iterable[bytes]) -> None:
         """Write, sync, link; see the class."""

@@ -38,8 +38,8 @@ class MongoStore:
     ) -> None:
         if not _DATABASE.fullmatch(database):
             raise errors.ConfigurationError(
-                f"{database!r} is no name of a database; an address looks like mongodb:DATABASE, the server's own "
-                "address is a secret"
+                "the address has no name of a database; it must look like mongodb:DATABASE, the server's own address "
+                "is a secret"
             )
         self._database = database
         self._server = servers.Server(database, credentials.Files(secrets), waiting or patience.Patience())
