@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import time
 import zipfile
 from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ def saved_session(place: peer.Place, sim: Running) -> str:
         scenarios.wait_for_disk(place)
         first.do("save")
         first.kill()
-    scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 10)
+    scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 60)
     return device
 
 
@@ -55,20 +57,34 @@ def busy_saves(place: peer.Place) -> Observation:
         return Observation(words, {"failed": failed, "attempts": attempts})
 
 
+SECOND_WRITE = 45.0
+"""Seconds: once Chromium has written localStorage, it does not write it again for most of a minute."""
+
+
 def early_save(place: peer.Place) -> Observation:
-    """Save at once when ready, kill, restore."""
-    with running_simulator(sync_bytes=200_000) as sim:
-        with peer.running(place, sim, "remote") as first:
-            first.wait_for("qr")
-            # Once Chromium has written localStorage, it does not write it again for most of a minute.
-            wait_until("the first write", lambda: scenarios.is_in_local_storage(place.profile(), "WAAdvSecretKey"), 90)
-            peer.link(first, sim)
-            first.do("save")
-            first.kill()
-        with restarted(place, sim) as second:
-            second.wait_for("qr")
-        half = sim.admin.counts().get("half_keys", 0)
-        return Observation(f"QR after the restore ({half} half login)", {"half": half})
+    """Save at once when ready, kill, restore; again in a new place if that was not at once on a busy machine."""
+    for number in range(5):
+        there = dataclasses.replace(place, directory=place.directory / str(number))
+        with running_simulator(sync_bytes=200_000) as sim:
+            if saved_early(there, sim):
+                with restarted(there, sim) as second:
+                    second.wait_for("qr")
+                half = sim.admin.counts().get("half_keys", 0)
+                return Observation(f"QR after the restore ({half} half login)", {"half": half})
+    raise AssertionError(f"this machine takes more than {SECOND_WRITE:.0f} s from a QR code to a save")
+
+
+def saved_early(place: peer.Place, sim: Running) -> bool:
+    """Link, save and kill; return whether all that was before Chromium's second write."""
+    with peer.running(place, sim, "remote") as first:
+        first.wait_for("qr")
+        wait_until("the first write", lambda: scenarios.is_in_local_storage(place.profile(), "WAAdvSecretKey"), 90)
+        begun = time.monotonic()
+        peer.link(first, sim)
+        first.do("save")
+        took = time.monotonic() - begun
+        first.kill()
+    return took < SECOND_WRITE
 
 
 def dead_archive(place: peer.Place) -> Observation:
@@ -141,7 +157,7 @@ def failing_store(place: peer.Place) -> Observation:
     place.set_store_mode("failing")
     with running_simulator(sync_bytes=200_000) as sim, peer.running(place, sim, "remote") as one:
         peer.link(one, sim)
-        code = one.exit_code(90)
+        code = one.exit_code(180)
         errors = one.errors()
         words = "unhandled rejection" if "the store is away" in errors else "goes on"
         return Observation(f"{words}, exit code {code}", {"exit": code, "errors": errors})
@@ -153,7 +169,7 @@ def destroyed_early(place: peer.Place) -> Observation:
         peer.link(one, sim)
         one.do("destroy")
         code = one.exit_code(3)
-        saved = one.heard(lambda said: any(item.event == "remote_session_saved" for item in said), 90)
+        saved = one.heard(lambda said: any(item.event == "remote_session_saved" for item in said), 180)
         later = one.exit_code(5)
         facts = {"exit": code, "saved_later": saved, "exit_later": later}
         words = f"{'saves' if saved else 'no save'} a minute later, {'still runs' if later is None else 'exits'}"
@@ -163,11 +179,13 @@ def destroyed_early(place: peer.Place) -> Observation:
 def used_up_refs(place: peer.Place) -> Observation:
     """Let all refs of a QR code pass."""
     with running_simulator(ref_first_s=1.0, ref_next_s=0.5, ref_count=3) as sim, peer.running(place, sim, "no") as one:
-        one.wait_for("qr", number=3)
-        idle = sim.admin.wait_for_event("state", after=0, seconds=5)
+        one.wait_for("qr")
+        idle = sim.admin.wait_for_event("state", seconds=peer.PATIENCE)
         while idle.details["state"] != "UNPAIRED_IDLE":
-            idle = sim.admin.wait_for_event("state", after=idle.number, seconds=10)
-        quiet = one.says_nothing("qr", 5, beyond=3)
+            idle = sim.admin.wait_for_event("state", after=idle.number, seconds=peer.PATIENCE)
+        # On a busy machine it looks after some of the refs are over, and tells of the last one late.
+        time.sleep(2)
+        quiet = one.says_nothing("qr", 5, beyond=len(one.said("qr")))
         return Observation("no further qr" if quiet else "another qr", {"quiet": quiet})
 
 

@@ -13,9 +13,13 @@ def names(said: list[peer.Said]) -> list[str]:
     return [name for i, name in enumerate(listed) if i == 0 or listed[i - 1] != name]
 
 
+LONG_SYNC_S = 10.0
+"""Progress is shown only while the page syncs: long enough for the library to attach in that time."""
+
+
 def remote_auth(place: peer.Place) -> Observation:
     """Link, wait for the library's own first save, restart from the archive, log out from the phone."""
-    with running_simulator() as sim:
+    with running_simulator(sync_s=LONG_SYNC_S) as sim:
         with peer.running(place, sim, "remote") as first:
             device = peer.link(first, sim)
             first.wait_for("remote_session_saved")
@@ -23,7 +27,7 @@ def remote_auth(place: peer.Place) -> Observation:
             scenarios.wait_for_disk(place)  # what the library saved after its minute may still be half
             first.do("save")
             first.kill()
-        scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 10)
+        scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 60)
         with peer.running(place, sim, "remote") as second:
             second.wait_for("ready")
             restored = names(second.said())
@@ -48,11 +52,11 @@ def remote_auth(place: peer.Place) -> Observation:
 
 def local_auth(place: peer.Place) -> Observation:
     """Link, stop, start again on the same directory."""
-    with running_simulator(sync_bytes=500_000) as sim:
+    with running_simulator(sync_bytes=500_000, sync_s=LONG_SYNC_S) as sim:
         with peer.running(place, sim, "local") as first:
             device = peer.link(first, sim)
             first.do("destroy")
-            code = first.exit_code(20)
+            code = first.exit_code(60)
         with peer.running(place, sim, "local") as second:
             second.wait_for("ready")
             restored = names(second.said())

@@ -58,6 +58,9 @@ def busy_saves(directory: pathlib.Path) -> Observation:
     with hands.home(directory, sync_bytes=5_000_000) as place:
         worker, device = hands.linked(place)
         place.simulator.admin.set_knobs(write_interval_s=0.005, write_bytes=65536)
+        # A save before the first of these writes would find nothing new.
+        verify = place.simulator.admin.verify
+        wait_until("the page to write", lambda: verify(device)["written"] != 0, hands.PATIENCE)
         for _ in range(10):
             mark = worker.mark
             worker.signal(signal.SIGUSR1)
@@ -149,7 +152,7 @@ def store_away(directory: pathlib.Path) -> Observation:
     """Start again on a good local profile while the store cannot be asked."""
     with hands.home(directory) as place:
         worker, _ = hands.linked(place)
-        wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile), 30)
+        wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile), hands.PATIENCE)
         hands.lost(place, worker)
         hidden = place.store.rename(place.root / "hidden")
         place.store.write_text("no directory")

@@ -54,6 +54,7 @@ def launcher() -> Iterator[Launch]:
                 chromium_sandbox=os.geteuid() != 0,
             )
             try:
+                context.set_default_timeout(120_000)
                 page = context.pages[0]
                 page.goto("https://web.whatsapp.com/")
                 yield page

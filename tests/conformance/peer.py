@@ -160,7 +160,7 @@ class Peer:
         """Watch for so long and return whether there were no more than `beyond` events of this name."""
         return not self.heard(lambda said: sum(item.event == event for item in said) > beyond, seconds)
 
-    def do(self, command: str, seconds: float = 60, **details: object) -> object:
+    def do(self, command: str, seconds: float = PATIENCE, **details: object) -> object:
         """Let it do something; return the result, or raise SilentError with its error."""
         number = self.begin(command, **details)
         if not self.heard(lambda said: any(item.details.get("id") == number for item in said), seconds):
@@ -203,7 +203,7 @@ class Peer:
         for victim in victims:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def close(self) -> None:
         """End it by any means and close its files."""

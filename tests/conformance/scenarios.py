@@ -100,7 +100,7 @@ class Runs:
 
     def of(self, name: str) -> Observation:
         """Return what a job saw; raise what it raised."""
-        return self._futures[name].result(600)
+        return self._futures[name].result(1800)
 
     def close(self) -> None:
         """Wait for the rest and end the threads."""

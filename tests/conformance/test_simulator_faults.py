@@ -112,7 +112,7 @@ def test_the_synced_flag_may_flap(launch: pages.Launch, tmp_path: pathlib.Path) 
 
 
 def test_a_slow_page_shows_nothing_until_it_is_due(launch: pages.Launch, tmp_path: pathlib.Path) -> None:
-    with running_simulator(**pages.SMALL, page_delay_s=1.0) as sim, launch(sim, tmp_path) as page:
+    with running_simulator(**pages.SMALL, page_delay_s=10.0) as sim, launch(sim, tmp_path) as page:
         assert page.evaluate("typeof window.require") == "undefined"
         pages.in_state(page, "UNPAIRED")
 

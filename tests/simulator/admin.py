@@ -149,7 +149,7 @@ class Admin:
     async def _ask(self, request: web.Request) -> web.Response:
         identity, what = request.match_info["id"], request.match_info["action"]
         phone_side.device(self._world, identity)
-        return web.json_response(await self._server.ask(identity, what, 5.0 if what == "crash" else 60.0))
+        return web.json_response(await self._server.ask(identity, what, 60.0))
 
     async def _network(self, request: web.Request) -> web.Response:
         phone_side.set_network(self._world, _flag(await _object(request), "up"), time.time())

@@ -165,7 +165,7 @@ class Admin:
         assert isinstance(listed, list)
         return [event for event in (Event(**raw) for raw in listed) if kind in (None, event.kind)]
 
-    def wait_for(self, what: str, predicate: Callable[[list[Device]], bool], seconds: float = 30) -> list[Device]:
+    def wait_for(self, what: str, predicate: Callable[[list[Device]], bool], seconds: float = 60) -> list[Device]:
         """Wait until the devices are as the predicate says; raise WaitedInVainError with what they are instead."""
         end = time.monotonic() + seconds
         seen = 0
@@ -180,7 +180,7 @@ class Admin:
             seen = last if isinstance(last, int) else seen
             self.events(after=seen, wait=min(left, 1.0))
 
-    def wait_for_event(self, kind: str, after: int = 0, seconds: float = 30) -> Event:
+    def wait_for_event(self, kind: str, after: int = 0, seconds: float = 60) -> Event:
         """Wait for the first event of this kind after a number."""
         end = time.monotonic() + seconds
         seen = after

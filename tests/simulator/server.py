@@ -20,8 +20,6 @@ from simulator.world import Close, Send, World
 PAGE = pathlib.Path(__file__).parent / "page"
 TYPES = {".html": "text/html", ".js": "text/javascript"}
 TICK_S = 0.25
-# A browser that stopped answering is taken for gone after 1.5 times this: a frozen one cannot hold its login for ever.
-HEARTBEAT_S = 15.0
 QUEUED_FRAMES = 10_000
 
 
@@ -38,6 +36,8 @@ class Options:
     admin_port: int = 0
     names: Sequence[str] = ()
     key_seed: str | None = None
+    heartbeat_s: float = 15.0
+    """A browser silent for 1.5 times this is gone: one that is frozen does not hold its login for ever."""
 
 
 class Server:
@@ -160,7 +160,7 @@ class Server:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not self.world.network_up:
             raise web.HTTPServiceUnavailable
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=1 << 20)
+        socket = web.WebSocketResponse(heartbeat=self.options.heartbeat_s, max_msg_size=1 << 20)
         await socket.prepare(request)
         number = page_side.opened(self.world, time.time())
         queue: asyncio.Queue[dict[str, object] | None] = asyncio.Queue()

@@ -70,12 +70,12 @@ async def sentinel(running: browser.Browser) -> AsyncIterator[snapshot.Sentinel]
             await running.call("removeSentinel", mark.key)
 
 
-async def wait_for(root: pathlib.Path, mark: snapshot.Sentinel, patience: float = FLUSH_PATIENCE) -> None:
+async def wait_for(root: pathlib.Path, mark: snapshot.Sentinel) -> None:
     """Wait until the mark is on disk, without holding a thread; raises SnapshotFailed."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + FLUSH_PATIENCE
     while not await asyncio.to_thread(_holds, root, mark):
         if time.monotonic() > deadline:
-            raise errors.SnapshotFailed(f"the browser did not write localStorage to disk within {patience:.0f} s")
+            raise errors.SnapshotFailed(f"the browser did not write localStorage to disk within {FLUSH_PATIENCE:.0f} s")
         await asyncio.sleep(0.05)
 
 
