@@ -1,6 +1,7 @@
 """A worker with the identity that a pod would have: ``OWNER-JSON run ...``.
 
-The poll interval is short, so that a test of a take-over does not wait a minute; the wait is computed from it.
+The poll interval is short, so that a test of a take-over does not wait a minute (which is computed from it), and long
+enough for a busy machine to ask the store within it.
 """
 
 import json
@@ -8,7 +9,7 @@ import sys
 
 from whatsapp_worker import app, client, keeper, ownership, records
 
-POLL = 6
+POLL = 15
 
 if __name__ == "__main__":
     owner = records.Owner(**json.loads(sys.argv[1]))

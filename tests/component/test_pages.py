@@ -83,7 +83,7 @@ async def test_a_page_that_reloads_itself_while_the_site_is_down_is_loaded_again
 
     client.on("remote_session_saved", saved.set)
     client.start()
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         await saved.wait()
         home.simulator.admin.set_site(False)
         await asyncio.to_thread(reload, port)

@@ -1,6 +1,7 @@
 """NoAuth and LocalAuth as commands, and the library from Python."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -129,7 +130,7 @@ async def test_the_library_keeps_a_session_from_python(home: Home) -> None:
     for name in ("authenticated", "ready", "remote_session_saved"):
         client.on(name, lambda name=name: seen.append(name))
     client.on("remote_session_saved", client.stop)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         outcome = await client.run()
     assert outcome.code is ExitCode.DONE
     assert seen[:4] == ["qr", "authenticated", "ready", "remote_session_saved"]
@@ -147,13 +148,13 @@ async def test_a_listeners_mistake_does_not_cost_the_session(home: Home) -> None
         raise RuntimeError("a mistake")
 
     client.on("qr", broken)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         assert (await client.run()).code is ExitCode.DONE
 
 
 def test_wrong_flags_end_with_code_2_and_one_sentence(home: Home) -> None:
     worker = home.run("--auth", "remote", "--store", f"file:{home.store}", "--backup-sync-interval", "30s")
-    assert worker.process.wait(20) == 2
+    assert worker.exit_code() == 2
     text = worker.log.read_text()
     assert text.startswith("whatsapp-worker: ")
     assert "at least 60 seconds" in text
@@ -171,15 +172,13 @@ def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Ho
     port = free_port()
     worker = home.start("--cdp-port", str(port))
     worker.wait("qr")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=60) as answer:
         pages = json.load(answer)
     assert [page["url"] for page in pages if page["type"] == "page"] == ["https://web.whatsapp.com/"]
-    listening = [
-        connection.laddr.ip
-        for process in home.browsers()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    listening = []
+    for process in home.browsers():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            listening += [c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     assert listening == ["127.0.0.1"]
 
 
@@ -199,7 +198,7 @@ def test_a_bot_beside_the_worker_uses_the_page_while_the_worker_saves_and_goes_w
         bot.close()
     home.news(device, "after the bot has gone")
     assert worker.stop() == 0
-    assert not worker.all("fault")
+    assert not worker.faults()
     shutil.rmtree(home.data)
     home.start().wait("ready")
     home.assert_whole(device)
@@ -238,7 +237,7 @@ def test_without_a_browser_of_the_system_the_drivers_full_chromium_runs_and_not_
 
 def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(home: Home) -> None:
     worker = home.start(env={"WHATSAPP_BROWSER_CHANNEL": "chromium-headless-shell"})
-    assert worker.process.wait(20) == 2
+    assert worker.exit_code() == 2
     assert "WHATSAPP_BROWSER_CHANNEL must be chromium" in worker.log.read_text()
 
 
@@ -252,6 +251,6 @@ def test_a_worker_whose_secret_is_missing_says_so_and_starts_no_browser(
         home.root.mkdir(parents=True)
         file.write_text(content)
     worker = home.start(env={variable: str(file)})
-    assert worker.process.wait(30) == 1
+    assert worker.exit_code() == 1
     assert f"whatsapp-worker: SecretNotFound: the secret of {variable} {why}" in worker.log.read_text()
     assert not home.browsers()

@@ -7,7 +7,7 @@ import socket
 import threading
 
 from component import workers
-from functional.callers import wait
+from component.workers import wait
 from functional.world import Place
 from functional.world import Worker as PlayedPod
 from whatsapp_session import names
@@ -67,13 +67,15 @@ class Cluster:
     def session(self) -> dict[str, object]:
         return dict(self.place.status(SESSION).get("session") or {})
 
-    def wait_state(self, state: str) -> dict[str, object]:
-        wait(
-            lambda: self.session().get("state") == state,
-            lambda: f"{state}; it is {self.session()}\n{self.home.started[-1]}",
-            120,
-        )
-        return self.session()
+    def wait_state(self, state: str, pod: PlayedPod | None = None) -> dict[str, object]:
+        """Wait until a worker, that of the pod if one is given, says that it is in this state; returns what it says."""
+
+        def found() -> dict[str, object] | None:
+            session = self.session()
+            return session if session.get("state") == state and (not pod or session.get("podUID") == pod.uid) else None
+
+        said: dict[str, object] = wait(found, lambda: f"{state}; it is {self.session()}\n{self.home.started[-1]}", 120)
+        return said
 
 
 class Door:

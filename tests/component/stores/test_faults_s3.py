@@ -174,7 +174,8 @@ def test_a_server_that_falls_silent_is_given_up_in_time(
     request_: bytes,
     ask: Callable[[s3.S3Store], object],
 ) -> None:
-    monkeypatch.setattr(requests, "READ_TIMEOUT", 0.5)
+    # Long enough for a busy machine to answer what is not to hang.
+    monkeypatch.setattr(requests, "READ_TIMEOUT", 5.0)
     store = opened(place, BRIEF)
     store.create("a/x", [SMALL])
     fault = between.fault(How.HANG, request_, times=10_000)
@@ -182,7 +183,7 @@ def test_a_server_that_falls_silent_is_given_up_in_time(
     with pytest.raises(errors.StoreUnavailable, match="in time"):
         ask(store)
     assert fault.met >= 1
-    assert time.monotonic() - begun < 60, "one time-out and the deadline together are about a second"
+    assert time.monotonic() - begun < 60, "one time-out and the deadline together are about five seconds"
 
 
 def test_a_slow_server_is_waited_for(store: s3.S3Store, between: proxy.Proxy) -> None:
