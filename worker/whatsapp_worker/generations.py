@@ -80,9 +80,25 @@ class Generations:
                 stream.seek(0)
             return self._put(generation, iter(lambda: stream.read(stores.CHUNK), b""))
 
+    def _last(self) -> tuple[records.Generation | None, bool]:
+        """Return the newest generation's record, and whether its link still lasts."""
+        alive = True
+        for record in self._log.back(self._log.head):
+            match record.body:
+                case records.Generation() as last:
+                    return last, alive
+                case records.Logout() | records.Purge():
+                    alive = False
+                case _:
+                    pass
+        return None, False
+
     def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:
         self._log.settle()
-        number = self._log.last_number() + 1
+        last, alive = self._last()
+        number = last.number + 1 if last else 1
+        # A process that starts has not seen what was proven before it.
+        known = last.proven if last and alive and last.account_hash in (about.account_hash, "") else 0
         return records.Generation(
             number=number,
             archive=self._log.archive_name(number),
@@ -95,7 +111,7 @@ class Generations:
             trigger=about.trigger,
             upload_date=self._log.next_date(),
             checks=checks,
-            proven=about.proven,
+            proven=max(about.proven, known),
             key_id=self._keys.newest.id if self._keys else "",
         )
 

@@ -82,6 +82,33 @@ def test_the_newest_and_the_newest_proven_are_kept(place: Place) -> None:
     assert place.archives() == [2, 4, 5], "2 is the newest that a restore has brought to Connected"
 
 
+def test_the_newest_proven_is_kept_by_who_has_not_seen_the_proof(place: Place) -> None:
+    for proven in (0, 0, 2, 2):
+        place.publish(proven)
+    place.use(None)
+    for _ in range(4):
+        place.publish()
+    assert place.archives() == [2, 7, 8], "no restore has proven a newer one"
+    place.publish(proven=7)
+    place.publish()
+    assert place.archives() == [7, 9, 10]
+
+
+@pytest.mark.parametrize("word", [records.Logout("hash"), records.Purge()], ids=["logout", "purge"])
+def test_a_proof_ends_with_its_link(place: Place, word: records.Body) -> None:
+    for proven in (0, 0, 2):
+        place.publish(proven)
+    place.journal.append(word)
+    assert [place.publish().generation.proven for _ in range(3)] == [0, 0, 0]
+    assert place.archives() == [5, 6]
+
+
+def test_a_proof_of_another_account_is_not_taken_over(place: Place) -> None:
+    for proven in (0, 1):
+        place.publish(proven, account="first")
+    assert place.publish(account="second").generation.proven == 0
+
+
 def test_a_publish_reads_a_log_of_years_only_as_far_as_there_are_archives(place: Place) -> None:
     for _ in range(60):
         place.publish()

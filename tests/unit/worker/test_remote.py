@@ -1,6 +1,8 @@
 """RemoteAuth on a store that fails in part: what is only tidiness keeps nobody from starting or saving."""
 
 import asyncio
+import dataclasses
+import itertools
 import json
 import pathlib
 import threading
@@ -17,10 +19,15 @@ from whatsapp_worker.stores import memory, verbs
 SESSION = "RemoteAuth"
 
 
+POD = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, 1.0)
+
+
 class Scene:
     """A strategy on a store in memory, as a client sets it up."""
 
     def __init__(self, root: pathlib.Path, backend: stores.Backend | None = None) -> None:
+        self.root = root
+        self.starts = 0
         self.store = memory.MemoryStore()
         self.told: list[tuple[Reason, str]] = []
         self.auth = auth.RemoteAuth(backend or self.store, "", root)
@@ -32,6 +39,13 @@ class Scene:
                 trouble=lambda reason, message: self.told.append((reason, message)),
             )
         )
+
+    def in_a_pod(self, keep: int, pod_uid: str = "pod-1") -> None:
+        """Go on as the container of a pod does that starts, or starts again."""
+        self.auth = auth.RemoteAuth(self.store, "", self.root, keep=keep)
+        self.starts += 1
+        owner = dataclasses.replace(POD, start_time=float(self.starts), pod_uid=pod_uid)
+        self.auth.setup(base.Context(owner, "https://web.whatsapp.com/", lambda: "156.0"))
 
     def kinds(self) -> list[str]:
         found = sorted(name for name in self.store.contents if "/log/" in name)
@@ -195,4 +209,36 @@ async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Sce
         prepared = await scene.auth.fall_back()
         assert prepared.restored is not None
         await scene.auth.connected(ALICE, "156.0")
+    await scene.auth.clean_up()
+
+
+@pytest.mark.parametrize("saves", [0, 2], ids=["nothing-saved-before-the-restart", "saved-before-the-restart"])
+async def test_what_a_restore_has_proven_outlives_the_restarts_of_the_container_that_proved_it(
+    scene: Scene, tmp_path: pathlib.Path, saves: int
+) -> None:
+    contents = iter(range(100))
+
+    async def save_often(times: int) -> None:
+        for each in itertools.islice(contents, times):
+            await save(scene, tmp_path / "profiles" / str(each), b"save %d" % each)
+
+    async def start(before: int) -> None:
+        scene.in_a_pod(2)
+        prepared = await scene.auth.before_browser()
+        assert (prepared.restored.generation if prepared.restored else None) == before
+        await scene.auth.connected(ALICE, "156.0")
+
+    scene.in_a_pod(2, pod_uid="pod-0")
+    await scene.auth.before_browser()
+    await scene.auth.connected(ALICE, "156.0")
+    await save_often(2)
+    await scene.auth.clean_up()
+    await start(2)
+    await save_often(saves)
+    for _ in range(3):
+        await scene.auth.clean_up()
+        await start(0)
+        await save_often(2)
+    numbers = [int(name.split("/")[-1].split("-")[0]) for name in archives(scene)]
+    assert numbers == [2, saves + 7, saves + 8], "2 was restored and came up; nothing newer has been"
     await scene.auth.clean_up()

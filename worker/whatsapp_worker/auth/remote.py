@@ -125,6 +125,7 @@ class RemoteAuth(base.Auth):
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
         self._marker = own
         self._restorer.begin()
+        self._newest.restored = own.generation
         self._resumption = blind.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
         fault = model.Fault(Reason.STORE_UNAVAILABLE, blind.MESSAGE, time.time())
@@ -147,6 +148,7 @@ class RemoteAuth(base.Auth):
             prepared = await self.patiently(self._restore)
         else:
             self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
+            self._newest.restored = own.generation  # of which this profile is a continuation
             await asyncio.to_thread(self._mark, own.account_hash, own.generation)
             restored = model.Restored(0, time.time()) if own.account_hash else None
             prepared = happenings.Prepared(own.account_hash, self._newest.saved(), restored)
