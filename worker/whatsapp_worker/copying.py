@@ -6,14 +6,13 @@ what it has. Calls block.
 """
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import archive, errors, log, ownership, records, stores, tenure
 
 _FAR = 1000
-"""Slots that are looked through: days of saves. What lies further back is not worth a session's standing still."""
+"""Slots that are looked through: days of saves. What is kept further back is looked for by its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +160,23 @@ def _last(side: Side) -> _Written | None:
 
 
 def _walk(source: Side, newest: records.Generation | None) -> _Seen:
-    """Look at the newest slots, down to the oldest archive and the target's newest generation, and not for ever."""
+    """Look at the newest slots, down to the oldest archive and the target's newest generation.
+
+    Not for ever, but for what the target knows: what ended its link may stand anywhere above.
+    """
     stored = {entry.name for entry in source.store.list(f"{source.journal.session}/archives/")}
     numbers = [number for name in stored if (number := log.number_of(name)) is not None]
     bottom = min([*numbers, *([] if newest is None else [newest.number])], default=0)
+    common = newest is not None and any(_same(each, newest) for each in source.journal.find_generations(newest.number))
     alive: list[records.Generation] = []
     ended: records.Logout | records.Purge | None = None
-    unheard, dead, common = ended, None, False
-    for record in itertools.islice(source.journal.back(source.journal.head), _FAR):
+    unheard, dead, reached = ended, None, False
+    for looked, record in enumerate(source.journal.back(source.journal.head)):
+        if looked >= _FAR and (reached or not common):
+            break
         match record.body:
             case records.Generation() as each:
-                common = common or (
-                    newest is not None and (each.archive, each.digest) == (newest.archive, newest.digest)
-                )
+                reached = reached or (newest is not None and _same(each, newest))
                 if ended is not None:
                     dead = dead or each
                 elif each.archive in stored:
@@ -182,10 +185,22 @@ def _walk(source: Side, newest: records.Generation | None) -> _Seen:
                     break
             case records.Logout() | records.Purge() as word:
                 ended = ended or word
-                unheard = unheard if common else ended
+                unheard = unheard if reached else ended
             case _:
                 pass
-    return _Seen(tuple(alive), unheard, dead, common)
+    return _Seen((*alive, *_proven_before(source, alive, stored)), unheard, dead, common)
+
+
+def _same(one: records.Generation, other: records.Generation) -> bool:
+    return (one.archive, one.digest) == (other.archive, other.digest)
+
+
+def _proven_before(source: Side, alive: list[records.Generation], stored: set[str]) -> list[records.Generation]:
+    """Return the newest proven generation if it lies further back: its proof says that no link has ended since."""
+    proven = max((each.proven for each in alive), default=0)
+    if not proven or proven >= alive[-1].number:
+        return []
+    return [each for each in source.journal.find_generations(proven) if each.archive in stored]
 
 
 def _restorable(side: Side) -> bool:

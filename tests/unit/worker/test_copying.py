@@ -355,6 +355,51 @@ def test_a_long_log_is_not_read_to_its_beginning(scene: Scene) -> None:
     assert len(reads) < 2 * copying._FAR + 100
 
 
+def pass_by(store: memory.MemoryStore, slots: int = copying._FAR, *words: records.Body) -> None:
+    """Let a session's worker write so many slots, whose archives have gone since, and these words before them."""
+    journal = log.SessionLog(store, SESSION, POD)
+    journal.newest()
+    last = journal.last_generation()
+    assert last is not None
+    for word in words:
+        journal.append(word)
+    for number in range(last.number + 1, last.number + 1 + slots):
+        proven = 0 if words else last.proven
+        journal.append(dataclasses.replace(last, number=number, archive=f"gone-{number}", proven=proven))
+    journal.append(records.Release())
+
+
+def test_the_way_back_is_open_however_many_saves_came_between(scene: Scene) -> None:
+    scene.copy()
+    home = scene.go_on(scene.target, saves=1)
+    pass_by(scene.target)
+    scene.go_on(scene.target, saves=2)
+    assert scene.copy(scene.target, home) == 2
+    assert scene.restorable(home)[:2] == [copying._FAR + 6, copying._FAR + 5]
+
+
+def test_what_ended_a_link_is_heard_of_on_the_way_back_however_long_ago_it_was(scene: Scene) -> None:
+    scene.copy()
+    home = scene.go_on(scene.target, saves=1)
+    pass_by(scene.target, copying._FAR, records.Logout("hash"))
+    scene.go_on(scene.target, saves=2)
+    assert scene.copy(scene.target, home) == 2
+    assert "Logout" in kinds(home)
+    assert len(scene.restorable(home)) == 2, "what was saved before is dead"
+
+
+def test_a_generation_that_was_proven_long_ago_is_copied(scene: Scene) -> None:
+    store = scene.place.store
+    scene.place.publish(proven=3)
+    pass_by(store)
+    scene.go_on(store, saves=2)
+    reads = counted_reads(store)
+    assert scene.copy() == 3
+    assert len(reads) < 2 * copying._FAR + 200
+    store.fail = lambda verb, name: None
+    assert sorted(int(name.split("/")[-1][:8]) for name in scene.target.contents if "/archives/" in name)[0] == 3
+
+
 @pytest.mark.parametrize("which", ["source", "target"])
 def test_a_store_without_a_log_is_refused(scene: Scene, which: str) -> None:
     class Simple:
