@@ -9,7 +9,7 @@ import pytest
 
 from whatsapp_session import worker_env
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, memory, registry, testing
+from whatsapp_worker.stores import checking, filesystem, memory, registry, testing
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -219,3 +219,16 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(address: str) -> N
     with pytest.raises(errors.ConfigurationError) as caught:
         registry.open_store(address)
     assert "pass-word" not in str(caught.value)
+
+
+def test_a_check_that_breaks_off_leaves_nothing_behind() -> None:
+    store, creates = memory.MemoryStore(), iter(range(100))
+
+    def fail(verb: str, name: str) -> None:
+        if verb == "create" and next(creates) == checking.WRITERS + 1:
+            raise errors.StoreUnavailable("silence")
+
+    store.fail = fail
+    with pytest.raises(errors.StoreUnavailable, match="silence"):
+        checking.check(store, lambda line: None)
+    assert not store.contents

@@ -33,14 +33,14 @@ def check(store: stores.Backend, say: Say, allow_unfenced: bool = False) -> None
 
 
 def _probe(store: stores.Store, folder: str, say: Say, allow_unfenced: bool) -> None:
-    _told(say, "create", lambda: _create(store, folder, allow_unfenced))
     try:
+        _told(say, "create", lambda: _create(store, folder, allow_unfenced))
         _told(say, "read", lambda: _read(store, folder))
         _told(say, "list", lambda: _list(store, folder))
+        _told(say, "delete", lambda: _delete(store, folder))
     except errors.WorkerError:
         _tidy(store, folder)
         raise
-    _told(say, "delete", lambda: _delete(store, folder))
 
 
 def _told(say: Say, what: str, probe: Callable[[], str]) -> None:
@@ -50,18 +50,13 @@ def _told(say: Say, what: str, probe: Callable[[], str]) -> None:
 
 
 def _create(store: stores.Store, folder: str, allow_unfenced: bool) -> str:
-    try:
-        names = [f"{folder}/{number}" for number in range(ROUNDS)]
-        most = max(len(race(store, name, [_content(name)] * WRITERS)) for name in names)
-    except errors.StoreUnfenced:
-        _tidy(store, folder)
-        raise
+    names = [f"{folder}/{number}" for number in range(ROUNDS)]
+    most = max(len(race(store, name, [_content(name)] * WRITERS)) for name in names)
     if most == 1:
         return f"exclusive, one of {WRITERS} writers won in each of {ROUNDS} rounds"
     if most == 0:
         raise errors.StoreUnavailable("no writer could create a name in the store")
     if not allow_unfenced:
-        _tidy(store, folder)
         raise errors.StoreUnfenced(
             f"{most} of {WRITERS} writers won the same name, so two workers could run one session: "
             "use another store, or accept it with allowUnfenced"
