@@ -242,3 +242,17 @@ async def test_what_a_restore_has_proven_outlives_the_restarts_of_the_container_
     numbers = [int(name.split("/")[-1].split("-")[0]) for name in archives(scene)]
     assert numbers == [2, saves + 7, saves + 8], "2 was restored and came up; nothing newer has been"
     await scene.auth.clean_up()
+
+
+async def test_a_call_that_hangs_is_told_and_counts_when_it_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_HANGS", 0.0)
+    goes_on = threading.Event()
+
+    def told() -> bool:
+        return goes_on.wait(60)
+
+    scene.auth.context = dataclasses.replace(
+        scene.auth.context, trouble=lambda reason, message: (scene.told.append((reason, message)), goes_on.set())[0]
+    )
+    assert await scene.auth.patiently(told), "the work went on because somebody was told"
+    assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE]

@@ -112,7 +112,7 @@ class Place:
         owner = records.Owner(cluster="c", namespace="n", session_uid=session, pod_uid=pod, host="wa-x", pid=len(pod))
         context = base.Context(owner, "https://x/", lambda: "", lease_notes=lambda: found, **more)
         self.log = log.SessionLog(self.store, "RemoteAuth-x", owner)
-        return claiming.Claimer(self.log, 0.0, context)
+        return claiming.Claimer(self.log, self.store, context)
 
 
 def soon(seconds: float) -> str:

@@ -14,6 +14,11 @@ from whatsapp_worker.page import events
 
 _T = TypeVar("_T")
 _STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
+_HANGS = 120.0
+"""Seconds after which work that neither ends nor fails is told: a directory, or a store of one's own, may know no
+time-out.
+"""
+_HANGING = f"the store has not done what was asked within {_HANGS / 60:.0f} minutes: does it, or this disk, hang?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +130,17 @@ class Auth:
     async def patiently(self, work: Callable[[], _T]) -> _T:
         """Run blocking work in a thread until the store answers and the disk has room; the profile stays meanwhile."""
         for pause in itertools.chain(_STORE_RETRY, itertools.repeat(_STORE_RETRY[-1])):
+            late = asyncio.get_running_loop().call_later(
+                _HANGS, self.context.trouble, Reason.STORE_UNAVAILABLE, _HANGING
+            )
             try:
                 return await asyncio.to_thread(work)
             except errors.StoreUnavailable as error:
                 self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
             except errors.DiskFull as error:
                 self.context.trouble(Reason.RESTORE_FAILED, str(error))
+            finally:
+                late.cancel()
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 

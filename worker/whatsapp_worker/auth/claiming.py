@@ -7,7 +7,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, history, log, ownership, processes, profiles, records, wishes
+from whatsapp_worker import errors, history, log, ownership, processes, profiles, records, stores, wishes
 from whatsapp_worker.auth import base
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -31,9 +31,9 @@ class Claimed:
 class Claimer:
     """Claim and release one session."""
 
-    def __init__(self, journal: log.SessionLog, visibility: float, context: base.Context) -> None:
+    def __init__(self, journal: log.SessionLog, visible: stores.Visible, context: base.Context) -> None:
         self._log = journal
-        self._visibility = visibility
+        self._visible = visible
         self._context = context
         self._claiming = threading.Lock()
         self._claimed = False
@@ -61,7 +61,7 @@ class Claimer:
             process_gone=head is not None and self._gone(head.owner),
         )
         waits = ownership.must_wait(head, self._context.owner, known)
-        wait = ownership.waiting_seconds(self._log.back(self._log.head), self._visibility) if waits else 0.0
+        wait = ownership.waiting_seconds(self._log.back(self._log.head), self._visible.visibility) if waits else 0.0
         wait = max(wait, ownership.owed(head))
         times = self._context.lease_notes().wishes
         taken = times[wishes.TAKEOVER] if take_over is history.Standing.NEW else ""

@@ -70,7 +70,7 @@ class LocalAuth(base.Auth):
         super().setup(context)
         store = filesystem.FilesystemStore(self._root.parent / LOG_FOLDER)
         self._log = log.SessionLog(store, self._root.name, context.owner)
-        self._claimer = claiming.Claimer(self._log, store.visibility, context)
+        self._claimer = claiming.Claimer(self._log, store, context)
 
     async def before_browser(self) -> happenings.Prepared:
         """Claim the session, wait out a previous owner, use the profile as it is."""

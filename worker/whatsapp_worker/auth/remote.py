@@ -90,7 +90,7 @@ class RemoteAuth(base.Auth):
         """Open the log as this owner."""
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
-        self._claimer = claiming.Claimer(self._log, self.store.visibility, context)
+        self._claimer = claiming.Claimer(self._log, self.store, context)
         self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
         self._newest = newest.Newest(self._generations)
         self._copy = interop.Copy(self.store, self._log, self._copies)
