@@ -11,7 +11,7 @@ import pytest
 
 from unit.worker import profile_maker as make
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import archive, auth, errors, generations, model, records, snapshot, stores
+from whatsapp_worker import archive, auth, errors, generations, model, ownership, records, snapshot, stores
 from whatsapp_worker.auth import base
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import memory, verbs
@@ -214,8 +214,9 @@ async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Sce
 
 @pytest.mark.parametrize("saves", [0, 2], ids=["nothing-saved-before-the-restart", "saved-before-the-restart"])
 async def test_what_a_restore_has_proven_outlives_the_restarts_of_the_container_that_proved_it(
-    scene: Scene, tmp_path: pathlib.Path, saves: int
+    scene: Scene, tmp_path: pathlib.Path, saves: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ownership, "waiting_seconds", lambda *_: 0.0)  # the first pod has not released the session
     contents = iter(range(100))
 
     async def save_often(times: int) -> None:
