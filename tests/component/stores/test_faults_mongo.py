@@ -15,6 +15,7 @@ from component.stores.proxy import How
 from simulator import tls
 from whatsapp_worker import errors, log, records
 from whatsapp_worker.stores import mongo, patience, testing
+from whatsapp_worker.stores.mongo import gridfs as mongo_gridfs
 from whatsapp_worker.stores.mongo import server as mongo_server_module
 
 LARGE = testing.content(5 << 20)
@@ -236,6 +237,29 @@ def test_chunks_of_a_copy_whose_document_may_appear_yet_are_left_to_the_sweep(
     assert sum(sizes) == len(LARGE)
     store.sweep("RemoteAuth-a/")
     assert plain["whatsapp-RemoteAuth-a.chunks"].count_documents({}) == 0
+
+
+def test_a_copy_whose_chunks_the_next_owner_has_swept_meanwhile_gives_way_to_the_next_owners(
+    opened: Open,
+    store: mongo.MongoStore,
+    plain: mongo_server_module.Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store.create("RemoteAuth-a/archives/1.zip", [LARGE])
+    insert, late = mongo_gridfs.Bucket._insert, opened(SHORT)
+
+    def slept(bucket: mongo_gridfs.Bucket, collection: str, document: mongo_server_module.Document) -> None:
+        if collection.endswith(".files"):
+            monkeypatch.setattr(mongo_gridfs.Bucket, "_insert", insert)
+            store.sweep("RemoteAuth-a/")
+            store.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
+        insert(bucket, collection, document)
+
+    monkeypatch.setattr(mongo_gridfs.Bucket, "_insert", slept)
+    with pytest.raises(errors.CopyChanged):
+        late.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
+    assert b"".join(store.read_copy("RemoteAuth-a")) == LARGE
+    assert plain["whatsapp-RemoteAuth-a.files"].count_documents({}) == 1
 
 
 def test_an_archive_with_a_missing_chunk_is_not_there(

@@ -50,7 +50,7 @@ class Bucket:
         self._note(made)
         self._make_indexes()
         try:
-            length = self._send(made, content)
+            length, chunks = self._send(made, content)
         except BaseException:
             with contextlib.suppress(errors.WorkerError):  # the note stays, and the sweep does it
                 self._drop(made)
@@ -65,11 +65,14 @@ class Bucket:
         }
         # If this fails the document may appear yet: chunks and note are left to the sweep, which looks.
         self._insert(self._files, document)
+        if self._stored(made) != chunks:  # a later owner has swept them: it did not know that a document would follow
+            self._remove(made)
+            raise self._changed()
         self._settle(made)
         self._forget(made)
         return _described(document | {"uploadDate": _milliseconds(uploaded)})
 
-    def _send(self, made: bson.ObjectId, content: Iterable[bytes]) -> int:
+    def _send(self, made: bson.ObjectId, content: Iterable[bytes]) -> tuple[int, int]:
         number = length = 0
         for whole in content:
             for at in range(0, len(whole), CHUNK):
@@ -77,16 +80,21 @@ class Bucket:
                 chunk = {"_id": bson.ObjectId(), "files_id": made, "n": number, "data": piece}
                 self._insert(self._chunks, chunk)
                 number, length = number + 1, length + len(piece)
-        stored = self._server.ask(self._file, lambda db: db[self._chunks].count_documents({"files_id": made}))
+        stored = self._stored(made)
         if stored != number:
             raise errors.StoreUnavailable(f"the store holds {stored} of {number} chunks of {self._file}")
-        return length
+        return length, number
+
+    def _stored(self, made: bson.ObjectId) -> int:
+        found = self._server.ask(self._file, lambda db: db[self._chunks].count_documents({"files_id": made}))
+        return int(found)
 
     def _settle(self, made: bson.ObjectId) -> None:
+        """Remove older files; give way to a newer one, in the order in which readers choose."""
         for document in self._documents():
             if document["_id"] == made:
                 continue
-            if document["uploadDate"] > self._date(made):
+            if (document["uploadDate"], str(document["_id"])) > (self._date(made), str(made)):
                 self._remove(made)
                 raise self._changed()
             self._remove(document["_id"])
