@@ -168,6 +168,11 @@ class Store:
     """Why its status says that it is not available, None when it says anything else."""
     status: Resource = field(repr=False)
 
+    @property
+    def unfenced(self) -> bool:
+        """Whether its check found that two workers could run one session, and nobody has accepted that."""
+        return self.trouble is not None and self.trouble.reason is Reason.STORE_UNFENCED
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

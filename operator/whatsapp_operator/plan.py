@@ -113,6 +113,8 @@ def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
         return Plan((leave,))
     if not observed.policy:
         return Plan()  # nor is it replaced: the next one would get no rights
+    if observed.store is not None and observed.store.unfenced:
+        leave = None  # nor here: the next one would not be started
     # Without its store nothing is known of the service account.
     access = () if wanted is None else (ApplyAccess(),)
     # Also of one that is to be replaced: it may have to wait for its turn, and runs on until then.
@@ -148,7 +150,7 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     session = observed.session
     if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
         return _plan(moving.abandoned(observed, now))
-    if not observed.policy:
+    if not observed.policy or (observed.store is not None and observed.store.unfenced):
         return Plan()
     copying = moving.steps(observed, wanted, now)
     if copying is not None:

@@ -75,6 +75,9 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
         )
     if not observed.policy:
         return Situation(Phase.FAILED, NO_POLICY.reason, NO_POLICY.message)
+    if observed.store is not None and observed.store.unfenced and observed.store.trouble is not None:
+        message = f"no worker is started on the SessionStore {observed.store.name!r}: {observed.store.trouble.message}"
+        return Situation(Phase.FAILED, Reason.STORE_UNFENCED, message)
     if moving.due(observed):
         return _moving(observed)
     found = _held(session, endings.hold(session, session.last, wanted_hash))

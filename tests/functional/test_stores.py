@@ -121,12 +121,16 @@ def test_a_store_that_fails_says_why_and_is_checked_again_when_it_is_changed(pla
     assert "spec.allowUnfenced" in condition(place, "Stalled")["message"]
     reasons = wait(lambda: [item for item in place.events("default") if item["reason"] == "StoreUnfenced"], "an Event")
     assert reasons[0]["type"] == "Warning"
+    place.session("support")
+    place.wait_phase("support", "Failed", "StoreUnfenced")
+    assert place.pod("support") is None
     place.admin.merge(names.STORE_KIND, place.name, "default", {"spec": {"allowUnfenced": True}})
     again = check(place, unlike=first["metadata"]["uid"])
     env = {item["name"]: item.get("value") for item in again["spec"]["containers"][0]["env"]}
     assert env["WHATSAPP_STORE_ALLOW_UNFENCED"] == "true"
     ends(place, 0, "StoreAnswered", "it answers, unfenced as you accepted")
     wait_available(place, "True", "StoreAnswered")
+    place.wait_worker("support")
     assert condition(place, "Stalled") == {}
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
-from whatsapp_operator import plan
+from whatsapp_operator import plan, status
 from whatsapp_operator.desired import worker_pod
-from whatsapp_operator.observed import Observed, Ownership, Wanted
+from whatsapp_operator.observed import Observed, Ownership, Trouble, Wanted
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -55,6 +55,19 @@ def test_nothing_is_made_before_the_store_is_there() -> None:
 def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None:
     observed = Observed(samples.session(), None, samples.store(), policy=False)
     assert plan.plan(observed, wanted(), NOW) == plan.Plan((plan.RevokeAccess(),), plan.POLICY_RETRY_SECONDS)
+
+
+def test_no_worker_is_started_on_an_unfenced_store_and_one_that_runs_is_not_replaced() -> None:
+    store = dataclasses.replace(samples.store(), trouble=Trouble(Reason.STORE_UNFENCED, "two writers won"))
+    alone = Observed(samples.session(), None, store)
+    assert steps(alone) == []
+    phase, found = status.conditions(alone, "hash")
+    assert (phase, found[0].reason) == ("Failed", "StoreUnfenced")
+    assert "on the SessionStore 'default': two writers won" in found[0].message
+    running = dataclasses.replace(marked(), store=store)
+    assert "DeletePod" not in steps(running, dataclasses.replace(wanted(), template_hash="another"))
+    away = dataclasses.replace(store, trouble=Trouble(Reason.STORE_UNAVAILABLE, "no route"))
+    assert steps(dataclasses.replace(alone, store=away)) == START
 
 
 def test_localauth_gets_its_claim_before_its_pod() -> None:
