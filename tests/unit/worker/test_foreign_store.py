@@ -105,6 +105,31 @@ def test_what_a_driver_raises_is_unavailable_with_the_name_of_its_class_only(ver
     assert "pass-word" not in "".join(traceback.format_exception(caught.value))
 
 
+class Overwriting(Plain):
+    """Without an exclusive create."""
+
+    def create(self, name: str, content: Iterable[bytes]) -> None:
+        self.real.delete(name)
+        self.real.create(name, content)
+
+
+def test_a_store_that_writes_a_record_twice_is_refused_unless_that_is_accepted() -> None:
+    record = ("RemoteAuth-a/log/000000000001.json", [b"{}"])
+    with pytest.raises(errors.StoreUnfenced, match="accept it with allowUnfenced"):
+        opened(Overwriting()).create(*record)
+    verbs.as_backend("mine", Overwriting(), allow_unfenced=True).create(*record)
+
+
+def test_a_store_is_asked_for_that_once() -> None:
+    made = Plain()
+    seen: list[str] = []
+    made.real.fail = lambda verb, name: seen.append(f"{verb} {name[-6:]}")
+    store = opened(made)
+    for number in (1, 2, 3):
+        store.create(f"RemoteAuth-a/log/{number}.json", [b"{}"])
+    assert seen == ["create 1.json", "create 1.json", "create 2.json", "create 3.json"]
+
+
 def test_an_error_of_ours_comes_through_without_what_it_was_made_from() -> None:
     made = Plain()
     made.error = errors.StoreFull("the store is full")

@@ -40,7 +40,7 @@ def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
             visibility = getattr(made, "visibility", None)
         if not isinstance(visibility, int | float):
             raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
-        return foreign.guarded(kind, made)
+        return foreign.guarded(kind, made, allow_unfenced)
     if not isinstance(made, Verbs):
         raise errors.ConfigurationError(
             f"the store {kind!r} has neither create, read, list, delete nor session_exists, save, extract, delete"
