@@ -30,15 +30,25 @@ def describe(session: str, found: stores.Copy) -> str:
     )
 
 
+def tidy(folder: pathlib.Path, session: str) -> None:
+    """Remove what a killed predecessor's import left; the caller holds the session's folder."""
+    for rubble in folder.glob(f"{_prefix(session)}*"):
+        shutil.rmtree(rubble, ignore_errors=True)
+
+
+def _prefix(session: str) -> str:
+    return f".{session}.import-"
+
+
 def bring_in(
-    found: stores.Copy, copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path
+    found: stores.Copy, copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path, session: str = ""
 ) -> generations.Published:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
     With encryption the plain original goes then. Raises ArchiveDamaged when it holds no whole login, DiskFull,
     Superseded, or StoreUnavailable.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".import-") as name:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_prefix(session)) as name:
         original, profile = pathlib.Path(name, "original.zip"), pathlib.Path(name, "profile")
         try:
             with archive.room_in(folder):
@@ -121,7 +131,7 @@ class Newcomer:
         if self._kept.next_candidate(self._log.head + 1) is not None:
             return describe(self._log.session, found)
         try:
-            published = bring_in(found, self._copy, self._kept, folder)
+            published = bring_in(found, self._copy, self._kept, folder, self._log.session)
         except errors.ArchiveDamaged as error:
             self._copy.refuse(found)
             return f"another program's {self._log.session}.zip holds no login that can be restored: {error}"

@@ -21,6 +21,8 @@ WATCH = 20.0
 """A third of the poll interval that our claims state."""
 ASIDE_PATIENCE = 45.0
 """Seconds of the last save's that a login which is given up may take to be set aside, behind a save under way."""
+RELEASE_PATIENCE = 15.0
+"""Seconds for the release: without it the next owner waits, which is better than a kill at the end of the grace."""
 CLOSE_PATIENCE = 90.0
 """Seconds for the last save: with the release, which a silent store holds up, under the pod's grace period of 120 s."""
 
@@ -217,8 +219,9 @@ class Keeper:
             await _cancelled(self._tasks)
             await self._hands.kill()
             if not superseded:
-                with contextlib.suppress(errors.StoreError, errors.Superseded):
-                    await self._auth.release()
+                with contextlib.suppress(errors.StoreError, errors.Superseded, TimeoutError):
+                    async with asyncio.timeout(RELEASE_PATIENCE):
+                        await self._auth.release()
             await self._auth.clean_up()
             self.closed.set()
         LOG.info("ended code=%d seconds=%.1f", ending.code, time.monotonic() - began)

@@ -9,7 +9,7 @@ import pytest
 
 from unit.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
-from whatsapp_worker import Client, auth, browser, client, happenings, model, telling
+from whatsapp_worker import Client, auth, browser, client, happenings, keeper, model, telling
 from whatsapp_worker.page import events
 
 
@@ -82,7 +82,10 @@ def without_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client.browser, "Browser", Engine)
 
 
-async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_the_last_save_nor_time() -> None:
+async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_the_last_save_nor_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "PATIENCE", 3600.0)
     strategy, done = Strategy(), []
     made = Client(auth=strategy)
 
@@ -91,7 +94,7 @@ async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_th
         await made.destroy()
         done.append("after")
 
-    async with asyncio.timeout(telling.PATIENCE / 2):
+    async with asyncio.timeout(60):
         outcome = await made.run()
     assert outcome.code is ExitCode.DONE
     assert strategy.closed_for == [ALICE], "saved and closed"
@@ -168,3 +171,16 @@ async def test_a_listeners_exception_is_told_by_its_class_only(caplog: pytest.Lo
     assert "ready" in caplog.text
     assert "ConnectionError" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def test_a_release_that_hangs_is_given_up_within_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "RELEASE_PATIENCE", 0.01)
+
+    class Hanging(Strategy):
+        async def release(self) -> None:
+            await asyncio.Event().wait()
+
+    made = Client(auth=Hanging())
+    made.on("ready", lambda: made.stop())
+    async with asyncio.timeout(60):
+        assert (await made.run()).code is ExitCode.DONE

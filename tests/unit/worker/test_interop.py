@@ -207,9 +207,16 @@ def test_a_foreign_archive_without_a_login_is_refused_by_name_and_ours_takes_its
     scene.foreign(content)
     assert "holds no login that can be restored" in scene.look()
     assert scene.place.journal.last_number() == 0
-    assert list(scene.folder.glob(".import-*")) == []
+    assert list(scene.folder.glob(".*import-*")) == []
     scene.save()
     assert scene.held() == 1
+
+
+def test_what_a_killed_import_left_is_removed_and_another_sessions_is_not(scene: Scene) -> None:
+    for name in (f".{SESSION}.import-x", f".{SESSION}-other.import-x"):
+        (scene.folder / name / "profile").mkdir(parents=True)
+    importing.tidy(scene.folder, SESSION)
+    assert [path.name for path in scene.folder.glob(".*import-*")] == [f".{SESSION}-other.import-x"]
 
 
 def test_an_archive_that_is_written_anew_while_it_is_read_is_no_damage(scene: Scene) -> None:
@@ -244,7 +251,7 @@ def test_a_full_disk_is_no_reason_to_refuse_a_foreign_archive(scene: Scene, monk
         patch.setattr(shutil, "disk_usage", lambda path: few)
         with pytest.raises(errors.DiskFull, match=r"0\.\d MB are missing"):
             scene.look()
-    assert list(scene.folder.glob(".import-*")) == []
+    assert list(scene.folder.glob(".*import-*")) == []
     assert scene.look() == ""
     assert scene.place.journal.last_number() == 1, "it is imported when there is room"
 

@@ -170,6 +170,7 @@ class RemoteAuth(base.Auth):
         browser.end_orphan(self.profile)
         self._stager.sweep()
         self._restorer.tidy()
+        importing.tidy(self._data_path, self.session)
 
     def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
         claimed = self._claimer.claim()
