@@ -123,7 +123,7 @@ def scene(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
 
 
 async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not predicate():
         assert time.monotonic() < deadline, f"waited in vain for {what()}"
         await asyncio.sleep(0.005)

@@ -27,7 +27,7 @@ def family() -> Iterator[list[psutil.Process]]:
     for member in reversed(members):
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-    process.wait(10)
+    process.wait(60)
 
 
 def until(predicate: Callable[[], bool], what: str, seconds: float = 20.0) -> None:

@@ -40,7 +40,7 @@ async def told(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[happenings.E
     beating = heart.Heart(lambda: cast("browser.Browser", page), posted.append)
     beating.seen = SEEN
     task = asyncio.create_task(beating.beat())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await page.over.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -66,7 +66,7 @@ def test_taking_counts_a_transition_and_renewing_does_not() -> None:
 
 async def acquired(api: FakeKube) -> lease.Holder:
     holder = lease.Holder(api, ME)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await holder.acquire(lambda why: None)
     return holder
 
@@ -76,7 +76,7 @@ async def test_refusals_while_the_operator_has_not_named_the_pod_are_waited_out_
     api.refuse = {"get": [404, 403], "put": [403, 409]}
     said: list[str] = []
     holder = lease.Holder(api, ME)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await holder.acquire(said.append)
     assert api.lease is not None
     assert api.lease["spec"]["holderIdentity"] == ME
@@ -87,7 +87,7 @@ async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> Non
     api = FakeKube(made(OTHER, duration=1))
     said: list[str] = []
     holder = lease.Holder(api, ME)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await holder.acquire(said.append)
     assert said[0] == f"the Lease is held by pod {OTHER}"
     assert api.lease is not None
@@ -96,7 +96,7 @@ async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> Non
 
 async def test_what_the_operator_has_written_is_seen_when_the_lease_is_taken() -> None:
     api, seen = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await lease.Holder(api, ME, lambda found, asked: seen.append(found)).acquire(lambda why: None)
     assert notes.read(seen[0]).terminated_pod_uid == OTHER
 
@@ -109,7 +109,7 @@ async def test_a_renewal_survives_refusals_conflicts_and_silence() -> None:
     api.refuse = {"put": [401, 404, 0, 409], "get": [401, 404]}
     lost: list[str] = []
     keeping = asyncio.create_task(holder.keep(lost.append))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while api.refuse["put"] or api.lease["spec"]["renewTime"] == before:  # noqa: ASYNC110  the fake tells nobody
             await asyncio.sleep(0.01)
     keeping.cancel()
@@ -123,7 +123,7 @@ async def test_only_another_holder_is_a_loss() -> None:
     api.lease["spec"]["holderIdentity"] = OTHER
     api.version += 1
     lost: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await holder.keep(lost.append)
     assert lost == [f"the Lease was taken by pod {OTHER}"]
 

@@ -41,7 +41,7 @@ def busy(folder: pathlib.Path) -> Iterator[psutil.Process]:
     assert process.stdout.readline() == "ready\n"
     yield psutil.Process(process.pid)
     process.kill()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 
@@ -77,7 +77,7 @@ def test_a_process_is_thawed_though_the_work_inside_fails(busy: psutil.Process) 
 def test_a_process_that_is_gone_does_not_stop_the_freeze_of_the_others(busy: psutil.Process) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     ended = psutil.Process(gone.pid)
-    gone.wait(10)
+    gone.wait(60)
     with processes.frozen([ended, busy]):
         assert busy.status() == psutil.STATUS_STOPPED
 
@@ -99,7 +99,7 @@ def test_a_tree_is_ended_even_when_it_is_stopped() -> None:
     child = psutil.Process(int(parent.stdout.readline()))
     child.suspend()
     processes.kill_tree(processes.identify(psutil.Process(parent.pid)))
-    parent.wait(10)
+    parent.wait(60)
     parent.stdout.close()
     assert has_ended(child)
 
@@ -108,11 +108,11 @@ def test_zombies_that_fell_to_us_are_collected_and_those_of_others_left() -> Non
     ours = subprocess.Popen([sys.executable, "-c", ""])
     theirs = subprocess.Popen([sys.executable, "-c", ""])
     for process in (ours, theirs):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline
     assert processes.reap(frozenset({theirs.pid})) == 1
-    assert theirs.wait(10) == 0
+    assert theirs.wait(60) == 0
     ours.returncode = 0
 
 

@@ -90,7 +90,7 @@ async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_arc
     def slow(verb: str, name: str) -> None:
         if verb == "create" and "/archives/" in name:
             uploading.set()
-            assert released.wait(10)
+            assert released.wait(60)
 
     scene.store.fail = slow
     about = generations.About("hash", "Shutdown", "156.0", "0.1")

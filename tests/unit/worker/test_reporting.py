@@ -96,7 +96,7 @@ class Told:
         self.task = asyncio.get_running_loop().create_task(self.reporter.run())
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.api.sessions) < count:  # noqa: ASYNC110  a predicate of the fake, not of the product
                 await asyncio.sleep(0.01)
 
