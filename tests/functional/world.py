@@ -118,7 +118,7 @@ class Place:
         return ""
 
     def quota(self, **hard: int) -> None:
-        """Limit what the namespace takes, so that no more pods fit; returns when the server knows."""
+        """Limit what the namespace takes, so that a plain pod is refused; returns when the server knows."""
         limits = {name: str(number) for name, number in hard.items()}
         collection = f"/api/v1/namespaces/{self.name}/resourcequotas"
         head = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": self.name}}
@@ -126,7 +126,9 @@ class Place:
         # The controller manager, which is not here, would say what is used.
         used = {"status": {"hard": limits, "used": dict.fromkeys(limits, "0")}}
         self.admin.send("PATCH", f"{collection}/small/status", used, "application/merge-patch+json")
-        wait(lambda: "exceeded quota" in self.refusal(), lambda: f"the quota to be in force; {self.refusal()!r}")
+        known = ("exceeded quota", "failed quota")  # no room, or limits that the pod does not name
+        said = self.refusal
+        wait(lambda: any(word in said() for word in known), lambda: f"the quota to be in force; {said()!r}")
 
     def session(self, name: str, **spec: Any) -> Manifest:
         """Make a session."""
