@@ -6,7 +6,6 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Awaitable, Callable
-from typing import BinaryIO
 
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SaveTrigger
@@ -29,7 +28,7 @@ from whatsapp_worker import (
     stores,
     wishes,
 )
-from whatsapp_worker.auth import base, blind, claiming, local, newest
+from whatsapp_worker.auth import base, blind, claiming, local, newest, own
 from whatsapp_worker.page import events
 from whatsapp_worker.stores import registry
 
@@ -71,9 +70,8 @@ class RemoteAuth(base.Auth):
             raise errors.ConfigurationError(
                 "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
             )
-        self._lock: BinaryIO | None = None
         self._resumption: blind.Resumption | None = None
-        self._marker = profiles.Marker(self.session, 0)
+        self._own = own.OwnProfile(self.profile, self.session)
         self._storage = saving.Storage()
 
     @property
@@ -103,7 +101,7 @@ class RemoteAuth(base.Auth):
         await asyncio.to_thread(self._tidy)
         if self.context.blind:
             return await self._go_on_blind()
-        claimed, own = await self.patiently(self._claim)
+        claimed, marker = await self.patiently(self._claim)
         await self.wait_out(claimed.wait)
         self._claimer.waited()
         self.context.claimed(newest.seconds(claimed.record.time))
@@ -111,7 +109,7 @@ class RemoteAuth(base.Auth):
             below = claimed.record.slot
             prepared = await self.relink(await self.patiently(lambda: self._known_hash(below)), claimed.relink)
         else:
-            prepared = await self._place(own)
+            prepared = await self._place(marker)
         return prepared.after(claimed.handled)
 
     async def may_start_blind(self, owner: records.Owner) -> bool:
@@ -120,38 +118,37 @@ class RemoteAuth(base.Auth):
         return await asyncio.to_thread(blind.is_alone, self.profile, journal, owner)
 
     async def _go_on_blind(self) -> happenings.Prepared:
-        own = await asyncio.to_thread(profiles.reopened, self.profile, self.session)
-        if own is None:
+        marker = await asyncio.to_thread(self._own.reopened)
+        if marker is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
-        self._marker = own
+        self._own.go_on(marker)
         self._restorer.begin()
-        self._newest.restored = own.generation
+        self._newest.restored = marker.generation
         self._resumption = blind.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
         fault = model.Fault(Reason.STORE_UNAVAILABLE, blind.MESSAGE, time.time())
-        return happenings.Prepared(own.account_hash, None, model.Restored(0, time.time()), fault)
+        return happenings.Prepared(marker.account_hash, None, model.Restored(0, time.time()), fault)
 
     async def _resume(self) -> None:
-        record = await self.patiently(self._claimer.resume)
-        slot = record.slot
-        self._marker = dataclasses.replace(self._marker, slot=slot, claim=record.nonce)
-        self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
+        claim = await self.patiently(self._claimer.resume)
+        self._own.claimed(claim)
+        self._newest.found = await self.patiently(lambda: self._generations.next_candidate(claim.slot))
 
-    async def _place(self, own: profiles.Marker | None) -> happenings.Prepared:
+    async def _place(self, marker: profiles.Marker | None) -> happenings.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
         if noticed := await self.patiently(lambda: self._newcomer.look(self._data_path)):
             self.context.trouble(Reason.FOREIGN_ARCHIVE, noticed)
         slot = self._log.head + 1
         self._restorer.begin(slot)
-        if own is None:
-            await self.patiently(lambda: self._claimer.refuse_the_wrong_store(self._lies_here()))
+        if marker is None:
+            await self.patiently(lambda: self._claimer.refuse_the_wrong_store(self._own.login()))
             prepared = await self.patiently(self._restore)
         else:
             self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
-            self._newest.restored = own.generation  # of which this profile is a continuation
-            await asyncio.to_thread(self._mark, own.account_hash, own.generation)
-            restored = model.Restored(0, time.time()) if own.account_hash else None
-            prepared = happenings.Prepared(own.account_hash, self._newest.saved(), restored)
+            self._newest.restored = marker.generation  # of which this profile is a continuation
+            await asyncio.to_thread(self._own.mark, marker.account_hash, marker.generation)
+            restored = model.Restored(0, time.time()) if marker.account_hash else None
+            prepared = happenings.Prepared(marker.account_hash, self._newest.saved(), restored)
         await self._follow(self.patiently, edge=True)
         return prepared
 
@@ -165,9 +162,7 @@ class RemoteAuth(base.Auth):
         return dataclasses.replace(prepared, restored=restored, fault=fault)
 
     def _tidy(self) -> None:
-        self._data_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = profiles.claim_folder(self.profile)
-        browser.end_orphan(self.profile)
+        self._own.hold()
         self._stager.sweep()
         self._restorer.tidy()
         importing.tidy(self._data_path, self.session)
@@ -175,15 +170,10 @@ class RemoteAuth(base.Auth):
     def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
         claimed = self._claimer.claim()
         self._generations.sweep()
-        record, owner = claimed.record, self.context.owner
-        self._marker = profiles.Marker(self.session, record.slot, pod_uid=owner.pod_uid, claim=record.nonce)
-        own = profiles.reopened(self.profile, self.session)
-        goes_on = own is not None and claimed.relink is None and self._claimer.was_here(claimed, own)
-        return claimed, own if goes_on else None
-
-    def _lies_here(self) -> str:
-        marker = profiles.read_marker(self.profile)
-        return f"{self.profile} holds a login" if marker and marker.account_hash else ""
+        self._own.claimed(claimed.record)
+        marker = self._own.reopened()
+        goes_on = marker is not None and claimed.relink is None and self._claimer.was_here(claimed, marker)
+        return claimed, marker if goes_on else None
 
     def _known_hash(self, below: int) -> str:
         newest = self._generations.next_candidate(below)
@@ -194,11 +184,11 @@ class RemoteAuth(base.Auth):
         fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
         self._newest.place(placed.candidate)
         if placed.candidate is None:
-            self._mark("", 0)
+            self._own.mark("", 0)
             return happenings.Prepared(fault=fault)
         generation = placed.candidate.generation
         known = generation.account_hash or model.UNKNOWN
-        self._mark(known, generation.number)
+        self._own.mark(known, generation.number)
         restored = model.Restored(generation.number, time.time(), bool(placed.broken))
         return happenings.Prepared(known, self._newest.saved(), restored, fault)
 
@@ -206,15 +196,11 @@ class RemoteAuth(base.Auth):
         self._claimer.held()
         return self._restore()
 
-    def _mark(self, account_hash: str, generation: int) -> None:
-        marker = dataclasses.replace(self._marker, account_hash=account_hash, generation=generation, complete=True)
-        profiles.write_marker(self.profile, marker)
-
     async def connected(self, account: events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
         self._newest.prove(account, version)
         self._restorer.begin()  # what has been saved since can be fallen back to as well
-        await asyncio.to_thread(self._mark, account.hash, self._newest.restored)
+        await asyncio.to_thread(self._own.mark, account.hash, self._newest.restored)
 
     async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
         """Let the browser write, then snapshot it and publish what changed."""
@@ -276,7 +262,7 @@ class RemoteAuth(base.Auth):
     async def bury(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
         await self._set_aside(records.Logout(account_hash))
-        await asyncio.to_thread(self._mark, "", 0)
+        await asyncio.to_thread(self._own.mark, "", 0)
 
     async def _set_aside(self, tombstone: records.Logout) -> None:
         self._newest.forget()
@@ -288,7 +274,7 @@ class RemoteAuth(base.Auth):
         """Do as after a logout, on a profile that is empty from the start."""
         await self._set_aside(records.Logout(account_hash, requested))
         await asyncio.to_thread(self._restorer.place_nothing)
-        await asyncio.to_thread(self._mark, "", 0)
+        await asyncio.to_thread(self._own.mark, "", 0)
         return happenings.Prepared(handled=((wishes.RELINK, requested),))
 
     async def still_owner(self) -> bool:
@@ -300,8 +286,7 @@ class RemoteAuth(base.Auth):
         """Give the profile's folder back."""
         if self._resumption is not None:
             await self._resumption.end()
-        if self._lock is not None:
-            self._lock.close()
+        self._own.give_back()
 
     async def release(self) -> None:
         """Write the record that lets any owner follow."""

@@ -1,0 +1,52 @@
+"""The profile in the data directory, while it is this worker's: held against others, and marked with its claim."""
+
+import dataclasses
+import pathlib
+from typing import BinaryIO
+
+from whatsapp_worker import browser, profiles, records
+
+
+class OwnProfile:
+    """One session's profile and the marker beside it. Calls block."""
+
+    def __init__(self, root: pathlib.Path, session: str) -> None:
+        self._root = root
+        self._session = session
+        self._lock: BinaryIO | None = None
+        self._marker = profiles.Marker(session, 0)
+
+    def hold(self) -> None:
+        """Take the folder, or raise ConfigurationError; end what a killed predecessor left running."""
+        self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = profiles.claim_folder(self._root)
+        browser.end_orphan(self._root)
+
+    def give_back(self) -> None:
+        """Let others take the folder."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def reopened(self) -> profiles.Marker | None:
+        """Return the marker of a whole profile of this session, free to be used, None for any other."""
+        return profiles.reopened(self._root, self._session)
+
+    def go_on(self, marker: profiles.Marker) -> None:
+        """Mark as the marker did that lies there, until there is a claim."""
+        self._marker = marker
+
+    def claimed(self, claim: records.Record) -> None:
+        """Mark with this claim from now on."""
+        self._marker = dataclasses.replace(
+            self._marker, slot=claim.slot, claim=claim.nonce, pod_uid=claim.owner.pod_uid
+        )
+
+    def mark(self, account_hash: str, generation: int) -> None:
+        """Say whose login the profile holds, "" for none, and which generation it was restored from, 0 for none."""
+        marker = dataclasses.replace(self._marker, account_hash=account_hash, generation=generation, complete=True)
+        profiles.write_marker(self._root, marker)
+
+    def login(self) -> str:
+        """Return a sentence's beginning about the login that lies there, "" if none does."""
+        marker = profiles.read_marker(self._root)
+        return f"{self._root} holds a login" if marker and marker.account_hash else ""
