@@ -151,7 +151,16 @@ def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
         pass
 
 
-def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(root: pathlib.Path) -> None:
+def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, whole_when_removed = shutil.rmtree, []
+
+    def watched(path: pathlib.Path, ignore_errors: bool) -> None:
+        whole_when_removed.append(staged.folder.exists())
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(snapshot.shutil, "rmtree", watched)
     with snapshot.Stager(root, make.ORIGIN).closed(None) as staged:
         begun = archive.write(staged.folder)
         next(begun)
@@ -160,6 +169,7 @@ def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(root: pathlib.P
     with pytest.raises(errors.SnapshotFailed):
         list(archive.write(staged.folder))
     assert [path.name for path in root.parent.glob(".*")] == []
+    assert whole_when_removed == [False], "it is gone at once, not file by file"
 
 
 def test_what_a_killed_worker_left_behind_is_swept(root: pathlib.Path) -> None:
