@@ -200,7 +200,8 @@ def back_and_whole(worker: Worker, home: Home, device: str, logins: int) -> None
         found = home.simulator.admin.device(device)
         return found.logins > logins and found.online and found.synced
 
-    wait(back, lambda: f"the device on line again; {home.simulator.admin.device(device)}\n{worker}")
+    # A browser that dies as it starts may be noticed only when its start takes too long.
+    wait(back, lambda: f"the device on line again; {home.simulator.admin.device(device)}\n{worker}", 240)
     home.assert_whole(device)
 
 

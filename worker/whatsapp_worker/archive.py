@@ -107,6 +107,18 @@ def _central_header(entry: Measured, offset: int) -> bytes:
     return _CENTRAL.pack(*fields, len(entry.name), 0, 0, 0, 0, mode, offset) + entry.name
 
 
+def _walk(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, bool]]:
+    """Yield what is under a folder, and whether it is one, in the order of paths.
+
+    No list of the whole, because profiles may be large. Raises FileNotFoundError if a folder goes meanwhile.
+    """
+    for path in sorted(folder.iterdir()):
+        is_folder = path.is_dir()
+        yield path, is_folder
+        if is_folder:
+            yield from _walk(path)
+
+
 def write(folder: pathlib.Path) -> Iterator[bytes]:
     """Yield the archive of everything under ``folder``, which holds ``Default/``.
 
@@ -115,10 +127,12 @@ def write(folder: pathlib.Path) -> Iterator[bytes]:
     is empty or gone.
     """
     offset, directory, count = 0, bytearray(), 0
-    for path in sorted(folder.rglob("*")):
+    if not folder.exists():
+        raise errors.SnapshotFailed(f"{folder.name} is gone")
+    for path, is_folder in _walk(folder):
         name = path.relative_to(folder).as_posix().encode()
         kept: list[bytes] | None
-        if path.is_dir():
+        if is_folder:
             entry, kept = Measured(name + b"/", _STORE, 0, 0, 0), []
         else:
             entry, kept = _measure(path, name)

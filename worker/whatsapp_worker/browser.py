@@ -18,6 +18,8 @@ _BINDING = "whatsappWorkerReport"
 _API = "whatsappWorkerPage"
 _CALL = f"([name, values]) => window.{_API} ? window.{_API}[name](...values) : null"
 _LOAD_PATIENCE = 60.0
+_LAUNCH_PATIENCE = 60.0
+"""Seconds: the driver may not notice that a browser has died as it started; by itself it would wait three minutes."""
 _SET_UP_PATIENCE = 60.0
 _ATTACH_PATIENCE = 30.0
 _CALL_PATIENCE = 10.0
@@ -86,6 +88,7 @@ class Browser:
             user_data_dir,
             executable_path=executable,
             headless=True,
+            timeout=_LAUNCH_PATIENCE * 1000,
             args=self._arguments(agent),
             ignore_default_args=flags.unwanted_defaults(here),
             chromium_sandbox=here.sandbox,

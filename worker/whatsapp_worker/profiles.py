@@ -86,14 +86,16 @@ def drop_dead_tables(versions: dict[pathlib.Path, leveldb.Version]) -> None:
 class ContentDigest:
     """Digest what a profile says, not how: file names, time stamps, sequence numbers and sentinels do not count.
 
-    Hashes of files that are written once are cached by device, inode, size and time of change.
+    Hashes of files are kept from one look to the next, by device, inode, size and time of change.
     """
 
     def __init__(self) -> None:
-        self._cache: dict[tuple[int, int, int, int], str] = {}
+        self._before: dict[tuple[int, int, int, int], str] = {}
+        self._now: dict[tuple[int, int, int, int], str] = {}
 
     def of(self, root: pathlib.Path) -> str:
         """Return the digest; raises ArchiveDamaged or OSError if the profile changes under the reading."""
+        self._before, self._now = self._now or self._before, {}  # what no look needs any more is forgotten
         lines = []
         for folder in databases(root):
             version = leveldb.check(folder)
@@ -108,10 +110,10 @@ class ContentDigest:
     def _file(self, path: pathlib.Path) -> str:
         status = path.stat()
         key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-        if key not in self._cache:
+        if key not in self._now:
             with path.open("rb") as stream:
-                self._cache[key] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return self._cache[key]
+                self._now[key] = self._before.get(key) or hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._now[key]
 
 
 def _table(folder: pathlib.Path, number: int) -> pathlib.Path:

@@ -103,9 +103,22 @@ def test_a_file_that_changes_under_the_writing_is_no_archive(tmp_path: pathlib.P
         list(chunks)
 
 
+def test_entries_stand_in_the_order_of_their_paths(tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "p"
+    for name in ("b/z", "b/a/1", "b.d/x", "b-c/y", "a", "ab/c"):
+        path = root / "Default" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    stored = zipfile.ZipFile(io.BytesIO(b"".join(archive.write(root)))).namelist()
+    assert [name.rstrip("/") for name in stored] == [str(each.relative_to(root)) for each in sorted(root.rglob("*"))]
+
+
 def test_a_folder_that_is_gone_is_no_empty_archive(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.SnapshotFailed, match="holds nothing to archive"):
+    with pytest.raises(errors.SnapshotFailed, match="gone is gone"):
         list(archive.write(tmp_path / "gone"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(errors.SnapshotFailed, match="holds nothing to archive"):
+        list(archive.write(tmp_path / "empty"))
 
 
 def test_their_archives_with_descriptors_are_read(tmp_path: pathlib.Path) -> None:

@@ -151,6 +151,15 @@ def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
         pass
 
 
+def test_the_digest_remembers_no_more_files_than_there_are(root: pathlib.Path) -> None:
+    digest, sizes = profiles.ContentDigest(), []
+    for number in range(20):
+        (root / "Default" / "Preferences").write_text("x" * number)
+        digest.of(root)
+        sizes.append(len(digest._before) + len(digest._now))
+    assert sizes[-1] == sizes[1]
+
+
 def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
     root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
