@@ -51,7 +51,7 @@ class Alive:
 
 @asynccontextmanager
 async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], bytes]) -> AsyncIterator[int]:
-    """Serve /healthz, /readyz and /metrics until the block ends; yields the port (0 asks for a free one)."""
+    """Serve /healthz, /readyz and /metrics until the block ends; yields IPv4's port (0 asks for a free one)."""
 
     async def numbers(_: web.Request) -> web.StreamResponse:
         return web.Response(body=metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
@@ -64,7 +64,8 @@ async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], b
     site = web.TCPSite(runner, port=port)
     await site.start()
     try:
-        address = runner.addresses[0]
+        # A free port is another one for each family of addresses.
+        address = min(runner.addresses, key=len)
         yield int(address[1])
     finally:
         await runner.cleanup()
