@@ -14,7 +14,7 @@ from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.observed import Last, Observed, Trouble
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
 
-README = Path(__file__).parents[2] / "README.md"
+CONCEPTS = Path(__file__).parents[2] / "deploy" / "docs" / "concepts.md"
 SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
 LAST: dict[str, Any] = {"linked": True, "saved": True, "accountHash": "aa"}
 
@@ -49,9 +49,9 @@ def conditions(observed: Observed) -> tuple[Phase, dict[str, tuple[str, str]]]:
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Yield phase, condition and cell of each row of the README's table, without what its reader does then."""
-    table = re.search(r"^\| phase \| Ready .*?\n\n", README.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert table is not None, "the README holds the table of phases and conditions"
+    """Yield phase, condition and cell of each row of the table in concepts.md, without what its reader does then."""
+    table = re.search(r"^\| phase \| Ready .*?\n\n", CONCEPTS.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert table is not None, "concepts.md holds the table of phases and conditions"
     lines = [line.strip("| ").split(" | ")[:-1] for line in table[0].strip().splitlines()]
     head = lines[0]
     for line in lines[2:]:
