@@ -7,13 +7,14 @@ from typing import Final
 
 from whatsapp_operator import wishes
 from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, seconds
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import OperatingMode
 
-CRASH_BACKOFF_SECONDS: Final = (10, 300)
-"""First and longest pause after a pod that failed as a whole (a container is restarted in place by the node)."""
-REFUSED_BACKOFF_SECONDS: Final = (60, 3600)
-"""First and longest pause after the page refused us: asking often makes a ban worse."""
+CRASH_BACKOFF: Final = Backoff(10.0, 300.0)
+"""Pauses after a pod that failed as a whole (a container is restarted in place by the node)."""
+REFUSED_BACKOFF: Final = Backoff(60.0, 3600.0)
+"""Pauses after the page refused us: asking often makes a ban worse."""
 SETTLED_SECONDS: Final = 600
 """A worker that ran this long had started well: its end begins a new count."""
 
@@ -165,10 +166,9 @@ def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
 
 
 def _pause(judged: Fate, last: Last) -> float:
-    first, longest = REFUSED_BACKOFF_SECONDS if last.exit_code == ExitCode.PAGE_REFUSED else CRASH_BACKOFF_SECONDS
+    pauses = REFUSED_BACKOFF if last.exit_code == ExitCode.PAGE_REFUSED else CRASH_BACKOFF
     # A worker that stopped on purpose costs no pause the first time; one that does so again and again is a loop.
-    steps = last.failures - (2 if judged is Fate.AGAIN else 1)
-    return 0.0 if steps < 0 else float(min(longest, first * 2 ** min(steps, 16)))
+    return pauses.after(last.failures - 1 if judged is Fate.AGAIN else last.failures)
 
 
 def _known(last: Last, report: Report | None) -> Last:

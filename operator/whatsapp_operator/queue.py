@@ -13,19 +13,18 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from whatsapp_operator.errors import KubeError
+from whatsapp_session.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
-FIRST_PAUSE_SECONDS: Final = 0.2
-LONGEST_PAUSE_SECONDS: Final = 300.0
+PAUSES: Final = Backoff(0.2, 300.0)
 
 
 def pause(failures: int, jitter: float) -> float:
     """Return the seconds to wait after so many failures in a row; ``jitter`` in [0, 1) takes away up to a quarter."""
-    grown = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 30))
-    return grown * (1 - jitter / 4)
+    return PAUSES.after(failures) * (1 - jitter / 4)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whatsapp_operator.errors import Unreachable
-from whatsapp_operator.queue import LONGEST_PAUSE_SECONDS, KeyedQueue, Schedule, pause
+from whatsapp_operator.queue import PAUSES, KeyedQueue, Schedule, pause
 
 
 def test_a_key_is_taken_once_however_often_it_was_added() -> None:
@@ -78,7 +78,7 @@ def test_what_was_added_during_failing_work_does_not_shorten_the_pause() -> None
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_a_pause_is_never_zero_and_never_above_its_limit(failures: int, jitter: float) -> None:
-    assert 0.1 < pause(failures, jitter) <= LONGEST_PAUSE_SECONDS
+    assert 0.1 < pause(failures, jitter) <= PAUSES.longest
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=30))

@@ -63,4 +63,4 @@ def _pairing(model: m.Model, now: float) -> steps.Step:
 
 def _refresh(model: m.Model, now: float) -> steps.Step:
     refreshes = model.refreshes + 1
-    return replace(model, refreshes=refreshes, refresh_due=now + steps.backoff(refreshes + 1)), (do.RefreshQr(),)
+    return replace(model, refreshes=refreshes, refresh_due=now + steps.RETRY.after(refreshes + 1)), (do.RefreshQr(),)

@@ -6,14 +6,16 @@ the page may miss a call), so each is repeated, more and more slowly, until the 
 
 from dataclasses import replace
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import model as m
 from whatsapp_worker import steps
 
-TAKEOVER_DELAY = 3.0
-FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0
-"""Seconds until the log is asked again whose the session is."""
+TAKEOVER = Backoff(3.0, 300.0)
+"""Pauses before the session is taken back."""
+ASKING = Backoff(10.0, 300.0)
+"""Pauses until the log is asked again whose the session is."""
 
 
 def found(model: m.Model, now: float) -> steps.Step:
@@ -29,7 +31,7 @@ def still_owner(model: m.Model, now: float) -> m.Model:
     """Take the session back after a while, which is longer each time: two that do so at once would flap."""
     if model.state is not SessionState.CONFLICT or model.takeover_due:
         return model
-    return replace(model, takeover_due=now + _doubled(TAKEOVER_DELAY, model.takeovers))
+    return replace(model, takeover_due=now + TAKEOVER.after(model.takeovers + 1))
 
 
 def tick(model: m.Model, now: float) -> steps.Step:
@@ -38,16 +40,12 @@ def tick(model: m.Model, now: float) -> steps.Step:
         return model, ()
     if model.takeover_due and now >= model.takeover_due:
         model = replace(model, takeover_due=0.0, takeovers=model.takeovers + 1)
-        return replace(model, owner_due=now + _doubled(FIRST_PAUSE, model.owner_asked)), (do.TakeOver(),)
+        return replace(model, owner_due=now + ASKING.after(model.owner_asked + 1)), (do.TakeOver(),)
     if not model.takeover_due and now >= model.owner_due:
         return _asking(model, now)
     return model, ()
 
 
 def _asking(model: m.Model, now: float, told: tuple[do.Action, ...] = ()) -> steps.Step:
-    due = now + _doubled(FIRST_PAUSE, model.owner_asked)
+    due = now + ASKING.after(model.owner_asked + 1)
     return replace(model, owner_asked=model.owner_asked + 1, owner_due=due), (*told, do.AskOwner())
-
-
-def _doubled(first: float, times: int) -> float:
-    return min(LONGEST_PAUSE, first * 2.0 ** min(times, 16))

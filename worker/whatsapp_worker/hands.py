@@ -114,7 +114,7 @@ class Hands:
         """End the browser and start it again on the same profile."""
         ending = await self.drop_browser(gently=gently)
         if self._current().relaunches > 1:
-            await asyncio.sleep(steps.backoff(self._current().relaunches))
+            await asyncio.sleep(steps.RETRY.after(self._current().relaunches))
         await self._launch_after(ending)
 
     async def fall_back(self) -> None:

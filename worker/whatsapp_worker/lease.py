@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import datetime
+import itertools
 import logging
 import random
 import time
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_worker import guard, kube, notes
 
 LOG = logging.getLogger("whatsapp_worker")
-FIRST_RETRY, LAST_RETRY = 0.1, 2.0
+_RETRY = Backoff(0.1, 2.0, factor=1.5)
 """Seconds: the policy refuses until the operator has named this pod, which takes a moment at each start."""
 Lease = Mapping[str, Any]
 OnSeen = Callable[[Lease, float], None]
@@ -95,15 +97,15 @@ class Holder:
         ``silent_since`` tells meanwhile since when the API has not answered.
         """
         seen: Sighting | None = None
-        pause = FIRST_RETRY
-        while True:
+        slow = False
+        for tries in itertools.count(1):
             try:
                 lease = await self._api.get_lease()
                 self.silent_since = 0.0
                 seen = sight(lease, seen, time.monotonic())
                 if standing(lease, self._me, seen, time.monotonic()) is Standing.HELD:
                     (held or waiting)(f"the Lease is held by pod {seen.holder}")
-                    pause = LAST_RETRY
+                    slow = True
                 else:
                     asked = guard.now()
                     self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
@@ -113,8 +115,7 @@ class Holder:
                 self.silent_since = (self.silent_since or time.monotonic()) if error.status == 0 else 0.0
                 if error.status not in (403, 404, 409):
                     waiting(str(error))
-            await asyncio.sleep(pause)
-            pause = min(LAST_RETRY, pause * 1.5)
+            await asyncio.sleep(_RETRY.longest if slow else _RETRY.after(tries))
 
     async def keep(self, lost: Callable[[str], None]) -> None:
         """Renew at a third of the duration, with jitter, until somebody else holds it: then ``lost`` hears who.
@@ -131,7 +132,7 @@ class Holder:
 
     async def _renew(self) -> str:
         """Renew once, however long it takes; returns the other holder if there is one."""
-        pause = FIRST_RETRY
+        failures = 0
         while self._lease is not None:
             try:
                 asked = guard.now()
@@ -146,8 +147,8 @@ class Holder:
                 if holder not in ("", self._me):
                     return str(holder)
                 self._lease = lease
-            await asyncio.sleep(pause)
-            pause = min(LAST_RETRY, pause * 1.5)
+            failures += 1
+            await asyncio.sleep(_RETRY.after(failures))
         return ""
 
     async def release(self) -> None:

@@ -184,7 +184,7 @@ def _saving(settings: m.Settings, model: m.Model, event: on.SaveDone | on.SaveFa
                 save_wish=model.saving_wish if model.save_wish is None else model.save_wish,
                 saving_wish=None,
                 save_failures=failures,
-                save_due=now + min(steps.backoff(failures), settings.interval),
+                save_due=now + min(steps.RETRY.after(failures), settings.interval),
                 overdue_since=model.overdue_since or now,
             )
             return steps.fault(model, reason, message, now), ()

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import model as m
 from whatsapp_worker import steps
 
-SYNC_PATIENCE = 180.0
-"""Seconds in Syncing without a word from the page after which it is loaded again."""
-LAUNCH_PATIENCE = 90.0
-RECONNECT_PATIENCE = 300.0
 LONGEST_PATIENCE = 3600.0
+SYNC_PATIENCE = Backoff(180.0, LONGEST_PATIENCE)
+"""Seconds in Syncing without a word from the page after which it is loaded again."""
+LAUNCH_PATIENCE = Backoff(90.0, LONGEST_PATIENCE)
+RECONNECT_PATIENCE = Backoff(300.0, LONGEST_PATIENCE)
 """Each time that a load did not help the page is given twice as long: a lost network is no reason for a storm."""
 LOADS_BEFORE_A_START = 2
 """Loads that did not help after which the browser itself is started again, which may be what does not work."""
@@ -56,13 +57,13 @@ def _started_again(model: m.Model, now: float) -> steps.Step:
 def _patience(model: m.Model) -> float:
     match model.state:
         case SessionState.SYNCING:
-            first = SYNC_PATIENCE
+            patience = SYNC_PATIENCE
         case SessionState.LAUNCHING | SessionState.LOGGED_OUT:
-            first = LAUNCH_PATIENCE
+            patience = LAUNCH_PATIENCE
+        case SessionState.RECONNECTING if model.unreadable:
+            return LONGEST_PATIENCE  # WhatsApp changed the page under a session that runs: now and then it is loaded
         case SessionState.RECONNECTING:
-            first = RECONNECT_PATIENCE
+            patience = RECONNECT_PATIENCE
         case _:
             return 0.0
-    if model.unreadable and model.state is SessionState.RECONNECTING:
-        return LONGEST_PATIENCE  # WhatsApp changed the page under a session that runs: now and then a look at the next
-    return min(LONGEST_PATIENCE, first * 2.0 ** min(model.stalls, 16))
+    return patience.after(model.stalls + 1)

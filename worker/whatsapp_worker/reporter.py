@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from whatsapp_session import names
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_session.worker_env import ResourceIdentity
 from whatsapp_worker import kube, model, view
 
 LOG = logging.getLogger("whatsapp_worker")
 SPACING = 1.0
-FIRST_RETRY, LAST_RETRY = 0.1, 2.0
+_RETRY = Backoff(0.1, 2.0, factor=1.5)
 PATIENCE = 5.0
 """Seconds for which the first report waits until the store has told what is saved."""
 _EARLY = (SessionState.CLAIMING, SessionState.RESTORING)
@@ -85,20 +86,20 @@ class StatusReporter:
     async def run(self) -> None:
         """Apply what is new, for ever; what fails is tried again."""
         await self._wait_for_the_store()
-        pause = FIRST_RETRY
+        failures = 0
         while True:
             await self._news.wait()
             self._news.clear()
             self._state_news.clear()
             try:
                 await self._apply()
-                pause = FIRST_RETRY
+                failures = 0
             except kube.KubeError as error:
                 if error.status not in (0, 403, 404):
                     LOG.warning("status=unwritten code=%s message=%s", error.status, error)
                 self._news.set()
-                await asyncio.sleep(pause)
-                pause = min(LAST_RETRY, pause * 1.5)
+                failures += 1
+                await asyncio.sleep(_RETRY.after(failures))
                 continue
             try:
                 async with asyncio.timeout(SPACING):

@@ -2,19 +2,16 @@
 
 from dataclasses import replace
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import model as m
 
-RETRY_FIRST, RETRY_MOST = 2.0, 60.0
+RETRY = Backoff(2.0, 60.0)
+"""Pauses between loads, saves, starts of the browser and requests for codes that fail in a row."""
 UNLINKED = (SessionState.LAUNCHING, SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
 """States in which a code may stand in the model."""
 Step = tuple[m.Model, tuple[do.Action, ...]]
-
-
-def backoff(failures: int) -> float:
-    """Return seconds to wait after so many failures in a row (1, 2, ...)."""
-    return float(min(RETRY_MOST, RETRY_FIRST * 2 ** (failures - 1)))
 
 
 def to(model: m.Model, state: SessionState, now: float) -> m.Model:
@@ -66,7 +63,7 @@ def not_loaded(model: m.Model, message: str, now: float) -> Step:
     if model.load_due > now:
         return model, ()
     failures = model.load_failures + 1
-    return replace(model, load_failures=failures, load_due=now + backoff(failures)), ()
+    return replace(model, load_failures=failures, load_due=now + RETRY.after(failures)), ()
 
 
 def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown) -> Step:

@@ -5,11 +5,12 @@ from typing import Final, TypeAlias
 
 from whatsapp_operator.observed import Ownership, seconds
 from whatsapp_operator.stores.observed import Check, CheckPod, ObservedStore
+from whatsapp_session.backoff import Backoff
 
 GOOD_SECONDS: Final = 3600.0
 """A store that passed is checked again after this long, unless its workers say all the while that it answers."""
-BACKOFF_SECONDS: Final = (15.0, 900.0)
-"""First and longest pause after a check that failed."""
+BACKOFF: Final = Backoff(15.0, 900.0)
+"""Pauses after a check that failed."""
 LIMIT_SECONDS: Final = 240.0
 """A check's pod that has not ended after this long is a check that failed."""
 OBSTACLE_SECONDS: Final = 10.0
@@ -79,5 +80,4 @@ def _due(check: Check | None, wanted_hash: str) -> float:
         return 0.0
     if check.verdict.ok:
         return seconds(check.time) + GOOD_SECONDS
-    first, longest = BACKOFF_SECONDS
-    return seconds(check.time) + min(longest, first * 2.0 ** min(check.failures - 1, 16))
+    return seconds(check.time) + BACKOFF.after(max(1, check.failures))

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from unit.worker import profile_maker as make
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import (
     auth,
@@ -77,7 +78,7 @@ class Scene:
         monkeypatch.setattr(guard, "now", lambda: self.clock)
         monkeypatch.setattr(keeper, "TICK", 0.005)
         monkeypatch.setattr(keeper, "WATCH", 0.005)
-        monkeypatch.setattr(base, "_STORE_RETRY", (0.005,))
+        monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.005, 0.005))
 
     def cut_off(self) -> None:
         def fail(verb: str, name: str) -> None:
@@ -159,7 +160,7 @@ async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> No
 async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_the_session_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conflict, "FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 300.0))
     kept = scene.keeper()
     async with running(kept):
         await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")

@@ -108,7 +108,7 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
     pausing, over = asyncio.Event(), asyncio.Event()
 
     async def pause(seconds: float) -> None:
-        assert seconds == steps.backoff(2)
+        assert seconds == steps.RETRY.after(2)
         pausing.set()
         await over.wait()
 

@@ -37,12 +37,12 @@ def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_onc
 def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
     story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
     story.on(page.ContractBroken(("X",), session=True))
-    assert waits(story, patience.LAUNCH_PATIENCE)
+    assert waits(story, patience.LAUNCH_PATIENCE.first)
 
 
 def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
     story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    story.on(happenings.Tick()).on(happenings.Tick(), after=patience.SYNC_PATIENCE)
+    story.on(happenings.Tick()).on(happenings.Tick(), after=patience.SYNC_PATIENCE.first)
     assert story.actions == [do.Load()]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.SYNCING
@@ -66,7 +66,7 @@ def waits(story: Story, seconds: float) -> bool:
 def test_a_linked_page_that_was_served_and_never_attached_is_loaded_again() -> None:
     story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("x"))
     assert story.on(happenings.Tick(), after=2).actions == [do.Load()]
-    assert waits(story, patience.RECONNECT_PATIENCE)
+    assert waits(story, patience.RECONNECT_PATIENCE.first)
     assert story.actions == [do.Load()]
 
 
@@ -110,7 +110,7 @@ def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
 
 
 def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
-    assert waits(Story().connected().on(page.LoggedOut()), patience.LAUNCH_PATIENCE)
+    assert waits(Story().connected().on(page.LoggedOut()), patience.LAUNCH_PATIENCE.first)
 
 
 def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom() -> None:

@@ -131,7 +131,7 @@ def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_de
     story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
     assert story.actions[-1] == do.AskOwner()
     assert not story.does(do.BuryLogin)
-    story.on(happenings.StillOwner()).on(happenings.Tick(), after=conflict.TAKEOVER_DELAY)
+    story.on(happenings.StillOwner()).on(happenings.Tick(), after=conflict.TAKEOVER.first)
     assert story.actions == [do.TakeOver()]
     story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.model.state is SessionState.CONNECTED

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from unit.worker import profile_maker as make
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import SaveTrigger
 from whatsapp_worker import auth, errors, generations, profiles, records, snapshot
 from whatsapp_worker.auth import base
@@ -56,7 +57,7 @@ class Laptop:
 
 @pytest.fixture
 async def laptop(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Laptop]:
-    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.001, 0.001))
     place = Laptop(tmp_path)
     yield place
     await place.stop()

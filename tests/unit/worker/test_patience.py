@@ -2,6 +2,7 @@
 
 import pytest
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import auth, errors, records
 from whatsapp_worker.auth import base
@@ -10,7 +11,7 @@ from whatsapp_worker.auth import base
 async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_which(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.001, 0.001))
     told: list[tuple[Reason, str]] = []
     waiting = auth.NoAuth()
     waiting.setup(

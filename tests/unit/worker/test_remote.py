@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from unit.worker import profile_maker as make
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import archive, auth, errors, generations, model, ownership, records, snapshot, stores
 from whatsapp_worker.auth import base
@@ -54,7 +55,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.001, 0.001))
     return Scene(tmp_path)
 
 
@@ -164,7 +165,7 @@ class FourVerbs:
 async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited_for(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
 ) -> None:
-    monkeypatch.setattr(base, "_STORE_RETRY", (0.0,))
+    monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.001, 0.001))
     foreign = FourVerbs(b"".join(archive.write(make.profile(tmp_path / "profile"))), fails_at)
     scene = Scene(tmp_path / "data", verbs.UnfencedStore("four", foreign))
     prepared = await scene.auth.before_browser()

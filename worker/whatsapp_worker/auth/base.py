@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import browser, errors, happenings, model, notes, records, wishes
 from whatsapp_worker.page import events
 
 _T = TypeVar("_T")
-_STORE_RETRY = (1.0, 2.0, 5.0, 10.0)
+_STORE_RETRY = Backoff(1.0, 10.0)
 _HANGS = 120.0
 """Seconds after which work that neither ends nor fails is told: a directory, or a store of one's own, may know no
 time-out.
@@ -129,7 +130,7 @@ class Auth:
 
     async def patiently(self, work: Callable[[], _T]) -> _T:
         """Run blocking work in a thread until the store answers and the disk has room; the profile stays meanwhile."""
-        for pause in itertools.chain(_STORE_RETRY, itertools.repeat(_STORE_RETRY[-1])):
+        for failures in itertools.count(1):
             late = asyncio.get_running_loop().call_later(
                 _HANGS, self.context.trouble, Reason.STORE_UNAVAILABLE, _HANGING
             )
@@ -141,7 +142,7 @@ class Auth:
                 self.context.trouble(Reason.RESTORE_FAILED, str(error))
             finally:
                 late.cancel()
-            await asyncio.sleep(pause)
+            await asyncio.sleep(_STORE_RETRY.after(failures))
         raise AssertionError("unreachable")
 
     async def wait_out(self, seconds: float) -> None:

@@ -1,11 +1,13 @@
 """Try a request again with growing pauses, inside a deadline."""
 
+import itertools
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from whatsapp_session.backoff import Backoff
 from whatsapp_worker import errors, stores
 
 _T = TypeVar("_T")
@@ -30,16 +32,16 @@ class Patience:
 
         What a repetition cannot mend (StoreDenied, StoreFull) is raised at once.
         """
-        end, pause = self.clock() + self.deadline, self.first
-        while True:
+        end, pauses = self.clock() + self.deadline, Backoff(self.first, self.longest)
+        for failures in itertools.count(1):
             try:
                 return work()
             except (errors.StoreDenied, errors.StoreFull):
                 raise
             except errors.StoreUnavailable:
                 # Full jitter: workers that lost a store together do not come back together.
-                wait = pause * (0.5 + self.chance())
+                wait = pauses.after(failures) * (0.5 + self.chance())
                 if self.clock() + wait > end:
                     raise
                 self.sleep(wait)
-                pause = min(pause * 2, self.longest)
+        raise AssertionError("unreachable")

@@ -1,0 +1,39 @@
+"""What the machine decides in an outage that lasts for days: it goes on trying, and ends nothing."""
+
+from dataclasses import replace
+
+from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
+from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_worker import actions as do
+from whatsapp_worker import happenings
+from whatsapp_worker.page import events as page
+
+MINUTES_OF_A_DAY = 1500
+"""More than 1,024: two to the power of 1,024 is more than a float holds."""
+
+
+def test_a_linked_session_survives_a_store_that_is_silent_for_a_day() -> None:
+    story = Story().connected()
+    for _ in range(MINUTES_OF_A_DAY):
+        story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "silent"))
+        assert story.model.state is SessionState.CONNECTED
+        story.on(happenings.Tick(), after=60)
+        assert story.does(do.Save)
+    story.on(happenings.SaveDone(SAVED, changed=True))
+    assert (story.model.saved, story.model.fault, story.model.overdue_since) == (SAVED, None, 0.0)
+
+
+def test_a_linked_session_survives_a_site_that_is_away_for_a_day() -> None:
+    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
+    for _ in range(MINUTES_OF_A_DAY):
+        story.on(happenings.LoadFailed("net::ERR_INTERNET_DISCONNECTED"))
+        assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
+        story.on(happenings.Tick(), after=60)
+        assert story.does(do.Load) or story.does(do.Recycle)
+        assert not story.does(do.Shutdown)
+
+
+def test_a_session_that_waits_for_a_phone_asks_for_codes_for_more_than_a_day() -> None:
+    story = Story(replace(SETTINGS, linking_timeout=10**9)).awaiting().on(page.Changed(facts(S.UNPAIRED_IDLE)))
+    for _ in range(MINUTES_OF_A_DAY):
+        assert story.on(happenings.Tick(), after=60).does(do.RefreshQr)
