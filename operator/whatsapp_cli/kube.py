@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from whatsapp_cli.errors import CliError, ClusterError, NotFoundError, SilentError, UsageError
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 
 Resource = Mapping[str, Any]
 REQUEST_TIMEOUT_SECONDS = 10
@@ -90,7 +90,7 @@ class ClusterSessions:
 
     def wish(self, name: str, wish: str, now: datetime) -> None:
         """Annotate the session; the operator echoes the time in ``status.handledRequests``."""
-        annotations = {names.wish_annotation(wish): now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        annotations = {names.wish_annotation(wish): timestamps.rfc3339(now)}
         self._call(
             f"session {self._namespace}/{name}",
             self._api.patch_namespaced_custom_object,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from whatsapp_session import timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, SessionState
 
 Resource = Mapping[str, Any]
@@ -77,10 +78,11 @@ def screen(resource: Resource, now: datetime) -> Screen:
     if code := session.get("pairingCode"):
         return ShowPairingCode(code=code)
     qr = session.get("qr") or {}
-    left = _time(qr["expiresAt"]) - now if qr.get("expiresAt") else timedelta()
+    expires = timestamps.seconds(qr.get("expiresAt"))
+    left = 0.0 if expires is None else expires - now.timestamp()
     # A worker takes what has expired out of its status, by its own clock; the clock here may be wrong.
-    if qr.get("code") and (left > timedelta() or phase == Phase.AWAITING_LINK):
-        countdown = f", valid for {int(left.total_seconds())} s more" if left > timedelta() else ""
+    if qr.get("code") and (left > 0 or phase == Phase.AWAITING_LINK):
+        countdown = f", valid for {int(left)} s more" if left > 0 else ""
         return DrawCode(code=qr["code"], caption=f"code {qr.get('attempt', 1)}{countdown}")
     if phase in _ENDED_PHASES:
         return Ended(f"{phase}: {_explanation(resource)}")
@@ -118,7 +120,7 @@ def _row(resource: Resource, now: datetime) -> tuple[str, ...]:
         _condition(resource, ConditionType.SAVED),
         _account(status.get("session") or {}),
         (status.get("worker") or {}).get("pod", "-"),
-        age(now - _time(metadata["creationTimestamp"])),
+        age(now - timestamps.parse(metadata["creationTimestamp"])),
     )
 
 
@@ -154,7 +156,3 @@ def _explanation(resource: Resource) -> str:
 def _account(session: Mapping[str, Any]) -> str:
     account = session.get("account") or {}
     return str(account.get("id") or "-")
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)

@@ -6,7 +6,8 @@ from enum import Enum, auto
 from typing import Final
 
 from whatsapp_operator import wishes
-from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, seconds
+from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session
+from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.spec import OperatingMode
@@ -62,12 +63,11 @@ def fresh_report(session: Session, pod: Pod | None) -> Report | None:
     report = session.report
     if report is None or pod is None or report.pod_uid != pod.uid or pod.ownership is not Ownership.OURS:
         return None
-    if pod.running_since is None or not report.state_since:
+    since, started = timestamps.seconds(report.state_since), timestamps.seconds(pod.running_since)
+    if pod.running_since is None or since is None:
         return None
     # Both clocks are the node's; the container's start has whole seconds.
-    if pod.running_since and seconds(report.state_since) < int(seconds(pod.running_since)):
-        return None
-    return report
+    return report if started is None or since >= int(started) else None
 
 
 def left_behind(session: Session, pod: Pod | None) -> bool:
@@ -82,8 +82,8 @@ def left_behind(session: Session, pod: Pod | None) -> bool:
         return True
     if pod.ending is None:
         return False
-    ended = bool(pod.ending.finished) and seconds(pod.ending.finished)
-    return not report.state_since or seconds(report.state_since) <= ended
+    since = timestamps.seconds(report.state_since)
+    return since is None or since <= (timestamps.seconds(pod.ending.finished) or 0.0)
 
 
 def fate(exit_code: int | None, reason: str | None) -> Fate:
@@ -154,14 +154,14 @@ def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
     """Return why no new worker may start yet, None when one may. A changed template or a newer wish lifts it."""
     if last.end_time is None or last.template_hash != wanted_hash:
         return None
-    if wishes.is_newer(wishes.newest_start(session), last.started_for):
+    if timestamps.is_newer(wishes.newest_start(session), last.started_for):
         return None
     judged = fate(last.exit_code, last.end_reason)
     reason = Reason(last.end_reason) if last.end_reason else Reason.CRASH_LOOP
     message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
     until = None
     if judged in (Fate.AGAIN, Fate.BACKOFF):
-        until = seconds(last.end_time) + _pause(judged, last)
+        until = (timestamps.seconds(last.end_time) or 0.0) + _pause(judged, last)
     return Hold(judged, until, reason, message)
 
 
@@ -199,9 +199,8 @@ def _without_ending(last: Last) -> Last:
 def _ended(last: Last, pod: Pod) -> Last:
     ending = pod.ending or Ending(1, None, "", out_of_memory=False, started="", finished="")
     reason = _end_reason(pod, ending)
-    settled = bool(ending.started and ending.finished) and (
-        seconds(ending.finished) - seconds(ending.started) >= SETTLED_SECONDS
-    )
+    started, finished = timestamps.seconds(ending.started), timestamps.seconds(ending.finished)
+    settled = started is not None and finished is not None and finished - started >= SETTLED_SECONDS
     failures = 1 if settled or last.end_reason != reason else last.failures + 1
     gone = fate(ending.exit_code, reason) in (Fate.LINK_EXPIRED, Fate.LOGGED_OUT)
     return dataclasses.replace(
@@ -212,7 +211,7 @@ def _ended(last: Last, pod: Pod) -> Last:
         end_reason=reason,
         end_message=ending.message or (f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None),
         # A pod that the node refused, or evicted before anything ran, has no time of an end: it must cost a pause, too.
-        end_time=ending.finished or pod.created or None,
+        end_time=ending.finished if finished is not None else pod.created or None,
         exit_code=ending.exit_code,
         failures=failures,
         pod_uid=pod.uid,

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from whatsapp_operator import endings, wishes
-from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted, seconds
+from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted
 from whatsapp_operator.purging import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost
+from whatsapp_session import timestamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def steps(observed: Observed, wanted: Wanted, now: float) -> Steps | None:
     if pod is None:
         return Steps((CreateMovePod(),))
     stale = pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted.move_hash
-    over = pod.phase == "Failed" and now >= seconds(pod.created) + FAILED_PAUSE_SECONDS
+    over = pod.phase == "Failed" and now >= timestamps.parse(pod.created).timestamp() + FAILED_PAUSE_SECONDS
     return _away(pod, now) if pod.deleting or stale or over else Steps()
 
 

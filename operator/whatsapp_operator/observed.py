@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 
@@ -205,8 +204,3 @@ class Observed:
     """The store that the session ran on last, if it names another one now and no worker pod is there."""
     move_pod: Pod | None = None
     """The pod that copies the archives from there; looked for only while there is no worker pod."""
-
-
-def seconds(time: str) -> float:
-    """Return the seconds since the epoch of an RFC 3339 time of the API."""
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from whatsapp_operator import wishes
-from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Store, seconds
-from whatsapp_session import names
+from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Store
+from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OnDelete
 
@@ -117,7 +117,7 @@ def steps(observed: Observed, now: float) -> Steps:
 
 def is_lost(pod: Pod, now: float) -> bool:
     """Return whether a pod that is being deleted is on a node that does not answer any more."""
-    return pod.gone_by is not None and now > seconds(pod.gone_by) + LOST_SECONDS
+    return pod.gone_by is not None and now > timestamps.parse(pod.gone_by).timestamp() + LOST_SECONDS
 
 
 def _pod_there(pod: Pod, now: float) -> Steps:
@@ -131,7 +131,7 @@ def _pod_there(pod: Pod, now: float) -> Steps:
     if pod.ownership is Ownership.PREDECESSOR:
         return Steps(_away(pod), LOOK_AGAIN_SECONDS)
     if pod.phase == "Failed":
-        left = seconds(pod.created) + FAILED_PAUSE_SECONDS - now
+        left = timestamps.parse(pod.created).timestamp() + FAILED_PAUSE_SECONDS - now
         return Steps(look_again=left) if left > 0 else Steps(_away(pod), LOOK_AGAIN_SECONDS)
     return Steps(look_again=LOOK_AGAIN_SECONDS)
 

@@ -11,12 +11,12 @@ from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Ownership, Session, Wanted, seconds
+from whatsapp_operator.observed import Observed, Ownership, Session, Wanted
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.stores.observed import Say
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import SpecError
 
@@ -213,4 +213,4 @@ class Reconciler:
 def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:
     saved = (report.get("saved") or {}).get("time")
     attempts = (report.get("qr") or {}).get("attempt", 0)
-    return metrics.Seen(phase, None if saved is None else seconds(saved), attempts)
+    return metrics.Seen(phase, timestamps.seconds(saved), attempts)

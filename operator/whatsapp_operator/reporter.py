@@ -4,11 +4,12 @@ import logging
 from typing import Any
 
 from whatsapp_operator import events, purging, status
-from whatsapp_operator.clock import Clock, rfc3339
+from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import Conflict, KubeError
 from whatsapp_operator.kube import Kube
 from whatsapp_operator.observed import Observed, Session, Store, Wanted
 from whatsapp_session import names
+from whatsapp_session.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
 

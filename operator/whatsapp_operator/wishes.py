@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from whatsapp_operator.observed import Pod, Report, Session, seconds
-from whatsapp_session import names
+from whatsapp_operator.observed import Pod, Report, Session
+from whatsapp_session import names, timestamps
 
 RESTART: Final = "restart"
 SKIP_PURGE: Final = "skip-purge"
@@ -27,8 +27,8 @@ def newest_start(session: Session) -> str | None:
 def for_the_worker(session: Session) -> dict[str, str]:
     """Return the wishes that the worker has still to carry out."""
     done = handled(session, None, session.report)
-    asked = {wish: _asked(session, wish) for wish in FOR_WORKERS}
-    return {wish: time for wish, time in asked.items() if time is not None and is_newer(time, done.get(wish))}
+    asked = {wish: time for wish in FOR_WORKERS if (time := _asked(session, wish)) is not None}
+    return {wish: time for wish, time in asked.items() if timestamps.is_newer(time, done.get(wish))}
 
 
 def skip_purge(session: Session) -> bool:
@@ -42,33 +42,18 @@ def handled(session: Session, pod: Pod | None, report: Report | None) -> dict[st
     told: Mapping[str, str] = {} if report is None else report.handled
     by_pod = {} if pod is None or pod.restarted_for is None else {RESTART: pod.restarted_for}
     for wish, time in [*told.items(), *by_pod.items()]:
-        if is_newer(time, found.get(wish)):
+        if timestamps.is_newer(time, found.get(wish)):
             found[wish] = time
     return found
 
 
-def is_newer(time: str | None, than: str | None) -> bool:
-    """Return whether a time is later than another; None is before everything, and what is no time is None."""
-    mine, other = _seconds(time), _seconds(than)
-    return mine is not None and (other is None or mine > other)
-
-
 def _asked(session: Session, wish: str) -> str | None:
     time = session.annotations.get(names.wish_annotation(wish))
-    asked = _seconds(time)
+    asked = timestamps.seconds(time)
     # Older than the resource: it came with a restored backup and was meant for another life.
-    return time if asked is not None and asked >= seconds(session.created) else None
+    return time if asked is not None and asked >= timestamps.parse(session.created).timestamp() else None
 
 
 def _newest(times: list[str | None]) -> str | None:
-    found = [time for time in times if _seconds(time) is not None and time is not None]
-    return max(found, key=seconds) if found else None
-
-
-def _seconds(time: str | None) -> float | None:
-    if time is None:
-        return None
-    try:
-        return seconds(time)
-    except ValueError:
-        return None
+    found = {time: asked for time in times if time and (asked := timestamps.seconds(time)) is not None}
+    return max(found, key=found.__getitem__) if found else None

@@ -97,3 +97,9 @@ def test_the_table_is_aligned() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (119, "119s"), (120, "2m"), (7200, "2h"), (172800, "2d")])
 def test_an_age_has_one_unit(seconds: int, text: str) -> None:
     assert view.age(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize("odd", ["", "soon", "2026-01-01T00:00:00+99:99", "0000-01-01T00:00:00Z", "1" * 4000, 7, None])
+def test_a_code_whose_expiry_is_no_time_is_drawn_without_a_countdown(odd: object) -> None:
+    session = _session("AwaitingLink", state="AwaitingLink", qr={**_qr(20), "expiresAt": odd})
+    assert view.screen(session, NOW) == view.DrawCode("2@generated", "code 2")

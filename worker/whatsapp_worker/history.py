@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import Enum, auto
 
+from whatsapp_session import timestamps
 from whatsapp_worker import records, wishes
 
 CLOCKS = 3600.0
@@ -25,11 +26,11 @@ def standing(newest_first: Iterable[records.Record], me: records.Owner, wish: st
     Only workers of the same session can have carried it out: another owner's take-over answered another's wish. Records
     that are older than the wish cannot, with room for a clock that is wrong.
     """
-    moment, taken_back = wishes.seconds(time), False
+    moment, taken_back = timestamps.seconds(time), False
     if moment is None:
         return Standing.STALE
     for record in newest_first:
-        written = wishes.seconds(record.time) or 0.0
+        written = timestamps.seconds(record.time) or 0.0
         if record.owner.same_session(me) and _fulfils(record.body, wish, time):
             return Standing.STALE if taken_back else Standing.DONE
         if isinstance(record.body, records.Claim) and not record.owner.same_place(me):
@@ -44,9 +45,9 @@ def standing(newest_first: Iterable[records.Record], me: records.Owner, wish: st
 def _fulfils(body: records.Body, wish: str, time: str) -> bool:
     match body:
         case records.Claim(takeover=carried_out) if wish == wishes.TAKEOVER:
-            return bool(carried_out) and not wishes.is_newer(time, carried_out)
+            return bool(carried_out) and not timestamps.is_newer(time, carried_out)
         case records.Logout(requested=carried_out) if wish == wishes.RELINK:
-            return bool(carried_out) and not wishes.is_newer(time, carried_out)
+            return bool(carried_out) and not timestamps.is_newer(time, carried_out)
         case _:
             return False
 

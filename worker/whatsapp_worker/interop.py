@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
+from whatsapp_session import timestamps
 from whatsapp_session.spec import Interop
 from whatsapp_worker import archive, errors, log, records, stores
 
@@ -113,7 +114,7 @@ class Copy:
                 return True
 
     def _bring(self, backend: stores.Copies, newest: records.Generation) -> stores.Copy | None:
-        moment = datetime.datetime.fromisoformat(newest.upload_date)
+        moment = timestamps.parse(newest.upload_date)
         for _ in range(_ATTEMPTS):
             found = backend.stat_copy(self._log.session)
             number = self._number(found) if found else 0

@@ -5,7 +5,6 @@
 
 import asyncio
 import contextlib
-import datetime
 import itertools
 import logging
 import random
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker import guard, kube, notes
 
@@ -77,7 +77,7 @@ def given_back(lease: Lease, moment: str) -> dict[str, Any]:
 
 def micro_time() -> str:
     """Return the wall clock as Kubernetes' MicroTime."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return timestamps.rfc3339(time.time(), "microseconds")
 
 
 class Holder:

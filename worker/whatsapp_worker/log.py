@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from whatsapp_session import timestamps
 from whatsapp_worker import errors, records, stores
 
 _DIGITS = 12
@@ -23,8 +24,8 @@ def utc_now() -> datetime.datetime:
 
 
 def stamp(moment: datetime.datetime) -> str:
-    """Return RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    """Return a time as records have it: with milliseconds, so that texts sort as times do."""
+    return timestamps.rfc3339(moment, "milliseconds")
 
 
 def new_nonce() -> str:
@@ -151,7 +152,7 @@ class SessionLog:
         last, now = self.last_generation(), self._ids.now()
         if last is None:
             return stamp(now)
-        before = datetime.datetime.fromisoformat(last.upload_date)
+        before = timestamps.parse(last.upload_date)
         return stamp(max(now, before + datetime.timedelta(milliseconds=1)))
 
     def settle(self) -> None:

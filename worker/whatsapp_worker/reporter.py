@@ -1,13 +1,13 @@
 """Write the session's status and Events: only when they differ, at most about once a second."""
 
 import asyncio
-import datetime
 import logging
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_session.worker_env import ResourceIdentity
@@ -23,7 +23,7 @@ _EARLY = (SessionState.CLAIMING, SessionState.RESTORING)
 
 def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -> dict[str, Any]:
     """Return an Event about the session."""
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = timestamps.rfc3339(time.time())
     return {
         "apiVersion": "v1",
         "kind": "Event",

@@ -1,15 +1,10 @@
 """Render a model as ``status.session``. Pure."""
 
-import datetime
 from typing import Any
 
 from whatsapp_session.conditions import SessionState
+from whatsapp_session.timestamps import rfc3339
 from whatsapp_worker import model as m
-
-
-def stamp(seconds: float) -> str:
-    """Return RFC 3339 in UTC with whole seconds, as Kubernetes writes times."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
@@ -17,7 +12,7 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "podUID": pod_uid,
         "state": str(model.state),
-        "stateSince": stamp(model.since),
+        "stateSince": rfc3339(model.since),
         "handledRequests": dict(model.handled),
     }
     if model.account:
@@ -32,8 +27,8 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
     if model.state is SessionState.AWAITING_LINK and model.qr:
         document["qr"] = {
             "code": model.qr.code,
-            "issuedAt": stamp(model.qr.issued_at),
-            "expiresAt": stamp(model.qr.expires_at),
+            "issuedAt": rfc3339(model.qr.issued_at),
+            "expiresAt": rfc3339(model.qr.expires_at),
             "attempt": model.qr.attempt,
         }
     if model.state is SessionState.AWAITING_LINK and model.pairing_code:
@@ -41,17 +36,17 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
     if model.saved:
         document["saved"] = {
             "generation": model.saved.generation,
-            "time": stamp(model.saved.time),
+            "time": rfc3339(model.saved.time),
             "bytes": model.saved.size,
             "sha256": model.saved.digest,
             "trigger": str(model.saved.trigger),
         }
         if model.overdue_since:
-            document["saved"]["overdueSince"] = stamp(model.overdue_since)
+            document["saved"]["overdueSince"] = rfc3339(model.overdue_since)
     if model.restored and model.restored.generation:
         document["restored"] = {
             "generation": model.restored.generation,
-            "time": stamp(model.restored.time),
+            "time": rfc3339(model.restored.time),
             "fallback": model.restored.fallback,
         }
     if model.web_version:
@@ -68,6 +63,6 @@ def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
         document["lastError"] = {
             "reason": str(model.fault.reason),
             "message": model.fault.message,
-            "time": stamp(model.fault.time),
+            "time": rfc3339(model.fault.time),
         }
     return document

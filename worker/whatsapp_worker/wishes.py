@@ -1,8 +1,8 @@
 """Decide what a person's wish does: save, relink, take over. Each is carried out once. Pure."""
 
-import datetime
 from dataclasses import replace
 
+from whatsapp_session import timestamps
 from whatsapp_session.conditions import SaveTrigger, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings as on
@@ -15,24 +15,9 @@ _BEFORE_THE_PROFILE = (SessionState.CLAIMING, SessionState.RESTORING)
 Wish = on.SaveRequested | on.RelinkRequested | on.TakeOverRequested
 
 
-def seconds(time: str) -> float | None:
-    """Return the seconds since the epoch of RFC 3339 text, None for anything else."""
-    try:
-        moment = datetime.datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    return moment.timestamp() if moment.tzinfo else None
-
-
-def is_newer(time: str, than: str) -> bool:
-    """Tell whether one time is later than another; what is no time is never newer, and before everything."""
-    mine, other = seconds(time), seconds(than)
-    return mine is not None and (other is None or mine > other)
-
-
 def done(model: m.Model, wish: str, time: str | None) -> m.Model:
     """Remember that a wish is carried out; requests without a time leave no trace."""
-    if not time or not is_newer(time, model.handled.get(wish, "")):
+    if not time or not timestamps.is_newer(time, model.handled.get(wish)):
         return model
     return replace(model, handled={**model.handled, wish: time})
 
@@ -60,8 +45,9 @@ def asked(settings: m.Settings, model: m.Model, event: Wish, now: float) -> step
 def _ignored(model: m.Model, wish: str, time: str) -> bool:
     if not time:
         return False
-    moment = seconds(time)  # whole seconds, as people write them
-    return moment is None or moment < int(model.claimed_at) or not is_newer(time, model.handled.get(wish, ""))
+    moment = timestamps.seconds(time)  # whole seconds, as people write them
+    newest = model.handled.get(wish)
+    return moment is None or moment < int(model.claimed_at) or not timestamps.is_newer(time, newest)
 
 
 def begin_save(model: m.Model, now: float) -> steps.Step:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator.observed import Ownership, seconds
+from whatsapp_operator.observed import Ownership
 from whatsapp_operator.stores.observed import Check, CheckPod, ObservedStore
+from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 
 GOOD_SECONDS: Final = 3600.0
@@ -60,7 +61,11 @@ def plan(observed: ObservedStore, wanted_hash: str, now: float) -> Plan:
 
 def is_stuck(pod: CheckPod, now: float) -> bool:
     """Return whether a pod had its time and has not ended."""
-    return pod.verdict is None and now - seconds(pod.created) > LIMIT_SECONDS
+    return pod.verdict is None and _age(pod, now) > LIMIT_SECONDS
+
+
+def _age(pod: CheckPod, now: float) -> float:
+    return now - timestamps.parse(pod.created).timestamp()
 
 
 def _with_pod(pod: CheckPod, wanted_hash: str, now: float) -> Plan:
@@ -72,12 +77,11 @@ def _with_pod(pod: CheckPod, wanted_hash: str, now: float) -> Plan:
     over = pod.verdict is not None or is_stuck(pod, now)
     if pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted_hash or over:
         return Plan(DeleteCheck(pod.uid), shortest)
-    return Plan(None, min(longest, max(shortest, (now - seconds(pod.created)) / 4)))
+    return Plan(None, min(longest, max(shortest, _age(pod, now) / 4)))
 
 
 def _due(check: Check | None, wanted_hash: str) -> float:
     if check is None or check.template_hash != wanted_hash:
         return 0.0
-    if check.verdict.ok:
-        return seconds(check.time) + GOOD_SECONDS
-    return seconds(check.time) + BACKOFF.after(max(1, check.failures))
+    checked = timestamps.seconds(check.time) or 0.0
+    return checked + (GOOD_SECONDS if check.verdict.ok else BACKOFF.after(max(1, check.failures)))

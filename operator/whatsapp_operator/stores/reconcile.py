@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from whatsapp_operator import actor
-from whatsapp_operator.clock import Clock, rfc3339
+from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import access, check_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused
@@ -19,6 +19,7 @@ from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, p
 from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import SpecError
+from whatsapp_session.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
 

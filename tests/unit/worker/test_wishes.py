@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from unit.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
+from whatsapp_session import timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker import actions as do
-from whatsapp_worker import errors, happenings, log, notes, records, wishes
+from whatsapp_worker import errors, happenings, log, notes, records
 from whatsapp_worker.auth import base, claiming
 from whatsapp_worker.page import events as page
 from whatsapp_worker.stores import memory
@@ -58,7 +59,7 @@ def test_a_save_that_fails_keeps_the_wish() -> None:
 
 
 def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
-    story = Story().on(happenings.Claimed(wishes.seconds(T1) or 0.0), happenings.Prepared(ALICE.hash, SAVED))
+    story = Story().on(happenings.Claimed(timestamps.seconds(T1) or 0.0), happenings.Prepared(ALICE.hash, SAVED))
     story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)))
     for time in (T0, "soon", "2026-01-03"):
         for event in (happenings.SaveRequested(time), happenings.RelinkRequested(time)):

@@ -8,7 +8,7 @@ import socket
 import time
 from typing import BinaryIO
 
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 from whatsapp_worker import browser, errors, happenings, log, model, processes, profiles, records, saving, wishes
 from whatsapp_worker.auth import base, claiming
 from whatsapp_worker.page import events
@@ -78,7 +78,7 @@ class LocalAuth(base.Auth):
         claimed = await self.patiently(self._claimer.claim)
         await self.wait_out(claimed.wait)
         self._claimer.waited()
-        self.context.claimed(wishes.seconds(claimed.record.time) or 0.0)
+        self.context.claimed(timestamps.seconds(claimed.record.time) or 0.0)
         if claimed.relink is not None:
             prepared = await self.relink(self._known_hash(), claimed.relink)
         else:

@@ -1,21 +1,16 @@
 """Know the newest generation of this session's login, and publish the next one when something changed."""
 
 import dataclasses
-import datetime
 import logging
 import time
 from importlib import metadata
 
+from whatsapp_session import timestamps
 from whatsapp_worker import generations, model, snapshot
 from whatsapp_worker.auth import base
 from whatsapp_worker.page import events
 
 LOG = logging.getLogger("whatsapp_worker")
-
-
-def seconds(stamp: str) -> float:
-    """Return the seconds since the epoch of a record's time."""
-    return datetime.datetime.fromisoformat(stamp).timestamp()
 
 
 class Newest:
@@ -51,8 +46,8 @@ class Newest:
         """Return it as the status shows it; what another program wrote is not ours."""
         if self.found is None or self.found.generation.trigger == generations.IMPORT:
             return None
-        made = self.found.generation
-        return model.Saved(made.number, seconds(self.found.time), made.size, made.digest, made.trigger)
+        made, written = self.found.generation, timestamps.parse(self.found.time).timestamp()
+        return model.Saved(made.number, written, made.size, made.digest, made.trigger)
 
     def unchanged(self) -> base.SaveResult:
         """Return what a check says that found nothing new."""

@@ -7,7 +7,7 @@ import pathlib
 import time
 from collections.abc import Awaitable, Callable
 
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger
 from whatsapp_session.spec import Interop
 from whatsapp_worker import (
@@ -104,7 +104,7 @@ class RemoteAuth(base.Auth):
         claimed, marker = await self.patiently(self._claim)
         await self.wait_out(claimed.wait)
         self._claimer.waited()
-        self.context.claimed(newest.seconds(claimed.record.time))
+        self.context.claimed(timestamps.parse(claimed.record.time).timestamp())
         if claimed.relink is not None:
             below = claimed.record.slot
             prepared = await self.relink(await self.patiently(lambda: self._known_hash(below)), claimed.relink)
