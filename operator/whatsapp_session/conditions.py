@@ -146,9 +146,9 @@ MESSAGE_LENGTH = 4096
 """So long a message may be by the definitions: an API server's refusal, which becomes one, knows no such limit."""
 
 
-def fitting(message: str) -> str:
+def fitting(message: str, longest: int = MESSAGE_LENGTH) -> str:
     """Return the message, cut where it is too long."""
-    return message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…"
+    return message if len(message) <= longest else f"{message[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from whatsapp_session import report_bounds
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings as on
@@ -30,12 +31,17 @@ def shown(model: m.Model, event: page.Qr | on.CodeShown, now: float) -> steps.St
     """Show a code."""
     if model.state not in steps.UNLINKED:
         return model, ()
+    if not report_bounds.is_code(event.code):
+        message = f"the page gave a code of {len(event.code)} characters that no phone can scan; wait for the next code"
+        return steps.fault(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
     attempts = model.attempts + 1
     if isinstance(event, on.CodeShown):
         fault = None if model.fault and model.fault.reason is Reason.AWAITING_SCAN else model.fault
         due = now + PAIRING_CODE_SECONDS
         model = replace(model, pairing_code=event.code, attempts=attempts, pairing_due=due, fault=fault)
         return model, (do.Emit("code", (event.code,)),)
+    if model.fault and model.fault.reason is Reason.PAGE_CONTRACT_BROKEN:
+        model = replace(model, fault=None)  # of a code that no phone could scan
     lifetime = FIRST_CODE_SECONDS if model.codes_since_load == 0 else NEXT_CODE_SECONDS
     code = m.ShownCode(event.code, now, now + lifetime, attempts)
     since_load = model.codes_since_load + 1

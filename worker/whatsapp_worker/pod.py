@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
-from whatsapp_session import names, worker_env
+from whatsapp_session import names, untrusted, worker_env
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import (
     client,
@@ -31,6 +31,8 @@ from whatsapp_worker import (
 
 BLIND_AFTER = 10.0
 """Seconds of the API's silence after which a restarted container looks whether it may go on without."""
+MESSAGE_BYTES = 1900
+"""Of the sentence in a termination message: the kubelet cuts the whole at 4096 bytes, and half of JSON says nothing."""
 MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], notes.Notes]], client.Client]
 _EVENTS: Mapping[str, Callable[[str], wishes.Wish]] = {
     wishes.SAVE: happenings.SaveRequested,
@@ -55,17 +57,19 @@ def owner(resource: worker_env.ResourceIdentity) -> records.Owner:
 
 
 def termination_message(outcome: keeper.Outcome) -> str:
-    """Return what the operator reads when the container has ended."""
-    document: dict[str, object] = {"message": outcome.message[:2000], "exitCode": int(outcome.code)}
+    """Return what the operator reads when the container has ended: JSON of less than 4096 bytes, in any language."""
+    # JSON writes a quotation mark or a backslash in two bytes.
+    said = untrusted.text(outcome.message).encode()[:MESSAGE_BYTES].decode(errors="ignore")
+    document: dict[str, object] = {"message": said, "exitCode": int(outcome.code)}
     if outcome.reason is not None:
         document["reason"] = str(outcome.reason)
-    return json.dumps(document)
+    return json.dumps(document, ensure_ascii=False)
 
 
 def write_termination_message(outcome: keeper.Outcome) -> None:
     """Leave the message where the kubelet looks for it."""
     with contextlib.suppress(OSError):  # the exit code says the rest
-        pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome))
+        pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome), encoding="utf-8")
 
 
 class Board:

@@ -1,14 +1,19 @@
-"""Render a model as ``status.session``. Pure."""
+"""Render a model as ``status.session``, within the bounds of its schema. Pure."""
 
 from typing import Any
 
+from whatsapp_session import report_bounds
 from whatsapp_session.conditions import SessionState
 from whatsapp_session.timestamps import rfc3339
 from whatsapp_worker import model as m
 
 
 def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
-    """Return the whole object; what is not known is absent rather than null."""
+    """Return the whole object; what is not known is absent rather than null, and what is too long is cut."""
+    return report_bounds.bounded(_document(model, pod_uid))
+
+
+def _document(model: m.Model, pod_uid: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "podUID": pod_uid,
         "state": str(model.state),

@@ -67,3 +67,12 @@ def test_a_pairing_code_of_a_page_that_was_loaded_again_is_replaced() -> None:
     story = pairing().on(happenings.CodeShown("ABCD-EFGH")).on(page.Attached(facts(S.UNPAIRED)), after=61)
     assert (story.model.state, story.model.pairing_code) == (SessionState.AWAITING_LINK, "")
     assert story.actions == [do.AskPairingCode()]
+
+
+def test_a_code_that_no_phone_can_scan_is_not_shown_and_the_next_one_is() -> None:
+    story = Story().launched().on(page.Attached(facts(S.UNPAIRED)), page.Qr("2@" + "x" * 4096))
+    assert (story.model.qr, story.emitted) == (None, [])
+    assert story.model.fault is not None
+    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+    story.on(page.Qr("2@one"))
+    assert (story.model.fault, story.emitted) == (None, ["qr"])

@@ -6,15 +6,21 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from unit import json_samples, schema_samples
 from unit.worker.fake_kube import FakeKube
+from whatsapp_session import report_bounds
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.worker_env import ResourceIdentity
 from whatsapp_worker import actions as do
 from whatsapp_worker import happenings, keeper, model, pod, reporter, terminal, view, wishes
 from whatsapp_worker.page import events as page
 
+REPORT = jsonschema.Draft7Validator(schema_samples.for_python(schema_samples.status_session()))
 RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
 ACCOUNT = page.Account("4915112345678:3@c.us", "Support", "android")
 SAVED = model.Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
@@ -224,3 +230,53 @@ def test_json_lines_tell_states_saves_and_faults_without_the_code() -> None:
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in told] == ["state", "state", "saved", "fault"]
     assert "2@secret" not in stream.getvalue()
+
+
+TEXT = json_samples.TEXT | st.sampled_from(["x" * 5000, "\U0001f469" * 5000, '"' * 5000])
+TIMES = st.floats(-6e10, 2.5e11)
+NUMBERS = st.integers(0, 10**30)
+
+
+@given(message=TEXT)
+def test_the_last_word_fits_the_kubelets_4096_bytes_in_any_language(message: str) -> None:
+    written = pod.termination_message(keeper.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, message))
+    assert len(written.encode()) < 4096
+    assert json.loads(written)["reason"] == "ArchiveMissing"
+
+
+@st.composite
+def models(draw: st.DrawFn) -> model.Model:
+    """Return any model: page, store and browser may say what they like."""
+    fault = st.builds(model.Fault, st.sampled_from(Reason), TEXT, TIMES)
+    raw = draw(st.fixed_dictionaries({"id": TEXT, "pushname": TEXT, "platform": TEXT}))
+    return model.Model(
+        state=draw(st.sampled_from(SessionState)),
+        since=draw(TIMES),
+        account=draw(st.sampled_from([None, page.facts({"account": raw}).account])),
+        known_hash=draw(TEXT),
+        qr=draw(st.none() | st.builds(model.ShownCode, TEXT, TIMES, TIMES, NUMBERS)),
+        pairing_code=draw(TEXT),
+        saved=draw(st.none() | st.builds(model.Saved, NUMBERS, TIMES, NUMBERS, TEXT, TEXT)),
+        overdue_since=draw(TIMES),
+        restored=draw(st.none() | st.builds(model.Restored, NUMBERS, TIMES)),
+        web_version=draw(TEXT),
+        browser_version=draw(TEXT),
+        sandbox=draw(TEXT),
+        warnings=draw(st.lists(fault, max_size=6).map(tuple)),
+        percent=draw(st.integers(-1, 10**6)),
+        fault=draw(st.none() | fault),
+        handled=draw(st.dictionaries(TEXT | st.sampled_from(["save", "relink"]), TEXT, max_size=6)),
+    )
+
+
+@given(models(), TEXT)
+def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: model.Model, uid: str) -> None:
+    told = view.session(shown, uid)
+    REPORT.validate(told)
+    assert len(json.dumps(told, ensure_ascii=False).encode()) < report_bounds.TOTAL_BYTES
+
+
+def test_a_push_name_of_a_megabyte_is_cut() -> None:
+    account = page.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
+    told = view.session(replace(CONNECTED, account=account), "uid-pod")
+    assert len(told["account"]["pushName"]) == 128

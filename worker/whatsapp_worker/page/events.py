@@ -7,6 +7,11 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from whatsapp_session import untrusted
+
+LONGEST_TEXT = 256
+"""Characters that are kept of a name, an id or a version; WhatsApp's own have 60 at most."""
+
 
 class SocketState(StrEnum):
     """The page's own words for its connection."""
@@ -132,9 +137,18 @@ def facts(raw: Mapping[str, Any]) -> Facts:
     return Facts(
         state=SocketState(text) if text in set(SocketState) else SocketState.UNKNOWN,
         synced=bool(raw.get("synced")),
-        account=Account(str(account["id"]), str(account["pushname"]), str(account["platform"])) if account else None,
-        version=str(raw.get("version", "")),
+        account=_account(account) if account else None,
+        version=_text(raw.get("version", "")),
     )
+
+
+def _account(raw: Mapping[str, Any]) -> Account:
+    return Account(_text(raw["id"]), _text(raw["pushname"]), _text(raw["platform"]))
+
+
+def _text(value: object) -> str:
+    # A name that anybody may choose: it may hold half a pair of surrogates, which no file or socket takes.
+    return untrusted.text(str(value), LONGEST_TEXT)
 
 
 def parse(raw: Mapping[str, Any]) -> PageEvent | None:
