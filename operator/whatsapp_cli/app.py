@@ -15,7 +15,8 @@ from typing import assert_never
 import segno
 
 from whatsapp_cli import kube, view
-from whatsapp_cli.errors import CliError, NotFoundError, SilentError
+from whatsapp_cli.errors import CliError, NotACodeError, NotFoundError, SilentError
+from whatsapp_session import untrusted
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 30
@@ -41,9 +42,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def draw(code: str) -> str:
-    """Return a QR code as half-block characters, quiet zone included."""
+    """Return a QR code as half-block characters, quiet zone included; raises NotACodeError for what none can hold."""
     out = io.StringIO()
-    segno.make(code, error="l", micro=False).terminal(out=out, compact=True, border=2)
+    try:
+        segno.make(code, error="l", micro=False).terminal(out=out, compact=True, border=2)
+    except segno.DataOverflowError as error:
+        raise NotACodeError(
+            f"the code in the status has {len(code)} characters, more than a QR code can hold, so that WhatsApp did not"
+            " give it; look at the log of the worker pod"
+        ) from error
     return out.getvalue()
 
 
@@ -97,9 +104,8 @@ class QrCommand:
     def _show(self, screen: view.Screen, now: datetime) -> int | None:
         match screen:
             case view.DrawCode():
-                if self._new(screen.code):
-                    self._write_code(screen)
-                return 0 if self._arguments.once else None
+                written = self._write_code(screen) if self._new(screen.code) else True
+                return (0 if written else 1) if self._arguments.once else None
             case view.ShowPairingCode():
                 if self._new(screen.code):
                     self._write(f"On the phone: Linked devices > Link with phone number; type {screen.code}\n")
@@ -132,24 +138,33 @@ class QrCommand:
         self._shown = text
         return changed
 
-    def _write_code(self, screen: view.DrawCode) -> None:
+    def _write_code(self, screen: view.DrawCode) -> bool:
+        """Write the code, or why it cannot be drawn; returns whether it was written."""
         if self._arguments.text:
             self._write(f"{screen.code}\n")
-            return
+            return True
+        try:
+            drawn = draw(screen.code)
+        except NotACodeError as error:
+            self._write(f"{error}\n")
+            return False
         clear = _CLEAR if sys.stdout.isatty() else ""
         self._write(
-            f"{clear}{draw(screen.code)}\n{self._arguments.name}: {screen.caption}\n"
-            "On the phone: Linked devices > Link a device\n"
+            f"{clear}{drawn}\n{self._arguments.name}: {screen.caption}\nOn the phone: Linked devices > Link a device\n"
         )
+        return True
 
 
 def _write(text: str) -> None:
+    """Write to the terminal; what its encoding does not have is written as an escape, such as a person's name."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def _complain(sentence: object) -> None:
-    sys.stderr.write(f"kubectl-whatsapp: {sentence}\n")
+    sys.stderr.write(f"kubectl-whatsapp: {untrusted.printable(str(sentence))}\n")
 
 
 def _list(sessions: kube.Sessions, arguments: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 CliError            one sentence on standard error; exit code below
 ├── UsageError      2   the command line or the kubeconfig is wrong
 ├── NotFoundError   1   no such session, or the operator's CRDs are not installed
+├── NotACodeError   1   what the status calls a code cannot be drawn
 └── ClusterError    1   the cluster cannot be reached, or refuses
     └── SilentError 1   ... but may answer in a moment
 """
@@ -22,6 +23,10 @@ class UsageError(CliError):
 
 class NotFoundError(CliError):
     """There is no such session, or no such kind."""
+
+
+class NotACodeError(CliError):
+    """What the status calls a code is none that a phone could scan."""
 
 
 class ClusterError(CliError):

@@ -1,4 +1,7 @@
-"""Decide what a person sees of a session. Pure: resource and time in, text out."""
+"""Decide what a person sees of a session. Pure: resource and time in, printable text out.
+
+What a resource holds was written by workers and users: any value of it may be of any shape, and steer a terminal.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from typing import Any
 
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, SessionState
+from whatsapp_session.untrusted import integer, mapping, mappings, text
 
 Resource = Mapping[str, Any]
 
@@ -69,30 +73,29 @@ Screen = DrawCode | ShowPairingCode | Wait | Linked | Expired | Ended
 
 
 def screen(resource: Resource, now: datetime) -> Screen:
-    """Return what ``qr`` shows for a session at ``now`` (aware)."""
-    status = resource.get("status") or {}
-    session = status.get("session") or {}
-    phase = status.get("phase")
+    """Return what ``qr`` shows for a session at ``now`` (aware). Never raises, whatever the resource holds."""
+    status = mapping(resource.get("status"))
+    session = mapping(status.get("session"))
+    phase = text(status.get("phase"))
     if _is_linked(resource, session, phase):
         return Linked(account=_account(session))
-    if code := session.get("pairingCode"):
+    if code := text(session.get("pairingCode")):
         return ShowPairingCode(code=code)
-    qr = session.get("qr") or {}
-    expires = timestamps.seconds(qr.get("expiresAt"))
-    left = 0.0 if expires is None else expires - now.timestamp()
+    qr = mapping(session.get("qr"))
+    left = (timestamps.seconds(qr.get("expiresAt")) or 0.0) - now.timestamp()
     # A worker takes what has expired out of its status, by its own clock; the clock here may be wrong.
-    if qr.get("code") and (left > 0 or phase == Phase.AWAITING_LINK):
+    if (code := text(qr.get("code"))) and (left > 0 or phase == Phase.AWAITING_LINK):
         countdown = f", valid for {int(left)} s more" if left > 0 else ""
-        return DrawCode(code=qr["code"], caption=f"code {qr.get('attempt', 1)}{countdown}")
+        return DrawCode(code=code, caption=f"code {integer(qr.get('attempt'), 1)}{countdown}")
     if phase in _ENDED_PHASES:
         return Ended(f"{phase}: {_explanation(resource)}")
     if phase in _RELINK_PHASES:
         return Expired(f"{phase}: {_explanation(resource)}")
-    return Wait(f"{phase or 'Pending'}: {_explanation(resource)}")
+    return Wait(f"{phase or Phase.PENDING}: {_explanation(resource)}")
 
 
-def _is_linked(resource: Resource, session: Resource, phase: str | None) -> bool:
-    state = session.get("state")
+def _is_linked(resource: Resource, session: Resource, phase: str) -> bool:
+    state = text(session.get("state"))
     if state == SessionState.FROZEN and not session.get("account"):
         return False  # it stands still while it waits for a phone
     if state in _LINKED_STATES:
@@ -111,16 +114,17 @@ def table(resources: Sequence[Resource], now: datetime) -> str:
 
 
 def _row(resource: Resource, now: datetime) -> tuple[str, ...]:
-    metadata, status = resource["metadata"], resource.get("status") or {}
+    metadata, status = mapping(resource.get("metadata")), mapping(resource.get("status"))
+    created = timestamps.seconds(metadata.get("creationTimestamp"))
     return (
-        metadata["namespace"],
-        metadata["name"],
-        status.get("phase") or Phase.PENDING,
+        text(metadata.get("namespace")),
+        text(metadata.get("name")),
+        text(status.get("phase")) or Phase.PENDING,
         _condition(resource, ConditionType.LINKED),
         _condition(resource, ConditionType.SAVED),
-        _account(status.get("session") or {}),
-        (status.get("worker") or {}).get("pod", "-"),
-        age(now - timestamps.parse(metadata["creationTimestamp"])),
+        _account(mapping(status.get("session"))),
+        text(mapping(status.get("worker")).get("pod")) or "-",
+        "-" if created is None else age(timedelta(seconds=now.timestamp() - created)),
     )
 
 
@@ -134,13 +138,12 @@ def age(elapsed: timedelta) -> str:
 
 
 def _condition(resource: Resource, kind: ConditionType) -> str:
-    found = next((item for item in _conditions(resource) if item["type"] == kind), None)
-    return str(found["status"]) if found else "-"
+    found = next((item for item in _conditions(resource) if item.get("type") == kind), {})
+    return text(found.get("status")) or "-"
 
 
 def _conditions(resource: Resource) -> Sequence[Resource]:
-    conditions: Sequence[Resource] = (resource.get("status") or {}).get("conditions") or ()
-    return conditions
+    return mappings(mapping(resource.get("status")).get("conditions"))
 
 
 def _explanation(resource: Resource) -> str:
@@ -148,11 +151,10 @@ def _explanation(resource: Resource) -> str:
     order = (ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.LINKED, ConditionType.READY)
     for kind in order:
         for item in _conditions(resource):
-            if item["type"] == kind and item.get("message"):
-                return str(item["message"])
+            if item.get("type") == kind and (message := text(item.get("message"))):
+                return message
     return "the operator has not looked at this session yet"
 
 
 def _account(session: Mapping[str, Any]) -> str:
-    account = session.get("account") or {}
-    return str(account.get("id") or "-")
+    return text(mapping(session.get("account")).get("id")) or "-"

@@ -1,6 +1,8 @@
 """The qr command, driven by a fake cluster and a clock that never waits."""
 
 import argparse
+import io
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -159,3 +161,30 @@ def test_a_wrong_command_line_exits_with_two(argv: list[str], capsys: pytest.Cap
         app.main(argv)
     assert ended.value.code == 2
     assert "usage:" in capsys.readouterr().err
+
+
+def test_a_code_that_no_qr_code_can_hold_is_told_and_the_next_one_drawn() -> None:
+    answers = [_awaiting("x" * 4096), _awaiting("2@one"), _session(state="Connected", account={"id": "me"})]
+    code, out = _run(answers, text=False)
+    assert code == 0
+    assert "has 4096 characters, more than a QR code can hold" in out
+    assert "Linked devices > Link a device" in out
+    assert _run(answers[:1], text=False, once=True)[0] == 1
+
+
+def test_a_complaint_of_the_server_is_printed_without_control_characters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(target: object) -> FakeSessions:
+        raise ClusterError("no\x1b[2J")
+
+    monkeypatch.setattr(kube, "ClusterSessions", refuse)
+    assert app.main(["list"]) == 1
+    assert capsys.readouterr().err == "kubectl-whatsapp: no\\x1b[2J\n"
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    app._write("Zoë\n")
+    assert stream.buffer.getvalue() == b"Zo\\xeb\n"  # type: ignore[attr-defined]  # it is the BytesIO above

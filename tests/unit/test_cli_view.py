@@ -4,8 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from unit import json_samples, schema_samples
 from whatsapp_cli import view
+from whatsapp_session import untrusted
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,3 +107,26 @@ def test_an_age_has_one_unit(seconds: int, text: str) -> None:
 def test_a_code_whose_expiry_is_no_time_is_drawn_without_a_countdown(odd: object) -> None:
     session = _session("AwaitingLink", state="AwaitingLink", qr={**_qr(20), "expiresAt": odd})
     assert view.screen(session, NOW) == view.DrawCode("2@generated", "code 2")
+
+
+def test_nothing_in_a_status_steers_the_terminal() -> None:
+    odd = "\x1b]0;title\x07\x9b2J\u202e\r\n"
+    conditions = (("Stalled", odd, odd), ("Linked", odd, odd), ("Saved", odd, odd))
+    resource = _session(odd, conditions, state="Connected", account={"id": odd})
+    resource["status"]["worker"] = {"pod": odd}
+    shown = view.table([resource], NOW) + repr(view.screen(resource, NOW)) + repr(view.screen(_session(odd), NOW))
+    assert untrusted.printable(shown.replace("\n", "")) == shown.replace("\n", "")
+    assert len(view.table([resource], NOW).splitlines()) == 2
+
+
+@given(resource=st.fixed_dictionaries({"metadata": json_samples.ANYTHING, "status": json_samples.ANYTHING}))
+def test_a_resource_of_any_shape_is_shown(resource: dict[str, Any]) -> None:
+    view.screen(resource, NOW)
+    assert len(view.table([resource], NOW).splitlines()) == 2
+
+
+@given(session=json_samples.like(schema_samples.status_session()), phase=json_samples.SCALARS)
+def test_a_report_of_any_shape_is_shown_without_control_characters(session: Any, phase: Any) -> None:
+    resource = {"metadata": {}, "status": {"phase": phase, "session": session}}
+    for shown in (repr(view.screen(resource, NOW)), view.table([resource], NOW).replace("\n", "")):
+        assert untrusted.printable(shown) == shown
