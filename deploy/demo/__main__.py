@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 
-from deploy.demo import cluster_act, preparation, processes_act
-from deploy.demo.narration import Narrator, StoryError
-from deploy.local import cache, native, progress
+from deploy.demo import kubernetes_demo, local_demo, prefetch
+from deploy.demo.console import Narrator, StoryError
+from deploy.local import cache, progress
 from deploy.local.errors import LocalClusterError
+from deploy.local.native.cluster import prerequisites
 from simulator import client
 
 PROGRESS_SECONDS = 15.0
@@ -26,10 +27,10 @@ def _show_progress(narrator: Narrator, store: cache.Cache, ended: threading.Even
 def run(narrator: Narrator) -> None:
     """Tell both acts; what the second needs is made ready beside the first."""
     store = cache.locate()
-    native.prerequisites()
-    with preparation.Preparation() as beside:
+    prerequisites()
+    with prefetch.Preparation() as beside:
         narrator.say("== Act 1: without Kubernetes (what act 2 needs is made ready beside it) ==")
-        processes_act.ProcessesAct(narrator).play()
+        local_demo.ProcessesAct(narrator).play()
         narrator.say("\n== Act 2: on a real Kubernetes ==")
         ended = threading.Event()
         lines = threading.Thread(target=_show_progress, args=(narrator, store, ended), daemon=True)
@@ -40,7 +41,7 @@ def run(narrator: Narrator) -> None:
             finally:
                 ended.set()
                 lines.join()
-    cluster_act.ClusterAct(narrator, store).play()
+    kubernetes_demo.ClusterAct(narrator, store).play()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     narrator = Narrator()
     try:
         if arguments.act == "try":
-            processes_act.ProcessesAct(narrator).play()
+            local_demo.ProcessesAct(narrator).play()
         else:
             run(narrator)
     except (StoryError, LocalClusterError, client.RefusedError, client.WaitedInVainError) as error:

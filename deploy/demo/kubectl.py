@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.narration import BusyError, StoryError
+from deploy.demo.console import BusyError, StoryError
 
 Resource = Mapping[str, Any]
 _FORWARDING = "Forwarding from 127.0.0.1:"

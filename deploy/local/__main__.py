@@ -6,15 +6,17 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from deploy.local import binaries, cache, engine, images, native, packages, progress, versions
+from deploy.local import cache, progress
+from deploy.local.build import binaries, debian_packages, image_builder, images, versions
 from deploy.local.errors import LocalClusterError
+from deploy.local.native.cluster import Native, prerequisites
 
 Command = Callable[[argparse.Namespace, cache.Cache], int]
 
 
 def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Make a cluster, or find the one that runs; print its kubeconfig's path."""
-    cluster = native.Native(store).up(arguments.name, arguments.nodes)
+    cluster = Native(store).up(arguments.name, arguments.nodes)
     programs = binaries.directory(store, "kubernetes")
     print(f"# the cluster {cluster.name} is ready: {', '.join(cluster.nodes)}", file=sys.stderr)
     print(f"export KUBECONFIG={cluster.kubeconfig}")
@@ -24,7 +26,7 @@ def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def down(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Remove every trace of the cluster."""
-    native.Native(store).down(arguments.name)
+    Native(store).down(arguments.name)
     return 0
 
 
@@ -33,7 +35,7 @@ def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
     step = progress.read(store.progress)
     if step and step.took is None:
         print(f"under way: {step.what}")
-    provider = native.Native(store)
+    provider = Native(store)
     cluster = provider.find(arguments.name)
     if cluster is None:
         ended = ", ".join(provider.ended(arguments.name))
@@ -45,7 +47,7 @@ def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Compare the machine with what it was before the cluster; exit code 1 if anything is left."""
-    traces = native.Native(store).traces(arguments.name)
+    traces = Native(store).traces(arguments.name)
     for line in traces:
         print(f"left behind: {line}")
     if not traces:
@@ -55,7 +57,7 @@ def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def import_image(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Bring an OCI archive into the cluster's nodes."""
-    native.Native(store).import_image(arguments.name, arguments.archive)
+    Native(store).import_image(arguments.name, arguments.archive)
     return 0
 
 
@@ -64,8 +66,8 @@ def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
     names = arguments.images or list(images.IMAGES)
     built = images.ensure(store, names)
     sizes = images.sizes(store, built)
-    base = sizes.get(engine.BASE_REFERENCE, 0)
-    print(f"{engine.BASE}: {base / 1e6:.0f} MB unpacked")
+    base = sizes.get(image_builder.BASE_REFERENCE, 0)
+    print(f"{image_builder.BASE}: {base / 1e6:.0f} MB unpacked")
     for one in built:
         total = sizes[one.image.reference]
         unpacked = f"{total / 1e6:.0f} MB unpacked ({(total - base) / 1e6:.0f} MB beyond its base)"
@@ -79,7 +81,7 @@ def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
 def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Make programs and images ready, so that what follows is quick; images are for a node, which this checks first."""
     if not arguments.binaries:
-        native.prerequisites()
+        prerequisites()
     if arguments.background:
         return _prepare_in_background(arguments, store)
     for name in ("versitygw", "ferretdb", "etcd", "kubernetes", "helm", "pause"):
@@ -119,7 +121,7 @@ def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def install_packages(arguments: argparse.Namespace, _: cache.Cache) -> int:
     """Install the Debian packages that are missing."""
-    packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript")))
+    debian_packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript")))
     return 0
 
 

@@ -9,8 +9,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+from deploy.demo.console import wait_for
 from deploy.demo.installation import QUICKSTART, SIMULATOR_NAMESPACE
-from deploy.demo.narration import wait_for
 from e2e.world import World
 
 ROUNDS = 5

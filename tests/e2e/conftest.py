@@ -8,7 +8,8 @@ import pytest
 
 from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
-from deploy.local import binaries, cache, images, locking
+from deploy.local import cache, file_lock
+from deploy.local.build import binaries, images
 from e2e import store_servers
 from e2e.local_cluster import LocalCluster, start
 from e2e.store_servers import StoreServers
@@ -22,7 +23,7 @@ def cluster() -> Iterator[LocalCluster]:
     """Give a cluster that no other run on this machine uses; WSO_E2E_KEEP=1 leaves it up for the next run."""
     with ExitStack() as held:
         locks = cache.locate().locks
-        name = next(name for name in _NAMES if held.enter_context(locking.attempt(locks, f"run-{name}")))
+        name = next(name for name in _NAMES if held.enter_context(file_lock.attempt(locks, f"run-{name}")))
         local = start(name)
         yield local
         if not os.environ.get("WSO_E2E_KEEP"):

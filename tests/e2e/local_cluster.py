@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import binaries, cache, native
+from deploy.local import cache
 from deploy.local import provider as providers
+from deploy.local.build import binaries
+from deploy.local.native.cluster import Native
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +48,5 @@ class LocalCluster:
 def start(name: str) -> LocalCluster:
     """Make a cluster, or find the one that an earlier run kept."""
     store = cache.locate()
-    own = native.Native(store)
+    own = Native(store)
     return LocalCluster(store, own, own.up(name, 1), binaries.program(store, "kubectl"))

@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import botocore.config
 
+from deploy.demo.console import wait_for
 from deploy.demo.kubectl import Kubectl
-from deploy.demo.narration import wait_for
-from deploy.local import binaries, ociarchive
+from deploy.local.build import binaries, oci_archive
 from e2e.local_cluster import LocalCluster
 
 Manifest = dict[str, Any]
@@ -96,7 +96,7 @@ def deploy(cluster: LocalCluster, scratch: Path) -> StoreServers:
     """Bring both servers into a cluster and wait until they serve."""
     for program, _, _ in (_S3, _MONGO):
         archive = scratch / f"{program}.tar"
-        ociarchive.write(archive, _image(program), binaries.program(cluster.store, program))
+        oci_archive.write(archive, _image(program), binaries.program(cluster.store, program))
         cluster.import_archives([archive])
     kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}

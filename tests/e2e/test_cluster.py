@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.demo.narration import wait_for
-from deploy.local import cgroups, images, links, names, native, processes
+from deploy.demo.console import wait_for
+from deploy.local.build import images
+from deploy.local.native import addresses, cgroups, network, processes
+from deploy.local.native.cluster import Native
 from e2e.local_cluster import LocalCluster, start
 
 NAMESPACE = "probe"
@@ -135,7 +137,7 @@ def test_a_pod_that_asks_for_privileges_is_refused(probed: LocalCluster) -> None
 def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cluster: LocalCluster) -> None:
     """It runs beside the shared cluster: two do not collide."""
     name = "wso-clean"
-    own = native.Native(cluster.store)
+    own = Native(cluster.store)
     local = start(name)
     try:
         run_probe(local)
@@ -151,14 +153,14 @@ def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cl
         own.down(name)
     assert own.traces(name) == []
     assert not own.directory(name).exists()
-    assert not links.exists(own.directory(name))
-    assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{names.link(own.directory(name))}*")]
+    assert not network.exists(own.directory(name))
+    assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{addresses.link(own.directory(name))}*")]
     assert "True" in cluster.kubectl(
         "get", "nodes", "-o", 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}'
     )
 
 
-def _kill(own: native.Native, name: str) -> None:
+def _kill(own: Native, name: str) -> None:
     """Kill the cluster's first process, as a crash would: its directory, link and control groups stay."""
     (first,) = processes.load(own.directory(name) / "init")
     processes.end([first], patience=0)

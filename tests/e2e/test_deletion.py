@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deploy.demo import installation
-from deploy.demo.narration import wait_for
-from deploy.local import binaries
+from deploy.demo.console import wait_for
+from deploy.local.build import binaries
 from e2e.local_cluster import LocalCluster
 from e2e.world import Session, World
 from whatsapp_session import names

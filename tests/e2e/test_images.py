@@ -4,7 +4,9 @@ import json
 import urllib.request
 from pathlib import Path
 
-from deploy.local import cache, images, registry
+from deploy.local import cache
+from deploy.local.build import images
+from e2e import registry_server
 from e2e.local_cluster import LocalCluster
 
 LIMIT = 900_000_000
@@ -49,7 +51,7 @@ def test_an_image_that_was_built_is_not_built_again() -> None:
 
 def test_images_are_pushed_to_a_registry_under_their_own_names(tmp_path: Path) -> None:
     store = cache.locate()
-    with registry.running(tmp_path, store) as address:
+    with registry_server.running(tmp_path, store) as address:
         (target,) = images.push(store, ["simulator"], f"{address}/team")
         assert target == f"{address}/team/whatsapp-session-simulator:dev"
         url = f"http://{address}/v2/team/whatsapp-session-simulator/manifests/dev"

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.demo import installation
 from deploy.demo.kubectl import Kubectl
-from deploy.local import binaries, images
+from deploy.local.build import binaries, images
 from e2e import store_servers
 from e2e.local_cluster import LocalCluster, start
 from e2e.store_servers import StoreServers

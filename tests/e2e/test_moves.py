@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.demo import installation
-from deploy.local import engine, images
+from deploy.local.build import image_builder, images
 from e2e.local_cluster import LocalCluster
 from e2e.store_servers import StoreServers
 from e2e.world import Session, World
@@ -75,7 +75,7 @@ def own_image(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -
     shutil.copytree(EXAMPLE, context, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(SAMPLE, context / SAMPLE.name)
     (worker,) = images.build(cluster.store, ["worker"])
-    builder, base = engine.choose(cluster.store), images.IMAGES["worker"].reference
+    builder, base = image_builder.choose(cluster.store), images.IMAGES["worker"].reference
     builder.load(worker, base)
     builder.build(context, SAMPLE.name, OWN_IMAGE, {"WORKER": base})
     archive = scratch / "own.tar"

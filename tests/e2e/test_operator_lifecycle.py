@@ -8,8 +8,8 @@ from pathlib import Path
 import yaml
 
 from deploy.demo import installation
-from deploy.demo.narration import wait_for
-from deploy.local import images, ociarchive
+from deploy.demo.console import wait_for
+from deploy.local.build import images, oci_archive
 from e2e.local_cluster import LocalCluster
 from e2e.world import Session, World
 
@@ -200,7 +200,7 @@ def test_an_upgrade_to_a_good_image_replaces_each_worker_after_a_last_save(
     cluster: LocalCluster, world: World, tmp_path: Path
 ) -> None:
     archive = next(one for one in images.build(cluster.store) if "worker" in one.name)
-    ociarchive.renamed(archive, tmp_path / "second.tar", SECOND)
+    oci_archive.renamed(archive, tmp_path / "second.tar", SECOND)
     cluster.import_archives([tmp_path / "second.tar"])
     with world.session("upgraded", "s0") as first:
         sessions = [first, beside(first, "s1")]

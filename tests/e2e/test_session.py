@@ -3,7 +3,7 @@
 import json
 
 from deploy.demo import installation
-from deploy.demo.narration import wait_for
+from deploy.demo.console import wait_for
 from e2e.world import Session, World
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.demo.narration import wait_for
+from deploy.demo.console import wait_for
 from e2e.store_servers import StoreServers
 from e2e.world import Session, World
 from simulator import client

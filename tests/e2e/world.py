@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from deploy.demo import installation
+from deploy.demo.console import wait_for
 from deploy.demo.kubectl import Kubectl
-from deploy.demo.narration import wait_for
 from simulator import client
 from whatsapp_session import names
 

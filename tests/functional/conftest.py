@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import controlplane
+from deploy.local.native import control_plane
 from functional.callers import Caller, wait
 from functional.world import Place, World
 from whatsapp_operator import app, options, pacing
@@ -25,7 +25,7 @@ Operator = Callable[..., AbstractContextManager[None]]
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A control plane with what `kubectl apply -f deploy/install.yaml` makes."""
-    with controlplane.running(tmp_path_factory.mktemp("control-plane")) as plane:
+    with control_plane.running(tmp_path_factory.mktemp("control-plane")) as plane:
         context = ssl.create_default_context(cafile=str(plane.api.authority))
         context.load_cert_chain(plane.api.certificate, plane.api.key)
         made = World(plane, Caller(plane.server, context), context)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from deploy.local import binaries, cache, controlplane
+from deploy.local import cache
+from deploy.local.build import binaries
+from deploy.local.native import control_plane
 from functional.callers import wait
 from functional.test_chart_rendering import CHART
 from whatsapp_session import names
@@ -18,13 +20,13 @@ RELEASE = ("whatsapp-session-operator", "--namespace", "whatsapp-operator")
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[controlplane.ControlPlane]:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[control_plane.ControlPlane]:
     """An empty API server."""
-    with controlplane.running(tmp_path_factory.mktemp("empty")) as made:
+    with control_plane.running(tmp_path_factory.mktemp("empty")) as made:
         yield made
 
 
-def run(plane: controlplane.ControlPlane, program: str, *arguments: str) -> str:
+def run(plane: control_plane.ControlPlane, program: str, *arguments: str) -> str:
     """Run helm or kubectl as the administrator; returns what it printed."""
     command = [str(binaries.program(cache.locate(), program)), "--kubeconfig", str(plane.kubeconfig), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -36,7 +38,7 @@ HELD = json.dumps({"metadata": {"finalizers": [names.FINALIZER_PURGE]}})
 JOB = ("job", "whatsapp-session-operator-uninstall", "-n", "whatsapp-operator")
 
 
-def uninstall(plane: controlplane.ControlPlane) -> None:
+def uninstall(plane: control_plane.ControlPlane) -> None:
     """Uninstall, playing the controller that would run the hook's job with the job's own rights."""
     helm = [str(binaries.program(cache.locate(), "helm")), "--kubeconfig", str(plane.kubeconfig), "uninstall", *RELEASE]
     removing = subprocess.Popen(helm, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -67,7 +69,7 @@ def uninstall(plane: controlplane.ControlPlane) -> None:
     assert removing.returncode == 0, said
 
 
-def test_install_upgrade_and_uninstall_keep_the_sessions(plane: controlplane.ControlPlane) -> None:
+def test_install_upgrade_and_uninstall_keep_the_sessions(plane: control_plane.ControlPlane) -> None:
     run(plane, "helm", "install", *RELEASE, str(CHART), "--create-namespace")
     run(plane, "kubectl", "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     session = f"apiVersion: {names.API_VERSION}\nkind: {names.SESSION_KIND}\nmetadata: {{name: kept}}\n"
@@ -97,7 +99,7 @@ def test_install_upgrade_and_uninstall_keep_the_sessions(plane: controlplane.Con
     assert "kept" in run(plane, "kubectl", "get", "was")
 
 
-def test_a_session_can_be_deleted_while_no_operator_is_installed(plane: controlplane.ControlPlane) -> None:
+def test_a_session_can_be_deleted_while_no_operator_is_installed(plane: control_plane.ControlPlane) -> None:
     uninstall(plane)
     run(plane, "kubectl", "delete", "was", "kept", "--timeout=20s")
     assert "kept" not in run(plane, "kubectl", "get", "was")

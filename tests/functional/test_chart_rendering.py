@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local import binaries, cache
+from deploy.local import cache
+from deploy.local.build import binaries
 from functional.conftest import INSTALL, kubectl
 from functional.world import World
 

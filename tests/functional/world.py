@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.local.controlplane import ControlPlane
+from deploy.local.native.control_plane import ControlPlane
 from functional.callers import ApiError, Caller, Manifest, wait
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names

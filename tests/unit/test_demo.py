@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from deploy.demo import __main__ as demo
-from deploy.demo import preparation, processes_act
-from deploy.demo.narration import Narrator, StoryError
+from deploy.demo import local_demo, prefetch
+from deploy.demo.console import Narrator, StoryError
 from deploy.local import __main__ as local
-from deploy.local import images, processes
+from deploy.local.build import images
 from deploy.local.errors import LocalClusterError
+from deploy.local.native import processes
 from simulator import client
 
 NOBODY = client.Admin("http://127.0.0.1:9")
@@ -45,13 +46,13 @@ def started(pid: Path) -> bool:
 def test_a_worker_ends_with_the_step_that_waits_for_its_code(
     silent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | type[BaseException]
 ) -> None:
-    def wait_for(self: processes_act.Worker, event: str, **fields: str) -> None:
+    def wait_for(self: local_demo.Worker, event: str, **fields: str) -> None:
         assert started(silent)
         raise error
 
-    monkeypatch.setattr(processes_act.Worker, "wait_for", wait_for)
+    monkeypatch.setattr(local_demo.Worker, "wait_for", wait_for)
     with pytest.raises(error if isinstance(error, type) else type(error)):
-        processes_act.ProcessesAct(Narrator(io.StringIO()))._play(tmp_path, NOBODY, [])
+        local_demo.ProcessesAct(Narrator(io.StringIO()))._play(tmp_path, NOBODY, [])
     assert ended(silent)
 
 
@@ -72,10 +73,10 @@ def test_one_line_says_how_the_story_ended(
     code: int,
     sentence: str,
 ) -> None:
-    def play(self: processes_act.ProcessesAct) -> None:
+    def play(self: local_demo.ProcessesAct) -> None:
         raise error
 
-    monkeypatch.setattr(processes_act.ProcessesAct, "play", play)
+    monkeypatch.setattr(local_demo.ProcessesAct, "play", play)
     assert demo.main(["try"]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(sentence)
@@ -85,16 +86,16 @@ def test_what_is_being_built_for_act_2_ends_with_act_1(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     builder = f"import os, subprocess, sys; open({str(pid)!r}, 'w').write(str(os.getpid())); {SLEEPS}"
     command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {builder!r}])"]
-    with preparation.Preparation(command):
+    with prefetch.Preparation(command):
         assert started(pid)
     processes.wait(lambda: ended(pid), 20, lambda: "the builder's end")
 
 
 def test_a_builder_that_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "GOODBYE_SECONDS", 0.1)
+    monkeypatch.setattr(prefetch, "GOODBYE_SECONDS", 0.1)
     pid = tmp_path / "pid"
     command = ["sh", "-c", f"trap '' TERM; echo $$ > {pid}; while :; do sleep 1; done"]
-    with preparation.Preparation(command):
+    with prefetch.Preparation(command):
         assert started(pid)
     assert ended(pid)
 
@@ -102,11 +103,11 @@ def test_a_builder_that_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: p
 def test_the_sentence_of_a_preparation_that_failed_is_told() -> None:
     command = ["sh", "-c", "echo Building etcd failed.; exit 1"]
     with (
-        preparation.Preparation(command) as beside,
+        prefetch.Preparation(command) as beside,
         pytest.raises(LocalClusterError, match=r"^Building etcd failed\.$"),
     ):
         beside.wait()
-    with preparation.Preparation(["true"]) as beside:
+    with prefetch.Preparation(["true"]) as beside:
         beside.wait()
 
 
@@ -116,9 +117,9 @@ def test_a_preparation_says_its_failure_on_standard_output(
     def directory(store: object, tool: str) -> Path:
         raise LocalClusterError(f"Building {tool} failed.")
 
-    monkeypatch.setattr(preparation.binaries, "directory", directory)
-    monkeypatch.setattr(preparation.signal, "signal", lambda number, handler: None)
-    assert preparation.main() == 1
+    monkeypatch.setattr(prefetch.binaries, "directory", directory)
+    monkeypatch.setattr(prefetch.signal, "signal", lambda number, handler: None)
+    assert prefetch.main() == 1
     assert capsys.readouterr().out == "Building kubernetes failed.\n"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo import kubectl, narration
+from deploy.demo import console, kubectl
 
 
 def telling(answers: Iterable[str | Exception]) -> Callable[[], str | None]:
@@ -21,24 +21,24 @@ def telling(answers: Iterable[str | Exception]) -> Callable[[], str | None]:
     return probe
 
 
-@pytest.mark.parametrize("error", [narration.BusyError("TLS handshake timeout"), ConnectionResetError()], ids=str)
+@pytest.mark.parametrize("error", [console.BusyError("TLS handshake timeout"), ConnectionResetError()], ids=str)
 def test_a_probe_that_was_not_answered_is_made_again(error: Exception) -> None:
-    assert narration.wait_for("news", telling([error, "", error, "news"]), 30, interval=0) == "news"
+    assert console.wait_for("news", telling([error, "", error, "news"]), 30, interval=0) == "news"
 
 
 def test_what_was_answered_last_is_told_when_the_time_is_over() -> None:
-    busy = narration.BusyError("etcdserver: request timed out")
-    with pytest.raises(narration.StoryError, match="in vain for news; the last answer was: etcdserver") as told:
-        narration.wait_for("news", telling([busy]), timeout=-1)
+    busy = console.BusyError("etcdserver: request timed out")
+    with pytest.raises(console.StoryError, match="in vain for news; the last answer was: etcdserver") as told:
+        console.wait_for("news", telling([busy]), timeout=-1)
     assert told.value.__cause__ is busy
-    with pytest.raises(narration.StoryError, match=r"in vain for news$"):
-        narration.wait_for("news", telling([""]), timeout=-1)
+    with pytest.raises(console.StoryError, match=r"in vain for news$"):
+        console.wait_for("news", telling([""]), timeout=-1)
 
 
-@pytest.mark.parametrize("error", [narration.StoryError("not found"), AssertionError("a code")], ids=repr)
+@pytest.mark.parametrize("error", [console.StoryError("not found"), AssertionError("a code")], ids=repr)
 def test_what_is_wrong_is_not_waited_for(error: Exception) -> None:
     with pytest.raises(type(error)) as told:
-        narration.wait_for("news", telling([error]), timeout=30)
+        console.wait_for("news", telling([error]), timeout=30)
     assert told.value is error
 
 
@@ -65,7 +65,7 @@ def failing(folder: Path, said: str) -> kubectl.Kubectl:
     ],
 )
 def test_a_kubectl_that_was_not_answered_says_so(tmp_path: Path, said: str, busy: bool) -> None:
-    with pytest.raises(narration.StoryError) as told:
+    with pytest.raises(console.StoryError) as told:
         failing(tmp_path, said).run("get", "pods")
     assert str(told.value) == f"kubectl get: {said}"
-    assert isinstance(told.value, narration.BusyError) is busy
+    assert isinstance(told.value, console.BusyError) is busy

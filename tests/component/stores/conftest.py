@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from component.stores import servers
-from deploy.local import images
+from deploy.local.build import images
 from whatsapp_worker import stores
 from whatsapp_worker.stores import memory, registry
 

@@ -12,7 +12,8 @@ import boto3
 import botocore.config
 import pymongo
 
-from deploy.local import binaries, cache
+from deploy.local import cache
+from deploy.local.build import binaries
 
 PATIENCE = 60.0
 BUCKET = "sessions"

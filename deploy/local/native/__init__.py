@@ -1,0 +1,1 @@
+"""The provider `native`: Kubernetes' own programs as processes of this machine."""

@@ -1,0 +1,238 @@
+"""The provider `native`: Kubernetes' own programs as processes of this machine, in namespaces of their own."""
+
+import dataclasses
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import cache, file_lock, progress
+from deploy.local.build import binaries, debian_packages
+from deploy.local.errors import LocalClusterError
+from deploy.local.native import (
+    addresses,
+    api_client,
+    cgroups,
+    command_lines,
+    control_plane,
+    leak_check,
+    linux_namespaces,
+    network,
+    node,
+    node_config,
+    preflight,
+    processes,
+    storage,
+)
+from deploy.local.native.addresses import Addresses
+from deploy.local.provider import Cluster
+
+_PORTS = command_lines.Ports(api=6443, etcd=2379, etcd_peer=2380, controllers=10257, scheduler=10259)
+_VOLUMES = 60
+
+
+def prerequisites() -> None:
+    """Make sure of all that a node needs of this machine; LocalClusterError says what is missing."""
+    preflight.check_person()
+    debian_packages.ensure("node")
+    preflight.check_node()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that follows from name, number of nodes and addresses of a cluster."""
+
+    name: str
+    directory: Path
+    addresses: Addresses
+    count: int
+
+    @property
+    def layout(self) -> command_lines.Layout:
+        own = self.addresses
+        return command_lines.Layout(self.name, self.directory, own.cluster, _PORTS, own.services, own.first_service)
+
+    @property
+    def nodes(self) -> list[node_config.Node]:
+        return [self._node(number) for number in range(1, self.count + 1)]
+
+    @property
+    def cluster(self) -> Cluster:
+        return Cluster(self.name, self.layout.kubeconfig("admin"), tuple(one.name for one in self.nodes))
+
+    def _node(self, number: int) -> node_config.Node:
+        return node_config.Node(
+            name=addresses.node(self.name, number),
+            number=number,
+            directory=self.directory / "nodes" / str(number),
+            address=self.addresses.node(number),
+            pods=self.addresses.pods(number),
+            cgroup=addresses.cgroup(self.directory, number),
+            authority=self.layout.authority,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """Clusters whose every file is below `<cache>/clusters/<name>`."""
+
+    store: cache.Cache
+
+    def up(self, name: str, nodes: int) -> Cluster:
+        """Make the cluster, or return the one that runs, with the volumes of deleted claims offered again."""
+        if running := self._running(addresses.check(name), nodes):
+            return running
+        prerequisites()
+        for tool in ("kubernetes", "etcd", "pause"):
+            binaries.directory(self.store, tool)
+        with file_lock.exclusive(self.store.locks, "clusters"):
+            # Who held the lock until now may have made this very cluster.
+            if running := self._running(name, nodes):
+                return running
+            self._clear(name)
+            directory = self.directory(name)
+            self._record_before(name)
+            directory.mkdir(parents=True)
+            plan = Plan(name, directory, addresses.addresses(name, network.taken()), nodes)
+            (directory / "plan.json").write_text(json.dumps({"block": str(plan.addresses.block), "nodes": nodes}))
+            with progress.step(self.store.progress, f"starting the cluster {name}", 25):
+                self._start(plan)
+        return plan.cluster
+
+    def down(self, name: str) -> None:
+        """Remove the cluster with all its traces."""
+        with file_lock.exclusive(self.store.locks, "clusters"):
+            self._clear(addresses.check(name))
+
+    def find(self, name: str) -> Cluster | None:
+        """Return the cluster if it was started to the end and all its programs run."""
+        plan = self._plan(name)
+        if plan is None or linux_namespaces.find(plan.directory) is None or not (plan.directory / "complete").exists():
+            return None
+        return None if self.ended(name) else plan.cluster
+
+    def ended(self, name: str) -> list[str]:
+        """Return the programs of the cluster that were started and run no longer."""
+        records = processes.load(self.directory(name) / "pids")
+        return [one.name for one in records if not processes.alive(one)]
+
+    def import_image(self, name: str, archive: Path) -> None:
+        """Import the archive into each node."""
+        plan = self._plan(name)
+        if plan is None:
+            raise LocalClusterError(f"There is no cluster {name}: make it first (`up --name {name}`).")
+        for one in plan.nodes:
+            node.import_image(one, archive)
+
+    def traces(self, name: str) -> list[str]:
+        """Return what the last cluster of this name left behind; LocalClusterError if none was ever recorded."""
+        if not self._before(name).exists():
+            raise LocalClusterError(f"No cluster {name} was made from this cache, so there is nothing to compare with.")
+        after = self._observe(name)
+        return leak_check.left_behind(leak_check.State.read(self._before(name)), after, self._others(name))
+
+    def directory(self, name: str) -> Path:
+        return self.store.clusters / name
+
+    def _running(self, name: str, nodes: int) -> Cluster | None:
+        """Return the cluster if it runs, with the volumes of deleted claims offered again."""
+        plan = self._plan(name)
+        if plan is None or self.find(name) is None:
+            return None
+        if plan.count != nodes:
+            raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
+        storage.recycle(plan.directory, api_client.administrator(plan.layout.server, plan.layout.authority))
+        return plan.cluster
+
+    def _observe(self, name: str) -> leak_check.State:
+        return leak_check.observe(self.directory(name), addresses.link(self.directory(name)), self.store.image_storage)
+
+    def _record_before(self, name: str) -> None:
+        state = self._observe(name)
+        for other in self._neighbours(name)[:1]:
+            # A cluster that runs has changed the kernel's settings already: what it found is what they were.
+            state = dataclasses.replace(state, kernel=leak_check.State.read(self._before(other)).kernel)
+        if self._others(name) and not self._neighbours(name):
+            # The one that runs is of another cache, which alone knows what they were: it writes them back.
+            state = dataclasses.replace(state, kernel=())
+        state.write(self._before(name))
+
+    def _before(self, name: str) -> Path:
+        return self.store.clusters / f"{name}.before.json"
+
+    def _neighbours(self, name: str) -> list[str]:
+        found = [path.parent.name for path in self.store.clusters.glob("*/plan.json")]
+        return [other for other in found if other != name and linux_namespaces.find(self.directory(other))]
+
+    def _others(self, name: str) -> list[str]:
+        """Return the marks of the other clusters that run on this machine, those of other caches among them."""
+        return [mark for mark in network.marks() if mark != addresses.link(self.directory(name))]
+
+    def _plan(self, name: str) -> Plan | None:
+        try:
+            written = json.loads((self.directory(name) / "plan.json").read_text())
+        except FileNotFoundError:
+            return None
+        block = addresses.Network(written["block"])
+        return Plan(name, self.directory(name), Addresses(block), written["nodes"])
+
+    def _clear(self, name: str) -> None:
+        directory = self.directory(name)
+        was_there = directory.exists()
+        if was_there:
+            linux_namespaces.end(directory)
+        mark = addresses.link(directory)
+        network.disconnect(directory)
+        processes.wait(lambda: not network.exists(directory), 20, lambda: f"the end of the link {mark}")
+        cgroups.remove(f"{mark}-")
+        # Not without a cluster that is removed: what an old record says may since have been changed on purpose.
+        if was_there and self._before(name).exists() and not self._neighbours(name):
+            leak_check.restore_kernel_settings(leak_check.State.read(self._before(name)))
+        if was_there:
+            shutil.rmtree(directory)
+
+    def _start(self, plan: Plan) -> None:
+        layout = plan.layout
+        control_plane.prepare(layout, [one for each in plan.nodes for one in each.identities()])
+        inside = linux_namespaces.create(plan.directory)
+        network.connect(plan.addresses, inside)
+        programs = binaries.directory(self.store, "kubernetes")
+        inside.start("etcd", [str(binaries.program(self.store, "etcd")), *command_lines.etcd(layout)])
+        inside.start("kube-apiserver", [str(programs / "kube-apiserver"), *command_lines.apiserver(layout)])
+        for one in plan.nodes:
+            node.start_runtime(one, inside)
+            node.import_pause_image(self.store, one)
+        client = api_client.administrator(layout.server, layout.authority)
+        self._await(inside, client.ready, "the API server to be ready")
+        inside.start(
+            "kube-controller-manager", [str(programs / "kube-controller-manager"), *command_lines.controllers(layout)]
+        )
+        inside.start("kube-scheduler", [str(programs / "kube-scheduler"), *command_lines.scheduler(layout)])
+        self._start_nodes(plan, client, inside)
+        (plan.directory / "complete").write_text(f"{time.time()}\n")
+
+    def _start_nodes(self, plan: Plan, client: api_client.Api, inside: linux_namespaces.Namespaces) -> None:
+        layout = plan.layout
+        for one in plan.nodes:
+            node.start_kubelet(self.store, one, layout.kubeconfig(one.certificate), inside)
+            storage.add(one.directory / "volumes", one.name, _VOLUMES, client)
+        first = plan.nodes[0]
+        node.start_proxy(self.store, first, layout.kubeconfig("proxy"), str(plan.addresses.block), inside)
+        for one in plan.nodes:
+            self._await(inside, lambda one=one: node.ready(one, client), f"{one.name} to be ready")  # type: ignore[misc]
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self._await(inside, lambda: client.get(account) is not None, "the first service account")
+
+    def _await(self, inside: linux_namespaces.Namespaces, done: processes.Predicate, what: str) -> None:
+        records = processes.load(inside.directory / "pids")
+        dead: list[processes.Record] = []
+
+        def settled() -> bool:
+            dead.extend(one for one in records if not processes.alive(one))
+            return bool(dead) or done()
+
+        processes.wait(settled, 180, lambda: f"{what}; the logs are in {inside.directory / 'logs'}")
+        if dead:
+            tail = processes.last_lines(inside.directory / "logs" / f"{dead[0].name}.log", 3)
+            raise LocalClusterError(f"{dead[0].name} ended by itself; its log ends with: {tail}")
