@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from whatsapp_operator.errors import Conflict, Refused
+from whatsapp_operator.answers import NAMESPACE_TERMINATING
+from whatsapp_operator.errors import Asked, Cause, Conflict, Refused
 from whatsapp_operator.kube import Ref, ref_of
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
+TERMINATING = "unable to create new content in namespace bots because it is being terminated"
+"""What the server says, with a cause, in a namespace that is being deleted."""
 
 
 def _copy(value: T) -> T:
@@ -37,6 +40,8 @@ class FakeKube:
     after_call: Callable[[int], None] = lambda number: None
     refuse: Callable[[Manifest], str | None] = lambda manifest: None
     """What admission says to the creation of an object; None lets it pass."""
+    deny: Callable[[Asked], Refused | None] = lambda asked: None
+    """What the server says to any call; None lets it pass."""
     writes: int = 0
     _owned: dict[tuple[Ref, str], set[str]] = field(default_factory=dict)
     _number: int = 0
@@ -51,7 +56,8 @@ class FakeKube:
 
     async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
         """Apply the manifest for a field manager."""
-        return self._called("apply", ref_of(manifest), lambda: self._apply(manifest, manager, subresource))
+        verb = f"apply {subresource}".strip()
+        return self._called(verb, ref_of(manifest), lambda: self._apply(manifest, manager, subresource))
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete the object with this UID."""
@@ -83,8 +89,11 @@ class FakeKube:
 
     def _called(self, verb: str, ref: Ref, act: Callable[[], T]) -> T:
         number = len(self.calls)
-        self.calls.append(f"{verb} {ref.kind}/{ref.name}")
+        self.calls.append(f"{verb.partition(' ')[0]} {ref.kind}/{ref.name}")
         self.before_call(number)
+        denied = self.deny(Asked(verb, ref.kind, ref.name))
+        if denied is not None:
+            raise denied
         result = act()
         self.after_call(number)
         return result
@@ -100,7 +109,8 @@ class FakeKube:
             raise Conflict(409, f"{ref} already exists")
         refusal = self.refuse(manifest)
         if refusal is not None:
-            raise Refused(403, refusal)
+            causes = [Cause(NAMESPACE_TERMINATING)] if refusal == TERMINATING else []
+            raise Refused(403, refusal, Asked("create", ref.kind, ref.name), causes)
         made = _copy(manifest)
         self._number += 1
         made["metadata"] |= {
@@ -118,7 +128,7 @@ class FakeKube:
         old = self.objects.get(ref)
         if old is None:
             if subresource:
-                raise Refused(404, f"{ref} not found")
+                raise Conflict(404, f"{ref} not found")
             return self._create(manifest, dry_run=False)
         version = manifest["metadata"].get("resourceVersion")
         if version is not None and version != old["metadata"]["resourceVersion"]:

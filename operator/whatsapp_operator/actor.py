@@ -5,7 +5,7 @@ import dataclasses
 import logging
 from typing import Any, assert_never
 
-from whatsapp_operator import moving, plan, purging
+from whatsapp_operator import moving, plan, purging, refusals
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import access, claim, lease, move_pod, purge_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
@@ -86,11 +86,7 @@ class Actor:
                     case _:
                         assert_never(step)
         except Refused as error:
-            # Every other refusal is a fault of the installation, for the log and a later try.
-            trouble = room(error) or admission(error)
-            if trouble is None:
-                raise
-            return dataclasses.replace(observed, refusal=trouble)
+            return dataclasses.replace(observed, refusal=refusals.trouble(error))
         return observed
 
     async def refusal(self, observed: Observed) -> Trouble | None:
@@ -104,8 +100,9 @@ class Actor:
             await self._apply_access(observed)
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
+            found = refusals.trouble(error)
             # A quota counts both, though one is to go.
-            return None if room(error) else _template(error)
+            return None if refusals.waits(found) else found
         return None
 
     async def delete_pod(self, session: Session, step: plan.DeletePod) -> None:
@@ -206,8 +203,8 @@ class Actor:
         try:
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
-            trouble = room(error)
-            if trouble is not None and trouble.reason is Reason.STOPPING:
+            trouble = refusals.trouble(error)
+            if trouble.reason is Reason.STOPPING:
                 return dataclasses.replace(observed, refusal=trouble)
         return observed
 
@@ -220,8 +217,6 @@ class Actor:
             made = await self._kube.create(manifest)
         except Conflict:
             return observed  # ours from before a crash, or somebody else's: the next look tells
-        except Refused as error:
-            return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 
@@ -232,8 +227,6 @@ class Actor:
             made = await self._kube.create(self._move_manifest(observed))
         except Conflict:
             return observed  # ours from before a crash, or somebody else's: the next look tells
-        except Refused as error:
-            return dataclasses.replace(observed, refusal=room(error) or _template(error))
         log.info("moving: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, move_pod=parse_pod(made, session.name, session.uid))
 
@@ -248,12 +241,12 @@ class Actor:
             if found is None:
                 raise Unreachable(409, "the worker pod vanished while it was looked at") from None
             return dataclasses.replace(observed, pod=parse_pod(found, session.name, session.uid))
-        except Refused as error:
-            if first_try:
-                # The namespace may have been deleted and made again since we last saw to the service account.
-                await self._apply_access(observed, afresh=True)
-                return await self._create_pod(observed, first_try=False)
-            return dataclasses.replace(observed, refusal=room(error) or _template(error))
+        except Refused:
+            if not first_try:
+                raise
+            # The namespace may have been deleted and made again since we last saw to the service account.
+            await self._apply_access(observed, afresh=True)
+            return await self._create_pod(observed, first_try=False)
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))
 
@@ -262,26 +255,3 @@ def _misses_its_lease(observed: Observed) -> bool:
     """Return whether the worker is where one is whose Lease somebody has deleted."""
     report = observed.session.report
     return report is not None and report.state in (SessionState.CLAIMING, SessionState.FROZEN)
-
-
-def room(error: Refused) -> Trouble | None:
-    """Return why the namespace takes nothing more, None if that is not why it refused."""
-    if "exceeded quota" in error.message:
-        return Trouble(Reason.QUOTA_EXCEEDED, f"the namespace's quota leaves no room: {error.message}")
-    if "is being terminated" in error.message:
-        return Trouble(Reason.STOPPING, "the namespace is being deleted")
-    return None
-
-
-def admission(error: Refused) -> Trouble | None:
-    """Return what the cluster's own admission says, None if it was not that which refused."""
-    if not any(words in error.message for words in ("admission webhook", "failed calling webhook", "denied request")):
-        return None
-    text = f"the admission of this cluster refuses what the session needs: {error.message}"
-    return Trouble(Reason.INVALID_POD_TEMPLATE, text)
-
-
-def _template(error: Refused) -> Trouble:
-    return admission(error) or Trouble(
-        Reason.INVALID_POD_TEMPLATE, f"the API server refuses the worker pod; mend spec.podTemplate: {error.message}"
-    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from whatsapp_operator.observed import Session, Store
+from whatsapp_operator.observed import Subject
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason
 
@@ -74,7 +74,7 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
             return False
 
 
-def manifest(subject: Session | Store, happening: Happening, now: str) -> Manifest:
+def manifest(subject: Subject, happening: Happening, now: str) -> Manifest:
     """Return the Event; its name follows from what happened, so that a repetition is refused as existing."""
     seed = f"{subject.uid}/{happening.reason}/{happening.since}/{happening.message}"
     digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
@@ -84,7 +84,7 @@ def manifest(subject: Session | Store, happening: Happening, now: str) -> Manife
         "metadata": {"name": f"{subject.name}.{digest}", "namespace": subject.namespace},
         "involvedObject": {
             "apiVersion": names.API_VERSION,
-            "kind": names.SESSION_KIND if isinstance(subject, Session) else names.STORE_KIND,
+            "kind": subject.kind,
             "namespace": subject.namespace,
             "name": subject.name,
             "uid": subject.uid,

@@ -3,7 +3,6 @@
 ``Kube`` is the seam: five verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
 """
 
-import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import kubernetes.aio.config
 import kubernetes.aio.dynamic
 import yaml
 
-from whatsapp_operator.errors import Conflict, KubeError, Refused, Unreachable, UsageError
+from whatsapp_operator import answers
+from whatsapp_operator.errors import Asked, Unreachable, UsageError
 from whatsapp_session import names
 
 # The package ships types for its models only: what is used here is untyped.
@@ -28,6 +28,17 @@ REQUEST_TIMEOUT_SECONDS = 15
 CONNECTIONS = 16
 PAGE = 500
 """Objects of one answer to a list."""
+STATUS = "apply status"
+"""The verb of a request that writes a status."""
+METHODS = {
+    "get": "get",
+    "list": "get",
+    "create": "post",
+    "apply": "patch",
+    "finalize": "patch",
+    "delete": "delete",
+}
+"""HTTP methods of the verbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,7 @@ class ClusterKube:
 
     async def get(self, ref: Ref) -> Manifest | None:
         """Return the object as it is now, None when it does not exist."""
-        return await self._send("get", path(ref), missing_is_none=True)
+        return await self._send("get", ref, path(ref), missing_is_none=True)
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create the object; raises Conflict when its name is taken."""
@@ -193,55 +204,48 @@ class ClusterKube:
         if dry_run:
             query.append(("dryRun", "All"))
         collection = path(Ref(ref.kind, ref.namespace, ""))
-        return await self._send("post", collection, body=manifest, query=query) or {}
+        return await self._send("create", ref, collection, body=manifest, query=query) or {}
 
     async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
         """Apply on the server's side, taking over fields of other managers."""
+        ref, kind = ref_of(manifest), "application/apply-patch+yaml"
         query = [("fieldManager", manager), ("force", "true"), ("fieldValidation", "Strict")]
-        target = path(ref_of(manifest), subresource)
-        return (
-            await self._send("patch", target, body=manifest, query=query, content_type="application/apply-patch+yaml")
-            or {}
-        )
+        target, verb = path(ref, subresource), " ".join(filter(None, ("apply", subresource)))
+        return await self._send(verb, ref, target, body=manifest, query=query, content_type=kind) or {}
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete exactly the object with this UID; gone already is success."""
         body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         if grace is not None:
             body["gracePeriodSeconds"] = grace
-        await self._send("delete", path(ref), body=body, missing_is_none=True)
+        await self._send("delete", ref, path(ref), body=body, missing_is_none=True)
 
     async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
         """Set the finalizers of the object as it was at this resource version; None when it is gone."""
         body: Manifest = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
-        query = [("fieldManager", names.OPERATOR_MANAGER)]
-        kind = "application/merge-patch+json"
-        return await self._send("patch", path(ref), body=body, query=query, content_type=kind, missing_is_none=True)
+        more = {"query": [("fieldManager", names.OPERATOR_MANAGER)], "content_type": "application/merge-patch+json"}
+        return await self._send("finalize", ref, path(ref), body=body, missing_is_none=True, **more)
 
     async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
         found: list[Manifest] = []
-        more = ""
+        more, ref = "", Ref(kind, namespace, "")
         chosen = [("labelSelector", ",".join(f"{name}={value}" for name, value in labels.items()))] if labels else []
         while True:
             query = [("limit", str(PAGE)), *chosen, *([("continue", more)] if more else [])]
-            answer = await self._send("get", path(Ref(kind, namespace, "")), query=query) or {}
+            answer = await self._send("list", ref, path(ref), query=query) or {}
             found += answer["items"]
             more = answer["metadata"].get("continue", "")
             if not more:
                 return found
 
     async def _send(
-        self,
-        method: str,
-        target: str,
-        *,
-        missing_is_none: bool = False,
-        **arguments: Any,
+        self, verb: str, ref: Ref, target: str, *, missing_is_none: bool = False, **arguments: Any
     ) -> Manifest | None:
+        asked = Asked(verb, ref.kind, ref.name)
         try:
             answer: Manifest = await self._dynamic.request(
-                method,
+                METHODS[verb.partition(" ")[0]],
                 target,
                 body=arguments.get("body"),
                 query_params=arguments.get("query", []),
@@ -252,27 +256,7 @@ class ClusterKube:
         except kubernetes_client.ApiException as error:
             if error.status == 404 and missing_is_none:
                 return None
-            raise _translated(error, f"{method.upper()} {target}") from error
+            raise answers.error(error.status or 0, error.body, asked) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(0, f"{method.upper()} {target}: the API server does not answer") from error
+            raise Unreachable(0, f"{verb} {target}: the API server does not answer", asked) from error
         return answer
-
-
-def _translated(error: Any, what: str) -> KubeError:
-    try:
-        said = str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
-        said = str(error.reason)
-    text = f"{what}: {said}"
-    match error.status:
-        case 409:
-            return Conflict(409, text)
-        case 400 | 403 | 422:
-            return Refused(error.status, said)
-        case 404 | 405:
-            return Refused(error.status, text)
-        case 500 if "failed calling webhook" in said:
-            # Somebody's webhook is away, and the server refuses by its policy: asking at once does not help.
-            return Refused(500, said)
-        case _:
-            return Unreachable(error.status or 0, text)

@@ -6,13 +6,34 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
+from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_session.spec import SessionSpec
 from whatsapp_session.store_spec import StoreSpec
 
 Resource = Mapping[str, Any]
+
+
+class Subject(Protocol):
+    """What an Event can be about."""
+
+    @property
+    def kind(self) -> str:
+        """Return the kind."""
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace."""
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+
+    @property
+    def uid(self) -> str:
+        """Return the UID."""
 
 
 class Ownership(Enum):
@@ -129,6 +150,7 @@ class Pod:
 class Session:
     """One WhatsAppSession."""
 
+    kind: ClassVar[str] = names.SESSION_KIND
     namespace: str
     name: str
     uid: str
@@ -153,6 +175,7 @@ class Session:
 class Store:
     """One SessionStore."""
 
+    kind: ClassVar[str] = names.STORE_KIND
     namespace: str
     name: str
     uid: str

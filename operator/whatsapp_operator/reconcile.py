@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, moving, pacing, plan, policy, purging, status
+from whatsapp_operator import events, metrics, moving, pacing, plan, policy, purging, refusals, stalling, status
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Ownership, Session, Wanted
+from whatsapp_operator.errors import Refused
+from whatsapp_operator.kube import STATUS, Kube, Ref
+from whatsapp_operator.observed import Observed, Ownership, Session, Trouble, Wanted
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
@@ -26,6 +27,7 @@ Manifest = dict[str, Any]
 PASSES = 4
 """More rounds than any session needs from nothing to a marked pod; a bug ends here and not in a hot loop."""
 REFUSED_AGAIN_SECONDS = 60.0
+AT_ONCE = 0.0
 _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
 
@@ -60,6 +62,8 @@ class Reconciler:
         self._policy_was = True
         self._observer = Observer(kube, self._policy)
         self._known: set[Key] = set()
+        self._late: dict[Key, Trouble] = {}
+        """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
         self._actor = Actor(kube, defaults, clock)
         self._reporter = Reporter(kube, clock)
         self._heard = heard
@@ -71,7 +75,10 @@ class Reconciler:
         Raises KubeError when the API server did not answer: the caller tries again later.
         """
         with self._metrics.reconciling():
-            return await self._reconcile(key)
+            try:
+                return await self._reconcile(key)
+            except Refused as error:
+                return await self._stall(key, refusals.trouble(error))
 
     def known(self) -> list[Key]:
         """Return the sessions that were seen and, as far as is known, are still there."""
@@ -88,6 +95,7 @@ class Reconciler:
         self._known.add(key)
         if raw is None:
             self._known.discard(key)
+            self._late.pop(key, None)
             self._pace.forget(key)
             self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)
@@ -98,7 +106,7 @@ class Reconciler:
             observed = await self._observer.observe(raw)
         except SpecError as error:
             # The definition in the cluster is older than this operator: no retry mends that.
-            log.error("not served: session=%s/%s error=%s; upgrade the definitions", key.namespace, key.name, error)
+            await self._stall(key, stalling.misread(error))
             return None
         for _ in range(PASSES):
             wanted = self._actor.wanted(observed)
@@ -108,8 +116,7 @@ class Reconciler:
             if self._unsettled(observed, built):
                 observed = built
                 continue
-            await self._end(key, built, wanted, steps)
-            return REFUSED_AGAIN_SECONDS if built.refusal is not None else steps.look_again
+            return await self._end(key, built, wanted, steps)
         raise AssertionError(f"session {key} does not settle")
 
     @staticmethod
@@ -146,7 +153,29 @@ class Reconciler:
             self._pace.replace(key, node, now)
         return observed, steps
 
-    async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
+    async def _stall(self, key: Key, trouble: Trouble) -> float:
+        """Say what is wrong with a session of which nothing else can be judged."""
+        raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
+        if raw is not None:
+            await self._reporter.stall(raw, trouble)
+        return REFUSED_AGAIN_SECONDS
+
+    async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | None:
+        """Report, then take away what is to go; returns when to look again."""
+        late = self._late.get(key)
+        told = observed if late is None else dataclasses.replace(observed, refusal=observed.refusal or late)
+        try:
+            await self._report(key, told, wanted, steps)
+        except Refused as error:
+            if error.asked.verb == STATUS:
+                raise  # a report that is refused cannot say so
+            self._late[key] = refusals.trouble(error)
+            return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
+        if self._late.pop(key, None) is not None:
+            return AT_ONCE
+        return steps.look_again if observed.refusal is None else REFUSED_AGAIN_SECONDS
+
+    async def _report(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
         own, version = await self._reporter.report(observed, wanted)
         leaving = [step for step in steps.actions if isinstance(step, plan.DeletePod)]
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]

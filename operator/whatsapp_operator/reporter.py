@@ -3,11 +3,11 @@
 import logging
 from typing import Any
 
-from whatsapp_operator import events, purging, status
+from whatsapp_operator import events, purging, refusals, stalling, status
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import Conflict, KubeError
+from whatsapp_operator.errors import Conflict, KubeError, Refused
 from whatsapp_operator.kube import Kube
-from whatsapp_operator.observed import Observed, Session, Store, Wanted
+from whatsapp_operator.observed import Observed, Session, Subject, Trouble, Wanted
 from whatsapp_session import names
 from whatsapp_session.timestamps import rfc3339
 
@@ -40,7 +40,7 @@ class Reporter:
             for happening in events.happenings(session.status, own, None if trouble is None else trouble.reason):
                 await self.post(session, happening)
             # On what was looked at only: one that was made again under the name must not get its predecessor's worker.
-            written = await self._apply(session, own, names.OPERATOR_MANAGER, version)
+            written = await self._write(session, own, now)
             version = written["metadata"]["resourceVersion"]
             if session.status.get("phase") != own["phase"]:
                 log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
@@ -50,7 +50,35 @@ class Reporter:
             version = written["metadata"]["resourceVersion"]
         return own, version
 
-    async def post(self, subject: Session | Store, happening: events.Happening) -> None:
+    async def stall(self, raw: Manifest, trouble: Trouble) -> None:
+        """Say what is wrong with a session or store of which nothing else can be said.
+
+        Where the API server refuses even that, an Event and the log do.
+        """
+        found = stalling.unjudged(raw)
+        own = stalling.own_status(found, trouble, rfc3339(self._clock.now()))
+        if all(found.status.get(name) == part for name, part in own.items()):
+            return
+        await self.post(found, stalling.happening(trouble))
+        log.warning("stalled: %s=%s/%s why=%r", found.kind, found.namespace, found.name, trouble.message)
+        try:
+            await self._apply(found, own, names.OPERATOR_MANAGER, found.resource_version)
+        except Refused as error:
+            log.warning("status not written: %s=%s/%s %s", found.kind, found.namespace, found.name, error)
+
+    async def _write(self, session: Session, own: Manifest, now: str) -> Manifest:
+        """Write the operator's part, without what the API server refuses of it."""
+        try:
+            return await self._apply(session, own, names.OPERATOR_MANAGER, session.resource_version)
+        except Refused as error:
+            trouble = refusals.trouble(error)
+            smaller = stalling.without(own, session, error, trouble, now)
+            if smaller is None:
+                raise
+            await self.post(session, stalling.happening(trouble))
+            return await self._apply(session, smaller, names.OPERATOR_MANAGER, session.resource_version)
+
+    async def post(self, subject: Subject, happening: events.Happening) -> None:
         """Post an Event; one that is there already, or that cannot be posted, stops nothing."""
         try:
             await self._kube.create(events.manifest(subject, happening, rfc3339(self._clock.now())))
@@ -59,8 +87,8 @@ class Reporter:
         except KubeError as error:
             log.warning("event not posted: %s", error)
 
-    async def _apply(self, session: Session, part: Manifest, manager: str, version: str) -> Manifest:
-        metadata = {"name": session.name, "namespace": session.namespace, "resourceVersion": version}
-        head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+    async def _apply(self, subject: Subject, part: Manifest, manager: str, version: str) -> Manifest:
+        metadata = {"name": subject.name, "namespace": subject.namespace, "resourceVersion": version}
+        head = {"apiVersion": names.API_VERSION, "kind": subject.kind}
         body = {**head, "metadata": metadata, "status": part}
         return await self._kube.apply(body, manager=manager, subresource="status")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import endings, moving, purging
+from whatsapp_operator import endings, moving, purging, refusals
 from whatsapp_operator.endings import Fate, Hold
 from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import names
@@ -105,8 +105,8 @@ def _moving(observed: Observed) -> Situation:
 
 
 def _refused(refusal: Trouble) -> Situation:
-    waits = refusal.reason in (Reason.QUOTA_EXCEEDED, Reason.STOPPING)
-    return Situation(Phase.PENDING if waits else Phase.FAILED, refusal.reason, refusal.message)
+    phase = Phase.PENDING if refusals.waits(refusal) else Phase.FAILED
+    return Situation(phase, refusal.reason, refusal.message)
 
 
 def _deleting(observed: Observed) -> Situation:

@@ -86,8 +86,8 @@ def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
     refusal = observed.refusal
     if not observed.policy and observed.pod is not None and not observed.session.deleting:
         refusal = NO_POLICY
-    if refusal is not None and observed.pod is not None:
-        text = f"{refusal.message} (the previous worker runs on)"
+    if refusal is not None and (observed.pod is not None or refusal.reason is not now.reason):
+        text = refusal.message if observed.pod is None else f"{refusal.message} (the worker runs on)"
         return [
             _condition(ConditionType.READY, False, refusal.reason, text),
             _condition(ConditionType.STALLED, True, refusal.reason, text),

@@ -121,6 +121,10 @@ class Reason(StrEnum):
     ARCHIVE_TOO_LARGE = "ArchiveTooLarge"
     MEMORY_HIGH = "MemoryHigh"
     POLICY_MISSING = "PolicyMissing"
+    REFUSED = "Refused"
+    """By the API server: anything that the operator makes but a pod."""
+    INVALID_CONFIGURATION = "InvalidConfiguration"
+    """A setting that can never work."""
 
 
 class ExitCode(IntEnum):

@@ -149,7 +149,7 @@ def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place
     place.session("support")
     place.wait_phase("support", "Failed", "InvalidPodTemplate")
     message = place.condition("support", "Stalled")["message"]
-    assert "the admission of this cluster refuses what the session needs" in message
+    assert "refuses to create the pod wa-support" in message
     assert "away.example.com" in message
     place.wait_phase("support", "Failed", "InvalidPodTemplate")
     wait(

@@ -9,7 +9,7 @@ import pytest
 from functional.world import World
 from kube_fake import FakeKube
 from whatsapp_operator import kube
-from whatsapp_operator.errors import Conflict, Refused, Unreachable
+from whatsapp_operator.errors import Asked, Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Listing, Ref
 from whatsapp_session import names
 
@@ -82,8 +82,8 @@ async def an_old_version_is_refused(seam: Kube, namespace: str) -> None:
         await seam.apply(stale, manager="operator", subresource="status")
 
 
-async def a_status_without_its_object_is_refused(seam: Kube, namespace: str) -> None:
-    with pytest.raises(Refused):
+async def a_status_without_its_object_is_a_conflict(seam: Kube, namespace: str) -> None:
+    with pytest.raises(Conflict):
         await seam.apply(session(namespace, phase="Starting"), manager="operator", subresource="status")
 
 
@@ -144,7 +144,7 @@ STORIES = [
     two_managers_share_a_status,
     the_same_again_changes_no_version,
     an_old_version_is_refused,
-    a_status_without_its_object_is_refused,
+    a_status_without_its_object_is_a_conflict,
 ]
 
 
@@ -181,5 +181,9 @@ def test_a_field_that_does_not_exist_is_refused_with_its_name(world: World) -> N
     async def misspell(seam: Kube, namespace: str) -> None:
         with pytest.raises(Refused, match="opratingMode"):
             await seam.create(session(namespace) | {"spec": {"opratingMode": "Running"}})
+        with pytest.raises(Refused) as error:
+            await seam.create(session(namespace) | {"spec": {"browser": {"url": "http://x"}}})
+        assert [cause.field for cause in error.value.causes] == ["spec.browser.url"]
+        assert error.value.asked == Asked("create", names.SESSION_KIND, "support")
 
     asyncio.run(on_the_server(world, misspell, world.namespace().name))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kube_fake import TERMINATING
 from unit import operator_samples as samples
 from unit.operator_cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
 from unit.test_operator_killed import DELETE
@@ -14,7 +15,6 @@ from whatsapp_session import names
 
 Manifest = dict[str, Any]
 STORE = Ref(names.STORE_KIND, samples.NAMESPACE, "default")
-TERMINATING = "unable to create new content in namespace bots because it is being terminated"
 
 
 @pytest.fixture

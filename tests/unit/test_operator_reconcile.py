@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kube_fake import TERMINATING
 from unit import operator_samples as samples
 from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, connected, set_spec
 from whatsapp_operator.errors import Conflict
@@ -34,8 +35,7 @@ def test_a_change_that_the_server_would_refuse_leaves_the_worker_running() -> No
 @pytest.mark.parametrize("kind", ["ServiceAccount", "Lease", "Pod"])
 def test_a_namespace_that_is_being_deleted_is_one_condition(kind: str) -> None:
     cluster = Cluster()
-    text = "unable to create new content in namespace bots because it is being terminated"
-    cluster.kube.refuse = lambda manifest: text if manifest["kind"] == kind else None
+    cluster.kube.refuse = lambda manifest: TERMINATING if manifest["kind"] == kind else None
     cluster.make_session()
     assert cluster.look() == 60
     writes = cluster.kube.writes
@@ -55,7 +55,9 @@ def test_a_webhook_that_refuses_what_a_pod_needs_is_one_condition(kind: str) -> 
     assert cluster.look() == 60
     assert cluster.kube.writes == writes
     message = cluster.status["conditions"][0]["message"]
-    assert message == f"the admission of this cluster refuses what the session needs: {said}"
+    assert message.startswith("the admission of this cluster refuses to ")
+    assert kind in message
+    assert said in message
 
 
 def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> None:

@@ -1,6 +1,6 @@
 """Stores are checked by short pods, and their status says what is known."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -8,7 +8,7 @@ from kube_fake import FakeKube, Killed
 from unit import operator_samples as samples
 from unit.operator_cluster import FakeClock, run
 from unit.operator_store_samples import DOWN
-from whatsapp_operator.errors import Conflict
+from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
 from whatsapp_operator.stores.observed import (
@@ -120,6 +120,37 @@ def test_a_refused_pod_is_explained_and_tried_again_after_a_pause(said: str, rea
     writes = stores.kube.writes
     assert stores.look() == 15
     assert stores.kube.writes == writes
+
+
+@pytest.mark.parametrize(
+    ("kind", "verb"),
+    [
+        ("ServiceAccount", "apply"),
+        ("Pod", "create"),
+        ("Pod", "get"),
+        ("PersistentVolumeClaim", "get"),
+        ("Pod", "delete"),
+        (names.STORE_KIND, "finalize"),
+        (names.SESSION_KIND, "list"),
+    ],
+)
+def test_a_store_says_once_what_is_refused_to_it_and_goes_on_later(kind: str, verb: str) -> None:
+    stores = Stores()
+    stores.kube.objects[STORE]["metadata"]["finalizers"] = [names.FINALIZER_STORE]
+    denied = [(kind, verb)]
+    stores.kube.deny = lambda asked: Refused(403, "no", asked) if (asked.kind, asked.verb) in denied else None
+    stores.settle()
+    stores.look()
+    writes = stores.kube.writes
+    stores.look()
+    assert stores.kube.writes == writes
+    conditions = {item["type"]: item for item in stores.kube.objects[STORE]["status"]["conditions"]}
+    assert conditions["Ready"]["status"] == "False"
+    assert kind.lower() in conditions["Stalled"]["message"].lower()
+    denied.clear()
+    stores.clock.time += timedelta(seconds=60)
+    stores.settle()
+    assert stores.available == ("True", "StoreAnswered")
 
 
 def test_what_workers_say_reaches_the_status() -> None:

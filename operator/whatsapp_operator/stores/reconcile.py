@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from typing import Any
 
-from whatsapp_operator import actor
+from whatsapp_operator import refusals, stalling
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import access, check_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
@@ -12,7 +12,7 @@ from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Listing, Ref
 from whatsapp_operator.observed import Store, Trouble
 from whatsapp_operator.parsing import parse_store_resource
-from whatsapp_operator.reconcile import Key
+from whatsapp_operator.reconcile import AT_ONCE, REFUSED_AGAIN_SECONDS, Key
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.stores import hearsay, holding, plan, status
 from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, parse_check_pod
@@ -42,6 +42,8 @@ class StoreReconciler:
         self._known: set[Key] = set()
         self._used: dict[Key, float] = {}
         """When a session was last seen that needs the store to the end."""
+        self._late: dict[Key, Trouble] = {}
+        """What was refused after the report, see ``Reconciler``."""
         self._hearsay: hearsay.Hearsay[Key] = hearsay.Hearsay()
 
     def heard(self, session: Key, store: Key | None, say: Say | None) -> list[Key]:
@@ -59,21 +61,41 @@ class StoreReconciler:
         """
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         self._known.add(key)
+        try:
+            return await self._look(key, raw)
+        except Refused as error:
+            return await self._stall(key, refusals.trouble(error))
+
+    async def _stall(self, key: Key, trouble: Trouble) -> float:
+        """Say what is wrong with a store of which nothing else can be judged."""
+        raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
+        if raw is not None:
+            await self._reporter.stall(raw, trouble)
+        return REFUSED_AGAIN_SECONDS
+
+    async def _look(self, key: Key, raw: Manifest | None) -> float | None:
         if raw is None:
             self._known.discard(key)
             self._used.pop(key, None)
+            self._late.pop(key, None)
             return None
-        if await self._released(key, raw):
-            return None  # it is gone, or an event follows
+        refusal = None
+        try:
+            if await self._released(key, raw):
+                return None  # it is gone, or an event follows
+        except Refused as error:
+            if "deletionTimestamp" in raw["metadata"]:
+                raise
+            refusal = refusals.trouble(error)
         if "deletionTimestamp" in raw["metadata"]:
             # The check's pod goes with its store, by the garbage collector.
             return IN_USE_SECONDS
         try:
             store = parse_store_resource(raw)
         except SpecError as error:
-            log.error("not served: store=%s/%s error=%s; upgrade the definitions", key.namespace, key.name, error)
+            await self._reporter.stall(raw, stalling.misread(error))
             return None
-        return await self._serve(key, store)
+        return await self._serve(key, store, refusal)
 
     async def _released(self, key: Key, raw: Manifest) -> bool:
         """Remove our finalizer when no session needs the store any more; tells whether it did."""
@@ -97,7 +119,7 @@ class StoreReconciler:
         log.info("released: store=%s/%s", key.namespace, key.name)
         return True
 
-    async def _serve(self, key: Key, store: Store) -> float:
+    async def _serve(self, key: Key, store: Store, refusal: Trouble | None) -> float:
         now = self._clock.now()
         manifest = check_pod.pod(store, self._defaults)
         wanted = manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH]
@@ -108,10 +130,17 @@ class StoreReconciler:
             if trouble is not None:
                 observed = status.refused(observed, trouble, wanted, rfc3339(now))
                 steps = plan.plan(observed, wanted, now.timestamp())
-        await self._report(observed)
+        late = self._late.get(key)
+        await self._report(dataclasses.replace(observed, obstacle=refusal or late or observed.obstacle))
         if isinstance(steps.action, plan.DeleteCheck):
             # After the report: what the check found must be in the status before its pod goes.
-            await self._kube.delete(Ref("Pod", store.namespace, names.check_pod(store.name)), uid=steps.action.uid)
+            try:
+                await self._kube.delete(Ref("Pod", store.namespace, names.check_pod(store.name)), uid=steps.action.uid)
+            except Refused as error:
+                self._late[key] = refusals.trouble(error)
+                return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
+        if self._late.pop(key, None) is not None:
+            return AT_ONCE
         return steps.look_again
 
     async def _observe(self, key: Key, store: Store) -> ObservedStore:
@@ -142,8 +171,7 @@ class StoreReconciler:
         except Conflict:
             log.debug("a pod of the check's name is there: store=%s/%s", store.namespace, store.name)
         except Refused as error:
-            text = f"the API server refuses the pod that checks the store: {error.message}"
-            return actor.room(error) or Trouble(Reason.INVALID_POD_TEMPLATE, text)
+            return refusals.trouble(error)
         return None
 
     async def _report(self, observed: ObservedStore) -> None:

@@ -22,6 +22,7 @@ _DISPROVED_BY_WORKERS: Final = frozenset(
         Reason.IMAGE_PULL_FAILED,
         Reason.QUOTA_EXCEEDED,
         Reason.INVALID_POD_TEMPLATE,
+        Reason.REFUSED,
     }
 )
 """Failures of a check that say nothing when workers use the store all the while."""

@@ -1,0 +1,59 @@
+"""Turn an answer of the API server that is no success into an error of ours: by its structure, where it has one."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from whatsapp_operator.errors import Asked, Cause, Conflict, KubeError, Refused, Unreachable
+
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+"""The API's own word for a cause: the namespace is being deleted and takes nothing new."""
+_FOR_GOOD = ("failed calling webhook", "failed to create typed patch object")
+"""Of these 500s the API server says nothing in structure that tells them from those that pass by themselves:
+a webhook that is away, and a field that the definitions in the cluster do not know."""
+
+
+def error(status: int, body: Any, asked: Asked) -> KubeError:
+    """Return the error for a status and a body, which may be anything."""
+    answer = _answer(body)
+    said = answer.get("message")
+    text = said if isinstance(said, str) and said else f"status {status}"
+    details = _mapping(answer.get("details"))
+    causes = tuple(_cause(item) for item in _list(details.get("causes")))
+    what = f"{asked.verb} {asked.kind}/{asked.name}: {text}"
+    match status:
+        case 409:
+            return Conflict(status, what, asked)
+        case 404 if details.get("kind") == "namespaces":
+            gone = Cause(NAMESPACE_TERMINATING, "metadata.namespace", text)
+            return Refused(status, text, asked, (*causes, gone))
+        case 404 if details.get("name"):
+            return Conflict(status, what, asked)
+        case 400 | 403 | 422:
+            return Refused(status, text, asked, causes)
+        case 404 | 405:
+            return Refused(status, what, asked, causes)
+        case 500 if any(words in text for words in _FOR_GOOD):
+            return Refused(status, text, asked, causes)
+        case _:
+            return Unreachable(status, what, asked)
+
+
+def _answer(body: Any) -> Mapping[str, Any]:
+    try:
+        return _mapping(json.loads(body))
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _cause(item: Any) -> Cause:
+    found = _mapping(item)
+    return Cause(*(str(found.get(name) or "") for name in ("reason", "field", "message")))

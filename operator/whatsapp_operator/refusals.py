@@ -1,0 +1,100 @@
+"""Turn a refusal of the API server into a condition: what it refuses, why, and what the user can change. Pure.
+
+The only place that does so, whatever object was refused and whoever asked.
+"""
+
+from typing import Final
+
+from whatsapp_operator import answers
+from whatsapp_operator.errors import Asked, Refused
+from whatsapp_operator.observed import Trouble
+from whatsapp_session import names
+from whatsapp_session.conditions import Reason
+
+_NOBODYS: Final = "no field of the spec causes this, so whoever looks after the cluster must allow it"
+_TEMPLATE: Final = "change spec.podTemplate"
+_LABELS: Final = "change spec.podTemplate.metadata.labels, or spec.podLabels of the SessionStore"
+_CLAIM: Final = (
+    "make the claim yourself and name it in spec.auth.localAuth.claimName, or create the session again with another"
+)
+_CHECK: Final = "change spec.podLabels or spec.custom of the SessionStore, or what the cluster allows"
+_OF_PODS: Final = (
+    ("metadata.labels", _LABELS),
+    ("metadata.annotations", "change spec.podTemplate.metadata.annotations"),
+    ("", _TEMPLATE),
+)
+_REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "PersistentVolumeClaim": (
+        ("spec.resources", f"{_CLAIM} spec.auth.localAuth.size"),
+        ("spec.storageClassName", f"{_CLAIM} spec.auth.localAuth.storageClassName"),
+        ("", f"{_CLAIM} spec.auth.localAuth.size or storageClassName"),
+    ),
+    "ServiceAccount": (("metadata.annotations", "change spec.serviceAccount.annotations of the SessionStore"),),
+    names.SESSION_KIND: (("metadata.finalizers", "set spec.auth.remoteAuth.onDelete to Retain, which needs none"),),
+}
+"""What the user can change, by the beginning of the field that is refused; "" stands for any, and for none."""
+_WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING})
+
+
+def trouble(error: Refused) -> Trouble:
+    """Return the word and the sentence for a refusal."""
+    asked = error.asked
+    if any(cause.reason == answers.NAMESPACE_TERMINATING for cause in error.causes):
+        return Trouble(Reason.STOPPING, "the namespace is being deleted")
+    if "exceeded quota" in error.message:  # the API has no structure for it
+        text = f"the namespace's quota leaves no room for {_thing(asked)}: {error.message}"
+        return Trouble(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota, or suspend or delete sessions")
+    reason = Reason.INVALID_POD_TEMPLATE if asked.kind == "Pod" and asked.verb == "create" else Reason.REFUSED
+    if _lacks_rights(error):
+        text = "upgrade the chart, whose role allows it, or give this right to the operator's service account"
+        return Trouble(reason, f"the operator may not {_verb(asked)} {_thing(asked)}: {error.message}; {text}")
+    fields = [cause.field for cause in error.causes if cause.field]
+    who = "the API server refuses" if fields or error.status == 400 else "the admission of this cluster refuses"
+    what = f"to {_verb(asked)} {_thing(asked)}"
+    return Trouble(reason, f"{who} {what}: {error.message}; {_remedy(asked, fields)}")
+
+
+def waits(found: Trouble) -> bool:
+    """Return whether a refusal ends by itself, when others make room."""
+    return found.reason in _WAITS
+
+
+def _lacks_rights(error: Refused) -> bool:
+    if error.status != 403 or error.causes:
+        return False
+    # Admission knows the object's name, rights to create are asked for without it; of an object that has a name
+    # already only the words tell.
+    return f"cannot {_right(error.asked)} resource" in error.message
+
+
+def _right(asked: Asked) -> str:
+    return {"apply": "patch", "finalize": "patch"}.get(asked.verb.partition(" ")[0], asked.verb)
+
+
+def _verb(asked: Asked) -> str:
+    match asked.verb:
+        case "apply status":
+            return "write the status of"
+        case "finalize":
+            return "set the finalizers of"
+        case "get" | "list":
+            return "read"
+        case verb:
+            return verb
+
+
+def _thing(asked: Asked) -> str:
+    kind = "pod" if asked.kind == "Pod" else asked.kind
+    return f"the {kind} {asked.name}" if asked.name else f"a {kind}"
+
+
+def _remedy(asked: Asked, fields: list[str]) -> str:
+    if asked.verb not in ("create", "apply", "finalize"):
+        return _NOBODYS
+    remedies = _REMEDIES.get(asked.kind, ())
+    if asked.kind == "Pod":
+        remedies = (("", _CHECK),) if asked.name.startswith(names.check_pod("")) else _OF_PODS
+    # The patch that sets finalizers names no other field, and may be refused as a whole.
+    given = fields or (["metadata.finalizers"] if asked.verb == "finalize" else [""])
+    found = [text for field in given for begins, text in remedies if field.startswith(begins)][:1]
+    return found[0] if found else _NOBODYS

@@ -1,0 +1,117 @@
+"""Say what is wrong where nothing else can be said: Ready and Stalled change, the rest of a stored status stays. Pure.
+
+So it is when the API server refuses to show or to take what a decision needs, and when a specification is not
+understood. What a status says besides is the last that was known, and a worker's rights hang on it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from whatsapp_operator.errors import Refused
+from whatsapp_operator.events import Happening
+from whatsapp_operator.observed import Trouble
+from whatsapp_operator.status import written
+from whatsapp_session import names
+from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
+
+Manifest = dict[str, Any]
+_OVERALL: Final = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
+_WORKERS: Final = "session"
+"""The field of a status that the worker writes."""
+
+
+class Head(Protocol):
+    """What is needed of a session or a store to say something in its status."""
+
+    @property
+    def generation(self) -> int:
+        """Return the generation of the specification."""
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """Return the status that is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A session or a store by its head."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    resource_version: str
+    status: Mapping[str, Any] = field(repr=False)
+
+
+def unjudged(raw: Mapping[str, Any]) -> Unjudged:
+    """Return the head of a session or store as the API server returned it."""
+    metadata = raw["metadata"]
+    return Unjudged(
+        kind=raw["kind"],
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        generation=metadata["generation"],
+        resource_version=metadata["resourceVersion"],
+        status=raw.get("status") or {},
+    )
+
+
+def misread(error: ValueError) -> Trouble:
+    """Return what is wrong with a resource whose specification is not understood."""
+    text = f"the operator does not understand the specification: {error}; upgrade the definitions and the operator"
+    return Trouble(Reason.INVALID_CONFIGURATION, f"{text} to the same version")
+
+
+def own_status(found: Unjudged, trouble: Trouble, now: str) -> Manifest:
+    """Return the operator's part of the status as it stands, but Ready False and Stalled True with this trouble."""
+    own = {name: part for name, part in found.status.items() if name != _WORKERS}
+    if found.kind == names.SESSION_KIND:
+        own.setdefault("phase", str(Phase.FAILED))
+    own["observedGeneration"] = found.generation
+    return _stalled(own, found, trouble, now)
+
+
+def without(own: Manifest, found: Head, error: Refused, trouble: Trouble, now: str) -> Manifest | None:
+    """Return a status without the values that the API server refuses, those that stood there in their place.
+
+    None when it refuses more than values of single fields.
+    """
+    refused = [cause.field.removeprefix("status.") for cause in error.causes if cause.field.startswith("status.")]
+    parts = {_part(own, path) for path in refused}
+    if not parts or None in parts:
+        return None
+    smaller = dict(own)
+    for top, member in filter(None, parts):
+        stored = found.status.get(top) or {}
+        kept = {name: value for name, value in smaller[top].items() if name != member}
+        smaller[top] = kept | ({member: stored[member]} if member in stored else {})
+    return _stalled(smaller, found, trouble, now)
+
+
+def happening(trouble: Trouble) -> Happening:
+    """Return the Event; the same again is the same Event."""
+    return Happening(trouble.reason, trouble.message, warning=True, since="")
+
+
+def _part(own: Manifest, path: str) -> tuple[str, str] | None:
+    """Return the field and its member that a path points into; keys of a map may hold dots themselves."""
+    top, _, rest = path.partition(".")
+    members = own.get(top)
+    if not isinstance(members, dict):
+        return None
+    return next(((top, name) for name in members if f"{rest}.".startswith(f"{name}.")), None)
+
+
+def _stalled(own: Manifest, found: Head, trouble: Trouble, now: str) -> Manifest:
+    before = {item["type"]: item for item in found.status.get("conditions") or ()}
+    wanted = (
+        Condition(ConditionType.READY, ConditionStatus.FALSE, trouble.reason, trouble.message),
+        Condition(ConditionType.STALLED, ConditionStatus.TRUE, trouble.reason, trouble.message),
+    )
+    overall = [written(item, before.get(item.type), found.generation, now) for item in wanted]
+    rest = [item for item in own.get("conditions") or () if item["type"] not in _OVERALL]
+    return own | {"conditions": [*overall, *rest]}
