@@ -43,7 +43,7 @@ class Actor:
         manifest = self.manifest(observed)
         if manifest is None:
             return None
-        wanted = worker_pod.wanted(observed.session, manifest)
+        wanted = worker_pod.wanted(observed.session, manifest, self._defaults.pod_security)
         if not moving.due(observed):
             return wanted
         annotations = self._move_manifest(observed)["metadata"]["annotations"]

@@ -172,6 +172,7 @@ async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaul
         resources=chosen.worker_resources,
         host_aliases=chosen.worker_host_aliases,
         extra_browser_args=chosen.worker_extra_browser_args,
+        pod_security=chosen.pod_security,
     )
 
 

@@ -35,7 +35,7 @@ def _value(name: str, old: Any, new: Any) -> Any:
 
 def _keyed(key: str, old: list[Any], new: list[Any]) -> list[Any]:
     result = {item[key]: item for item in old}
-    nameless = [item for item in new if not isinstance(item, Mapping) or key not in item]
+    nameless = [item for item in new if not isinstance(item, Mapping) or not isinstance(item.get(key), str)]
     for item in new:
         if item in nameless:
             continue

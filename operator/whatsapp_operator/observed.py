@@ -208,6 +208,8 @@ class Wanted:
     """Whether the operator makes a claim for it."""
     move_hash: str | None = None
     """Hash of the template of the pod that copies from another store, None when nothing is to be copied."""
+    violation: Trouble | None = None
+    """What the session's podTemplate says against the security standard: no pod is made of it, and none replaced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from whatsapp_operator import pacing
+from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
@@ -27,6 +28,7 @@ class Options:
     worker_resources: Mapping[str, Any] = field(default_factory=dict)
     worker_host_aliases: tuple[Mapping[str, Any], ...] = ()
     worker_extra_browser_args: tuple[str, ...] = ()
+    pod_security: Level = Level.RESTRICTED
     namespaces: tuple[str, ...] = ()
     kubeconfig: str | None = None
     context: str | None = None
@@ -84,6 +86,12 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="entry of /etc/hosts for every worker (repeatable)",
     )
     option("--worker-extra-browser-arg", metavar="ARG", action="append", help="browser switch for every worker")
+    option(
+        "--pod-security",
+        choices=[str(level) for level in Level],
+        default=str(Level.RESTRICTED),
+        help="Pod Security Standard that sessions' podTemplates must keep (default: restricted)",
+    )
     option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
     option("--kubeconfig", metavar="FILE", help="default: the pod's service account, else KUBECONFIG, else ~/.kube")
     option("--context", help="context of the kubeconfig")
@@ -121,6 +129,7 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
         worker_resources=_json(found.worker_resources),
         worker_host_aliases=tuple(_alias(text) for text in found.worker_host_alias),
         worker_extra_browser_args=tuple(found.worker_extra_browser_arg),
+        pod_security=_level(found.pod_security),
         namespaces=tuple(found.namespace),
         kubeconfig=found.kubeconfig,
         context=found.context,
@@ -134,6 +143,13 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
             replacing_per_node=found.max_replacing_per_node,
         ),
     )
+
+
+def _level(text: str) -> Level:
+    try:
+        return Level(text)
+    except ValueError:  # from the environment, which argparse does not check
+        raise UsageError(f"--pod-security must be one of {', '.join(Level)}, not {text!r}") from None
 
 
 def _json(text: str) -> Mapping[str, Any]:

@@ -129,7 +129,7 @@ def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | N
         return DeletePod(pod.uid, Reason.STOPPING, "the worker has ended")
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
         return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
-    if wanted is not None and pod.template_hash != wanted.template_hash:
+    if wanted is not None and wanted.violation is None and pod.template_hash != wanted.template_hash:
         why = f"the worker pod is replaced because of {_changed(pod, wanted)}"
         asked = pod.generation != session.generation or pod.restarted_for != wanted.restarted_for
         return DeletePod(pod.uid, Reason.REPLACING, why, replaces=True, paced=not asked)
@@ -148,7 +148,8 @@ def _changed(pod: Pod, wanted: Wanted) -> str:
 
 def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     session = observed.session
-    if session.spec.operating_mode is OperatingMode.SUSPENDED or wanted is None:
+    suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
+    if suspended or wanted is None or wanted.violation is not None:
         return _plan(moving.abandoned(observed, now))
     if not observed.policy or (observed.store is not None and observed.store.unfenced):
         return Plan()

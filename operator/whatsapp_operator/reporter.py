@@ -30,7 +30,7 @@ class Reporter:
         """
         session = observed.session
         now = rfc3339(self._clock.now())
-        own = status.own_status(observed, None if wanted is None else wanted.template_hash, now)
+        own = status.own_status(status.judged(observed, wanted), None if wanted is None else wanted.template_hash, now)
         if session.deleting and not purging.held(session):
             return own, session.resource_version  # it may be gone already
         version = session.resource_version

@@ -1,15 +1,16 @@
 """Compute the operator's part of a session's status: the rows of the design's table, as data."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
 from whatsapp_operator import endings, wishes
-from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble
+from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble, Wanted
 from whatsapp_operator.situation import NO_POLICY, Situation, situation
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
-from whatsapp_session.spec import Strategy
+from whatsapp_session.spec import OperatingMode, Strategy
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "phase", "conditions", "worker", "handledRequests")
@@ -74,6 +75,19 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
     if strategy is Strategy.REMOTE_AUTH:
         found.append(_store(observed, now))
     return now.phase, (*found, *_oversized(observed))
+
+
+def judged(observed: Observed, wanted: Wanted | None) -> Observed:
+    """Return the observation with what its podTemplate says against the security standard as a refusal.
+
+    Of a worker that stops there is more to say, and a suspended session gets no pod anyway.
+    """
+    session, pod = observed.session, observed.pod
+    stays = pod is None or not (pod.deleting or endings.is_over(pod))
+    live = session.spec.operating_mode is OperatingMode.RUNNING and not session.deleting
+    if wanted is None or wanted.violation is None or observed.refusal is not None or not (live and stays):
+        return observed
+    return dataclasses.replace(observed, refusal=wanted.violation)
 
 
 def works(observed: Observed) -> bool:

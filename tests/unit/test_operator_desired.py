@@ -44,6 +44,7 @@ OWNER = {
     "uid": "session-uid",
     "blockOwnerDeletion": False,
 }
+SIDECAR = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 LABELS = {
     "app.kubernetes.io/managed-by": "whatsapp-session-operator",
     "app.kubernetes.io/component": "worker",
@@ -326,7 +327,7 @@ def test_a_pod_template_is_merged_by_name_and_path() -> None:
     assert made["metadata"]["annotations"]["note"] == "b"
     assert made["spec"]["nodeSelector"] == {"disk": "fast"}
     assert made["spec"]["tolerations"] == []
-    assert bot == {"name": "bot", "image": "bot:1"}
+    assert bot == {"name": "bot", "image": "bot:1", "securityContext": SIDECAR}
     assert worker["image"] == "worker:1"
     assert worker["resources"] == {"limits": {"memory": "3Gi"}}
     assert env(made) == WORKER_ENV | {"TZ": "UTC"}

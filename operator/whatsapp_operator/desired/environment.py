@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from whatsapp_operator.desired import store_access
+from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator.observed import Session, Store
 from whatsapp_session import names, worker_env
 
@@ -26,6 +27,8 @@ class WorkerDefaults:
     resources: Mapping[str, Any] = field(default_factory=dict)
     host_aliases: Sequence[Mapping[str, Any]] = ()
     extra_browser_args: Sequence[str] = ()
+    pod_security: Level = Level.RESTRICTED
+    """What podTemplates may say."""
 
 
 def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> worker_env.WorkerConfig:

@@ -35,7 +35,10 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
         needs_secrets=False,
         also=merge.merged(
             _of_the_source(source, target),
-            {"terminationGracePeriodSeconds": GRACE_SECONDS, **store_pod.of_the_template(session)},
+            {
+                "terminationGracePeriodSeconds": GRACE_SECONDS,
+                **store_pod.of_the_template(session, defaults.pod_security),
+            },
         ),
     )
     image = store_access.image(source, defaults.image)

@@ -1,10 +1,40 @@
-"""What every pod of ours may not do: restricted standard, a read-only root, one unprivileged user."""
+"""What every pod of ours may not do: restricted standard, a read-only root, one unprivileged user.
 
+A podTemplate may say less than that and gets the rest filled in; what it says against the standard is a violation.
+Source: the Pod Security Standards of Kubernetes 1.34, and what they leave open between a worker and its sidecars.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
+
+from whatsapp_operator.desired import pod_standard
+from whatsapp_operator.desired.pod_standard import CONTAINER_LISTS, Finding, items, mapping, words
 
 Manifest = dict[str, Any]
 
 UID = 10001
+CHART_VALUE = "podTemplate.podSecurity"
+
+
+class Level(StrEnum):
+    """What podTemplates may say, as in the chart's value: each level allows what the ones before it allow."""
+
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+    PRIVILEGED = "privileged"
+
+
+_ORDER = tuple(Level)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a pod asks for against the standard; the message names the field and the chart's value."""
+
+    field: str
+    message: str
 
 
 def pod() -> Manifest:
@@ -26,3 +56,66 @@ def container() -> Manifest:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def violations(pod: Mapping[str, Any], level: Level = Level.RESTRICTED) -> tuple[Violation, ...]:
+    """Return what a pod asks for that ``level`` does not allow, in the order of its fields; never raises."""
+    return tuple(_violation(found) for found in pod_standard.findings(pod) if not _allows(level, found))
+
+
+def _allows(level: Level, found: Finding) -> bool:
+    return found.allowed_by is not None and _ORDER.index(level) >= _ORDER.index(Level(found.allowed_by))
+
+
+def _violation(found: Finding) -> Violation:
+    field = f"spec.podTemplate.{found.field}"
+    who = "no chart value" if found.allowed_by is None else f"the chart value {CHART_VALUE}={found.allowed_by}"
+    return Violation(field, f"{field} {found.wrong}; {who} allows it")
+
+
+def filled(spec: Mapping[str, Any]) -> Manifest:
+    """Return a PodSpec with the restricted standard's settings wherever it says nothing."""
+    given = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    made: Manifest = {**spec, "securityContext": {**given, **_said(spec.get("securityContext"))}}
+    for name in CONTAINER_LISTS:
+        if isinstance(spec.get(name), list):
+            made[name] = [_container(item) if isinstance(item, Mapping) else item for item in spec[name]]
+    return made
+
+
+def _container(item: Mapping[str, Any]) -> Manifest:
+    context = _said(item.get("securityContext"))
+    if context.get("privileged"):
+        # What is filled in would contradict it, and the API server refuses both together.
+        return {**item, "securityContext": context}
+    capabilities = {"drop": ["ALL"], **_said(context.get("capabilities"))}
+    escalation = {} if "SYS_ADMIN" in words(capabilities.get("add")) else {"allowPrivilegeEscalation": False}
+    return {**item, "securityContext": {**escalation, **context, "capabilities": capabilities}}
+
+
+def _said(context: Any) -> Manifest:
+    """Return what is said: a field that is null says nothing."""
+    return {name: value for name, value in mapping(context).items() if value is not None}
+
+
+def permitted(parts: Mapping[str, Any], level: Level) -> Manifest:
+    """Return the parts of a PodSpec that ``level`` allows: volumes one by one, with the mounts of those only."""
+    volumes = [item for item in items(parts.get("volumes")) if _is_permitted({"volumes": [item]}, level)]
+    lost = {str(item.get("name")) for item in items(parts.get("volumes")) if item not in volumes}
+    containers = [_without(item, lost) for item in items(parts.get("containers"))]
+    kept = {
+        name: value
+        for name, value in parts.items()
+        if name not in ("volumes", *CONTAINER_LISTS) and _is_permitted({name: value}, level)
+    }
+    return kept | ({"volumes": volumes} if volumes else {}) | ({"containers": containers} if containers else {})
+
+
+def _is_permitted(spec: Mapping[str, Any], level: Level) -> bool:
+    return not violations({"spec": filled(spec)}, level)
+
+
+def _without(item: Mapping[str, Any], volumes: set[str]) -> Manifest:
+    """Return a container without the mounts of these volumes."""
+    mounts = [mount for mount in items(item.get("volumeMounts")) if str(mount.get("name")) not in volumes]
+    return {**item, "volumeMounts": mounts} if "volumeMounts" in item else dict(item)

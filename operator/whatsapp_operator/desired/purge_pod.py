@@ -26,6 +26,6 @@ def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manif
             names.LABEL_SESSION: session.name,
         },
         annotations={names.ANNOTATION_SESSION_UID: session.uid},
-        also=store_pod.of_the_template(session),
+        also=store_pod.of_the_template(session, defaults.pod_security),
     )
     return store_pod.pod(task, store, defaults)

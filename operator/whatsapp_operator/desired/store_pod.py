@@ -103,15 +103,19 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
     if defaults.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": merge.merged(spec, task.also)}
+    made = pod_security.filled(merge.merged(spec, task.also))
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
 
 
-def of_the_template(session: Session) -> Manifest:
-    """Return the parts of a session's podTemplate that the way to its store may need."""
+def of_the_template(session: Session, level: pod_security.Level) -> Manifest:
+    """Return the parts of a session's podTemplate that the way to its store may need.
+
+    Without what ``level`` refuses: a session whose template is refused can still be deleted with its archives.
+    """
     spec = session.spec.pod_template.get("spec") or {}
     also = {part: spec[part] for part in _POD_PARTS if part in spec}
     for container in spec.get("containers") or ():
         if container.get("name") == names.WORKER_CONTAINER:
             parts = {part: container[part] for part in _CONTAINER_PARTS if part in container}
             also["containers"] = [{"name": names.WORKER_CONTAINER, **parts}]
-    return also
+    return pod_security.permitted(also, level)

@@ -8,8 +8,10 @@ from typing import Any
 from whatsapp_operator import merge, wishes
 from whatsapp_operator.desired import belonging, claim, environment, pod_security, store_access
 from whatsapp_operator.desired.environment import SECRETS_DIR, WorkerDefaults
-from whatsapp_operator.observed import Session, Store, Wanted
+from whatsapp_operator.desired.pod_security import Level
+from whatsapp_operator.observed import Session, Store, Trouble, Wanted
 from whatsapp_session import names
+from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import LocalAuth, SecretKeyRef
 
 Manifest = dict[str, Any]
@@ -162,12 +164,13 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
         metadata["annotations"][names.wish_annotation(wishes.RESTART)] = restart
     spec = merge.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
     metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
-    # After the hash: these tell what the pod was made for, and a change of them replaces nothing.
+    # After the hash: the annotations tell what the pod was made for, and what is filled in follows from the template,
+    # so that an upgrade which fills in more replaces nobody's pod.
     metadata["annotations"][names.ANNOTATION_GENERATION] = str(session.generation)
     started_for = wishes.newest_start(session)
     if started_for is not None:
         metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_security.filled(spec)}
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
@@ -176,8 +179,10 @@ def template_hash(template: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def wanted(session: Session, manifest: Mapping[str, Any]) -> Wanted:
+def wanted(session: Session, manifest: Mapping[str, Any], level: Level = Level.RESTRICTED) -> Wanted:
     """Return what a decision must know of a manifest of ``pod``."""
+    wrong = "; ".join(item.message for item in pod_security.violations(manifest, level))
+    refused = Trouble(Reason.INVALID_POD_TEMPLATE, f"no worker pod is made of this podTemplate: {wrong}")
     container = next(item for item in manifest["spec"]["containers"] if item["name"] == names.WORKER_CONTAINER)
     return Wanted(
         template_hash=manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH],
@@ -185,4 +190,5 @@ def wanted(session: Session, manifest: Mapping[str, Any]) -> Wanted:
         env={item["name"]: item["value"] for item in container["env"] if "value" in item},
         restarted_for=manifest["metadata"]["annotations"].get(names.wish_annotation(wishes.RESTART)),
         needs_claim=claim.claim(session) is not None,
+        violation=refused if wrong else None,
     )
