@@ -74,7 +74,7 @@ TABLE = (
         "a privileged native sidecar", "securityContext.privileged", securityContext=_PRIVILEGED, restartPolicy="Always"
     ),
     _worker("a privileged worker", "privileged", **_PRIVILEGED),
-    _worker("a worker that is root", "runAsUser", "baseline", runAsUser=0, runAsNonRoot=False),
+    _worker("a worker that is root", "runAsUser", "baseline", runAsUser=0),
     _worker("a worker that may be root", "runAsNonRoot", "baseline", runAsNonRoot=False),
     _worker("escalation in the worker", "allowPrivilegeEscalation", "baseline", allowPrivilegeEscalation=True),
     _context("a sidecar that is root", "runAsUser", "baseline", runAsUser=0),

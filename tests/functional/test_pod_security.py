@@ -1,0 +1,95 @@
+"""What a podTemplate says against the restricted standard is refused at admission; what is made keeps the standard."""
+
+import re
+from typing import Any
+
+import pytest
+
+from forbidden_templates import ALLOWED, NEVER, TABLE, Forbidden
+from functional.callers import ApiError, wait
+from functional.world import Place, World
+from unit import operator_samples as samples
+from whatsapp_operator.desired import check_pod, move_pod, purge_pod, worker_pod
+from whatsapp_operator.kube import Ref, path
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+PRIVILEGED = {"spec": {"containers": [{"name": "bot", "image": "bot:1", "securityContext": {"privileged": True}}]}}
+
+
+@pytest.fixture(scope="module")
+def forum(world: World) -> Place:
+    """A namespace in which the admission policy is known to be in force."""
+    place = world.namespace()
+
+    def denied() -> bool:
+        try:
+            place.session("probe", podTemplate=PRIVILEGED)
+        except ApiError as error:
+            return "podTemplate.podSecurity" in error.message
+        place.admin.delete(names.SESSION_KIND, place.name, "probe")
+        return False
+
+    wait(denied, "the admission policy to be in force")
+    return place
+
+
+def named(row: Forbidden) -> str:
+    """Return the last word of the field of a row."""
+    return re.sub(r"\[[^]]*\]$", "", row.field).rpartition(".")[2]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.id)
+def test_admission_names_the_field_and_the_chart_value_that_allows_it(forum: Place, row: Forbidden) -> None:
+    with pytest.raises(ApiError) as error:
+        forum.session("refused", podTemplate=row.template)
+    assert error.value.status == 422
+    assert named(row) in error.value.message
+    assert f"podTemplate.podSecurity={row.allowed_by}" in error.value.message
+    assert "evaluat" not in error.value.message, "a rule that cannot be evaluated is no sentence"
+
+
+@pytest.mark.parametrize("row", NEVER, ids=lambda row: row.id)
+def test_the_definition_refuses_what_no_chart_value_allows(forum: Place, row: Forbidden) -> None:
+    with pytest.raises(ApiError, match="may not"):
+        forum.session("refused", podTemplate=row.template)
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_admission_lets_a_cautious_template_pass(forum: Place, name: str) -> None:
+    forum.session("passes", podTemplate={"spec": ALLOWED[name]})
+    forum.admin.delete(names.SESSION_KIND, forum.name, "passes")
+
+
+STORES: dict[str, Manifest] = {
+    "filesystem": {},
+    "s3": {"s3": {"bucket": "archives", "credentialsSecretRef": {"name": "login"}}},
+    "mongodb": {"mongodb": {"uriSecretRef": {"name": "login", "key": "uri"}, "database": "d"}},
+    "custom": {"custom": {"name": "mine", "image": "mine:1", "claimName": "files"}},
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("name", ALLOWED)
+def test_every_pod_of_the_operators_passes_pod_security_admission(forum: Place, name: str, store: str) -> None:
+    one, other = samples.session({"podTemplate": {"spec": ALLOWED[name]}}), samples.store(**STORES[store])
+    for made in (
+        worker_pod.pod(one, other, samples.DEFAULTS),
+        check_pod.pod(other, samples.DEFAULTS),
+        move_pod.move_pod(one, samples.store(), other, samples.DEFAULTS),
+        purge_pod.purge_pod(one, other, samples.DEFAULTS),
+    ):
+        assert "violates PodSecurity" not in said(forum, made)
+
+
+def said(place: Place, pod: Manifest) -> str:
+    """Return what the server says of a pod, "" if it takes it."""
+    account = {"name": pod["spec"]["serviceAccountName"], "namespace": place.name}
+    if place.admin.get("ServiceAccount", place.name, account["name"]) is None:
+        place.admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    pod["metadata"]["namespace"] = place.name
+    try:
+        place.admin.send("POST", f"{path(Ref('Pod', place.name, ''))}?dryRun=All", pod)
+    except ApiError as error:
+        return error.message
+    return ""
