@@ -62,7 +62,7 @@ def _token(kind: str, source: Manifest) -> Forbidden:
     return _pod(f"a {kind}", field, volumes=[{"name": "x", "projected": {"sources": [{kind: source}]}}])
 
 
-_PRIVILEGED = {"privileged": True}
+_PRIVILEGED: Manifest = {"privileged": True}
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/worker"
 _SCRAPED = {"httpGet": {"port": 80, "host": "169.254.169.254"}}
 

@@ -25,13 +25,25 @@ Operator = Callable[..., AbstractContextManager[None]]
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A control plane with what `kubectl apply -f deploy/install.yaml` makes."""
-    with control_plane.running(tmp_path_factory.mktemp("control-plane")) as plane:
+    with installed(tmp_path_factory.mktemp("control-plane"), INSTALL) as made:
+        yield made
+
+
+@contextmanager
+def installed(directory: Path, manifests: Path) -> Iterator[World]:
+    """A control plane with what `kubectl apply` makes of a file."""
+    with control_plane.running(directory) as plane:
         context = ssl.create_default_context(cafile=str(plane.api.authority))
         context.load_cert_chain(plane.api.certificate, plane.api.key)
         made = World(plane, Caller(plane.server, context), context)
-        kubectl(made, "apply", "--server-side", "-f", str(INSTALL))
-        kubectl(made, "wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
+        install(made, manifests)
         yield made
+
+
+def install(world: World, manifests: Path) -> None:
+    """Apply a file with the definitions in it, or a newer one over it."""
+    kubectl(world, "apply", "--server-side", "-f", str(manifests))
+    kubectl(world, "wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
 
 
 def kubectl(world: World, *arguments: str) -> str:
@@ -53,6 +65,11 @@ def place(world: World) -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def start(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator:
     """Start an operator with the rights of the chart's service account, and no others."""
+    return starting(world, tmp_path_factory)
+
+
+def starting(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """Return what starts operators of a world."""
 
     @contextmanager
     def running(**changes: object) -> Iterator[None]:

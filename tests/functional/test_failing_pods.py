@@ -10,6 +10,8 @@ from functional.world import NODE, Place, Worker
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")
+REFUSED = {"spec": {"containers": [{"name": "worker", "resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}]}}
+"""A podTemplate of which only the API server can tell that it makes no pod."""
 
 
 @pytest.fixture
@@ -167,8 +169,8 @@ def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place
 
 def test_a_pod_template_that_the_server_refuses_is_explained(place: Place) -> None:
     place.store()
-    place.session("support", podTemplate={"spec": {"containers": [{"name": "sidecar", "image": "x"}]}})
+    place.session("support", podTemplate=REFUSED)
     place.wait_phase("support", "Failed", "InvalidPodTemplate")
-    assert "violates PodSecurity" in place.condition("support", "Stalled")["message"]
+    assert "must be less than or equal to cpu limit" in place.condition("support", "Stalled")["message"]
     place.update("support", podTemplate=None)
     place.wait_worker("support")

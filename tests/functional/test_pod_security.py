@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from forbidden_templates import ALLOWED, NEVER, TABLE, Forbidden
-from functional.callers import ApiError, wait
+from functional.callers import ApiError
 from functional.world import Place, World
 from unit import operator_samples as samples
 from whatsapp_operator.desired import check_pod, move_pod, purge_pod, worker_pod
@@ -21,16 +21,7 @@ PRIVILEGED = {"spec": {"containers": [{"name": "bot", "image": "bot:1", "securit
 def forum(world: World) -> Place:
     """A namespace in which the admission policy is known to be in force."""
     place = world.namespace()
-
-    def denied() -> bool:
-        try:
-            place.session("probe", podTemplate=PRIVILEGED)
-        except ApiError as error:
-            return "podTemplate.podSecurity" in error.message
-        place.admin.delete(names.SESSION_KIND, place.name, "probe")
-        return False
-
-    wait(denied, "the admission policy to be in force")
+    place.wait_refused("podTemplate.podSecurity", podTemplate=PRIVILEGED)
     return place
 
 

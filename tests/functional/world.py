@@ -64,10 +64,10 @@ class World:
         )
         return file
 
-    def namespace(self) -> "Place":
-        """Make a namespace whose pods must keep the restricted standard."""
+    def namespace(self, enforce: str = "restricted") -> "Place":
+        """Make a namespace whose pods must keep a standard."""
         name = f"t{next(_numbers)}"
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        labels = {"pod-security.kubernetes.io/enforce": enforce}
         self.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         return Place(self, name)
 
@@ -133,6 +133,19 @@ class Place:
     def session(self, name: str, **spec: Any) -> Manifest:
         """Make a session."""
         return self.admin.create(session_manifest(self.name, name, spec))
+
+    def wait_refused(self, sentence: str, **spec: Any) -> None:
+        """Wait until sessions of a spec are refused with a sentence: a policy is in force a moment after it is made."""
+
+        def denied() -> bool:
+            try:
+                self.session("probe", **spec)
+            except ApiError as error:
+                return sentence in error.message
+            self.admin.delete(names.SESSION_KIND, self.name, "probe")
+            return False
+
+        wait(denied, f"sessions to be refused: {sentence}")
 
     def update(self, name: str, **spec: Any) -> Manifest:
         """Change a session's spec."""
