@@ -6,31 +6,30 @@ import logging
 from typing import Any, assert_never
 
 from whatsapp_operator import moving, plan, purging, refusals
-from whatsapp_operator.clock import Clock
+from whatsapp_operator.applying import Applier
 from whatsapp_operator.desired import access, claim, lease, move_pod, purge_pod, worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Kube, Ref, ref_of
+from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Session, Trouble, Wanted
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
+from whatsapp_operator.rights import Rights
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 
 log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
-CHECK_AGAIN_SECONDS = 600.0
-"""How long a Lease or a service account that we applied is trusted without looking."""
 
 
 class Actor:
     """Act for one session at a time; each step is safe to repeat."""
 
-    def __init__(self, kube: Kube, defaults: WorkerDefaults, clock: Clock) -> None:
+    def __init__(self, kube: Kube, defaults: WorkerDefaults, applier: Applier, rights: Rights) -> None:
         self._kube = kube
         self._defaults = defaults
-        self._clock = clock
-        self._applied: dict[Ref, tuple[float, Manifest]] = {}
+        self._applier = applier
+        self._rights = rights
 
     def manifest(self, observed: Observed) -> Manifest | None:
         """Return the wanted pod, None while it cannot be known (no store)."""
@@ -60,13 +59,13 @@ class Actor:
             for step in steps.actions:
                 match step:
                     case plan.ApplyAccess():
-                        await self._apply_access(observed)
-                    case plan.RevokeAccess():
-                        await self._revoke(observed)
+                        waits = await self._rights.grant(observed)
+                        if waits is not None:
+                            return dataclasses.replace(observed, refusal=waits)
                     case plan.ApplyClaim():
                         await self._make_claim(observed.session)
                     case plan.ApplyLease(pod_uid):
-                        await self._apply(lease.lease(observed.session, pod_uid), afresh=_misses_its_lease(observed))
+                        await self._apply_lease(observed, pod_uid)
                     case plan.CreatePod():
                         observed = await self._create_pod(observed)
                     case purging.HoldSession():
@@ -97,7 +96,7 @@ class Actor:
         # Under another name, because the one that it replaces is still there.
         manifest["metadata"] |= {"name": "", "generateName": f"{name[:50]}-"}
         try:
-            await self._apply_access(observed)
+            await self._rights.grant(observed)
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
             found = refusals.trouble(error)
@@ -130,43 +129,20 @@ class Actor:
 
     def forget(self, namespace: str, name: str) -> None:
         """Forget what was applied for a session that is gone."""
-        self._applied.pop(Ref("Lease", namespace, names.lease(name)), None)
+        self._applier.forget(Ref("Lease", namespace, names.lease(name)))
+        self._rights.forget(namespace, name)
 
-    async def _apply_access(self, observed: Observed, *, afresh: bool = False) -> None:
-        account, binding = access.access(observed.session, observed.store)
-        if not afresh:
-            # A namespace that was made again may have the account (a store's check needs it too) and not its rights.
-            found = await self._kube.get(Ref("RoleBinding", observed.session.namespace, binding["metadata"]["name"]))
-            afresh = found is None
-        for manifest in (account, binding):
-            await self._apply(manifest, afresh=afresh)
-
-    async def _revoke(self, observed: Observed) -> None:
-        remote = observed.session.spec.auth.remote
-        wanted = None if remote is None else remote.store
-        # Also those of the store that the worker was made for, which need not be the one that is named now.
-        for store in {wanted, wanted if observed.pod is None else observed.pod.store}:
-            await self._empty(access.binding(observed.session.namespace, store, granted=False))
-
-    async def _empty(self, empty: Manifest) -> None:
-        ref = ref_of(empty)
-        if self._applied.get(ref, (0.0, None))[1] == empty:
-            return
-        found = await self._kube.get(ref)
-        if found is not None and found.get("subjects"):
-            await self._kube.apply(empty, manager=names.OPERATOR_MANAGER)
-            log.warning("rights taken away: binding=%s/%s why='the policy is missing'", ref.namespace, ref.name)
-        self._applied[ref] = (self._clock.monotonic(), empty)
-
-    async def _apply(self, manifest: Manifest, *, afresh: bool = False) -> None:
-        metadata = manifest["metadata"]
-        ref = Ref(manifest["kind"], metadata["namespace"], metadata["name"])
-        then, before = self._applied.get(ref, (0.0, None))
-        now = self._clock.monotonic()
-        if before == manifest and now - then < CHECK_AGAIN_SECONDS and not afresh:
-            return
-        await self._kube.apply(manifest, manager=names.OPERATOR_MANAGER)
-        self._applied[ref] = (now, manifest)
+    async def _apply_lease(self, observed: Observed, pod_uid: str | None) -> None:
+        manifest = lease.lease(observed.session, pod_uid)
+        found = await self._applier.apply(manifest, afresh=_misses_its_lease(observed))
+        left = [] if found is None else lease.left_over(found, manifest)
+        if left:
+            # Somebody has reset the managed fields, so that the server does not know any more whose they were. With
+            # another value they are the operator's alone, and go with the next time that it leaves them out.
+            mine = {**manifest["metadata"]["annotations"], **dict.fromkeys(left, "")}
+            metadata = {**manifest["metadata"], "annotations": mine}
+            await self._kube.apply({**manifest, "metadata": metadata}, manager=names.OPERATOR_MANAGER)
+            await self._applier.apply(manifest, afresh=True)
 
     async def _make_claim(self, session: Session) -> None:
         manifest = claim.claim(session)
@@ -211,7 +187,7 @@ class Actor:
     async def _create_purge_pod(self, observed: Observed) -> Observed:
         session, store = observed.session, moving.home(observed)
         assert store is not None, "a purge is planned only when its store is known"
-        await self._apply(access.account(session.namespace, store), afresh=True)
+        await self._applier.apply(access.account(session.namespace, store), afresh=True)
         manifest = purge_pod.purge_pod(session, store, self._defaults)
         try:
             made = await self._kube.create(manifest)
@@ -222,7 +198,7 @@ class Actor:
 
     async def _create_move_pod(self, observed: Observed) -> Observed:
         session = observed.session
-        await self._apply(access.account(session.namespace, observed.store), afresh=True)
+        await self._applier.apply(access.account(session.namespace, observed.store), afresh=True)
         try:
             made = await self._kube.create(self._move_manifest(observed))
         except Conflict:
@@ -245,7 +221,7 @@ class Actor:
             if not first_try:
                 raise
             # The namespace may have been deleted and made again since we last saw to the service account.
-            await self._apply_access(observed, afresh=True)
+            await self._rights.grant(observed, afresh=True)
             return await self._create_pod(observed, first_try=False)
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))

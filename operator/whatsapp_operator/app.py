@@ -86,7 +86,10 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             for key in stores.heard(session, store, say):
                 await store_work.add(key)
 
-        reconciler = reconcile.Reconciler(counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard)
+        required = chosen.admission_policy != policy.AdmissionPolicy.UNCHECKED
+        reconciler = reconcile.Reconciler(
+            counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard, policy_required=required
+        )
         work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
         alive = health.Alive(
             asyncio.get_running_loop().time,

@@ -60,6 +60,7 @@ KINDS: Mapping[str, Kind] = {
     "ServiceAccount": Kind("v1", "serviceaccounts"),
     "PersistentVolumeClaim": Kind("v1", "persistentvolumeclaims"),
     "Lease": Kind("coordination.k8s.io/v1", "leases"),
+    "Role": Kind("rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
     "ValidatingAdmissionPolicy": Kind(
         "admissionregistration.k8s.io/v1", "validatingadmissionpolicies", namespaced=False

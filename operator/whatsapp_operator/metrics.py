@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +47,11 @@ class Metrics:
             ["verb", "kind", "outcome"],
             registry=self.registry,
         )
+        self._policy_missing = prometheus_client.Gauge(
+            f"{PREFIX}_admission_policy_missing",
+            "Whether the policy that says what of its session a worker may write is not in force (1) or is (0).",
+            registry=self.registry,
+        )
         self.registry.register(_Sessions(self._sessions))
 
     @contextmanager
@@ -58,6 +63,10 @@ class Metrics:
             except Exception:
                 self._errors.inc()
                 raise
+
+    def watch_policy(self, missing: Callable[[], bool]) -> None:
+        """Ask this, at each scrape, whether the admission policy is missing."""
+        self._policy_missing.set_function(lambda: float(missing()))
 
     def called(self, verb: str, kind: str, outcome: str) -> None:
         """Count a request."""

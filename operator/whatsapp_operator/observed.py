@@ -139,6 +139,8 @@ class Pod:
     """The pod's own word when it failed as a whole, such as Evicted."""
     store: str | None
     """The SessionStore that it was made for."""
+    account: str | None
+    """Its service account."""
 
     @property
     def did_well(self) -> bool:
@@ -185,6 +187,8 @@ class Store:
     finalizers: tuple[str, ...]
     spec: StoreSpec
     annotations: Mapping[str, str]
+    shared_account: bool | None
+    """Whether its workers share its service account; None: nobody has chosen."""
     pod_labels: Mapping[str, str]
     trouble: Trouble | None
     """Why its status says that it is not available, None when it says anything else."""
@@ -220,7 +224,9 @@ class Observed:
     pod: Pod | None = None
     store: Store | None = None
     policy: bool = True
-    """Whether the admission policy and its binding, without which workers get no rights, are in force."""
+    """Whether the admission policy, which says what a worker may write of its session, is in force."""
+    policy_required: bool = True
+    """Whether no worker is started without it."""
     refusal: Trouble | None = None
     """Why the API server refused the pod just now."""
     purge_pod: Pod | None = None
@@ -229,3 +235,8 @@ class Observed:
     """The store that the session ran on last, if it names another one now and no worker pod is there."""
     move_pod: Pod | None = None
     """The pod that copies the archives from there; looked for only while there is no worker pod."""
+
+    @property
+    def barred(self) -> bool:
+        """Whether no worker may be started, because what narrows its rights is missing."""
+        return self.policy_required and not self.policy

@@ -24,10 +24,17 @@ class Observer:
         session = parse_session_resource(raw)
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
-        force = await self._policy.in_force()
+        force = await self._policy.in_force(session.namespace)
         remote = session.spec.auth.remote
         store = None if remote is None else await self._store(session, remote.store)
-        observed = Observed(session, pod, store, policy=force, purge_pod=await self._purge_pod(session))
+        observed = Observed(
+            session,
+            pod,
+            store,
+            policy=force,
+            policy_required=self._policy.required,
+            purge_pod=await self._purge_pod(session),
+        )
         last = session.last.store
         if pod is not None or last is None:
             return observed

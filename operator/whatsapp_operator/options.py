@@ -10,6 +10,7 @@ from typing import Any
 
 from whatsapp_operator import pacing
 from whatsapp_operator.desired.pod_security import Level
+from whatsapp_operator import pacing, policy
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
@@ -34,6 +35,7 @@ class Options:
     context: str | None = None
     health_port: int | None = None
     log_level: str = "info"
+    admission_policy: str = policy.AdmissionPolicy.REQUIRED
     workers: int = 8
     limits: pacing.Limits = field(default_factory=pacing.Limits)
 
@@ -97,6 +99,12 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--context", help="context of the kubeconfig")
     option("--health-port", type=int, metavar="PORT", help="serve /healthz, /readyz, /metrics here (default: do not)")
     option("--log-level", choices=LEVELS, default="info")
+    option(
+        "--admission-policy",
+        choices=tuple(policy.AdmissionPolicy),
+        default=policy.AdmissionPolicy.REQUIRED,
+        help="whether workers start only while the admission policy is in force (default: Required)",
+    )
     limits = pacing.Limits()
 
     def number(name: str, default: int, text: str) -> None:
@@ -135,6 +143,7 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
         context=found.context,
         health_port=found.health_port,
         log_level=found.log_level,
+        admission_policy=found.admission_policy,
         workers=found.workers,
         limits=pacing.Limits(
             starting=found.max_starting,

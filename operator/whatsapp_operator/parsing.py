@@ -109,6 +109,7 @@ def parse_store_resource(raw: Resource) -> Store:
         finalizers=tuple(metadata.get("finalizers") or ()),
         spec=parse_store(spec),
         annotations=(spec.get("serviceAccount") or {}).get("annotations") or {},
+        shared_account=(spec.get("serviceAccount") or {}).get("shared"),
         pod_labels=spec.get("podLabels") or {},
         trouble=_store_trouble(status.get("conditions")),
         status=status,
@@ -227,4 +228,5 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         stopped=running is None and bool(now.get("terminated") or before.get("terminated")),
         failed_reason=status.get("reason") if status.get("phase") == "Failed" else None,
         store=(metadata.get("labels") or {}).get(names.LABEL_STORE),
+        account=spec.get("serviceAccountName"),
     )

@@ -15,12 +15,7 @@ FOREIGN_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ApplyAccess:
-    """See to the workers' service account and its rights."""
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeAccess:
-    """Take the workers' rights away: the policy that narrows them is not in force."""
+    """See to the worker's service account and its rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +48,7 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = (
-    ApplyAccess | RevokeAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step | moving.Step
-)
+Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step | moving.Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +63,7 @@ def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
     steps = _farewell(observed, now) if observed.session.deleting else _live(observed, wanted, now)
     held = () if observed.session.deleting else purging.hold(observed.session, observed.store)
-    if observed.policy:
-        return Plan((*held, *steps.actions), steps.look_again)
-    # Before all else, and also from a worker that stops or waits to be replaced.
-    look_again = POLICY_RETRY_SECONDS if steps.look_again is None else min(steps.look_again, POLICY_RETRY_SECONDS)
-    return Plan((RevokeAccess(), *held, *steps.actions), look_again)
+    return Plan((*held, *steps.actions), steps.look_again)
 
 
 def _farewell(observed: Observed, now: float) -> Plan:
@@ -111,10 +100,8 @@ def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     leave = _leave(observed, pod, wanted)
     if leave is not None and not leave.replaces:
         return Plan((leave,))
-    if not observed.policy:
-        return Plan()  # nor is it replaced: the next one would get no rights
-    if observed.store is not None and observed.store.unfenced:
-        leave = None  # nor here: the next one would not be started
+    if observed.barred or (observed.store is not None and observed.store.unfenced):
+        leave = None  # the next one would not be started
     # Without its store nothing is known of the service account.
     access = () if wanted is None else (ApplyAccess(),)
     # Also of one that is to be replaced: it may have to wait for its turn, and runs on until then.
@@ -151,7 +138,9 @@ def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
     suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
     if suspended or wanted is None or wanted.violation is not None:
         return _plan(moving.abandoned(observed, now))
-    if not observed.policy or (observed.store is not None and observed.store.unfenced):
+    if observed.barred:
+        return Plan(look_again=POLICY_RETRY_SECONDS)
+    if observed.store is not None and observed.store.unfenced:
         return Plan()
     copying = moving.steps(observed, wanted, now)
     if copying is not None:

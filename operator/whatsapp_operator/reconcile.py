@@ -8,14 +8,16 @@ from typing import Any
 
 from whatsapp_operator import events, metrics, moving, pacing, plan, policy, purging, refusals, stalling, status
 from whatsapp_operator.actor import Actor
+from whatsapp_operator.applying import Applier
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Refused
-from whatsapp_operator.kube import STATUS, Kube, Ref
+from whatsapp_operator.kube import STATUS, Listing, Ref
 from whatsapp_operator.observed import Observed, Ownership, Session, Trouble, Wanted
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
+from whatsapp_operator.rights import Rights
 from whatsapp_operator.stores.observed import Say
 from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
@@ -27,6 +29,8 @@ Manifest = dict[str, Any]
 PASSES = 4
 """More rounds than any session needs from nothing to a marked pod; a bug ends here and not in a hot loop."""
 REFUSED_AGAIN_SECONDS = 60.0
+PREDECESSOR_AGAIN_SECONDS = 1.0
+"""How soon to look whether the garbage collector has removed what a session of the same name has left."""
 AT_ONCE = 0.0
 _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
@@ -48,23 +52,27 @@ class Reconciler:
 
     def __init__(
         self,
-        kube: Kube,
+        kube: Listing,
         defaults: WorkerDefaults,
         clock: Clock,
         limits: pacing.Limits | None = None,
         numbers: metrics.Metrics | None = None,
         heard: Heard | None = None,
+        *,
+        policy_required: bool = True,
     ) -> None:
         self._kube = kube
         self._metrics = numbers or metrics.Metrics()
         self._clock = clock
-        self._policy = policy.Policy(kube, clock)
-        self._policy_was = True
+        self._policy = policy.Policy(kube, clock, required=policy_required)
+        self._metrics.watch_policy(lambda: self._policy.missing)
         self._observer = Observer(kube, self._policy)
         self._known: set[Key] = set()
         self._late: dict[Key, Trouble] = {}
         """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
-        self._actor = Actor(kube, defaults, clock)
+        applier = Applier(kube, clock)
+        self._rights = Rights(kube, applier, clock)
+        self._actor = Actor(kube, defaults, applier, self._rights)
         self._reporter = Reporter(kube, clock)
         self._heard = heard
         self._pace: pacing.Pace[Key] = pacing.Pace(limits or pacing.Limits())
@@ -86,9 +94,7 @@ class Reconciler:
 
     async def look_at_policy(self) -> list[Key]:
         """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
-        force = await self._policy.in_force(afresh=True)
-        changed, self._policy_was = force != self._policy_was, force
-        return self.known() if changed else []
+        return self.known() if await self._policy.news() else []
 
     async def _reconcile(self, key: Key) -> float | None:
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
@@ -101,6 +107,7 @@ class Reconciler:
             self._actor.forget(key.namespace, key.name)
             await self._tell(key, None, None)
             await self._sweep(key)
+            await self._rights.retire(key.namespace)
             return None
         try:
             observed = await self._observer.observe(raw)
@@ -173,7 +180,7 @@ class Reconciler:
             return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
             return AT_ONCE
-        return steps.look_again if observed.refusal is None else REFUSED_AGAIN_SECONDS
+        return steps.look_again if observed.refusal is None else _again(observed.refusal)
 
     async def _report(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
         own, version = await self._reporter.report(observed, wanted)
@@ -191,6 +198,8 @@ class Reconciler:
             None if remote is None else Key(key.namespace, remote.store),
             Say(key.name, trouble) if says else None,
         )
+        last = observed.session.last.store
+        await self._rights.retire(key.namespace, {None if remote is None else remote.store, last})
         session = dataclasses.replace(observed.session, resource_version=version)
         for step in steps.actions:
             # After the report: what the pod leaves behind must be in the status before it goes.
@@ -237,6 +246,10 @@ class Reconciler:
             if pod.ownership is Ownership.PREDECESSOR and not pod.deleting:
                 await self._kube.delete(ref, uid=pod.uid)
                 log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
+
+
+def _again(refusal: Trouble) -> float:
+    return PREDECESSOR_AGAIN_SECONDS if refusal.reason is Reason.REPLACING else REFUSED_AGAIN_SECONDS
 
 
 def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:

@@ -33,7 +33,7 @@ _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     names.SESSION_KIND: (("metadata.finalizers", "set spec.auth.remoteAuth.onDelete to Retain, which needs none"),),
 }
 """What the user can change, by the beginning of the field that is refused; "" stands for any, and for none."""
-_WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING})
+_WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING, Reason.REPLACING})
 
 
 def trouble(error: Refused) -> Trouble:

@@ -17,8 +17,9 @@ _CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError
 
 NO_POLICY = Trouble(
     Reason.POLICY_MISSING,
-    f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing or does not deny, so that"
-    " workers get no rights; install the chart with clusterScoped.install=true",
+    f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing, does not deny or does not apply"
+    " here, so that a worker's token could write any field of its own session's status; install the chart with"
+    " clusterScoped.install=true",
 )
 
 
@@ -73,8 +74,8 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
             f"the SessionStore {remote.store!r} does not exist in namespace {session.namespace!r};"
             " create it, or name another in spec.auth.remoteAuth.storeRef",
         )
-    if not observed.policy:
-        return Situation(Phase.FAILED, NO_POLICY.reason, NO_POLICY.message)
+    if observed.barred:
+        return Situation(Phase.FAILED, NO_POLICY.reason, f"no worker is started, because {NO_POLICY.message}")
     if observed.store is not None and observed.store.unfenced and observed.store.trouble is not None:
         message = f"no worker is started on the SessionStore {observed.store.name!r}: {observed.store.trouble.message}"
         return Situation(Phase.FAILED, Reason.STORE_UNFENCED, message)

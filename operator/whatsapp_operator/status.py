@@ -74,7 +74,7 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
         found.append(_saved(observed, row.saved, last, now))
     if strategy is Strategy.REMOTE_AUTH:
         found.append(_store(observed, now))
-    return now.phase, (*found, *_oversized(observed))
+    return now.phase, (*found, *_oversized(observed), *_policy(observed))
 
 
 def judged(observed: Observed, wanted: Wanted | None) -> Observed:
@@ -98,8 +98,6 @@ def works(observed: Observed) -> bool:
 def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal
-    if not observed.policy and observed.pod is not None and not observed.session.deleting:
-        refusal = NO_POLICY
     if refusal is not None and (observed.pod is not None or refusal.reason is not now.reason):
         text = refusal.message if observed.pod is None else f"{refusal.message} (the worker runs on)"
         return [
@@ -185,6 +183,13 @@ def _oversized(observed: Observed) -> list[Condition]:
     warnings = () if report is None else report.warnings
     text = "; ".join(warning.message for warning in warnings)
     return [_condition(ConditionType.OVERSIZED, True, warnings[0].reason, text)] if warnings else []
+
+
+def _policy(observed: Observed) -> list[Condition]:
+    """Return the condition that says that nothing narrows what workers may write, only while that is so."""
+    if observed.policy or observed.session.deleting:
+        return []
+    return [_condition(ConditionType.POLICY_MISSING, True, NO_POLICY.reason, NO_POLICY.message)]
 
 
 def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifest:

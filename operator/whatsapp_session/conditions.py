@@ -53,6 +53,10 @@ class ConditionType(StrEnum):
     STORE_AVAILABLE = "StoreAvailable"
     OVERSIZED = "Oversized"
     """Only there while something exceeds a limit of ``spec.warnings``."""
+    POLICY_MISSING = "PolicyMissing"
+    """Only there while the admission policy is not in force."""
+    SHARED_ACCOUNT = "SharedAccount"
+    """A store's, only there while its workers share its service account and nobody has chosen that."""
 
 
 class ConditionStatus(StrEnum):
@@ -125,6 +129,7 @@ class Reason(StrEnum):
     """By the API server: anything that the operator makes but a pod."""
     INVALID_CONFIGURATION = "InvalidConfiguration"
     """A setting that can never work."""
+    SHARED_ACCOUNT = "SharedAccount"
 
 
 class ExitCode(IntEnum):

@@ -50,8 +50,12 @@ FINALIZER_STORE = f"{GROUP}/in-use"
 """On a store that such a session refers to."""
 
 WORKER_CLUSTER_ROLE = "whatsapp-session-worker"
+"""What earlier versions bound to a store's account, for the whole namespace; nothing is bound to it any more."""
 POLICY_NAME = "whatsapp-session-worker"
-"""ValidatingAdmissionPolicy and its binding, without which workers get no rights."""
+"""ValidatingAdmissionPolicy and its binding, which say what of its own session a worker may write."""
+SESSION_ACCOUNT_PREFIX = "wasession-"
+UNCOVERED_NAMESPACES = ("kube-node-lease", "kube-system")
+"""Where the policy does not apply, so that a fault in it stops no node and no controller; no worker runs there."""
 
 WORKER_CONTAINER = "worker"
 DATA_DIR = "/var/lib/whatsapp/data"
@@ -99,8 +103,13 @@ def lease(session: str) -> str:
 
 
 def service_account(store: str | None) -> str:
-    """Return the name of the worker's service account: one for each namespace and store."""
+    """Return the name of a store's service account: of its checks, moves and purges, and of workers that share it."""
     return "wa-worker" if store is None else f"wa-worker-{store}"
+
+
+def session_account(session: str) -> str:
+    """Return the name of a session's service account, of its Role and of its RoleBinding."""
+    return f"{SESSION_ACCOUNT_PREFIX}{session}"
 
 
 def client_id(resource_name: str, spec_client_id: str | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local.native import control_plane
 from functional.callers import Caller, wait
+from functional.pairs import Pair, running
 from functional.world import Place, World
 from whatsapp_operator import app, options, pacing
 
@@ -107,3 +108,9 @@ def operator(start: Operator) -> Iterator[None]:
     """The operator that the tests of a file share."""
     with start():
         yield
+
+
+@pytest.fixture(scope="module")
+def pair(world: World, operator: None) -> Pair:
+    """Two workers of one namespace, under the operator of a file."""
+    return running(world)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import pytest
 from functional.callers import ApiError, wait
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
 from functional.world import Place, World, connected
-from whatsapp_operator import health, policy
-from whatsapp_operator.kube import Ref, path
+from whatsapp_operator import health
+from whatsapp_operator.desired import access
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-KINDS = (names.SESSION_KIND, names.STORE_KIND, "Pod", "Lease", "ServiceAccount", "RoleBinding", "Event")
+KINDS = (names.SESSION_KIND, names.STORE_KIND, "Pod", "Lease", "ServiceAccount", "Role", "RoleBinding", "Event")
 
 
 def versions(place: Place) -> dict[str, str]:
@@ -126,65 +126,6 @@ def test_an_operator_whose_watch_has_ended_says_that_it_is_dead(
         assert asked("readyz") == dead
 
 
-@contextlib.contextmanager
-def without(place: Place, kind: str) -> Iterator[None]:
-    """Take the policy, or its binding, away for a while."""
-    target = path(Ref(kind, "", names.POLICY_NAME))
-    taken = place.admin.send("GET", target)
-    place.admin.send("DELETE", target)
-    try:
-        yield
-    finally:
-        for field in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
-            taken["metadata"].pop(field, None)
-        taken.pop("status", None)
-        place.admin.create(taken)
-
-
-POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-
-
-def test_no_worker_gets_rights_without_the_admission_policy(place: Place, start: Operator) -> None:
-    with without(place, BINDING):
-        place.store()
-        place.session("support")
-        with start():
-            place.wait_phase("support", "Failed", "PolicyMissing")
-            assert place.admin.items("RoleBinding", place.name) == []
-            assert place.pod("support") is None
-    with start():
-        place.wait_worker("support")
-
-
-@pytest.mark.parametrize("kind", [POLICY, BINDING])
-def test_rights_go_when_the_policy_goes_and_come_back_with_it(
-    place: Place, start: Operator, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    monkeypatch.setattr(policy, "TRUSTED_SECONDS", 1.0)
-    place.store()
-    place.session("support")
-    with start():
-        worker = place.wait_worker("support").runs()
-        worker.says("Connected", **connected())
-        place.wait_phase("support", "Connected")
-        caller = worker.caller()
-
-        def refused() -> str:
-            try:
-                worker.write(caller, worker.report("Connected", **connected()))
-            except ApiError as error:
-                return error.message
-            return ""
-
-        with without(place, kind):
-            wait(lambda: "cannot patch" in refused(), lambda: f"the rights to go; {refused()!r}")
-            place.wait_phase("support", "Connected", "PolicyMissing")
-            assert place.condition("support", "Stalled")["status"] == "True"
-            assert "deletionTimestamp" not in (place.pod("support") or {})["metadata"]
-        wait(lambda: refused() == "", lambda: f"the rights to come back; {refused()!r}")
-        wait(lambda: place.condition("support", "Ready").get("status") == "True", "the condition to go")
-
-
 @pytest.mark.parametrize(
     ("method", "target"),
     [
@@ -202,18 +143,34 @@ def test_the_operator_reads_no_secrets_and_little_else(world: World, method: str
     assert error.value.status == 403
 
 
-def test_the_operator_can_grant_no_role_but_the_workers(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "sentence"),
+    [
+        ("ClusterRole", "cluster-admin", "attempting to grant"),
+        ("ClusterRole", "edit", "attempting to grant"),
+        ("Role", "secrets", "attempting to grant"),
+    ],
+)
+def test_the_operator_can_grant_nothing_that_it_does_not_hold(
+    place: Place, kind: str, name: str, sentence: str
+) -> None:
     caller = place.world.caller(place.world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT))
+    head = {"apiVersion": f"{access.RBAC}/v1", "metadata": {"name": name, "namespace": place.name}}
+    reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    role = {**head, "kind": "Role", "rules": [reads]}
+    with pytest.raises(ApiError) as error:
+        caller.create(role)
+    assert sentence in error.value.message
+    place.admin.create(role)
     grant = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
+        **head,
         "kind": "RoleBinding",
-        "metadata": {"name": "mine", "namespace": place.name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "roleRef": {"apiGroup": access.RBAC, "kind": kind, "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
     }
     with pytest.raises(ApiError) as error:
         caller.create(grant)
-    assert "attempting to grant" in error.value.message
+    assert sentence in error.value.message
 
 
 def port_of(process: subprocess.Popen[bytes]) -> int | None:

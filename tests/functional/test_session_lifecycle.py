@@ -14,7 +14,7 @@ def test_an_empty_spec_works_when_a_store_default_exists(place: Place) -> None:
     place.session("support")
     worker = place.wait_worker("support")
     lease = place.lease("support")
-    assert worker.pod["spec"]["serviceAccountName"] == "wa-worker-default"
+    assert worker.pod["spec"]["serviceAccountName"] == "wasession-support"
     assert lease is not None
     assert lease["metadata"]["annotations"][names.ANNOTATION_WORKER_POD_UID] == worker.uid
     assert lease["spec"] == {"leaseDurationSeconds": 60}

@@ -211,13 +211,15 @@ def test_rights_that_went_with_their_namespace_are_given_anew(place: Place) -> N
     place.store()
     place.session("first")
     place.wait_worker("first")
-    bindings = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{place.name}/rolebindings/wa-worker-default"
-    # As a store's check leaves a namespace that was deleted and made again: with the account, without its rights.
-    place.admin.send("DELETE", bindings)
-    place.session("second")
-    worker = place.wait_worker("second").runs()
+    place.admin.delete(names.SESSION_KIND, place.name, "first")
+    for kind in ("ServiceAccount", "Role", "RoleBinding"):
+        # As in a namespace that was deleted and made again.
+        place.admin.delete(kind, place.name, names.session_account("first"))
+    place.admin.delete("Pod", place.name, names.pod("first"), grace=0)
+    place.session("first")
+    worker = place.wait_worker("first").runs()
     worker.says("Connected", **connected())
-    place.wait_phase("second", "Connected")
+    place.wait_phase("first", "Connected")
 
 
 def test_a_store_that_comes_back_gives_its_archives_to_who_missed_them(place: Place) -> None:

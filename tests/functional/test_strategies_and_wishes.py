@@ -29,7 +29,7 @@ def test_noauth_needs_no_store_and_keeps_nothing(place: Place, served: None) -> 
     place.session("support", auth={"strategy": "NoAuth"})
     worker = place.wait_worker("support")
     assert "emptyDir" in data_volume(worker.pod)
-    assert worker.pod["spec"]["serviceAccountName"] == "wa-worker"
+    assert worker.pod["spec"]["serviceAccountName"] == "wasession-support"
     worker.runs().says("Connected", account={"id": "49***89@c.us", "hash": "aa"})
     place.wait_phase("support", "Connected")
     assert place.condition("support", "Saved") == {}

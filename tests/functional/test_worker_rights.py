@@ -1,47 +1,17 @@
 """What a worker's token may do, and what the admission policy refuses; tokens are real and bound to their pods."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from functional.callers import ApiError, Caller, wait
-from functional.world import Place, Worker, World, connected
+from functional.pairs import Pair, event_in
+from functional.world import Place, Worker, connected
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two sessions of one namespace and store; `alice` attacks `bob`."""
-
-    place: Place
-    alice: Worker
-    bob: Worker
-
-
-@pytest.fixture(scope="module")
-def pair(world: World, operator: None) -> Pair:
-    """Two workers that run; the policy is known to be in force."""
-    place = world.namespace()
-    place.store()
-    place.session("alice")
-    place.session("bob")
-    alice, bob = place.wait_worker("alice").runs(), place.wait_worker("bob").runs()
-    stranger = alice.caller()
-
-    def denied() -> bool:
-        try:
-            bob.write(stranger, {})
-        except ApiError as error:
-            return "its own session only" in error.message
-        return False
-
-    wait(denied, "the admission policy to be in force")
-    return Pair(place, alice, bob)
 
 
 def refused(error: pytest.ExceptionInfo[ApiError], sentence: str) -> None:
@@ -76,17 +46,17 @@ def test_an_empty_patch_does_not_read_another_session(pair: Pair, query: Manifes
     }
     with pytest.raises(ApiError) as error:
         caller.apply({**head, **body}, manager="thief", subresource="status", **query)
-    refused(error, "its own session only")
+    refused(error, "cannot patch")
     with pytest.raises(ApiError) as error:
         caller.merge(names.SESSION_KIND, pair.place.name, "bob", body, "status")
-    refused(error, "its own session only")
+    refused(error, "cannot patch")
     assert "bobs-secret" not in error.value.message
 
 
 def test_a_worker_cannot_write_another_sessions_status(pair: Pair) -> None:
     with pytest.raises(ApiError) as error:
         pair.bob.write(pair.alice.caller(), pair.bob.report("Connected"))
-    refused(error, "its own session only")
+    refused(error, "cannot patch")
 
 
 def test_a_worker_cannot_patch_a_session_itself(pair: Pair) -> None:
@@ -120,6 +90,14 @@ def test_a_worker_cannot_speak_for_another_pod(pair: Pair) -> None:
     refused(error, "must be the UID of the pod that writes it")
 
 
+def test_a_worker_writes_as_its_own_field_manager_only(pair: Pair) -> None:
+    wait(lambda: pair.place.status("alice").get("conditions"), "conditions")
+    body = {"status": {"session": pair.alice.report("Connected")}}
+    with pytest.raises(ApiError) as error:
+        pair.alice.caller().merge(names.SESSION_KIND, pair.place.name, "alice", body, "status")
+    refused(error, "field manager")
+
+
 def test_a_worker_renews_its_own_lease_and_changes_nothing_else_of_it(pair: Pair) -> None:
     caller = pair.alice.caller()
     lease = caller.get("Lease", pair.place.name, "wa-alice")
@@ -134,52 +112,24 @@ def test_a_worker_renews_its_own_lease_and_changes_nothing_else_of_it(pair: Pair
     refused(error, "the Lease's spec only")
 
 
-def test_a_worker_cannot_take_another_sessions_lease(pair: Pair) -> None:
-    caller = pair.alice.caller()
-    lease = caller.get("Lease", pair.place.name, "wa-bob")
+@pytest.mark.parametrize("verb", ["GET", "PUT"])
+def test_a_worker_neither_reads_nor_takes_another_sessions_lease(pair: Pair, verb: str) -> None:
+    lease = pair.place.lease("bob")
     assert lease is not None
     lease["spec"]["holderIdentity"] = pair.alice.uid
+    target = path(Ref("Lease", pair.place.name, "wa-bob"))
     with pytest.raises(ApiError) as error:
-        caller.send("PUT", path(Ref("Lease", pair.place.name, "wa-bob")), lease)
-    refused(error, "its own Lease only")
+        pair.alice.caller().send(verb, target, lease if verb == "PUT" else None)
+    refused(error, "cannot")
 
 
-def event(pair: Pair, about: Manifest) -> Manifest:
-    """Return an Event about something in the pair's namespace."""
-    return event_in(pair.place, about)
-
-
-def event_in(place: Place, about: Manifest) -> Manifest:
-    """Return an Event about something."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"generateName": "test-", "name": "", "namespace": place.name},
-        "involvedObject": {"namespace": place.name, **about},
-        "reason": "Test",
-        "message": "test",
-        "type": "Normal",
-    }
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "allowed"),
-    [
-        (names.SESSION_KIND, "alice", True),
-        ("Pod", "wa-alice", True),
-        (names.SESSION_KIND, "bob", False),
-        ("Pod", "wa-bob", False),
-        ("Node", "wa-alice", False),
-    ],
-)
-def test_a_worker_posts_events_about_itself_only(pair: Pair, kind: str, name: str, allowed: bool) -> None:
-    caller = pair.alice.caller()
-    if allowed:
-        assert caller.create(event(pair, {"kind": kind, "name": name}))["metadata"]["uid"]
-    else:
-        with pytest.raises(ApiError) as error:
-            caller.create(event(pair, {"kind": kind, "name": name}))
-        refused(error, "its own session or pod only")
+def test_a_worker_takes_its_lease_for_no_other_pod(pair: Pair) -> None:
+    lease = pair.place.lease("alice")
+    assert lease is not None
+    lease["spec"]["holderIdentity"] = pair.bob.uid
+    with pytest.raises(ApiError) as error:
+        pair.alice.caller().send("PUT", path(Ref("Lease", pair.place.name, "wa-alice")), lease)
+    refused(error, "for its own pod")
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap", "Pod"])
@@ -190,10 +140,10 @@ def test_a_worker_reads_nothing_else(pair: Pair, kind: str) -> None:
 
 
 def test_a_token_that_is_bound_to_no_pod_can_write_nothing(pair: Pair) -> None:
-    unbound = pair.place.world.caller(pair.place.world.token(pair.place.name, "wa-worker-default"))
+    unbound = pair.place.world.caller(pair.place.world.token(pair.place.name, "wasession-alice"))
     attempts: list[Callable[[], Manifest]] = [
         lambda: pair.alice.write(unbound, pair.alice.report("Connected")),
-        lambda: unbound.create(event(pair, {"kind": "Pod", "name": "wa-alice"})),
+        lambda: unbound.create(event_in(pair.place, {"kind": "Pod", "name": "wa-alice"})),
         lambda: renew(unbound, pair.place, "alice"),
     ]
     for attempt in attempts:

@@ -142,6 +142,14 @@ class Cluster:
         self.kube.put(manifest)
         self.change(SESSION, set_spec(**on_store(store)))
 
+    def collect_garbage(self) -> None:
+        """Play the garbage collector: what belongs to a session that is no more goes, if it is on no node."""
+        uid = self.kube.objects.get(SESSION, {"metadata": {"uid": None}})["metadata"]["uid"]
+        for ref, item in list(self.kube.objects.items()):
+            owners = item["metadata"].get("ownerReferences") or ()
+            if owners and not [owner for owner in owners if owner["kind"] != names.SESSION_KIND or owner["uid"] == uid]:
+                self.kube._delete(ref, item["metadata"]["uid"], None)
+
     def delete_session(self) -> None:
         """Delete the session as a user does."""
         self.kube._delete(SESSION, self.kube.objects[SESSION]["metadata"]["uid"], None)

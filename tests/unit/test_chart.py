@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from unit import operator_samples as samples
+from whatsapp_operator.desired import access
 from whatsapp_session import names
 from whatsapp_session.spec import Interop, LinkingMethod, OnDelete, OperatingMode, Strategy
 
@@ -98,24 +100,62 @@ def test_the_policy_fails_closed_and_reads_the_contracts_annotation() -> None:
     assert names.ANNOTATION_WORKER_POD_UID in text
     (condition,) = policy["matchConditions"]
     pattern = condition["expression"].split("'")[1]
-    for store in (None, "default", "a-b-c"):
-        account = names.service_account(store)
+    accounts = [names.service_account(store) for store in (None, "default", "a-b-c")]
+    for account in (*accounts, names.session_account("alice"), names.session_account("1-b")):
         assert re.match(pattern, f"system:serviceaccount:bots:{account}")
-    assert not re.match(pattern, "system:serviceaccount:bots:default")
+    for other in ("default", "wasession", "wa-workers", "my-wasession-alice"):
+        assert not re.match(pattern, f"system:serviceaccount:bots:{other}")
+
+
+def test_the_policy_leaves_out_the_namespaces_of_heartbeats_and_elections() -> None:
+    constraints = named("ValidatingAdmissionPolicy", names.POLICY_NAME)["spec"]["matchConstraints"]
+    (expression,) = constraints["namespaceSelector"]["matchExpressions"]
+    assert (expression["key"], expression["operator"]) == ("kubernetes.io/metadata.name", "NotIn")
+    assert tuple(expression["values"]) == names.UNCOVERED_NAMESPACES
 
 
 def rules(role: str) -> set[tuple[str, str, str]]:
+    """Return group, resource and verb of each right of a role of the chart."""
+    return rights(named("ClusterRole", role))
+
+
+def rights(role: Manifest) -> set[tuple[str, str, str]]:
     """Return group, resource and verb of each right of a role."""
     return {
         (group, resource, verb)
-        for rule in named("ClusterRole", role)["rules"]
+        for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
 
 
-def test_a_worker_holds_these_rights_and_no_more() -> None:
+def test_a_worker_holds_these_rights_on_its_own_objects_and_no_more() -> None:
+    made = access.role(samples.session())
+    named_by = {
+        (resource, verb): rule.get("resourceNames")
+        for rule in made["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert named_by == {
+        ("whatsappsessions/status", "patch"): ["support"],
+        ("leases", "get"): ["wa-support"],
+        ("leases", "update"): ["wa-support"],
+        ("events", "create"): None,
+        ("whatsappsessions/events", "create"): [samples.UID],
+    }
+
+
+def test_the_operator_holds_every_right_that_it_grants_and_may_not_escalate() -> None:
+    held = [rule for rule in named("ClusterRole", "whatsapp-session-operator")["rules"] if "resourceNames" not in rule]
+    assert rights(access.role(samples.session())) <= rights({"rules": held})
+    # It empties the bindings of earlier versions, for which it must hold what they granted.
+    assert rules(names.WORKER_CLUSTER_ROLE) <= rights({"rules": held})
+    assert not {verb for _, _, verb in rules("whatsapp-session-operator")} & {"escalate", "bind", "impersonate"}
+
+
+def test_the_role_of_earlier_versions_is_kept_for_the_workers_that_have_it() -> None:
     assert rules(names.WORKER_CLUSTER_ROLE) == {
         ("whatsapp-operator.dev", "whatsappsessions/status", "patch"),
         ("coordination.k8s.io", "leases", "get"),
@@ -137,12 +177,15 @@ def test_the_operator_changes_these_things_and_no_others() -> None:
         ("pods", "delete"),
         ("leases", "create"),
         ("leases", "patch"),
+        ("leases", "update"),
         ("serviceaccounts", "create"),
         ("serviceaccounts", "patch"),
         ("persistentvolumeclaims", "create"),
+        ("roles", "create"),
+        ("roles", "patch"),
+        ("whatsappsessions/events", "create"),
         ("rolebindings", "create"),
         ("rolebindings", "patch"),
-        ("clusterroles", "bind"),
         ("events", "create"),
     }
 
@@ -151,8 +194,6 @@ def test_the_operator_reads_no_secrets_and_has_no_wildcard() -> None:
     found = rules("whatsapp-session-operator")
     assert not any("secrets" in resource or "*" in (group, resource, verb) for group, resource, verb in found)
     assert not any(resource in ("pods/exec", "pods/attach", "serviceaccounts/token") for _, resource, _ in found)
-    bind = [rule for rule in named("ClusterRole", "whatsapp-session-operator")["rules"] if "bind" in rule["verbs"]]
-    assert [rule["resourceNames"] for rule in bind] == [[names.WORKER_CLUSTER_ROLE]]
 
 
 def test_no_role_is_aggregated_because_a_status_holds_a_code() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from unit import operator_samples as samples
 from whatsapp_operator import merge
-from whatsapp_operator.desired import access, check_pod, claim, environment, lease, move_pod, purge_pod, worker_pod
+from whatsapp_operator.desired import check_pod, claim, environment, lease, move_pod, purge_pod, worker_pod
 from whatsapp_session import names, worker_env
 
 Manifest = dict[str, Any]
@@ -101,7 +101,7 @@ def test_the_whole_pod_of_an_empty_spec() -> None:
             "ownerReferences": [OWNER | {"controller": True}],
         },
         "spec": {
-            "serviceAccountName": "wa-worker-default",
+            "serviceAccountName": "wasession-support",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "OnFailure",
@@ -195,9 +195,9 @@ def test_the_labels_of_a_store_do_not_override_ours() -> None:
     assert made["metadata"]["labels"][names.LABEL_SESSION] == "support"
 
 
-def test_noauth_has_no_store_and_a_service_account_of_its_own() -> None:
+def test_noauth_has_no_store_and_its_sessions_service_account() -> None:
     made = worker_pod.pod(samples.session({"auth": {"strategy": "NoAuth"}}), None, samples.DEFAULTS)
-    assert made["spec"]["serviceAccountName"] == "wa-worker"
+    assert made["spec"]["serviceAccountName"] == "wasession-support"
     assert "WHATSAPP_STORE" not in env(made)
     assert all("persistentVolumeClaim" not in volume for volume in made["spec"]["volumes"])
 
@@ -290,16 +290,6 @@ def test_the_lease_tells_the_worker_whose_login_is_saved() -> None:
     assert annotations == {"whatsapp-operator.dev/known-account": "aa"}
 
 
-def test_the_service_account_carries_the_stores_cloud_identity() -> None:
-    store = samples.store(serviceAccount={"annotations": {"cloud/role": "archives"}})
-    account, binding = access.access(samples.session(), store)
-    assert account["metadata"]["annotations"] == {"cloud/role": "archives"}
-    assert account["automountServiceAccountToken"] is False
-    assert binding["roleRef"]["name"] == "whatsapp-session-worker"
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "wa-worker-default", "namespace": "bots"}]
-    assert "annotations" not in binding["metadata"]
-
-
 def test_a_pod_template_is_merged_by_name_and_path() -> None:
     made = pod(
         {
@@ -363,4 +353,4 @@ def test_the_hash_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_the_hash_of_a_released_template_stays_as_it_is() -> None:
     """An upgrade must not replace every pod: a change here needs a reason and a line in the changelog."""
-    assert worker_pod.wanted(samples.session(), pod()).template_hash == "5465eab0870fe199"
+    assert worker_pod.wanted(samples.session(), pod()).template_hash == "f93e7df77a44b593"

@@ -54,7 +54,8 @@ def test_nothing_is_made_before_the_store_is_there() -> None:
 
 def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None:
     observed = Observed(samples.session(), None, samples.store(), policy=False)
-    assert plan.plan(observed, wanted(), NOW) == plan.Plan((plan.RevokeAccess(),), plan.POLICY_RETRY_SECONDS)
+    assert plan.plan(observed, wanted(), NOW) == plan.Plan((), plan.POLICY_RETRY_SECONDS)
+    assert steps(dataclasses.replace(observed, policy_required=False)) == START
 
 
 def test_no_worker_is_started_on_an_unfenced_store_and_one_that_runs_is_not_replaced() -> None:
@@ -90,23 +91,20 @@ def test_a_running_pod_outlives_its_store() -> None:
 
 
 @pytest.mark.parametrize(
-    ("observed", "want", "goes"),
+    ("observed", "want", "expected"),
     [
-        (marked(), wanted(), False),
-        (marked(), dataclasses.replace(wanted(), template_hash="new"), False),
-        (marked(SUSPENDED), wanted(), True),
-        (marked(None, deletionTimestamp=samples.NOON), wanted(), True),
-        (dataclasses.replace(marked(), pod=dataclasses.replace(samples.pod(), deleting=True)), wanted(), False),
+        (marked(), wanted(), ["ApplyAccess", "ApplyLease"]),
+        (marked(), dataclasses.replace(wanted(), template_hash="new"), ["ApplyAccess", "ApplyLease"]),
+        (marked(SUSPENDED), wanted(), ["DeletePod"]),
+        (marked(None, deletionTimestamp=samples.NOON), wanted(), ["DeletePod"]),
+        (dataclasses.replace(marked(), pod=dataclasses.replace(samples.pod(), deleting=True)), wanted(), []),
     ],
     ids=["running", "to be replaced", "suspended", "deleted", "stopping"],
 )
-def test_every_worker_loses_its_rights_with_the_policy_and_none_is_replaced(
-    observed: Observed, want: Wanted, goes: bool
+def test_every_worker_keeps_its_rights_without_the_policy_and_none_is_replaced(
+    observed: Observed, want: Wanted, expected: list[str]
 ) -> None:
-    found = plan.plan(dataclasses.replace(observed, policy=False), want, NOW)
-    assert found.actions[0] == plan.RevokeAccess()
-    assert [type(step) for step in found.actions[1:]] == [plan.DeletePod] * goes
-    assert found.look_again == plan.POLICY_RETRY_SECONDS
+    assert steps(dataclasses.replace(observed, policy=False), want) == expected
 
 
 @pytest.mark.parametrize("spec", [None, SUSPENDED], ids=["running", "suspended"])

@@ -44,7 +44,7 @@ def test_a_namespace_that_is_being_deleted_is_one_condition(kind: str) -> None:
     assert cluster.status["conditions"][0]["message"] == "the namespace is being deleted"
 
 
-@pytest.mark.parametrize("kind", ["ServiceAccount", "RoleBinding", "Lease"])
+@pytest.mark.parametrize("kind", ["ServiceAccount", "Role", "RoleBinding", "Lease"])
 def test_a_webhook_that_refuses_what_a_pod_needs_is_one_condition(kind: str) -> None:
     cluster = Cluster()
     said = 'admission webhook "policy.example.com" denied the request: no'
@@ -175,6 +175,7 @@ def test_a_status_is_never_written_to_a_namesake() -> None:
     with pytest.raises(Conflict):
         cluster.look()
     assert "worker" not in cluster.status
+    cluster.collect_garbage()
     cluster.settle()
     assert cluster.status["worker"]["podUID"] == cluster.kube.objects[POD]["metadata"]["uid"]
 

@@ -1,6 +1,7 @@
 """What no watch shows is found all the same: everything is looked at again in turn."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -68,8 +69,9 @@ def test_known_are_the_stores_that_were_seen_and_have_not_gone() -> None:
 
 def test_rights_that_somebody_deleted_are_back_after_a_round() -> None:
     cluster = connected()
-    binding = Ref("RoleBinding", samples.NAMESPACE, "wa-worker-default")
+    binding = Ref("RoleBinding", samples.NAMESPACE, "wasession-support")
     del cluster.kube.objects[binding]
+    cluster.clock.time += timedelta(seconds=rounds.ROUND_SECONDS)
     for key in cluster.operator.known():
         run(cluster.operator.reconcile(key))
     assert cluster.kube.objects[binding]["subjects"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whatsapp_operator.observed import Session
+from whatsapp_operator.observed import Pod, Session
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -18,6 +18,28 @@ def owner(session: Session, *, controller: bool) -> Manifest:
         "controller": controller,
         "blockOwnerDeletion": False,
     }
+
+
+def pod_owner(pod: Pod) -> Manifest:
+    """Return an ownerReference to a pod."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": pod.name,
+        "uid": pod.uid,
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
+
+
+def others(found: Manifest, session: Session) -> bool:
+    """Return whether an object goes with something else than this session, or goes already.
+
+    What belongs to nobody is the session's: it is left when a session is deleted without its dependents.
+    """
+    owners = found["metadata"].get("ownerReferences") or ()
+    own = any(owner.get("uid") == session.uid for owner in owners)
+    return "deletionTimestamp" in found["metadata"] or (bool(owners) and not own)
 
 
 def labels(session: Session) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The Lease that says who runs a session."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from whatsapp_operator import wishes
@@ -35,3 +36,10 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
         },
         "spec": {"leaseDurationSeconds": session.spec.lease_duration},
     }
+
+
+def left_over(found: Mapping[str, Any], manifest: Manifest) -> list[str]:
+    """Return the operator's annotations that stand on the Lease though they are not wanted any more."""
+    there: Mapping[str, str] = found["metadata"].get("annotations") or {}
+    wanted = manifest["metadata"]["annotations"]
+    return [name for name in there if name.startswith(f"{names.GROUP}/") and name not in wanted]

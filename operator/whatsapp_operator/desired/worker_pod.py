@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from whatsapp_operator import merge, wishes
-from whatsapp_operator.desired import belonging, claim, environment, pod_security, store_access
+from whatsapp_operator.desired import access, belonging, claim, environment, pod_security, store_access
 from whatsapp_operator.desired.environment import SECRETS_DIR, WorkerDefaults
 from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator.observed import Session, Store, Trouble, Wanted
@@ -123,7 +123,7 @@ def _container(session: Session, store: Store | None, defaults: WorkerDefaults, 
 def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
     volumes, mounts = _volumes(session, store)
     spec: Manifest = {
-        "serviceAccountName": names.service_account(None if store is None else store.name),
+        "serviceAccountName": access.worker_account(session, store),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "OnFailure",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from whatsapp_operator import status as operator_status
-from whatsapp_operator.desired import store_access
+from whatsapp_operator.desired import access, store_access
 from whatsapp_operator.events import Happening
 from whatsapp_operator.observed import Ownership, Trouble
 from whatsapp_operator.stores import plan
@@ -60,6 +60,25 @@ def _next(observed: ObservedStore, verdict: Verdict, wanted_hash: str, now: str,
 
 def conditions(observed: ObservedStore) -> tuple[Condition, ...]:
     """Return the conditions, in a fixed order, without transition times."""
+    return *_availability(observed), *_shared_account(observed)
+
+
+def _shared_account(observed: ObservedStore) -> tuple[Condition, ...]:
+    """Return the condition that says that workers share an account, only while nobody has chosen that."""
+    store = observed.store
+    if store.shared_account is not None or not access.shared(store):
+        return ()
+    account = names.service_account(store.name)
+    subject = f"system:serviceaccount:{store.namespace}:{names.SESSION_ACCOUNT_PREFIX}*"
+    text = (
+        f"the workers of this store share the service account {account}, so that each of them can read the codes of the"
+        f" others' sessions; let the cloud's trust policy accept the subject {subject} too, then set"
+        " spec.serviceAccount.shared to false; or set it to true where the cloud cannot (EKS Pod Identity, Azure)"
+    )
+    return (Condition(ConditionType.SHARED_ACCOUNT, ConditionStatus.TRUE, Reason.SHARED_ACCOUNT, text),)
+
+
+def _availability(observed: ObservedStore) -> tuple[Condition, ...]:
     verdict = _finding(observed)
     if verdict is None:
         trouble = None if observed.pod is None else observed.pod.trouble
