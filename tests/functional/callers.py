@@ -27,18 +27,19 @@ class Caller:
     """Somebody who calls the API server: the administrator, or the bearer of a token."""
 
     def __init__(self, server: str, context: ssl.SSLContext, token: str | None = None) -> None:
+        self.server = server
+        self.context = context
         self._address = urlsplit(server)
-        self._context = context
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def send(self, method: str, target: str, body: Manifest | None = None, kind: str = "application/json") -> Manifest:
         """Return the answer; raises ApiError unless it is 2xx."""
         connection = http.client.HTTPSConnection(
-            self._address.hostname or "", self._address.port, timeout=20, context=self._context
+            self._address.hostname or "", self._address.port, timeout=20, context=self.context
         )
         with contextlib.closing(connection):
             content = None if body is None else json.dumps(body).encode()
-            connection.request(method, target, content, {**self._headers, "Content-Type": kind})
+            connection.request(method, target, content, {**self.headers, "Content-Type": kind})
             answer = connection.getresponse()
             text = answer.read()
         found: Manifest = json.loads(text) if text.startswith(b"{") else {}
@@ -81,6 +82,30 @@ class Caller:
         body = {"apiVersion": "v1", "kind": "DeleteOptions"} | ({} if grace is None else {"gracePeriodSeconds": grace})
         with contextlib.suppress(ApiError):
             self.send("DELETE", path(Ref(kind, namespace, name)), body)
+
+
+class Line:
+    """One connection on which a caller sends many requests, and hears every answer as it is."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._headers = caller.headers
+        address = urlsplit(caller.server)
+        self._connection = http.client.HTTPSConnection(
+            address.hostname or "", address.port, timeout=60, context=caller.context
+        )
+
+    def __enter__(self) -> "Line":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self, method: str, target: str, body: object, kind: str) -> tuple[int, str]:
+        """Return status and body of the answer."""
+        content = json.dumps(body).encode()
+        self._connection.request(method, target, content, {**self._headers, "Content-Type": kind})
+        answer = self._connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
 
 
 def wait(predicate: Callable[[], Any], what: Callable[[], str] | str, seconds: float = 45.0) -> Any:

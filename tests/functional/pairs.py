@@ -20,12 +20,12 @@ class Pair:
     bob: Worker
 
 
-def running(world: World) -> Pair:
+def running(world: World, **bob_spec: Any) -> Pair:
     """Return two workers that run; the policy is known to be in force."""
     place = world.namespace()
     place.store()
     place.session("alice")
-    place.session("bob")
+    place.session("bob", **bob_spec)
     alice, bob = place.wait_worker("alice").runs(), place.wait_worker("bob").runs()
     caller = alice.caller()
 
