@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any
 
-from whatsapp_operator import pacing
-from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator import pacing, policy
+from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
