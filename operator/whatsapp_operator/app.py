@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -25,6 +25,7 @@ from whatsapp_operator import (
 )
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import KubeError, OperatorError, Unreachable, UsageError
+from whatsapp_operator.schedule import Rest
 from whatsapp_operator.stores.observed import Say
 from whatsapp_operator.stores.reconcile import StoreReconciler
 from whatsapp_session import names
@@ -33,7 +34,7 @@ log = logging.getLogger("whatsapp_operator")
 
 CRD_POLL_SECONDS = 1.0
 TLS_GOODBYE_SECONDS = 0.25
-STORE_WORKERS = 2
+STORE_WORKERS = 4
 Queue: TypeAlias = queue.KeyedQueue[reconcile.Key]
 
 
@@ -76,11 +77,11 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         counted = metrics.CountedKube(cluster, numbers)
         stores = StoreReconciler(counted, defaults, clock.SystemClock())
 
-        async def look_at_store(key: reconcile.Key) -> float | None:
+        async def look_at_store(key: reconcile.Key) -> float | Rest | None:
             with numbers.reconciling():
                 return await stores.reconcile(key)
 
-        store_work: Queue = queue.KeyedQueue(look_at_store, workers=STORE_WORKERS)
+        store_work: Queue = queue.KeyedQueue(look_at_store, workers=STORE_WORKERS, group=_namespace)
 
         async def heard(session: reconcile.Key, store: reconcile.Key | None, say: Say | None) -> None:
             for key in stores.heard(session, store, say):
@@ -90,7 +91,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         reconciler = reconcile.Reconciler(
             counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard, policy_required=required
         )
-        work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers)
+        work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers, group=_namespace)
         alive = health.Alive(
             asyncio.get_running_loop().time,
             beats=lambda: min(work.last_beat, store_work.last_beat),
@@ -101,7 +102,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
 
-        def known() -> list[tuple[handlers.Add, reconcile.Key]]:
+        def known() -> list[tuple[Callable[[reconcile.Key], Awaitable[None]], reconcile.Key]]:
             sessions = [(work.add, key) for key in reconciler.known()]
             return [*sessions, *((store_work.add, key) for key in stores.known())]
 
@@ -126,6 +127,10 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             ready_flag=flags.ready,
         )
         log.info("stopped")
+
+
+def _namespace(key: reconcile.Key) -> str:
+    return key.namespace
 
 
 async def _guard(reconciler: reconcile.Reconciler, work: Queue, alive: health.Alive) -> None:

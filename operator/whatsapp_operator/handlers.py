@@ -11,7 +11,8 @@ from whatsapp_operator.kube import Connection
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
 
-Add = Callable[[Key], Awaitable[None]]
+Add = Callable[[Key, int | None], Awaitable[None]]
+"""Takes a key, and a digest of what its user asks for if the event may be her word."""
 Connect = Callable[[], Awaitable[Connection]]
 
 WATCH_SECONDS = 600
@@ -60,21 +61,28 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
         return {(namespace, store): name for store in stores_of(spec, status)}
 
     @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", registry=made)
-    async def session(*, namespace: str | None, name: str, **_: Any) -> None:
-        await add(Key(str(namespace), name))
+    async def session(*, namespace: str | None, name: str, meta: Mapping[str, Any], **_: Any) -> None:
+        await add(Key(str(namespace), name), asked(meta))
 
     @kopf.on.event("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pod", registry=made)
     async def pod(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        await add(Key(str(namespace), labels[names.LABEL_SESSION]))
+        await add(Key(str(namespace), labels[names.LABEL_SESSION]), None)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
-    async def store(*, namespace: str | None, name: str, **more: Any) -> None:
-        await add_store(Key(str(namespace), name))
+    async def store(*, namespace: str | None, name: str, meta: Mapping[str, Any], **more: Any) -> None:
+        await add_store(Key(str(namespace), name), asked(meta))
         users: kopf.Index[Any, str] = more["sessions_by_store"]
         for user in users.get((namespace, name), ()):
-            await add(Key(str(namespace), user))
+            await add(Key(str(namespace), user), None)
 
     return made
+
+
+def asked(meta: Mapping[str, Any]) -> int:
+    """Digest what a user asks for with an object: its spec, its deletion, its requests; not labels, not a status."""
+    annotations = meta.get("annotations") or {}
+    requests = frozenset(item for item in annotations.items() if item[0].startswith(f"{names.GROUP}/"))
+    return hash((meta.get("uid"), meta.get("generation"), meta.get("deletionTimestamp"), requests))
 
 
 def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:

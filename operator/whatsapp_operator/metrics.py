@@ -10,7 +10,7 @@ from typing import Any
 import prometheus_client
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from whatsapp_operator.errors import KubeError
+from whatsapp_operator.errors import Conflict, KubeError
 from whatsapp_operator.kube import Listing, Manifest, Ref, ref_of
 from whatsapp_session.conditions import Phase
 
@@ -60,6 +60,8 @@ class Metrics:
         with self._reconciles.time():
             try:
                 yield
+            except Conflict:
+                raise  # somebody wrote meanwhile: usual, and looked at again
             except Exception:
                 self._errors.inc()
                 raise

@@ -35,7 +35,7 @@ class Options:
     health_port: int | None = None
     log_level: str = "info"
     admission_policy: str = policy.AdmissionPolicy.REQUIRED
-    workers: int = 8
+    workers: int = 16
     limits: pacing.Limits = field(default_factory=pacing.Limits)
 
 
@@ -109,7 +109,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     def number(name: str, default: int, text: str) -> None:
         option(name, type=int, default=default, metavar="N", help=f"{text} (default: {default})")
 
-    number("--workers", 8, "sessions reconciled at the same time")
+    number("--workers", 16, "sessions reconciled at the same time, of one namespace half of them")
     number("--max-starting", limits.starting, "worker pods that start at the same time")
     number("--max-replacing", limits.replacing, "worker pods being replaced at the same time")
     number("--max-replacing-percent", limits.replacing_percent, "the same in percent of all sessions, at least one")

@@ -18,6 +18,7 @@ from whatsapp_operator.observer import Observer
 from whatsapp_operator.parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.rights import Rights
+from whatsapp_operator.schedule import Rest
 from whatsapp_operator.stores.observed import Say
 from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
@@ -77,7 +78,7 @@ class Reconciler:
         self._heard = heard
         self._pace: pacing.Pace[Key] = pacing.Pace(limits or pacing.Limits())
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> float | Rest | None:
         """Look, act and report; returns after how many seconds to look again, None when something must happen first.
 
         Raises KubeError when the API server did not answer: the caller tries again later.
@@ -96,7 +97,7 @@ class Reconciler:
         """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
         return self.known() if await self._policy.news() else []
 
-    async def _reconcile(self, key: Key) -> float | None:
+    async def _reconcile(self, key: Key) -> float | Rest | None:
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
         self._known.add(key)
         if raw is None:
@@ -160,14 +161,14 @@ class Reconciler:
             self._pace.replace(key, node, now)
         return observed, steps
 
-    async def _stall(self, key: Key, trouble: Trouble) -> float:
+    async def _stall(self, key: Key, trouble: Trouble) -> Rest:
         """Say what is wrong with a session of which nothing else can be judged."""
         raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
         if raw is not None:
             await self._reporter.stall(raw, trouble)
-        return REFUSED_AGAIN_SECONDS
+        return Rest(REFUSED_AGAIN_SECONDS)
 
-    async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | None:
+    async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | Rest | None:
         """Report, then take away what is to go; returns when to look again."""
         late = self._late.get(key)
         told = observed if late is None else dataclasses.replace(observed, refusal=observed.refusal or late)
@@ -180,7 +181,7 @@ class Reconciler:
             return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
             return AT_ONCE
-        return steps.look_again if observed.refusal is None else _again(observed.refusal)
+        return steps.look_again if observed.refusal is None else _again(observed, observed.refusal)
 
     async def _report(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
         own, version = await self._reporter.report(observed, wanted)
@@ -248,8 +249,12 @@ class Reconciler:
                 log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
 
 
-def _again(refusal: Trouble) -> float:
-    return PREDECESSOR_AGAIN_SECONDS if refusal.reason is Reason.REPLACING else REFUSED_AGAIN_SECONDS
+def _again(observed: Observed, refusal: Trouble) -> float | Rest:
+    """Return when to ask again; while there is no pod, nothing but its user's change can make a difference before."""
+    if refusal.reason is Reason.REPLACING:
+        return PREDECESSOR_AGAIN_SECONDS
+    pods = (observed.pod, observed.purge_pod, observed.move_pod)
+    return REFUSED_AGAIN_SECONDS if any(pods) else Rest(REFUSED_AGAIN_SECONDS)
 
 
 def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:

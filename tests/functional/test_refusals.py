@@ -1,6 +1,5 @@
 """Whatever the cluster refuses to the operator is a condition of the session or store, until it is allowed."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from functional.callers import ApiError, wait
-from functional.world import Place
+from functional.world import Place, stamp
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -66,8 +65,8 @@ def probe(place: Place) -> bool:
 
 
 def touch(place: Place, name: str) -> Manifest:
-    """Let the operator look again now, as a person does who has mended something."""
-    patch = {"metadata": {"labels": {"touched": f"at-{time.time()}"}}}
+    """Let the operator look again soon, as a person does who has mended something: by a request."""
+    patch = {"metadata": {"annotations": {names.wish_annotation("save"): stamp()}}}
     return place.admin.merge(names.SESSION_KIND, place.name, name, patch)
 
 

@@ -12,6 +12,7 @@ from whatsapp_operator import metrics
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_operator.schedule import Rest
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -48,13 +49,13 @@ def policy() -> list[Manifest]:
     ]
 
 
-def run(work: Coroutine[Any, Any, float | None]) -> float | None:
-    """Run to the end; returns the result."""
+def run(work: Coroutine[Any, Any, float | Rest | None]) -> float | None:
+    """Run to the end; returns after how many seconds it is to run again, whether it rests until then or not."""
     try:
         work.send(None)
     except StopIteration as end:
-        again: float | None = end.value
-        return again
+        again: float | Rest | None = end.value
+        return again.seconds if isinstance(again, Rest) else again
     finally:
         work.close()
     raise AssertionError("the fake waited")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kube_fake import FakeKube
-from whatsapp_operator.errors import Conflict
+from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.metrics import CountedKube, Metrics, Seen
 
@@ -27,6 +27,15 @@ def test_sessions_are_counted_by_phase_and_forgotten() -> None:
     metrics.forget("b")
     assert value(metrics, "sessions", phase="AwaitingLink") == 0
     assert value(metrics, "link_attempts") == 0
+
+
+@pytest.mark.parametrize(("error", "counted"), [(Conflict(409, "modified"), 0), (Refused(403, "no"), 1)], ids=repr)
+def test_a_usual_write_conflict_counts_as_no_error(error: Exception, counted: int) -> None:
+    metrics = Metrics()
+    with pytest.raises(type(error)), metrics.reconciling():
+        raise error
+    assert value(metrics, "reconcile_errors_total") == counted
+    assert value(metrics, "reconcile_seconds_count") == 1
 
 
 def test_the_age_of_the_oldest_save_is_that_of_connected_sessions() -> None:

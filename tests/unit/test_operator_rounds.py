@@ -11,6 +11,7 @@ from unit.test_operator_stores import Stores
 from whatsapp_operator import handlers, rounds
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key
+from whatsapp_session import names
 
 
 class Clock:
@@ -95,3 +96,17 @@ def test_a_store_concerns_the_sessions_that_name_it_or_left_their_archives_there
     spec: dict[str, object], status: dict[str, object], expected: set[str]
 ) -> None:
     assert handlers.stores_of(spec, status) == expected
+
+
+def test_what_a_user_asks_for_is_spec_deletion_and_requests_and_no_label_and_no_status() -> None:
+    plain = samples.session_resource(annotations={"example.com/note": "1"})["metadata"]
+    now = handlers.asked(plain)
+    relabelled = plain | {"labels": {"team": "x"}, "resourceVersion": "2", "annotations": {"example.com/note": "2"}}
+    assert handlers.asked(relabelled) == now
+    changes = (
+        {"generation": 4},
+        {"uid": "another"},
+        {"deletionTimestamp": samples.NOON},
+        {"annotations": {names.wish_annotation("restart"): samples.NOON}},
+    )
+    assert len({handlers.asked(plain | change) for change in changes} | {now}) == len(changes) + 1

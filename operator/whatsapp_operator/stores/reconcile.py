@@ -14,6 +14,7 @@ from whatsapp_operator.observed import Store, Trouble
 from whatsapp_operator.parsing import parse_store_resource
 from whatsapp_operator.reconcile import AT_ONCE, REFUSED_AGAIN_SECONDS, Key
 from whatsapp_operator.reporter import Reporter
+from whatsapp_operator.schedule import Rest
 from whatsapp_operator.stores import hearsay, holding, plan, status
 from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, parse_check_pod
 from whatsapp_session import names, store_spec
@@ -54,7 +55,7 @@ class StoreReconciler:
         """Return the stores that were seen and, as far as is known, are still there."""
         return sorted(self._known)
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key) -> float | Rest | None:
         """Look, act and report; returns after how many seconds to look again, None when something must happen first.
 
         Raises KubeError when the API server did not answer: the caller tries again later.
@@ -66,12 +67,12 @@ class StoreReconciler:
         except Refused as error:
             return await self._stall(key, refusals.trouble(error))
 
-    async def _stall(self, key: Key, trouble: Trouble) -> float:
+    async def _stall(self, key: Key, trouble: Trouble) -> Rest:
         """Say what is wrong with a store of which nothing else can be judged."""
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         if raw is not None:
             await self._reporter.stall(raw, trouble)
-        return REFUSED_AGAIN_SECONDS
+        return Rest(REFUSED_AGAIN_SECONDS)
 
     async def _look(self, key: Key, raw: Manifest | None) -> float | None:
         if raw is None:
