@@ -16,6 +16,11 @@ def remote(**settings: Any) -> Manifest:
     return {"auth": {"strategy": "RemoteAuth", "remoteAuth": settings}}
 
 
+def local(**settings: Any) -> Manifest:
+    """Return a spec with settings of LocalAuth."""
+    return {"auth": {"strategy": "LocalAuth", "localAuth": settings}}
+
+
 LOCAL: Manifest = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
 
 
@@ -58,6 +63,43 @@ def template(**spec: Any) -> Manifest:
         ({"browser": {"args": ["--incognito"]}}, "change the profile"),
         ({"browser": {"args": ["no-sandbox"]}}, "a switch that begins with '--'"),
         ({"browser": {"args": ["--"]}}, "a switch that begins with '--'"),
+        (local(size="0"), "must be at least 1Mi"),
+        (local(size="-1Gi"), "must be at least 1Mi"),
+        (local(size="1m"), "must be at least 1Mi"),
+        (local(size="1 Gi"), "must be a quantity such as 1Gi"),
+        (local(size="many"), "must be a quantity such as 1Gi"),
+        (local(storageClassName="A B"), "must be the name of a StorageClass"),
+        (local(storageClassName="a..b"), "must be the name of a StorageClass"),
+        (local(claimName="a..b"), "must be the name of a PersistentVolumeClaim"),
+        (local(dataPath="a\nb"), "may not hold line breaks"),
+        (local(dataPath="a\x00b"), "may not hold line breaks"),
+        (local(dataPath="/a"), "must be a relative path; remove the '/'"),
+        (local(dataPath="x" * 64), "at most 63 characters between two '/'"),
+        (remote(storeRef={"name": "a.b"}), "must be the name of a SessionStore"),
+        ({"linking": {"timeout": "1s"}}, "must be at least 30s"),
+        ({"linking": {"phoneNumberSecretRef": {"name": "a..b", "key": "c"}}}, "must be the name of a Secret"),
+        ({"linking": {"phoneNumberSecretRef": {"name": "a", "key": ".."}}}, "must be a key of the Secret"),
+        ({"browser": {"proxySecretRef": {"name": "A", "key": "c"}}}, "must be the name of a Secret"),
+        ({"browser": {"url": "web.whatsapp.com"}}, "must be an https address"),
+        ({"browser": {"url": "https://"}}, "must name a host"),
+        ({"browser": {"url": "https://:443/"}}, "must name a host"),
+        ({"browser": {"url": "https://h:99999/"}}, "must have a port from 1 to 65535"),
+        ({"browser": {"url": "https://h:http/"}}, "must have a port from 1 to 65535"),
+        ({"browser": {"url": "https://h:0/"}}, "must have a port from 1 to 65535"),
+        ({"browser": {"url": "https://me:secret@h/"}}, "may hold no user or password"),
+        ({"browser": {"url": "https://h/a b"}}, "may not hold blanks"),
+        ({"browser": {"userAgent": "a\nb"}}, "must be printable ASCII on one line"),
+        ({"browser": {"userAgent": "  "}}, "must be printable ASCII on one line"),
+        ({"browser": {"args": ["--a\nb"]}}, "must be printable ASCII on one line"),
+        ({"browser": {"args": ["--proxy-server=socks5://a:b@h:1"]}}, "put the proxy's address into the Secret"),
+        ({"podTemplate": {"metadata": {"labels": {"a b": "c"}}}}, "spec.podTemplate.metadata.labels must be labels"),
+        ({"podTemplate": {"metadata": {"labels": {"x" * 64: "c"}}}}, "spec.podTemplate.metadata.labels must be labels"),
+        ({"podTemplate": {"metadata": {"labels": {"a": "-"}}}}, "spec.podTemplate.metadata.labels must be labels"),
+        ({"podTemplate": {"metadata": {"annotations": {"a..b/c": ""}}}}, "must be annotations' names"),
+        (
+            {"podTemplate": {"metadata": {"annotations": {f"a{number}": "x" * 16000 for number in range(13)}}}},
+            "at most 200000 characters in all",
+        ),
         (template(serviceAccountName="mine"), "may not set the service account"),
         (template(hostNetwork=True), "may not share the host's network"),
         (template(restartPolicy="Always"), "restartPolicy is the operator's"),
@@ -110,85 +152,6 @@ def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, a
     with pytest.raises(ApiError) as error:
         place.update("support", **after)
     assert sentence in error.value.message
-
-
-@pytest.mark.parametrize(
-    ("spec", "sentence"),
-    [
-        ({}, "a store needs exactly one backend"),
-        ({"filesystem": {"claimName": "a"}, "s3": {"bucket": "archives"}}, "a store needs exactly one backend"),
-        ({"filesystem": {"claimName": "a", "path": "/x"}}, "must be a relative path"),
-        ({"filesystem": {"claimName": "a", "path": "a/../../b"}}, "must be a relative path"),
-        ({"filesystem": {}}, "claimName: Required value"),
-        ({"s3": {}}, "bucket: Required value"),
-        ({"s3": {"bucket": "s3://archives"}}, "without the endpoint or s3://"),
-        ({"s3": {"bucket": "archives", "remoteDataPath": "/a/"}}, "must be a prefix such as sessions/team-a"),
-        ({"s3": {"bucket": "archives", "remoteDataPath": "a/../b"}}, "must be a prefix such as sessions/team-a"),
-        ({"s3": {"bucket": "archives", "endpoint": "s3.example.com"}}, "must be an http or https address"),
-        ({"s3": {"bucket": "archives", "endpoint": "https://me:secret@s3"}}, "credentials belong into the Secret"),
-        ({"s3": {"bucket": "archives", "region": "Frankfurt am Main"}}, "must be the name of a region"),
-        ({"s3": {"bucket": "archives", "serverSideEncryption": {"type": "rot13"}}}, '"AES256", "aws:kms"'),
-        (
-            {"s3": {"bucket": "archives", "serverSideEncryption": {"type": "AES256", "kmsKeyId": "k"}}},
-            "belongs to type aws:kms",
-        ),
-        ({"mongodb": {"database": "whatsapp"}}, "uriSecretRef: Required value"),
-        ({"mongodb": {"uriSecretRef": {"name": "a", "key": "b"}, "database": "a/b"}}, "must be the name of a database"),
-        ({"custom": {"name": "s3"}}, "file, s3 and mongodb are taken"),
-        ({"custom": {"name": "my store"}}, "must be the name of an entry point"),
-        ({"custom": {"name": "sqlite", "envFrom": [{}]}}, "names either a secretRef or a configMapRef"),
-        (
-            {"custom": {"name": "sqlite", "envFrom": [{"prefix": "WHATSAPP_", "secretRef": {"name": "a"}}]}},
-            "WHATSAPP_ is the operator's",
-        ),
-        ({"filesystem": {"claimName": "a"}, "encryption": {}}, "keySecretRef: Required value"),
-        ({"filesystem": {"claimName": "../b"}}, "must be the name of a PersistentVolumeClaim"),
-        ({"custom": {"name": "sqlite", "claimName": "A b"}}, "must be the name of a PersistentVolumeClaim"),
-        ({"s3": {"bucket": "archives", "credentialsSecretRef": {"name": "A/b"}}}, "credentialsSecretRef.name in body"),
-        ({"mongodb": {"uriSecretRef": {"name": "a", "key": "b/c"}, "database": "d"}}, "uriSecretRef.key in body"),
-        ({"s3": {"bucket": "archives"}, "serviceAccount": {"annotations": {"a b": "c"}}}, "must be annotations' names"),
-        ({"s3": {"bucket": "archives"}, "podLabels": {"a b": "c"}}, "spec.podLabels must be labels"),
-        ({"s3": {"bucket": "archives"}, "podLabels": {"a": "c d"}}, "spec.podLabels must be labels"),
-    ],
-    ids=str,
-)
-def test_a_wrong_store_is_refused_with_a_sentence(place: Place, spec: Manifest, sentence: str) -> None:
-    manifest = session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND}
-    with pytest.raises(ApiError) as error:
-        place.admin.create(manifest)
-    assert sentence in error.value.message
-
-
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"s3": {"bucket": "archives"}},
-        {
-            "s3": {
-                "bucket": "my.archives",
-                "remoteDataPath": "team-a/whatsapp",
-                "region": "eu-central-1",
-                "endpoint": "http://store.bots.svc:7070",
-                "forcePathStyle": True,
-                "credentialsSecretRef": {"name": "login"},
-                "serverSideEncryption": {"type": "aws:kms", "kmsKeyId": "arn:aws:kms:eu-central-1:1:key/2"},
-            }
-        },
-        {"mongodb": {"uriSecretRef": {"name": "login", "key": "uri"}, "database": "whatsapp"}, "allowUnfenced": True},
-        {"custom": {"name": "sqlite", "options": {"a": "b"}, "envFrom": [{"secretRef": {"name": "login"}}]}},
-        {"custom": {"name": "sqlite", "claimName": "files"}},
-        {"filesystem": {"claimName": "a"}, "encryption": {"keySecretRef": {"name": "key", "key": "value"}}},
-        {
-            "s3": {"bucket": "archives"},
-            "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/whatsapp"}},
-            "podLabels": {"azure.workload.identity/use": "true", "team": ""},
-        },
-    ],
-    ids=["bucket", "every setting of s3", "mongodb", "custom", "custom with files", "encrypted", "cloud identity"],
-)
-def test_a_store_of_each_kind_is_accepted(place: Place, spec: Manifest) -> None:
-    made = place.admin.create(session_manifest(place.name, "default", spec) | {"kind": names.STORE_KIND})
-    assert made["spec"].items() >= {"allowUnfenced": spec.get("allowUnfenced", False)}.items()
 
 
 def test_an_absent_spec_gets_every_default(place: Place) -> None:
