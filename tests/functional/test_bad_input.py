@@ -154,6 +154,23 @@ def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, a
     assert sentence in error.value.message
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        local(size="1Mi", storageClassName="", dataPath="Büro 2/x"),
+        local(size="1.5Gi", storageClassName="fast.example-1"),
+        local(size="500M", claimName="a.b-c"),
+        {"linking": {"timeout": "0h0m0s"}},
+        {"browser": {"url": "https://web.example.com:8443/a?b=c@d#e", "userAgent": "Mine/1.0 (x; y)"}},
+        {"browser": {"url": "https://[fd00::1]/", "args": ["--proxy-server=socks5://h:1", "--lang=de"]}},
+        {"podTemplate": {"metadata": {"labels": {"a.b/c_d.e": ""}, "annotations": {"Sidecar.example.com/X": "\n"}}}},
+    ],
+    ids=str,
+)
+def test_unusual_settings_that_work_are_accepted(place: Place, spec: Manifest) -> None:
+    place.session("support", **spec)
+
+
 def test_an_absent_spec_gets_every_default(place: Place) -> None:
     manifest = session_manifest(place.name, "support", {})
     del manifest["spec"]
