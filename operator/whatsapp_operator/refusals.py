@@ -62,9 +62,8 @@ def waits(found: Trouble) -> bool:
 def _lacks_rights(error: Refused) -> bool:
     if error.status != 403 or error.causes:
         return False
-    # Admission knows the object's name, rights to create are asked for without it; of an object that has a name
-    # already only the words tell.
-    return f"cannot {_right(error.asked)} resource" in error.message
+    # The API has no structure for it: the authorizer and the admission of the cluster both say Forbidden.
+    return f"cannot {_right(error.asked)} resource" in error.message or "not currently held" in error.message
 
 
 def _right(asked: Asked) -> str:
