@@ -157,7 +157,7 @@ def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
     if timestamps.is_newer(wishes.newest_start(session), last.started_for):
         return None
     judged = fate(last.exit_code, last.end_reason)
-    reason = Reason(last.end_reason) if last.end_reason else Reason.CRASH_LOOP
+    reason = last.end_reason or Reason.CRASH_LOOP
     message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
     until = None
     if judged in (Fate.AGAIN, Fate.BACKOFF):
@@ -221,7 +221,7 @@ def _ended(last: Last, pod: Pod) -> Last:
     )
 
 
-def _end_reason(pod: Pod, ending: Ending) -> str | None:
+def _end_reason(pod: Pod, ending: Ending) -> Reason | None:
     if ending.reason is not None:
         return ending.reason
     if ending.out_of_memory:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from whatsapp_operator.observed import Subject
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason
+from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
 
@@ -41,17 +42,24 @@ class Happening:
 
 def happenings(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[Happening]:
     """Yield what changed for a person; ``told`` is the trouble that the worker has posted itself."""
-    old = {item["type"]: item for item in before.get("conditions") or ()}
+    old = {text(item.get("type")): item for item in mappings(before.get("conditions"))}
     for new in after.get("conditions") or ():
         was = old.get(new["type"])
-        if was is not None and (was["status"], was["reason"]) == (new["status"], new["reason"]):
+        if was is not None and (was.get("status"), was.get("reason")) == (new["status"], new["reason"]):
             continue
         if new["reason"] != told and _matters(new, was, after.get("phase")):
             stalled = new["type"] == ConditionType.STALLED
-            since = "" if was is None else f"{was['lastTransitionTime']}{was['reason']}"
+            since = "" if was is None else f"{text(was.get('lastTransitionTime'))}{text(was.get('reason'))}"
             warning = stalled or new["reason"] in _WARNINGS
             # Without a predecessor the present time is all there is; a Stalled that comes and goes is two Events.
             yield Happening(new["reason"], new["message"], warning, since or new["lastTransitionTime"])
+
+
+def ignored(session: Session) -> Iterator[Happening]:
+    """Yield a warning for each request that is ignored: nothing else would tell who made it."""
+    for item in session.ignored:
+        message = f"the operator ignores the annotation {item.annotation}: {item.value!r}: {item.why}"
+        yield Happening(Reason.REQUEST_IGNORED, message, True, "")
 
 
 def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) -> bool:

@@ -10,6 +10,8 @@ import kopf
 from whatsapp_operator.kube import Connection
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
+from whatsapp_session.spec import DEFAULT_STORE
+from whatsapp_session.untrusted import mapping, text
 
 Add = Callable[[Key, int | None], Awaitable[None]]
 """Takes a key, and a digest of what its user asks for if the event may be her word."""
@@ -87,10 +89,10 @@ def asked(meta: Mapping[str, Any]) -> int:
 
 def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:
     """Return the stores that concern a session: the one that it names, and the one that it ran on last."""
-    remote = (spec.get("auth") or {}).get("remoteAuth") or {}
-    named = (remote.get("storeRef") or {}).get("name", "default")
-    last = ((status.get("worker") or {}).get("last") or {}).get("store")
-    return {named} if last is None else {named, last}
+    remote = mapping(mapping(spec.get("auth")).get("remoteAuth"))
+    named = text(mapping(remote.get("storeRef")).get("name")) or DEFAULT_STORE
+    last = text(mapping(mapping(status.get("worker")).get("last")).get("store"))
+    return {named, last} if last else {named}
 
 
 def unwatched(namespaces: int) -> list[str]:

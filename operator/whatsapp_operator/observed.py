@@ -80,6 +80,19 @@ class Report:
     handled: Mapping[str, str]
     warnings: tuple[Trouble, ...] = ()
     """What exceeds the user's limits."""
+    saved_at: float | None = None
+    """When the newest archive was saved, in seconds since the epoch."""
+    link_attempts: int = 0
+    """Codes that the worker has shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An annotation that asks for something and is ignored, with the reason and what to do."""
+
+    annotation: str
+    value: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,7 @@ class Last:
     account_hash: str | None = None
     linked: bool | None = None
     saved: bool | None = None
-    end_reason: str | None = None
+    end_reason: Reason | None = None
     end_message: str | None = None
     end_time: str | None = None
     exit_code: int | None = None
@@ -159,8 +172,10 @@ class Session:
     generation: int
     resource_version: str
     deleting: bool
-    created: str
-    annotations: Mapping[str, str]
+    asked: Mapping[str, str]
+    """Times of the requests among its annotations, by kind; handled ones, too."""
+    ignored: tuple[Ignored, ...]
+    """What looks like a request among its annotations and is none."""
     finalizers: tuple[str, ...]
     spec: SessionSpec
     report: Report | None

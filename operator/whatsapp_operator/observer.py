@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any
 
 from whatsapp_operator import policy, purging
+from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Pod, Session, Store
-from whatsapp_operator.parsing import parse_pod, parse_purge_pod, parse_session_resource, parse_store_resource
+from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -15,13 +17,14 @@ Manifest = dict[str, Any]
 class Observer:
     """Look at a session, its pod, its store and the admission policy."""
 
-    def __init__(self, kube: Kube, rules: policy.Policy) -> None:
+    def __init__(self, kube: Kube, rules: policy.Policy, clock: Clock) -> None:
         self._kube = kube
         self._policy = rules
+        self._clock = clock
 
     async def observe(self, raw: Manifest) -> Observed:
         """Return the observation for a session as the API server returned it. Raises SpecError."""
-        session = parse_session_resource(raw)
+        session = parse_session_resource(raw, self._clock.now().timestamp())
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
         force = await self._policy.in_force(session.namespace)

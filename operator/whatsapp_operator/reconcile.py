@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,14 @@ from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Refused
 from whatsapp_operator.kube import STATUS, Listing, Ref
-from whatsapp_operator.observed import Observed, Ownership, Session, Trouble, Wanted
+from whatsapp_operator.observed import Observed, Ownership, Report, Session, Trouble, Wanted
 from whatsapp_operator.observer import Observer
-from whatsapp_operator.parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
 from whatsapp_operator.rights import Rights
 from whatsapp_operator.schedule import Rest
 from whatsapp_operator.stores.observed import Say
-from whatsapp_session import names, timestamps
+from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.spec import SpecError
 
@@ -67,7 +67,7 @@ class Reconciler:
         self._clock = clock
         self._policy = policy.Policy(kube, clock, required=policy_required)
         self._metrics.watch_policy(lambda: self._policy.missing)
-        self._observer = Observer(kube, self._policy)
+        self._observer = Observer(kube, self._policy, clock)
         self._known: set[Key] = set()
         self._late: dict[Key, Trouble] = {}
         """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
@@ -191,7 +191,7 @@ class Reconciler:
         others = [pod for pod in (observed.purge_pod, observed.move_pod) if pod is not None]
         starting = own["phase"] in _STARTS or any(pod.phase == "Pending" for pod in others)
         self._pace.saw(key, starting=starting, healthy=healthy, now=self._clock.monotonic())
-        self._metrics.saw(key, _seen(own["phase"], observed.session.status.get("session") or {}))
+        self._metrics.saw(key, _seen(own["phase"], observed.session.report))
         remote = observed.session.spec.auth.remote
         says, trouble = status.worker_says(observed, Phase(own["phase"]))
         await self._tell(
@@ -257,7 +257,7 @@ def _again(observed: Observed, refusal: Trouble) -> float | Rest:
     return REFUSED_AGAIN_SECONDS if any(pods) else Rest(REFUSED_AGAIN_SECONDS)
 
 
-def _seen(phase: str, report: Mapping[str, Any]) -> metrics.Seen:
-    saved = (report.get("saved") or {}).get("time")
-    attempts = (report.get("qr") or {}).get("attempt", 0)
-    return metrics.Seen(phase, timestamps.seconds(saved), attempts)
+def _seen(phase: str, report: Report | None) -> metrics.Seen:
+    if report is None:
+        return metrics.Seen(phase, None, 0)
+    return metrics.Seen(phase, report.saved_at, report.link_attempts)

@@ -1,7 +1,8 @@
 """Write what was found: the operator's part of a session's status, and Events."""
 
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from whatsapp_operator import events, purging, refusals, stalling, status
 from whatsapp_operator.clock import Clock
@@ -14,6 +15,8 @@ from whatsapp_session.timestamps import rfc3339
 log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
+REMEMBERED: Final = 10_000
+"""Events that ``tell_once`` remembers at most."""
 
 
 class Reporter:
@@ -22,6 +25,8 @@ class Reporter:
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
         self._clock = clock
+        self._told: dict[tuple[str, events.Happening], None] = {}
+        """What ``tell_once`` has posted, oldest first."""
 
     async def report(self, observed: Observed, wanted: Wanted | None) -> tuple[Manifest, str]:
         """Write the status, post what changed, clear what a dead worker left.
@@ -29,6 +34,7 @@ class Reporter:
         Returns the operator's part and the session's resource version after it.
         """
         session = observed.session
+        await self.tell_once(session, events.ignored(session))
         now = rfc3339(self._clock.now())
         own = status.own_status(status.judged(observed, wanted), None if wanted is None else wanted.template_hash, now)
         if session.deleting and not purging.held(session):
@@ -77,6 +83,16 @@ class Reporter:
                 raise
             await self.post(session, stalling.happening(trouble))
             return await self._apply(session, smaller, names.OPERATOR_MANAGER, session.resource_version)
+
+    async def tell_once(self, session: Session, happenings: Iterable[events.Happening]) -> None:
+        """Post Events of what is seen at each look: each once, also when the server has forgotten it."""
+        for happening in happenings:
+            key = (session.uid, happening)
+            if key not in self._told:
+                self._told[key] = None
+                await self.post(session, happening)
+        for key in list(self._told)[: max(0, len(self._told) - REMEMBERED)]:
+            del self._told[key]
 
     async def post(self, subject: Subject, happening: events.Happening) -> None:
         """Post an Event; one that is there already, or that cannot be posted, stops nothing."""

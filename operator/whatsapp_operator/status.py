@@ -9,8 +9,10 @@ from typing import Any, Final
 from whatsapp_operator import endings, wishes
 from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble, Wanted
 from whatsapp_operator.situation import NO_POLICY, Situation, situation
+from whatsapp_session import timestamps
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
 from whatsapp_session.spec import OperatingMode, Strategy
+from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "phase", "conditions", "worker", "handledRequests")
@@ -196,7 +198,7 @@ def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifes
     """Return the operator's part of the status, complete; ``now`` is RFC 3339 for new transition times."""
     session = observed.session
     phase, wanted = conditions(observed, wanted_hash)
-    before = {item["type"]: item for item in session.status.get("conditions") or ()}
+    before = {text(item.get("type")): item for item in mappings(session.status.get("conditions"))}
     body: Manifest = {
         "observedGeneration": session.generation,
         "phase": str(phase),
@@ -204,7 +206,7 @@ def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifes
     }
     parts = {
         "worker": _worker(observed),
-        "handledRequests": wishes.handled(session, _own_pod(observed), session.report),
+        "handledRequests": wishes.handled(session, _own_pod(observed), timestamps.parse(now).timestamp()),
     }
     return body | {name: part for name, part in parts.items() if part}
 
@@ -215,12 +217,13 @@ def _own_pod(observed: Observed) -> Pod | None:
 
 def written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
     """Return a condition as it is written; ``before`` is the one of its type that was there."""
-    same = before is not None and before["status"] == item.status
+    same = before is not None and before.get("status") == item.status
+    since = before.get("lastTransitionTime") if same and before is not None else None
     return {
         "type": str(item.type),
         "status": str(item.status),
         "observedGeneration": generation,
-        "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "lastTransitionTime": now if timestamps.seconds(since) is None else since,
         "reason": str(item.reason),
         "message": fitting(item.message),
     }

@@ -1,10 +1,11 @@
 """Read what people wish of a session: annotations with a time, each carried out once."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from whatsapp_operator.observed import Pod, Report, Session
+from whatsapp_operator.observed import Ignored, Pod, Resource, Session
 from whatsapp_session import names, timestamps
+from whatsapp_session.untrusted import mapping, text
 
 RESTART: Final = "restart"
 SKIP_PURGE: Final = "skip-purge"
@@ -12,46 +13,93 @@ FOR_WORKERS: Final = ("relink", "save", "takeover")
 """Wishes that the worker carries out; the operator copies them onto the Lease."""
 STARTS: Final = (RESTART, "relink", "takeover")
 """Wishes that let a session start again that was held back."""
+KINDS: Final = (RESTART, *FOR_WORKERS, SKIP_PURGE)
+AHEAD_SECONDS: Final = 300.0
+"""How far a wish's time may be ahead of the operator's clock: clocks differ, and what lies further off is a mistake.
+
+It would hide each later wish of its kind.
+"""
+LONGEST_LIST: Final = 8
+"""So many mistaken annotations of one session are told; who has more has seen the first ones."""
+
+
+def sorted_out(metadata: Resource, now: float) -> tuple[dict[str, str], tuple[Ignored, ...]]:
+    """Return the wishes among a session's annotations by their kind, and what cannot be one, with the reason."""
+    prefix, suffix = names.wish_annotation("\0").split("\0")
+    created = timestamps.seconds(metadata.get("creationTimestamp")) or 0.0
+    asked: dict[str, str] = {}
+    ignored: list[Ignored] = []
+    found = mapping(metadata.get("annotations"))
+    for name in sorted(name for name in found if name.startswith(prefix) and name.endswith(suffix)):
+        kind, value = name[len(prefix) : -len(suffix)], found[name]
+        why = _mistake(kind, value, created, now)
+        if why is None:
+            asked[kind] = value
+        else:
+            ignored.append(Ignored(text(name, 128), text(value, 64), why))
+    return asked, tuple(ignored[:LONGEST_LIST])
+
+
+def _mistake(kind: str, value: object, created: float, now: float) -> str | None:
+    time = timestamps.seconds(value)
+    if kind not in KINDS:
+        return f"the operator knows no such request; it knows {', '.join(KINDS)}"
+    if time is None:
+        return "the value must be a time of RFC 3339, such as 2026-01-31T12:00:00Z"
+    if time > now + AHEAD_SECONDS:
+        return "the time is more than 5 minutes ahead; set it to the present time"
+    # It came with a restored backup and was meant for another life.
+    return "the time is before the session was created; set it to the present time" if time < created else None
+
+
+def credible(raw: Any, kinds: Iterable[str], now: float) -> dict[str, str]:
+    """Return what somebody says was carried out, by kind; what cannot be true is left out."""
+    said = mapping(raw)
+    return {kind: said[kind] for kind in kinds if _passed(said.get(kind), now)}
+
+
+def _passed(value: object, now: float) -> bool:
+    time = timestamps.seconds(value)
+    return time is not None and time <= now + AHEAD_SECONDS
 
 
 def restart(session: Session) -> str | None:
     """Return the time of the newest wish for a restart, carried out or not; None if there never was one."""
-    return _newest([_asked(session, RESTART), session.handled.get(RESTART)])
+    return _newest([session.asked.get(RESTART), session.handled.get(RESTART)])
 
 
 def newest_start(session: Session) -> str | None:
     """Return the time of the newest wish that lets a session start."""
-    return _newest([_asked(session, wish) for wish in STARTS])
+    return _newest([session.asked.get(wish) for wish in STARTS])
 
 
 def for_the_worker(session: Session) -> dict[str, str]:
     """Return the wishes that the worker has still to carry out."""
-    done = handled(session, None, session.report)
-    asked = {wish: time for wish in FOR_WORKERS if (time := _asked(session, wish)) is not None}
+    done = _carried_out(session)
+    asked = {wish: session.asked[wish] for wish in FOR_WORKERS if wish in session.asked}
     return {wish: time for wish, time in asked.items() if timestamps.is_newer(time, done.get(wish))}
 
 
 def skip_purge(session: Session) -> bool:
     """Return whether a person wishes that the archives of a deleted session stay, or that nobody tries any more."""
-    return _asked(session, SKIP_PURGE) is not None
+    return SKIP_PURGE in session.asked
 
 
-def handled(session: Session, pod: Pod | None, report: Report | None) -> dict[str, str]:
+def handled(session: Session, pod: Pod | None, now: float) -> dict[str, str]:
     """Return the newest time of each wish that was carried out, by the operator or by a worker."""
-    found = dict(session.handled)
-    told: Mapping[str, str] = {} if report is None else report.handled
-    by_pod = {} if pod is None or pod.restarted_for is None else {RESTART: pod.restarted_for}
-    for wish, time in [*told.items(), *by_pod.items()]:
-        if timestamps.is_newer(time, found.get(wish)):
-            found[wish] = time
+    found = _carried_out(session)
+    time = None if pod is None else pod.restarted_for
+    if time is not None and _passed(time, now) and timestamps.is_newer(time, found.get(RESTART)):
+        found[RESTART] = time
     return found
 
 
-def _asked(session: Session, wish: str) -> str | None:
-    time = session.annotations.get(names.wish_annotation(wish))
-    asked = timestamps.seconds(time)
-    # Older than the resource: it came with a restored backup and was meant for another life.
-    return time if asked is not None and asked >= timestamps.parse(session.created).timestamp() else None
+def _carried_out(session: Session) -> dict[str, str]:
+    found = dict(session.handled)
+    for wish, time in () if session.report is None else session.report.handled.items():
+        if timestamps.is_newer(time, found.get(wish)):
+            found[wish] = time
+    return found
 
 
 def _newest(times: list[str | None]) -> str | None:

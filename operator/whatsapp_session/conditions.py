@@ -130,6 +130,9 @@ class Reason(StrEnum):
     INVALID_CONFIGURATION = "InvalidConfiguration"
     """A setting that can never work."""
     SHARED_ACCOUNT = "SharedAccount"
+    OPERATOR_FAULT = "OperatorFault"
+    REQUEST_IGNORED = "RequestIgnored"
+    """Of an Event: an annotation asks for something that the operator cannot understand."""
 
 
 class ExitCode(IntEnum):

@@ -239,9 +239,17 @@ def _auth(raw: Mapping[str, Any]) -> Auth:
 def parse_session(spec: Mapping[str, Any] | None) -> SessionSpec:
     """Parse ``WhatsAppSession.spec`` (a plain dict, possibly empty).
 
-    Raises SpecError with one sentence that names the field.
+    Raises SpecError with one sentence that names the field, and nothing else.
     """
-    raw = spec or {}
+    try:
+        return _session(_mapping(spec, "spec"))
+    except SpecError:
+        raise
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise SpecError(f"a field has another type than the definition gives it ({type(error).__name__})") from error
+
+
+def _session(raw: Mapping[str, Any]) -> SessionSpec:
     linking = _mapping(raw.get("linking"), "spec.linking")
     browser = _mapping(raw.get("browser"), "spec.browser")
     return SessionSpec(

@@ -103,8 +103,16 @@ _MEMBERS = ("filesystem", "s3", "mongodb", "custom")
 
 
 def parse_store(spec: Mapping[str, Any] | None) -> StoreSpec:
-    """Parse ``SessionStore.spec``; raises SpecError unless exactly one known backend is set and complete."""
-    raw = spec or {}
+    """Parse ``SessionStore.spec``; raises SpecError, and nothing else, unless one known backend is set and complete."""
+    try:
+        return _store(spec or {})
+    except SpecError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise SpecError(f"a field has another type than the definition gives it ({type(error).__name__})") from error
+
+
+def _store(raw: Mapping[str, Any]) -> StoreSpec:
     given = [member for member in _MEMBERS if raw.get(member) is not None]
     if len(given) != 1:
         raise SpecError(f"a store needs exactly one backend of {', '.join(f'spec.{member}' for member in _MEMBERS)}")

@@ -5,7 +5,8 @@ from typing import Any
 from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.observed import Observed, Pod, Session, Store, Wanted
-from whatsapp_operator.parsing import parse_pod, parse_session_resource, parse_store_resource
+from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.pod_parsing import parse_pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -38,7 +39,7 @@ def session_resource(spec: Manifest | None = None, status: Manifest | None = Non
 
 def session(spec: Manifest | None = None, status: Manifest | None = None, **metadata: Any) -> Session:
     """Return a parsed session."""
-    return parse_session_resource(session_resource(spec, status, **metadata))
+    return parse_session_resource(session_resource(spec, status, **metadata), NOON_SECONDS)
 
 
 def store_resource(status: Manifest | None = None, **spec: Any) -> Manifest:

@@ -44,7 +44,7 @@ def messages(cluster: Cluster) -> list[str]:
 
 def wish(cluster: Cluster, name: str) -> None:
     """Annotate the session with a wish."""
-    time = "2026-01-01T12:30:00Z"
+    time = "2026-01-01T12:04:00Z"
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations={names.wish_annotation(name): time}))
 
 

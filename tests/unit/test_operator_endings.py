@@ -9,7 +9,7 @@ from unit import operator_samples as samples
 from whatsapp_operator import endings
 from whatsapp_operator.endings import Fate
 from whatsapp_operator.observed import Last, Observed
-from whatsapp_operator.parsing import parse_pod
+from whatsapp_operator.pod_parsing import parse_pod
 
 
 def after(code: int, message: str = "", last: dict[str, Any] | None = None, **more: Any) -> Last:

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from unit import operator_samples as samples
+from unit.operator_cluster import SESSION, connected
 from whatsapp_operator import events, status
 from whatsapp_operator.observed import Observed
+from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
 SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
@@ -65,12 +67,12 @@ def test_a_missing_store_is_told_once() -> None:
 
 def test_an_event_that_is_posted_again_after_a_crash_has_the_same_name() -> None:
     old = status.own_status(samples.observed("AwaitingLink"), "hash", "2026-01-01T12:00:00Z")
-    names = set()
+    made = set()
     for now in ("2026-01-01T13:00:00Z", "2026-01-01T13:00:09Z"):
         new = status.own_status(samples.observed("Connected"), "hash", now)
         (happening,) = events.happenings(old, new)
-        names.add(events.manifest(samples.session(), happening, now)["metadata"]["name"])
-    assert len(names) == 1
+        made.add(events.manifest(samples.session(), happening, now)["metadata"]["name"])
+    assert len(made) == 1
 
 
 def test_an_event_is_complete_and_of_bounded_length() -> None:
@@ -79,3 +81,19 @@ def test_an_event_is_complete_and_of_bounded_length() -> None:
     assert len(made["message"]) <= 1024
     assert made["involvedObject"]["uid"] == samples.UID
     assert made["type"] == "Normal"
+
+
+def test_a_request_that_is_ignored_is_told_once_and_not_at_each_look() -> None:
+    cluster = connected()
+    wrong = {names.wish_annotation("restart"): "tomorrow"}
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations=wrong))
+    for _ in range(3):
+        cluster.look()
+    posted = [call for call in cluster.kube.calls if call.startswith(f"create Event/{samples.NAME}")]
+    (event,) = [item for item in cluster.kube.objects.values() if item.get("reason") == "RequestIgnored"]
+    assert len(posted) == len([item for item in cluster.kube.objects.values() if item["kind"] == "Event"])
+    assert event["type"] == "Warning"
+    assert "'tomorrow': the value must be a time of RFC 3339" in event["message"]
+    cluster.restarted()
+    cluster.look()
+    assert len([item for item in cluster.kube.objects.values() if item.get("reason") == "RequestIgnored"]) == 1

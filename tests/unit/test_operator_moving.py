@@ -194,7 +194,7 @@ def test_an_empty_store_is_a_fault_for_a_session_that_holds_a_login(cluster: Clu
 
 
 def test_a_person_may_give_up_an_owner_that_is_gone_or_what_was_saved(cluster: Cluster) -> None:
-    time = "2026-01-01T12:30:00Z"
+    time = "2026-01-01T12:04:00Z"
 
     def wish(name: str) -> None:
         asked = {names.wish_annotation(name): time}

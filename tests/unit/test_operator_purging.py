@@ -9,7 +9,7 @@ from unit import operator_samples as samples
 from whatsapp_operator import plan, purging, status
 from whatsapp_operator.desired import purge_pod
 from whatsapp_operator.observed import Observed, Pod, Trouble
-from whatsapp_operator.parsing import parse_purge_pod
+from whatsapp_operator.pod_parsing import parse_purge_pod
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 

@@ -65,7 +65,7 @@ def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> Non
     cluster.make_session()
     cluster.settle()
     cluster.pod_runs()
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
+    wish, time = names.wish_annotation("save"), "2026-01-01T12:04:00Z"
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
     cluster.settle()
     assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
@@ -79,7 +79,7 @@ def test_a_wish_reaches_a_worker_whose_replacement_is_refused() -> None:
     cluster = connected()
     cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
     cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:30:00Z"
+    wish, time = names.wish_annotation("save"), "2026-01-01T12:04:00Z"
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
     cluster.settle()
     assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"]
@@ -91,7 +91,7 @@ def test_a_wish_for_a_restart_is_carried_out_once_and_said_so() -> None:
     cluster.make_session()
     cluster.settle()
     uid = cluster.kube.objects[POD]["metadata"]["uid"]
-    wish, time = names.wish_annotation("restart"), "2026-01-01T12:30:00Z"
+    wish, time = names.wish_annotation("restart"), "2026-01-01T12:04:00Z"
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
     cluster.settle()
     again = cluster.kube.objects[POD]["metadata"]["uid"]

@@ -1,5 +1,7 @@
 """Wishes are carried out once, and not in another life."""
 
+import dataclasses
+
 import pytest
 
 from unit import operator_samples as samples
@@ -28,12 +30,52 @@ def test_a_restart_is_the_operators_own_affair() -> None:
     assert wishes.for_the_worker(wishing(restart=LATE)) == {}
 
 
-@pytest.mark.parametrize("time", ["2025-12-31T23:59:59Z", "yesterday", ""], ids=["older", "no time", "empty"])
-def test_what_is_older_than_the_resource_or_no_time_is_no_wish(time: str) -> None:
-    session = wishing(relink=time, restart=time)
-    assert wishes.for_the_worker(session) == {}
+@pytest.mark.parametrize(
+    ("time", "why"),
+    [
+        ("2025-12-31T23:59:59Z", "before the session was created"),
+        ("yesterday", "must be a time of RFC 3339"),
+        ("", "must be a time of RFC 3339"),
+        ("2026-01-01T12:00:00+99:99", "must be a time of RFC 3339"),
+        ("2026-01-01T11:00:00." + "0" * 60 + "Z", "must be a time of RFC 3339"),
+        ("2026-01-01T12:05:01Z", "more than 5 minutes ahead"),
+        ("9999-12-31T23:59:59Z", "more than 5 minutes ahead"),
+    ],
+    ids=["older", "no time", "empty", "no such offset", "80 characters", "ahead", "year 9999"],
+)
+def test_what_is_no_request_is_ignored_with_the_reason(time: str, why: str) -> None:
+    session = wishing(relink=time, restart=time, save=LATE)
+    assert wishes.for_the_worker(session) == {"save": LATE}
     assert wishes.restart(session) is None
     assert wishes.newest_start(session) is None
+    assert [(item.annotation, item.value) for item in session.ignored] == [
+        (names.wish_annotation("relink"), time[:64]),
+        (names.wish_annotation("restart"), time[:64]),
+    ]
+    assert all(why in item.why for item in session.ignored)
+
+
+def test_a_request_of_a_clock_that_is_a_little_ahead_is_accepted() -> None:
+    assert wishes.restart(wishing(restart="2026-01-01T12:05:00Z")) == "2026-01-01T12:05:00Z"
+
+
+def test_a_request_that_the_operator_does_not_know_is_ignored_with_the_reason() -> None:
+    session = wishing(restrat=LATE)
+    assert [item.annotation for item in session.ignored] == [names.wish_annotation("restrat")]
+    assert "it knows restart, relink, save, takeover, skip-purge" in session.ignored[0].why
+    crowded = samples.session(annotations={names.wish_annotation(f"x{number}"): "" for number in range(5000)})
+    assert len(crowded.ignored) == wishes.LONGEST_LIST
+
+
+FAR = "9999-12-31T23:59:59Z"
+
+
+def test_what_cannot_have_been_carried_out_hides_no_request_whoever_says_so() -> None:
+    told = {"restart": LATE, "relink": FAR, "save": "x" * 65, **{f"key{number}": LATE for number in range(5000)}}
+    session = wishing(told=told, handled={"save": FAR, "other": LATE}, relink=LATE, save=LATE)
+    assert wishes.for_the_worker(session) == {"relink": LATE, "save": LATE}
+    pod = dataclasses.replace(samples.pod(), restarted_for=FAR)
+    assert wishes.handled(session, pod, samples.NOON_SECONDS) == {}
 
 
 def test_a_restart_that_was_carried_out_stays_in_the_template_when_its_annotation_goes() -> None:
@@ -48,4 +90,4 @@ def test_the_newest_wish_that_lets_a_session_start_counts() -> None:
 
 def test_handled_wishes_are_never_forgotten_or_set_back() -> None:
     session = wishing(handled={"save": LATE, "relink": EARLY}, told={"save": EARLY, "relink": LATE})
-    assert wishes.handled(session, None, session.report) == {"save": LATE, "relink": LATE}
+    assert wishes.handled(session, None, samples.NOON_SECONDS) == {"save": LATE, "relink": LATE}

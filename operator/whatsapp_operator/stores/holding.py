@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from whatsapp_operator.observed import Resource
 from whatsapp_session import names
 from whatsapp_session.spec import OnDelete, SpecError, parse_session
+from whatsapp_session.untrusted import mapping
 
 
 def users(sessions: Iterable[Resource], store: str) -> list[str]:
@@ -25,6 +26,6 @@ def _needs(session: Resource, store: str) -> bool:
         return True
     if remote is None or remote.on_delete is not OnDelete.DELETE:
         return False
-    last = ((session.get("status") or {}).get("worker") or {}).get("last") or {}
+    last = mapping(mapping(mapping(session.get("status")).get("worker")).get("last"))
     # While it goes also the store from which its archives were not moved yet: there they are purged.
     return remote.store == store or ("deletionTimestamp" in metadata and last.get("store") == store)

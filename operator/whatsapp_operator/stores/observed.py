@@ -1,14 +1,13 @@
 """Hold what was observed of one store, as frozen values, and parse it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from whatsapp_operator.desired import store_access
-from whatsapp_operator.observed import Ownership, Resource, Store, Trouble
-from whatsapp_operator.parsing import parse_pod
+from whatsapp_operator.observed import Ownership, Pod, Resource, Store, Trouble
+from whatsapp_operator.pod_parsing import parse_pod, reason
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
+from whatsapp_session.untrusted import flag, integer, mapping, mappings, text, text_or_none
 
 _IMAGE_TROUBLE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError"})
@@ -79,18 +78,17 @@ class ObservedStore:
 
 def parse_check(status: Resource) -> Check | None:
     """Parse ``status.check``; None when there is none, or a newer operator's words are not understood."""
-    raw: Mapping[str, Any] = status.get("check") or {}
-    try:
-        reason = Reason(raw.get("reason", ""))
-    except ValueError:
+    raw = mapping(status.get("check"))
+    word = reason(raw.get("reason"))
+    if word is None:
         return None
     return Check(
-        verdict=Verdict(bool(raw.get("ok")), reason, str(raw.get("message", ""))),
-        time=str(raw["time"]),
-        generation=int(raw.get("generation", 0)),
-        template_hash=raw.get("templateHash"),
-        pod_uid=raw.get("podUID"),
-        failures=int(raw.get("failures", 0)),
+        verdict=Verdict(flag(raw.get("ok")), word, text(raw.get("message"))),
+        time=text(raw.get("time")),
+        generation=integer(raw.get("generation")),
+        template_hash=text_or_none(raw.get("templateHash")),
+        pod_uid=text_or_none(raw.get("podUID")),
+        failures=max(0, integer(raw.get("failures"))),
     )
 
 
@@ -99,24 +97,23 @@ def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
     pod = parse_pod(raw, store.name, None)
     return CheckPod(
         uid=pod.uid,
-        ownership=_ownership(raw["metadata"], store),
+        ownership=_ownership(mapping(raw.get("metadata")), store),
         deleting=pod.deleting,
-        created=str(raw["metadata"]["creationTimestamp"]),
+        created=pod.created,
         template_hash=pod.template_hash,
-        verdict=_verdict(raw.get("status") or {}, store),
-        trouble=_trouble(raw, store),
+        verdict=_verdict(pod, store),
+        trouble=_trouble(pod),
     )
 
 
 def _ownership(metadata: Resource, store: Store) -> Ownership:
-    for owner in metadata.get("ownerReferences") or ():
+    for owner in mappings(metadata.get("ownerReferences")):
         if owner.get("controller") and owner.get("kind") == names.STORE_KIND:
             return Ownership.OURS if owner.get("uid") == store.uid else Ownership.PREDECESSOR
     return Ownership.FOREIGN
 
 
-def _verdict(status: Resource, store: Store) -> Verdict | None:
-    pod = parse_pod({"metadata": {"name": "", "uid": ""}, "spec": {}, "status": status}, store.name, None)
+def _verdict(pod: Pod, store: Store) -> Verdict | None:
     # By the container, which is never started again: a sidecar that somebody injects may keep the pod running.
     if pod.phase not in ("Succeeded", "Failed") and not pod.stopped:
         return None
@@ -135,14 +132,13 @@ def _verdict(status: Resource, store: Store) -> Verdict | None:
     return Verdict(False, Reason.STORE_UNAVAILABLE, f"the check of the store ended with {why}")
 
 
-def _trouble(raw: Resource, store: Store) -> Trouble | None:
-    pod = parse_pod(raw, store.name, None)
+def _trouble(pod: Pod) -> Trouble | None:
     if pod.unschedulable is not None and pod.node is None:
         return Trouble(Reason.UNSCHEDULABLE, f"the pod that checks the store fits no node: {pod.unschedulable}")
     if pod.waiting in _IMAGE_TROUBLE:
-        text = f"the image {pod.image} of the store's check cannot be pulled: {pod.waiting_message}"
-        return Trouble(Reason.IMAGE_PULL_FAILED, text)
+        why = f"the image {pod.image} of the store's check cannot be pulled: {pod.waiting_message}"
+        return Trouble(Reason.IMAGE_PULL_FAILED, why)
     if pod.waiting in _CONFIG_TROUBLE:
-        text = f"the store's check cannot start: {pod.waiting_message}"
-        return Trouble(Reason.SECRET_NOT_FOUND, text)
+        why = f"the store's check cannot start: {pod.waiting_message}"
+        return Trouble(Reason.SECRET_NOT_FOUND, why)
     return None

@@ -1,7 +1,7 @@
 """Compute a store's status: specification and observation in, conditions out."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from whatsapp_operator import status as operator_status
@@ -12,6 +12,7 @@ from whatsapp_operator.stores import plan
 from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
 from whatsapp_session import names, store_spec, timestamps
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason, fitting
+from whatsapp_session.untrusted import mappings
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "conditions")
@@ -132,7 +133,7 @@ def _of_the_claim(observed: ObservedStore) -> str:
 def own_status(observed: ObservedStore, now: str) -> Manifest:
     """Return the status, complete; ``now`` is RFC 3339 for new transition times."""
     store = observed.store
-    before = {item["type"]: item for item in store.status.get("conditions") or ()}
+    before = {str(item.get("type")): item for item in mappings(store.status.get("conditions"))}
     parts: Manifest = {
         "observedGeneration": store.generation,
         "backend": store_access.kind(store.spec.backend),
@@ -170,13 +171,13 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
     if new is None or new["status"] == ConditionStatus.UNKNOWN:
         return
     failed = new["status"] == ConditionStatus.FALSE
-    if was is None or was["status"] == ConditionStatus.UNKNOWN:
+    if was is None or was.get("status") == ConditionStatus.UNKNOWN:
         if failed:
             yield Happening(new["reason"], new["message"], True, new["lastTransitionTime"])
-    elif (was["status"], was["reason"]) != (new["status"], new["reason"]):
-        yield Happening(new["reason"], new["message"], failed, f"{was['lastTransitionTime']}{was['reason']}")
+    elif (was.get("status"), was.get("reason")) != (new["status"], new["reason"]):
+        yield Happening(new["reason"], new["message"], failed, f"{was.get('lastTransitionTime')}{was.get('reason')}")
 
 
 def _available(part: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    found: Iterable[Mapping[str, Any]] = part.get("conditions") or ()
-    return next((item for item in found if item["type"] == ConditionType.STORE_AVAILABLE), None)
+    found = mappings(part.get("conditions"))
+    return next((item for item in found if item.get("type") == ConditionType.STORE_AVAILABLE), None)
