@@ -12,7 +12,7 @@ from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Session, Trouble, Wanted
-from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.parsing import parse_store_resource
 from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.rights import Rights
 from whatsapp_session import names
@@ -159,7 +159,11 @@ class Actor:
         found = await self._kube.finalize(ref, version=session.resource_version, finalizers=finalizers)
         if found is None:
             raise Conflict(404, f"the session {session.namespace}/{session.name} went while it was looked at")
-        return dataclasses.replace(observed, session=parse_session_resource(found, self._clock.now().timestamp()))
+        # Nothing else has changed: the patch was of this version.
+        held = dataclasses.replace(
+            session, finalizers=finalizers, resource_version=found["metadata"]["resourceVersion"]
+        )
+        return dataclasses.replace(observed, session=held)
 
     async def _hold_store(self, observed: Observed) -> Observed:
         store = moving.home(observed) if observed.session.deleting else observed.store

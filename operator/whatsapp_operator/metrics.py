@@ -70,6 +70,10 @@ class Metrics:
         """Ask this, at each scrape, whether the admission policy is missing."""
         self._policy_missing.set_function(lambda: float(missing()))
 
+    def failed(self) -> None:
+        """Count a look that met a fault and did what is possible all the same."""
+        self._errors.inc()
+
     def called(self, verb: str, kind: str, outcome: str) -> None:
         """Count a request."""
         self._calls.labels(verb, kind, outcome).inc()

@@ -1,6 +1,7 @@
 """Read everything that a decision about one session rests on."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from whatsapp_operator import policy, purging
@@ -12,6 +13,7 @@ from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
+Parse = Callable[[Manifest, float], Session]
 
 
 class Observer:
@@ -22,9 +24,9 @@ class Observer:
         self._policy = rules
         self._clock = clock
 
-    async def observe(self, raw: Manifest) -> Observed:
+    async def observe(self, raw: Manifest, parse: Parse = parse_session_resource) -> Observed:
         """Return the observation for a session as the API server returned it. Raises SpecError."""
-        session = parse_session_resource(raw, self._clock.now().timestamp())
+        session = parse(raw, self._clock.now().timestamp())
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
         force = await self._policy.in_force(session.namespace)

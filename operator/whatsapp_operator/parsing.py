@@ -13,7 +13,7 @@ from whatsapp_operator.observed import Last, Report, Resource, Session, Store, T
 from whatsapp_operator.pod_parsing import reason
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, SessionState
-from whatsapp_session.spec import parse_session
+from whatsapp_session.spec import OperatingMode, SessionSpec, parse_session
 from whatsapp_session.store_spec import parse_store
 from whatsapp_session.untrusted import flag, integer, mapping, mappings, sequence, text, text_or_none
 
@@ -80,8 +80,35 @@ def parse_session_resource(raw: Resource, now: float) -> Session:
 
     Raises SpecError if its spec is not understood.
     """
+    status = mapping(raw.get("status"))
+    last = _last(mapping(mapping(status.get("worker")).get("last")))
+    return _session(raw, parse_session(raw.get("spec")), _report(status.get("session"), now), last, now)
+
+
+def parse_essentials(raw: Resource, now: float) -> Session:
+    """Parse what suspend, restart and delete need, and nothing of what a worker says. Raises SpecError."""
+    return _session(raw, parse_session(raw.get("spec")), None, _essential_last(raw), now)
+
+
+def parse_head(raw: Resource, now: float) -> Session:
+    """Parse what suspend and delete need of a WhatsAppSession whose spec is not understood."""
+    suspended = mapping(raw.get("spec")).get("operatingMode") == OperatingMode.SUSPENDED
+    mode = OperatingMode.SUSPENDED if suspended else OperatingMode.RUNNING
+    return _session(raw, SessionSpec(operating_mode=mode), None, _essential_last(raw), now)
+
+
+def _essential_last(raw: Resource) -> Last:
+    last = mapping(mapping(mapping(raw.get("status")).get("worker")).get("last"))
+    return Last(
+        account_hash=_hash(last.get("accountHash")),
+        end_time=text_or_none(last.get("endTime")),
+        started_for=text_or_none(last.get("startedFor")),
+        store=text_or_none(last.get("store")),
+    )
+
+
+def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last, now: float) -> Session:
     metadata, status = mapping(raw.get("metadata")), mapping(raw.get("status"))
-    worker = mapping(status.get("worker"))
     asked, ignored = wishes.sorted_out(metadata, now)
     return Session(
         namespace=text(metadata.get("namespace")),
@@ -93,10 +120,10 @@ def parse_session_resource(raw: Resource, now: float) -> Session:
         asked=asked,
         ignored=ignored,
         finalizers=tuple(item for item in sequence(metadata.get("finalizers")) if isinstance(item, str)),
-        spec=parse_session(raw.get("spec")),
-        report=_report(status.get("session"), now),
-        recorded_pod_uid=text_or_none(worker.get("podUID")),
-        last=_last(mapping(worker.get("last"))),
+        spec=spec,
+        report=report,
+        recorded_pod_uid=text_or_none(mapping(status.get("worker")).get("podUID")),
+        last=last,
         handled=wishes.credible(status.get("handledRequests"), wishes.KINDS, now),
         status=status,
     )

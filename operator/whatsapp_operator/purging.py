@@ -96,6 +96,12 @@ def skipped(session: Session) -> bool:
     return not wanted(session) or wishes.skip_purge(session)
 
 
+def way_out(session: Session) -> str:
+    """Return how a person lets a session go without its archives."""
+    command = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation(wishes.SKIP_PURGE)}"
+    return f'or leave its archives: `{command}="$(date -u +%FT%TZ)"`'
+
+
 def steps(observed: Observed, now: float) -> Steps:
     """Return the next steps for a session that is being deleted and whose worker has gone."""
     session, pod = observed.session, observed.purge_pod

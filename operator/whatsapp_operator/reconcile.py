@@ -2,18 +2,32 @@
 
 import dataclasses
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import events, metrics, moving, pacing, plan, policy, purging, refusals, stalling, status
+from whatsapp_operator import (
+    essentials,
+    fallback,
+    metrics,
+    moving,
+    pacing,
+    plan,
+    policy,
+    purging,
+    refusals,
+    removal,
+    stalling,
+    status,
+)
 from whatsapp_operator.actor import Actor
 from whatsapp_operator.applying import Applier
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.errors import Refused
+from whatsapp_operator.errors import KubeError, Refused
 from whatsapp_operator.kube import STATUS, Listing, Ref
-from whatsapp_operator.observed import Observed, Ownership, Report, Session, Trouble, Wanted
+from whatsapp_operator.observed import Observed, Ownership, Report, Trouble, Wanted
 from whatsapp_operator.observer import Observer
 from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.reporter import Reporter
@@ -69,12 +83,15 @@ class Reconciler:
         self._metrics.watch_policy(lambda: self._policy.missing)
         self._observer = Observer(kube, self._policy, clock)
         self._known: set[Key] = set()
+        self._faults: dict[Key, str] = {}
+        """The fault of the operator that a session's last look met."""
         self._late: dict[Key, Trouble] = {}
         """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
         applier = Applier(kube, clock)
         self._rights = Rights(kube, applier, clock)
         self._actor = Actor(kube, defaults, applier, self._rights)
         self._reporter = Reporter(kube, clock)
+        self._fallback = fallback.Fallback(kube, self._observer, self._actor, self._reporter, clock)
         self._heard = heard
         self._pace: pacing.Pace[Key] = pacing.Pace(limits or pacing.Limits())
 
@@ -85,9 +102,19 @@ class Reconciler:
         """
         with self._metrics.reconciling():
             try:
-                return await self._reconcile(key)
+                found = await self._reconcile(key)
             except Refused as error:
-                return await self._stall(key, refusals.trouble(error))
+                return await self._fall_back(key, refusals.trouble(error))
+            except KubeError:
+                raise
+            except SpecError as error:
+                # The definition in the cluster is of another version than this operator: no retry mends that.
+                return await self._fall_back(key, stalling.misread(error))
+            except Exception as error:
+                self._say_fault(key, error)
+                return await self._fall_back(key, essentials.fault(error))
+            self._faults.pop(key, None)
+            return found
 
     def known(self) -> list[Key]:
         """Return the sessions that were seen and, as far as is known, are still there."""
@@ -103,6 +130,7 @@ class Reconciler:
         if raw is None:
             self._known.discard(key)
             self._late.pop(key, None)
+            self._faults.pop(key, None)
             self._pace.forget(key)
             self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)
@@ -110,12 +138,7 @@ class Reconciler:
             await self._sweep(key)
             await self._rights.retire(key.namespace)
             return None
-        try:
-            observed = await self._observer.observe(raw)
-        except SpecError as error:
-            # The definition in the cluster is older than this operator: no retry mends that.
-            await self._stall(key, stalling.misread(error))
-            return None
+        observed = await self._observer.observe(raw)
         for _ in range(PASSES):
             wanted = self._actor.wanted(observed)
             steps = plan.plan(observed, wanted, self._clock.now().timestamp())
@@ -161,12 +184,20 @@ class Reconciler:
             self._pace.replace(key, node, now)
         return observed, steps
 
-    async def _stall(self, key: Key, trouble: Trouble) -> Rest:
-        """Say what is wrong with a session of which nothing else can be judged."""
-        raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
-        if raw is not None:
-            await self._reporter.stall(raw, trouble)
-        return Rest(REFUSED_AGAIN_SECONDS)
+    def _say_fault(self, key: Key, error: Exception) -> None:
+        """Log a fault of the operator, each once a session: without the values, which might be a code."""
+        self._metrics.failed()
+        if self._faults.get(key) != (told := essentials.place(error)):
+            self._faults[key] = told
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            log.error("not judged: session=%s/%s fault=%r\n%s", key.namespace, key.name, told, frames)
+
+    async def _fall_back(self, key: Key, trouble: Trouble) -> float | Rest:
+        async def permit(observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
+            return await self._permitted(key, observed, steps)
+
+        ref = Ref(names.SESSION_KIND, key.namespace, key.name)
+        return await self._fallback.serve(ref, trouble, permit)
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | Rest | None:
         """Report, then take away what is to go; returns when to look again."""
@@ -204,28 +235,7 @@ class Reconciler:
         session = dataclasses.replace(observed.session, resource_version=version)
         for step in steps.actions:
             # After the report: what the pod leaves behind must be in the status before it goes.
-            await self._leave(session, step)
-
-    async def _leave(self, session: Session, step: plan.Action) -> None:
-        match step:
-            case plan.DeletePod(uid, reason, message):
-                if reason is Reason.REPLACING:
-                    happening = events.Happening(reason, message, warning=False, since=uid)
-                    await self._reporter.post(session, happening)
-                await self._actor.delete_pod(session, step)
-            case purging.DeletePurgePod():
-                await self._actor.delete_purge_pod(session, step)
-            case moving.DeleteMovePod(uid, _, message):
-                if message is not None:
-                    happening = events.Happening(Reason.REPLACING, message, warning=False, since=uid)
-                    await self._reporter.post(session, happening)
-                await self._actor.delete_move_pod(session, step)
-            case purging.ReleaseSession(message):
-                happening = events.Happening(Reason.STOPPING, message, warning=False, since=session.uid)
-                await self._reporter.post(session, happening)
-                await self._actor.release(session, step)
-            case _:
-                pass
+            await removal.remove(self._actor, self._reporter, session, step)
 
     async def _tell(self, session: Key, store: Key | None, say: Say | None) -> None:
         if self._heard is not None:

@@ -1,5 +1,6 @@
 """Write what was found: the operator's part of a session's status, and Events."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from typing import Any, Final
@@ -51,26 +52,32 @@ class Reporter:
             if session.status.get("phase") != own["phase"]:
                 log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
         if status.report_is_stale(observed):
-            # Only if nobody has written in between: a new process' first report must survive.
-            written = await self._apply(session, {}, names.WORKER_MANAGER, version)
-            version = written["metadata"]["resourceVersion"]
+            version = (await self.clear(dataclasses.replace(session, resource_version=version))).resource_version
         return own, version
 
-    async def stall(self, raw: Manifest, trouble: Trouble) -> None:
-        """Say what is wrong with a session or store of which nothing else can be said.
+    async def clear(self, session: Session) -> Session:
+        """Clear what a dead worker left; returns the session with its resource version after it."""
+        # Only if nobody has written in between: a new process' first report must survive.
+        written = await self._apply(session, {}, names.WORKER_MANAGER, session.resource_version)
+        return dataclasses.replace(session, resource_version=written["metadata"]["resourceVersion"])
 
-        Where the API server refuses even that, an Event and the log do.
+    async def stall(self, raw: Manifest, trouble: Trouble, parts: Manifest | None = None) -> str:
+        """Say what is wrong with a session or store of which nothing else can be said but ``parts``.
+
+        Where the API server refuses even that, an Event and the log do. Returns the resource version after it.
         """
         found = stalling.unjudged(raw)
-        own = stalling.own_status(found, trouble, rfc3339(self._clock.now()))
-        if all(found.status.get(name) == part for name, part in own.items()):
-            return
+        own = stalling.own_status(found, trouble, rfc3339(self._clock.now()), parts)
+        if all(found.status.get(name) == own.get(name) for name in {*own, *(parts or {})}):
+            return found.resource_version
         await self.post(found, stalling.happening(trouble))
         log.warning("stalled: %s=%s/%s why=%r", found.kind, found.namespace, found.name, trouble.message)
         try:
-            await self._apply(found, own, names.OPERATOR_MANAGER, found.resource_version)
+            written = await self._apply(found, own, names.OPERATOR_MANAGER, found.resource_version)
         except Refused as error:
             log.warning("status not written: %s=%s/%s %s", found.kind, found.namespace, found.name, error)
+            return found.resource_version
+        return str(written["metadata"]["resourceVersion"])
 
     async def _write(self, session: Session, own: Manifest, now: str) -> Manifest:
         """Write the operator's part, without what the API server refuses of it."""

@@ -126,8 +126,7 @@ def _deleting(observed: Observed) -> Situation:
         found = _task(pod, busy, "its archives could not be deleted, which is tried again")
     if found.reason is Reason.STOPPING:
         return found
-    way_out = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation('skip-purge')}"
-    text = f'the session is deleted, but {found.message}; or leave its archives: `{way_out}="$(date -u +%FT%TZ)"`'
+    text = f"the session is deleted, but {found.message}; {purging.way_out(session)}"
     return Situation(found.phase, found.reason, text)
 
 

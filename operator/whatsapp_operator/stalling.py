@@ -14,6 +14,7 @@ from whatsapp_operator.observed import Trouble
 from whatsapp_operator.status import written
 from whatsapp_session import names
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
+from whatsapp_session.untrusted import integer, mapping, mappings, text
 
 Manifest = dict[str, Any]
 _OVERALL: Final = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
@@ -48,27 +49,32 @@ class Unjudged:
 
 def unjudged(raw: Mapping[str, Any]) -> Unjudged:
     """Return the head of a session or store as the API server returned it."""
-    metadata = raw["metadata"]
+    metadata = mapping(raw.get("metadata"))
     return Unjudged(
-        kind=raw["kind"],
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
-        generation=metadata["generation"],
-        resource_version=metadata["resourceVersion"],
-        status=raw.get("status") or {},
+        kind=text(raw.get("kind")),
+        namespace=text(metadata.get("namespace")),
+        name=text(metadata.get("name")),
+        uid=text(metadata.get("uid")),
+        generation=integer(metadata.get("generation")),
+        resource_version=text(metadata.get("resourceVersion")),
+        status=mapping(raw.get("status")),
     )
 
 
 def misread(error: ValueError) -> Trouble:
     """Return what is wrong with a resource whose specification is not understood."""
-    text = f"the operator does not understand the specification: {error}; upgrade the definitions and the operator"
-    return Trouble(Reason.INVALID_CONFIGURATION, f"{text} to the same version")
+    what = f"the operator does not understand the specification: {error}"
+    return Trouble(
+        Reason.INVALID_CONFIGURATION, f"{what}; upgrade the definitions and the operator to the same version"
+    )
 
 
-def own_status(found: Unjudged, trouble: Trouble, now: str) -> Manifest:
-    """Return the operator's part of the status as it stands, but Ready False and Stalled True with this trouble."""
-    own = {name: part for name, part in found.status.items() if name != _WORKERS}
+def own_status(found: Unjudged, trouble: Trouble, now: str, parts: Mapping[str, Any] | None = None) -> Manifest:
+    """Return the operator's part of the status as it stands, but Ready False and Stalled True with this trouble.
+
+    ``parts`` are known in spite of it, and take the place of what stands there.
+    """
+    own = {name: part for name, part in {**found.status, **(parts or {})}.items() if name != _WORKERS and part != {}}
     if found.kind == names.SESSION_KIND:
         own.setdefault("phase", str(Phase.FAILED))
     own["observedGeneration"] = found.generation
@@ -107,11 +113,11 @@ def _part(own: Manifest, path: str) -> tuple[str, str] | None:
 
 
 def _stalled(own: Manifest, found: Head, trouble: Trouble, now: str) -> Manifest:
-    before = {item["type"]: item for item in found.status.get("conditions") or ()}
+    before = {text(item.get("type")): item for item in mappings(found.status.get("conditions"))}
     wanted = (
         Condition(ConditionType.READY, ConditionStatus.FALSE, trouble.reason, trouble.message),
         Condition(ConditionType.STALLED, ConditionStatus.TRUE, trouble.reason, trouble.message),
     )
     overall = [written(item, before.get(item.type), found.generation, now) for item in wanted]
-    rest = [item for item in own.get("conditions") or () if item["type"] not in _OVERALL]
+    rest = [item for item in mappings(own.get("conditions")) if item.get("type") not in _OVERALL]
     return own | {"conditions": [*overall, *rest]}

@@ -8,6 +8,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.world import Place, Worker, connected, stamp
+from whatsapp_operator import plan, status
+from whatsapp_operator.observed import Observed
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -120,6 +122,24 @@ def test_a_pod_that_failed_with_odd_words_is_replaced(place: Place) -> None:
     leaves(place, worker)
     ask(place, "restart", stamp())
     assert place.wait_worker("support").uid != worker.uid
+
+
+@pytest.mark.parametrize("part", [(status, "own_status"), (plan, "plan")], ids=["status", "plan"])
+def test_a_session_that_cannot_be_judged_stays_manageable(
+    place: Place, part: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = started(place)
+    worker.says("Connected", **connected())
+    place.wait_phase("support", "Connected")
+    whole = getattr(*part)
+
+    def broken(observed: Observed, *more: Any) -> Any:
+        if observed.session.namespace == place.name:
+            raise ValueError("a fault of the operator")
+        return whole(observed, *more)
+
+    monkeypatch.setattr(*part, broken)
+    manageable(place, worker, again=lambda worker: worker.runs())
 
 
 def test_a_report_beyond_its_bounds_is_refused(place: Place) -> None:

@@ -1,5 +1,6 @@
 """An upgrade from a release that took any podTemplate: what was stored goes on, and says what is wrong with it."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def pod_of(place: Place, name: str) -> None:
     """Make the pod that the older operator made of a session."""
     store = place.admin.get(names.STORE_KIND, place.name, "default")
     assert store is not None
-    session, parsed = parse_session_resource(place.get(name)), parse_store_resource(store)
+    session, parsed = parse_session_resource(place.get(name), time.time()), parse_store_resource(store)
     pod = worker_pod.pod(session, parsed, WorkerDefaults(image=IMAGE, cluster="older"))
     metadata = {"name": pod["spec"]["serviceAccountName"], "namespace": place.name}
     if place.admin.get("ServiceAccount", place.name, metadata["name"]) is None:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from kube_fake import FakeKube
 from unit import operator_samples as samples
@@ -14,6 +14,7 @@ from whatsapp_operator.kube import Ref
 from whatsapp_operator.reconcile import Key, Reconciler
 from whatsapp_operator.schedule import Rest
 from whatsapp_session import names
+from whatsapp_session.conditions import Reason
 
 Manifest = dict[str, Any]
 KEY = Key(samples.NAMESPACE, samples.NAME)
@@ -69,6 +70,8 @@ class Cluster:
     clock: FakeClock = field(default_factory=FakeClock)
     defaults: WorkerDefaults = samples.DEFAULTS
     numbers: metrics.Metrics = field(default_factory=metrics.Metrics)
+    faults_expected: ClassVar[bool] = False
+    """Whether a test breaks the operator on purpose: elsewhere its fallback must not hide a fault."""
 
     def __post_init__(self) -> None:
         for manifest in policy():
@@ -93,7 +96,11 @@ class Cluster:
 
     def look(self) -> float | None:
         """Reconcile once. The fake never waits, so that no event loop is needed."""
-        return run(self.operator.reconcile(KEY))
+        again = run(self.operator.reconcile(KEY))
+        found = self.kube.objects.get(SESSION, {}).get("status") or {}
+        told = [item["message"] for item in found.get("conditions") or () if item["reason"] == Reason.OPERATOR_FAULT]
+        assert self.faults_expected or not told, told
+        return again
 
     def settle(self) -> None:
         """Reconcile until nothing is written any more."""

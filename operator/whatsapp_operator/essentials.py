@@ -1,0 +1,109 @@
+"""Decide what must be possible for every session, whatever else is wrong with it: suspend, restart, delete. Pure.
+
+The last resort, when a specification is not understood, the API server refuses a report, or judging a session met a
+fault of the operator. It rests on a few fields only and shares none of the judgement of ``plan`` and ``status``.
+"""
+
+import dataclasses
+import traceback
+from pathlib import PurePath
+from typing import Any, Final
+
+from whatsapp_operator import plan, purging, wishes
+from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Trouble, Wanted
+from whatsapp_session import timestamps
+from whatsapp_session.conditions import Reason
+from whatsapp_session.spec import OperatingMode
+from whatsapp_session.untrusted import mapping
+
+Manifest = dict[str, Any]
+LOOK_AGAIN_SECONDS: Final = 60.0
+
+
+def steps(observed: Observed, wanted: Wanted | None, now: float) -> plan.Plan:
+    """Return the next steps; ``wanted`` is None where no pod can be composed."""
+    session, pod = observed.session, observed.pod
+    actions: list[plan.Action] = []
+    if pod is not None and pod.ownership is not Ownership.FOREIGN and not pod.deleting:
+        why = _why_it_goes(session, pod, wanted)
+        if why is not None:
+            actions.append(why)
+        elif wanted is not None:
+            actions += [plan.ApplyAccess(), plan.ApplyLease(pod.uid)]
+    elif pod is None and wanted is not None and _may_start(observed):
+        claim = [plan.ApplyClaim()] if wanted.needs_claim else []
+        actions += [plan.ApplyAccess(), *claim, plan.ApplyLease(None), plan.CreatePod()]
+    if session.deleting and (pod is None or wishes.skip_purge(session)):
+        actions += _release(observed, wanted, now)
+    return plan.Plan(tuple(actions), LOOK_AGAIN_SECONDS)
+
+
+def _why_it_goes(session: Session, pod: Pod, wanted: Wanted | None) -> plan.DeletePod | None:
+    if session.deleting:
+        return plan.DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
+    if session.spec.operating_mode is OperatingMode.SUSPENDED:
+        return plan.DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
+    # Not without a pod to follow it: the user asked for another worker, not for none.
+    if wanted is not None and timestamps.is_newer(session.asked.get(wishes.RESTART), pod.restarted_for):
+        return plan.DeletePod(pod.uid, Reason.REPLACING, "the worker pod is replaced because a restart was asked for")
+    return None
+
+
+def _may_start(observed: Observed) -> bool:
+    """Return whether a worker may start without a judgement of how the last one ended and where its archives are."""
+    session, store, last = observed.session, observed.store, observed.session.last
+    if session.deleting or session.spec.operating_mode is OperatingMode.SUSPENDED or observed.barred:
+        return False
+    if store is not None and (store.unfenced or last.store not in (None, store.name)):
+        return False
+    return last.end_time is None or timestamps.is_newer(wishes.newest_start(session), last.started_for)
+
+
+def _release(observed: Observed, wanted: Wanted | None, now: float) -> tuple[purging.Step, ...]:
+    session = observed.session
+    if not purging.held(session):
+        return ()
+    if wishes.skip_purge(session):
+        return (purging.ReleaseSession("the session's archives stay in the store"),)
+    # Which archives are the session's only a specification that is understood tells.
+    return purging.steps(observed, now).actions if wanted is not None else ()
+
+
+def own_parts(observed: Observed, now: float) -> Manifest:
+    """Return what a status must say of the worker also now: its rights hang on it, and no restart is repeated."""
+    session, pod = observed.session, observed.pod
+    own = pod if pod is not None and pod.ownership is Ownership.OURS else None
+    stored = mapping(session.status.get("worker"))
+    kept = {name: part for name, part in stored.items() if name == "last"}
+    if own is not None:
+        same = stored if stored.get("podUID") == own.uid else kept
+        kept = {**same, "pod": own.name, "podUID": own.uid}
+    return {
+        "worker": kept,
+        "handledRequests": wishes.handled(session, own, now),
+    }
+
+
+def told(observed: Observed, wanted: Wanted | None, trouble: Trouble) -> Trouble:
+    """Return what is wrong, with the way out where a deletion waits for it."""
+    session = observed.session
+    if wanted is not None or not (session.deleting and purging.held(session)):
+        return trouble
+    text = f"{trouble.message}; until then its archives cannot be deleted; {purging.way_out(session)}"
+    return dataclasses.replace(trouble, message=text)
+
+
+def fault(error: Exception) -> Trouble:
+    """Return what to say of a fault of the operator: where it is, but no value, which might be a code."""
+    text = (
+        f"the operator cannot judge this session, because of a fault of its own ({place(error)}); it can still be"
+        " suspended, restarted and deleted; report the operator's log, and upgrade the operator"
+    )
+    return Trouble(Reason.OPERATOR_FAULT, text)
+
+
+def place(error: Exception) -> str:
+    """Return the kind of an error, and the line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {frames[-1].name}, {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

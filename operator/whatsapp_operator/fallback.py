@@ -1,0 +1,79 @@
+"""Do what must be possible for every session, and say what is wrong with one that cannot be served as usual."""
+
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from whatsapp_operator import essentials, plan, purging, removal
+from whatsapp_operator.actor import Actor
+from whatsapp_operator.clock import Clock
+from whatsapp_operator.errors import KubeError, Refused
+from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.observed import Observed, Trouble, Wanted
+from whatsapp_operator.observer import Observer
+from whatsapp_operator.parsing import parse_essentials, parse_head, parse_session_resource
+from whatsapp_operator.reporter import Reporter
+from whatsapp_operator.schedule import Rest
+
+log = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+AT_ONCE: Final = 0.0
+Permit = Callable[[Observed, plan.Plan], Awaitable[tuple[Observed, plan.Plan]]]
+"""Drops the steps that must wait for their turn."""
+
+
+class Fallback:
+    """Serve sessions by their essentials only."""
+
+    def __init__(self, kube: Kube, observer: Observer, actor: Actor, reporter: Reporter, clock: Clock) -> None:
+        self._kube = kube
+        self._observer = observer
+        self._actor = actor
+        self._reporter = reporter
+        self._clock = clock
+
+    async def serve(self, ref: Ref, trouble: Trouble, permit: Permit) -> float | Rest:
+        """Look, act and report; returns after how many seconds to look again. Raises KubeError."""
+        raw = await self._kube.get(ref)
+        if raw is None:
+            return AT_ONCE  # it went meanwhile, and what it leaves behind is swept
+        try:
+            observed, wanted = await self._understood(raw)
+        except Refused:
+            await self._reporter.stall(raw, trouble)
+            return Rest(essentials.LOOK_AGAIN_SECONDS)
+        now = self._clock.now().timestamp()
+        steps = essentials.steps(observed, wanted, now)
+        if any(isinstance(step, plan.CreatePod) for step in steps.actions):
+            observed, steps = await permit(observed, steps)
+        built = await self._actor.build(observed, steps)
+        last = [step for step in steps.actions if isinstance(step, purging.ReleaseSession)]
+        for step in steps.actions:
+            # Before the report, which may be what is refused. A session that is released may be gone for one.
+            if step not in last:
+                await removal.remove(self._actor, self._reporter, built.session, step)
+        told = essentials.told(built, wanted, trouble)
+        version = await self._reporter.stall(raw, told, essentials.own_parts(built, now))
+        session = dataclasses.replace(built.session, resource_version=version)
+        if built.pod is None and session.status.get("session"):
+            session = await self._reporter.clear(session)
+        for release in last:
+            await removal.remove(self._actor, self._reporter, session, release)
+        again = steps.look_again or essentials.LOOK_AGAIN_SECONDS
+        waits = again < essentials.LOOK_AGAIN_SECONDS or any((built.pod, built.purge_pod, built.move_pod))
+        # Without a pod nothing but its user's word can make a difference before.
+        return again if waits else Rest(again)
+
+    async def _understood(self, raw: Manifest) -> tuple[Observed, Wanted | None]:
+        """Return what can be observed of a session, and what can be known of the pod that it should have."""
+        for parse in (parse_session_resource, parse_essentials):
+            try:
+                observed = await self._observer.observe(raw, parse)
+                return observed, self._actor.wanted(observed)
+            except KubeError:
+                raise
+            except Exception:  # the caller has said it
+                log.debug("not understood: by=%s", parse.__name__)
+        return await self._observer.observe(raw, parse_head), None
