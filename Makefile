@@ -20,20 +20,25 @@ export WSO_SEED := $(SEED)
 PROCESSES ?= 3
 SPREAD := -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 REGISTRY ?=
+# Which local clusters are created, kind or native; empty: kind where docker or podman answers, else native.
+PROVIDER ?= $(WSO_PROVIDER)
+export WSO_PROVIDER := $(PROVIDER)
+# The tests use native clusters unless a provider is chosen: they need volumes that several nodes can mount.
+TEST_PROVIDER := $(or $(PROVIDER),native)
 ARGS ?=
 
 ##@ Start here
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-try: install browser ## act 1 of the demo: worker and simulator as local processes (20 s)
+try: install browser ## part 1 of the demo: worker and simulator as local processes (20 s)
 	@$(DEMO) try
 
-demo: install browser ## the whole story, first without Kubernetes, then on a local cluster
+demo: install browser ## the whole demo: first without Kubernetes, then on a local cluster
 	@$(DEMO) run
 
 test: install browser javascript ## all tests, small counts (see tests/README.md)
-	@$(LOCAL) prepare --background
+	@$(LOCAL) prepare --background --provider $(TEST_PROVIDER)
 	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
 	@$(PYTEST) $(SPREAD) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
 
@@ -65,11 +70,11 @@ test-functional: install ## operator on a real kube-apiserver and etcd
 	@$(PYTEST) tests/functional $(ARGS)
 
 test-e2e: install browser ## real node, real pods, images built from our Dockerfiles
-	@$(LOCAL) prepare
+	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@$(PYTEST) tests/e2e $(ARGS)
 
 soak: install browser javascript ## full counts: hundreds of snapshots and kills (hours)
-	@$(LOCAL) prepare
+	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@WSO_SOAK=1 $(PYTEST) tests $(ARGS)
 
 bench: install browser ## benchmarks, each beside its peer in one run
@@ -88,16 +93,16 @@ install-yaml: install ## render deploy/install.yaml from the chart
 	@$(LOCAL) render > deploy/install.yaml.new && mv deploy/install.yaml.new deploy/install.yaml
 
 ##@ Local cluster and images
-cluster-up: install ## a real Kubernetes on this machine (root; nothing is downloaded at run time)
+cluster-up: install ## a real Kubernetes on this machine: PROVIDER=kind or native (root)
 	@$(LOCAL) up $(ARGS)
 
-cluster-status: install ## what runs, and the kubeconfig
+cluster-status: install ## whether it runs, and its kubeconfig
 	@$(LOCAL) status $(ARGS)
 
 cluster-down: install ## remove the cluster and every trace of it
 	@$(LOCAL) down $(ARGS)
 
-cluster-verify-clean: install ## prove that nothing is left behind
+cluster-verify-clean: install ## check that nothing of it is left
 	@$(LOCAL) verify-clean $(ARGS)
 
 images: install ## build the operator, worker and simulator images, print their sizes

@@ -1,1 +1,1 @@
-"""Tell the product's story on this machine: first without Kubernetes, then on a local cluster."""
+"""Demonstrate the product on this machine: first without Kubernetes, then on a local cluster."""

@@ -1,4 +1,4 @@
-"""The command ``python -m deploy.demo``: ``try`` tells act 1, ``run`` the whole story."""
+"""The command ``python -m deploy.demo``: ``try`` runs part 1, ``run`` both parts."""
 
 import argparse
 import sys
@@ -7,61 +7,65 @@ import time
 from collections.abc import Sequence
 
 from deploy.demo import kubernetes_demo, local_demo, prefetch
-from deploy.demo.console import Narrator, StoryError
+from deploy.demo.console import Console, DemoError
 from deploy.local import cache, progress
 from deploy.local.errors import LocalClusterError
-from deploy.local.native.cluster import prerequisites
+from deploy.local.provider import DEFAULT_NAME
+from deploy.local.provider_choice import choose
 from simulator import client
 
 PROGRESS_SECONDS = 15.0
 
 
-def _show_progress(narrator: Narrator, store: cache.Cache, ended: threading.Event) -> None:
-    """Print one line about what is being built every now and then, until ``ended``."""
+def _show_progress(console: Console, store: cache.Cache, ended: threading.Event) -> None:
+    """Print one line about what is being built every now and then, until ``ended`` is set."""
     while not ended.wait(PROGRESS_SECONDS):
         step = progress.read(store.progress)
         if step is not None and step.took is None:
-            narrator.say(f"    ... {step.line(time.time())}")
+            console.say(f"    ... {step.line(time.time())}")
 
 
-def run(narrator: Narrator) -> None:
-    """Tell both acts; what the second needs is made ready beside the first."""
+def run(console: Console) -> None:
+    """Run both parts; a process fetches and builds what part 2 needs while part 1 runs."""
     store = cache.locate()
-    prerequisites()
-    with prefetch.Preparation() as beside:
-        narrator.say("== Act 1: without Kubernetes (what act 2 needs is made ready beside it) ==")
-        local_demo.ProcessesAct(narrator).play()
-        narrator.say("\n== Act 2: on a real Kubernetes ==")
+    provider = choose(store, DEFAULT_NAME)
+    provider.prepare(programs=False)
+    with prefetch.Prefetch() as preparation:
+        console.say("== Part 1: without Kubernetes (part 2 is prepared in the background) ==")
+        local_demo.LocalDemo(console).run()
+        console.say("\n== Part 2: on a real Kubernetes ==")
         ended = threading.Event()
-        lines = threading.Thread(target=_show_progress, args=(narrator, store, ended), daemon=True)
-        with narrator.step("Kubernetes' programs and the images ready (from the cache, or built from source)"):
+        lines = threading.Thread(target=_show_progress, args=(console, store, ended), daemon=True)
+        with console.step("Kubernetes' programs and the images ready (from the cache, or built from source)"):
             lines.start()
             try:
-                beside.wait()
+                preparation.wait()
             finally:
                 ended.set()
                 lines.join()
-    kubernetes_demo.ClusterAct(narrator, store).play()
+    kubernetes_demo.KubernetesDemo(console, store, provider).run()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns 1 with one sentence when the story did not end as told, 130 when it was interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description="Tell the product's story.")
-    parser.add_argument("act", choices=("try", "run"), help="try: act 1, local processes; run: both acts")
+    """Run a command; returns 1 with one sentence when a step failed, 130 when it was interrupted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.demo", description="Demonstrate the product on this machine."
+    )
+    parser.add_argument("parts", choices=("try", "run"), help="try: part 1, local processes; run: both parts")
     arguments = parser.parse_args(argv)
-    narrator = Narrator()
+    console = Console()
     try:
-        if arguments.act == "try":
-            local_demo.ProcessesAct(narrator).play()
+        if arguments.parts == "try":
+            local_demo.LocalDemo(console).run()
         else:
-            run(narrator)
-    except (StoryError, LocalClusterError, client.RefusedError, client.WaitedInVainError) as error:
-        sys.stderr.write(f"the story broke off: {error}\n")
+            run(console)
+    except (DemoError, LocalClusterError, client.RefusedError, client.WaitedInVainError) as error:
+        sys.stderr.write(f"the demo failed: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; a cluster that was begun is removed by `make cluster-down`\n")
+        sys.stderr.write("interrupted; `make cluster-down` removes a cluster that was created\n")
         return 130
-    narrator.say(f"\nThe whole story took {narrator.elapsed():.0f} s.")
+    console.say(f"\nThe demo took {console.elapsed():.0f} s.")
     return 0
 
 

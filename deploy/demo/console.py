@@ -1,4 +1,4 @@
-"""Say what each step of the story does and how long it took."""
+"""Print what each step of the demo does and how long it took."""
 
 import sys
 import time
@@ -9,15 +9,15 @@ from typing import TextIO, TypeVar
 _T = TypeVar("_T")
 
 
-class StoryError(Exception):
-    """A step did not end as told; the text is one sentence that says what was waited for and where to look."""
+class DemoError(Exception):
+    """A step failed; the text says what was expected and where to look."""
 
 
-class BusyError(StoryError):
-    """A request was not answered; the same may be answered a moment later."""
+class BusyError(DemoError):
+    """A request was not answered; it may succeed when it is repeated."""
 
 
-class Narrator:
+class Console:
     """Print numbered steps with their durations in seconds."""
 
     def __init__(self, out: TextIO = sys.stdout, clock: Callable[[], float] = time.monotonic) -> None:
@@ -44,15 +44,15 @@ class Narrator:
         self.say(f"    done in {self._clock() - started:.1f} s")
 
     def elapsed(self) -> float:
-        """Return the seconds since the story began."""
+        """Return the seconds since the demo began."""
         return self._clock() - self._started
 
 
 def wait_for(what: str, probe: Callable[[], _T | None], timeout: float, interval: float = 0.2) -> _T:
     """Return the probe's first answer that is not None.
 
-    A probe that was not answered (BusyError, OSError) is made again. Raises StoryError after ``timeout`` seconds, with
-    what was waited for.
+    A probe that was not answered (BusyError, OSError) is repeated. Raises DemoError, which names ``what``, after
+    ``timeout`` seconds.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -64,5 +64,5 @@ def wait_for(what: str, probe: Callable[[], _T | None], timeout: float, interval
             unanswered = error
         if time.monotonic() > deadline:
             last = "" if unanswered is None else f"; the last answer was: {unanswered}"
-            raise StoryError(f"waited {timeout:.0f} s in vain for {what}{last}") from unanswered
+            raise DemoError(f"waited {timeout:.0f} s without success for {what}{last}") from unanswered
         time.sleep(interval)

@@ -1,7 +1,7 @@
-"""Bring simulator and product into a cluster: what demo and end-to-end tests share.
+"""Install simulator and product in a cluster, for the demo and the end-to-end tests.
 
-The samples name the true site; the chart's values give every worker the simulator's address and the hash of its key, so
-that they can be applied unchanged.
+The samples name the real site. The chart's values give each worker the simulator's address and the hash of its key, so
+the samples are applied unchanged.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Drive a cluster as a person would: with kubectl, helm and kubectl-whatsapp."""
+"""Use a cluster as a user does: with kubectl, helm and kubectl-whatsapp."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.demo.console import BusyError, StoryError
+from deploy.demo.console import BusyError, DemoError
 
 Resource = Mapping[str, Any]
 _FORWARDING = "Forwarding from 127.0.0.1:"
@@ -19,7 +19,7 @@ _UNANSWERED = re.compile(
     r"|connection reset by peer|client connection lost|unexpected EOF|etcdserver: "
     r"|\((InternalError|ServerTimeout|ServiceUnavailable|Timeout|TooManyRequests)\)"
 )
-"""What kubectl says of a server that is too busy, or on its way up."""
+"""What kubectl prints while the server is too busy or starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Kubectl:
         return [str(self.binary), "--kubeconfig", str(self.kubeconfig), *arguments]
 
     def run(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
-        """Return kubectl's standard output; raises StoryError with its last line on failure."""
+        """Return kubectl's standard output; raises DemoError with its last line on failure."""
         return run(self.command(*arguments), stdin=stdin, timeout=timeout)
 
     def apply(self, manifest: str) -> None:
@@ -55,7 +55,7 @@ class Kubectl:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line.startswith(_FORWARDING):
-                raise StoryError(f"kubectl port-forward to {target} in {namespace} did not start")
+                raise DemoError(f"kubectl port-forward to {target} in {namespace} did not start")
             yield f"http://127.0.0.1:{line.removeprefix(_FORWARDING).split(' ')[0]}"
         finally:
             process.terminate()
@@ -64,7 +64,7 @@ class Kubectl:
                 process.stdout.close()
 
     def report(self, namespace: str, session: str) -> str:
-        """Return what a person would look at when a session does not come up: resource, Events, pod and its log.
+        """Return what explains a session that does not connect: resource, Events, pod and its log.
 
         The codes are left out: they are credentials.
         """
@@ -83,13 +83,13 @@ class Kubectl:
         ):
             try:
                 parts.append(self.run(*arguments))
-            except StoryError as error:
+            except DemoError as error:
                 parts.append(str(error))
         return "\n---\n".join(parts)
 
 
 def run(command: list[str], stdin: str | None = None, timeout: float = 120) -> str:
-    """Run a program to its end; raises StoryError, or BusyError, with the last line of its standard error."""
+    """Run a program to its end; raises DemoError, or BusyError, with the last line of its standard error."""
     try:
         done = subprocess.run(
             command,
@@ -104,11 +104,11 @@ def run(command: list[str], stdin: str | None = None, timeout: float = 120) -> s
         raise BusyError(f"{Path(command[0]).name} did not end within {timeout:.0f} s") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no output"]
-        kind = BusyError if _UNANSWERED.search(lines[-1]) else StoryError
+        kind = BusyError if _UNANSWERED.search(lines[-1]) else DemoError
         raise kind(f"{Path(command[0]).name} {command[3] if len(command) > 3 else ''}: {lines[-1]}")
     return done.stdout
 
 
 def kubectl_whatsapp(kubeconfig: Path, *arguments: str) -> list[str]:
-    """Return the argument list that runs our kubectl plug-in of this environment."""
+    """Return the argument list that runs the kubectl plugin of this environment."""
     return [str(Path(sys.executable).parent / "kubectl-whatsapp"), *arguments, "--kubeconfig", str(kubeconfig)]

@@ -1,4 +1,4 @@
-"""Act 1: worker and simulator as local processes, no Kubernetes."""
+"""Part 1: worker and simulator as local processes, without Kubernetes."""
 
 import json
 import queue
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from deploy.demo.console import Narrator, StoryError, wait_for
+from deploy.demo.console import Console, DemoError, wait_for
 from simulator import client
 from simulator.testing import browser_args
 from whatsapp_cli.app import draw
@@ -43,7 +43,7 @@ class Worker:
     def wait_for(self, event: str, **fields: str) -> Mapping[str, Any]:
         """Return the next event of this name whose fields have these values.
 
-        Raises StoryError when the worker ends, or says nothing of the kind for 90 s.
+        Raises DemoError when the worker ends, or when the event does not come within 90 s.
         """
         deadline = time.monotonic() + STEP_SECONDS
         while True:
@@ -52,13 +52,13 @@ class Worker:
                 return found
 
     def next(self, deadline: float, wanted: str) -> Mapping[str, Any]:
-        """Return the next event of any name; raises StoryError as ``wait_for`` does."""
+        """Return the next event of any name; raises DemoError as ``wait_for`` does."""
         try:
             found = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
-            raise StoryError(f"waited {STEP_SECONDS:.0f} s in vain for {wanted.strip()}") from None
+            raise DemoError(f"waited {STEP_SECONDS:.0f} s without success for {wanted.strip()}") from None
         if found is None:
-            raise StoryError(f"the worker ended before {wanted.strip()}; its log: {self._log.name}")
+            raise DemoError(f"the worker ended before {wanted.strip()}; its log: {self._log.name}")
         return found
 
     def __enter__(self) -> "Worker":
@@ -82,7 +82,7 @@ class Worker:
         try:
             code = self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            raise StoryError(f"the worker did not end within 60 s of SIGTERM; its log: {self._log.name}") from None
+            raise DemoError(f"the worker did not end within 60 s of SIGTERM; its log: {self._log.name}") from None
         self._followed()
         return code
 
@@ -99,7 +99,7 @@ class Worker:
 
 
 def _remove(directory: Path) -> None:
-    # The browser follows its worker within moments, and may write until then.
+    # The browser ends a moment after its worker, and may write until then.
     wait_for("the worker's directory to be deleted", lambda: _removed(directory), timeout=20)
 
 
@@ -111,14 +111,14 @@ def _removed(directory: Path) -> bool | None:
 @contextmanager
 def _simulator() -> Iterator[tuple[client.Admin, list[str]]]:
     command = [sys.executable, "-m", "simulator", "--page-port", "0", "--admin-port", "0"]
-    # Out of the terminal's group: an interrupt reaches the story alone, which then ends the others.
+    # Outside the terminal's group: an interrupt reaches the demo only, which then ends the others.
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise StoryError("the simulator did not start")
+                raise DemoError("the simulator did not start")
             ports = json.loads(line)
             admin = client.Admin(f"http://127.0.0.1:{ports['admin']}")
             yield admin, browser_args(ports["spki"], f"127.0.0.1:{ports['page']}")
@@ -126,50 +126,50 @@ def _simulator() -> Iterator[tuple[client.Admin, list[str]]]:
             process.terminate()
 
 
-class ProcessesAct:
-    """The first act: link, save, lose everything but the store, come back without a code."""
+class LocalDemo:
+    """Part 1: link, save, delete everything but the store, connect again without a code."""
 
-    def __init__(self, narrator: Narrator) -> None:
-        self._narrator = narrator
+    def __init__(self, console: Console) -> None:
+        self._console = console
 
-    def play(self) -> None:
-        """Run the act in a temporary directory, which stays only if a step fails; raises StoryError with that step."""
+    def run(self) -> None:
+        """Run the steps in a temporary directory, which is kept only if one fails; raises DemoError with that step."""
         home = Path(tempfile.mkdtemp(prefix="whatsapp-try-"))
         try:
             with _simulator() as (admin, switches):
-                self._play(home, admin, switches)
-        except (StoryError, client.RefusedError, client.WaitedInVainError):
-            self._narrator.say(f"what is left of it: {home}")
+                self._steps(home, admin, switches)
+        except (DemoError, client.RefusedError, client.WaitedInVainError):
+            self._console.say(f"the files of the demo: {home}")
             raise
         except KeyboardInterrupt:
             _remove(home)
             raise
         _remove(home)
 
-    def _play(self, home: Path, admin: client.Admin, switches: list[str]) -> None:
-        narrator = self._narrator
+    def _steps(self, home: Path, admin: client.Admin, switches: list[str]) -> None:
+        console = self._console
         with Worker(home, switches) as first:
             device = self._linked(first, admin)
-            with narrator.step("kill -9 the worker, delete its directory: only the store is left"):
+            with console.step("kill -9 the worker and delete its directory: only the store is left"):
                 first.kill()
                 _remove(home / "worker")
-        with narrator.step("a new worker: Connected again with no QR code"), Worker(home, switches) as second:
+        with console.step("a new worker: Connected again without a QR code"), Worker(home, switches) as second:
             self._returned(second, admin, device)
             code = second.stop()
         if code:
-            raise StoryError(f"the worker ended with exit code {code}; its log: {home / 'worker.log'}")
+            raise DemoError(f"the worker ended with exit code {code}; its log: {home / 'worker.log'}")
 
     def _linked(self, worker: Worker, admin: client.Admin) -> str | None:
-        narrator = self._narrator
-        with narrator.step("whatsapp-worker run --auth remote --store file:store, against a simulator of WhatsApp Web"):
+        console = self._console
+        with console.step("whatsapp-worker run --auth remote --store file:store, against a simulator of WhatsApp Web"):
             code = worker.wait_for("qr")["code"]
-            narrator.say(draw(code))
-        with narrator.step("the simulator's phone scans the code"):
+            console.say(draw(code))
+        with console.step("the simulator's phone scans the code"):
             device = admin.scan(PHONE, code)
             worker.wait_for("state", state="Connected")
-        with narrator.step("the session is saved to the store"):
+        with console.step("the session is saved to the store"):
             saved = worker.wait_for("saved")
-            narrator.say(f"    generation {saved['generation']}, {saved['bytes'] / 1e6:.1f} MB")
+            console.say(f"    generation {saved['generation']}, {saved['bytes'] / 1e6:.1f} MB")
         return device
 
     def _returned(self, worker: Worker, admin: client.Admin, device: str | None) -> None:
@@ -177,10 +177,10 @@ class ProcessesAct:
         while True:
             event = worker.next(deadline, "Connected")
             if event["event"] == "qr":
-                raise StoryError("the worker shows a QR code: the login was lost")
+                raise DemoError("the worker shows a QR code: the login was lost")
             if event["event"] == "state" and event["state"] == "Connected":
                 break
         (linked,) = [found for found in admin.devices(PHONE) if found.linked]
         if linked.id != device or linked.two_browsers:
-            raise StoryError("the account came back on another device, or in two browsers at once")
-        self._narrator.say(f"    the same device, account {event['account']}")
+            raise DemoError("the account connected on another device, or in two browsers at once")
+        self._console.say(f"    the same device, account {event['account']}")

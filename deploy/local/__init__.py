@@ -1,1 +1,1 @@
-"""A real Kubernetes on this machine, from source packages: no Docker engine, no registry."""
+"""A real Kubernetes on this machine: with kind where a container engine answers, else from source packages."""

@@ -9,16 +9,23 @@ from pathlib import Path
 from deploy.local import cache, progress
 from deploy.local.build import binaries, debian_packages, image_builder, images, versions
 from deploy.local.errors import LocalClusterError
-from deploy.local.native.cluster import Native, prerequisites
+from deploy.local.provider import DEFAULT_NAME, LocalProvider
+from deploy.local.provider_choice import PROVIDERS, VARIABLE, choose
 
 Command = Callable[[argparse.Namespace, cache.Cache], int]
+TEST_PROGRAMS = ("versitygw", "ferretdb", "etcd", "kubernetes", "helm")
+
+
+def _provider(arguments: argparse.Namespace, store: cache.Cache) -> LocalProvider:
+    return choose(store, arguments.name, arguments.provider)
 
 
 def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Make a cluster, or find the one that runs; print its kubeconfig's path."""
-    cluster = Native(store).up(arguments.name, arguments.nodes)
+    """Create a cluster, or find the one that runs; print its kubeconfig's path."""
+    provider = _provider(arguments, store)
+    cluster = provider.up(arguments.name, arguments.nodes)
     programs = binaries.directory(store, "kubernetes")
-    print(f"# the cluster {cluster.name} is ready: {', '.join(cluster.nodes)}", file=sys.stderr)
+    print(f"# the cluster {cluster.name} is ready ({provider.NAME}): {', '.join(cluster.nodes)}", file=sys.stderr)
     print(f"export KUBECONFIG={cluster.kubeconfig}")
     print(f"export PATH={programs}:{binaries.directory(store, 'helm')}:$PATH")
     return 0
@@ -26,43 +33,45 @@ def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def down(arguments: argparse.Namespace, store: cache.Cache) -> int:
     """Remove every trace of the cluster."""
-    Native(store).down(arguments.name)
+    _provider(arguments, store).down(arguments.name)
     return 0
 
 
 def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Say whether the cluster runs (exit code 1 if not), and what is being made ready."""
+    """Print whether the cluster runs (exit code 1 if not), and what is being built."""
     step = progress.read(store.progress)
     if step and step.took is None:
-        print(f"under way: {step.what}")
-    provider = Native(store)
+        print(f"in progress: {step.what}")
+    provider = _provider(arguments, store)
     cluster = provider.find(arguments.name)
     if cluster is None:
-        ended = ", ".join(provider.ended(arguments.name))
-        print(f"no cluster {arguments.name}" + (f" (broken: {ended} ended; `up` makes it anew)" if ended else ""))
+        stopped = ", ".join(provider.stopped(arguments.name)) if provider.has_files(arguments.name) else ""
+        reason = f" (broken: {stopped} stopped; `up` creates it again)" if stopped else ""
+        print(f"no cluster {arguments.name}{reason}")
         return 1
-    print(f"cluster {cluster.name}\nnodes {' '.join(cluster.nodes)}\nkubeconfig {cluster.kubeconfig}")
+    print(f"cluster {cluster.name}\nprovider {provider.NAME}\nnodes {' '.join(cluster.nodes)}")
+    print(f"kubeconfig {cluster.kubeconfig}")
     return 0
 
 
 def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Compare the machine with what it was before the cluster; exit code 1 if anything is left."""
-    traces = Native(store).traces(arguments.name)
-    for line in traces:
+    """Compare the machine with its state before the cluster was created; exit code 1 if anything is left."""
+    leaks = _provider(arguments, store).leaks(arguments.name)
+    for line in leaks:
         print(f"left behind: {line}")
-    if not traces:
-        print("clean: processes, mounts, links, routes, cgroups, firewall rules, directories, kernel settings")
-    return 1 if traces else 0
+    if not leaks:
+        print(f"clean: nothing of the cluster {arguments.name} is left")
+    return 1 if leaks else 0
 
 
 def import_image(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Bring an OCI archive into the cluster's nodes."""
-    Native(store).import_image(arguments.name, arguments.archive)
+    """Import an OCI archive into the cluster's nodes."""
+    _provider(arguments, store).import_image(arguments.name, arguments.archive)
     return 0
 
 
 def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Build the product's images, print their sizes, and push them if a registry is named."""
+    """Build the product's images, print their sizes, and push them if a registry is given."""
     names = arguments.images or list(images.IMAGES)
     built = images.ensure(store, names)
     sizes = images.sizes(store, built)
@@ -79,33 +88,35 @@ def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Make programs and images ready, so that what follows is quick; images are for a node, which this checks first."""
+    """Fetch or build programs and images in advance; check first that this machine can run a cluster."""
     if not arguments.binaries:
-        prerequisites()
+        choose(store, option=arguments.provider).prepare(programs=False)
     if arguments.background:
         return _prepare_in_background(arguments, store)
-    for name in ("versitygw", "ferretdb", "etcd", "kubernetes", "helm", "pause"):
+    for name in TEST_PROGRAMS:
         binaries.directory(store, name)
     if not arguments.binaries:
+        choose(store, option=arguments.provider).prepare()
         images.ensure(store, images.IMAGES)
     return 0
 
 
 def _prepare_in_background(arguments: argparse.Namespace, store: cache.Cache) -> int:
     command = [sys.executable, "-m", "deploy.local", "prepare", *(["--binaries"] if arguments.binaries else [])]
+    command += ["--provider", arguments.provider] if arguments.provider else []
     log = store.root / "prepare.log"
     store.root.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as sink:
-        # Who needs a part before it is ready waits at its lock.
+        # A process that needs a part before it is ready waits for the lock of that part.
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
-    print(f"making programs and images ready in the background; log: {log}", file=sys.stderr)
+    print(f"preparing programs and images in the background; log: {log}", file=sys.stderr)
     return 0
 
 
 def render(_: argparse.Namespace, store: cache.Cache) -> int:
-    """Print the manifests of the chart, namespace and definitions included."""
+    """Print the manifests of the chart, with namespace and CRDs."""
     chart = images.REPOSITORY / "charts" / cache.NAME
-    # Without a cluster helm would take the version that it was built for; 1.30 is the oldest that the chart supports.
+    # Without it helm assumes the Kubernetes that it was built for; 1.30 is the oldest that the chart supports.
     options = ["--namespace", "whatsapp-operator", "--set", "namespace.create=true", "--kube-version", "1.30.0"]
     return subprocess.run(
         [str(binaries.program(store, "helm")), "template", cache.NAME, str(chart), "--no-hooks", *options], check=False
@@ -113,7 +124,7 @@ def render(_: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Make programs ready and print where they are."""
+    """Fetch or build programs and print their directories."""
     for name in arguments.tools or versions.TOOLS:
         print(binaries.directory(store, name))
     return 0
@@ -138,18 +149,21 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    for name, run in (("up", up), ("down", down), ("status", status), ("verify-clean", verify_clean)):
-        command(name, run).add_argument("--name", default="wso", help="the cluster's name (default wso)")
-    commands.choices["up"].add_argument("--nodes", type=int, default=1, help="how many nodes (default 1)")
-    bring = command("import-image", import_image)
-    bring.add_argument("archive", type=Path)
-    bring.add_argument("--name", default="wso", help="the cluster's name (default wso)")
+    def of_a_cluster(name: str, run: Command) -> argparse.ArgumentParser:
+        added = command(name, run)
+        added.add_argument("--name", default=DEFAULT_NAME, help=f"the cluster's name (default {DEFAULT_NAME})")
+        return _with_provider(added)
+
+    for name, run in (("down", down), ("status", status), ("verify-clean", verify_clean)):
+        of_a_cluster(name, run)
+    of_a_cluster("up", up).add_argument("--nodes", type=int, default=1, help="number of nodes (default 1)")
+    of_a_cluster("import-image", import_image).add_argument("archive", type=Path)
     build = command("images", build_images)
     build.add_argument("images", nargs="*", metavar="IMAGE", help=f"some of {', '.join(images.IMAGES)}; default all")
     build.add_argument("--push", metavar="REGISTRY", help="copy them to this registry, e.g. registry.example.com/team")
-    early = command("prepare", prepare)
+    early = _with_provider(command("prepare", prepare))
     early.add_argument("--binaries", action="store_true", help="the programs only, no images")
-    early.add_argument("--background", action="store_true", help="return at once; it goes on at low priority")
+    early.add_argument("--background", action="store_true", help="return at once and continue at low priority")
     command("render", render)
     make = command("binaries", make_binaries)
     make.add_argument("tools", nargs="*", metavar="TOOL", help=f"some of {', '.join(versions.TOOLS)}; default all")
@@ -158,8 +172,15 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
+def _with_provider(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the option that chooses the provider."""
+    text = f"default: ${VARIABLE}, else the existing cluster's, else kind where docker or podman answers, else native"
+    command.add_argument("--provider", choices=PROVIDERS, help=text)
+    return command
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; a LocalClusterError becomes its one sentence and exit code 1."""
+    """Run a command; a LocalClusterError is printed and becomes exit code 1."""
     parsed = parser().parse_args(arguments)
     run: Command = parsed.run
     try:
@@ -168,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; what was begun is removed by the next `up` or `down`", file=sys.stderr)
+        print("interrupted; the next `up` or `down` removes an incomplete cluster", file=sys.stderr)
         return 130
 
 

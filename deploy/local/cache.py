@@ -1,4 +1,4 @@
-"""Where everything expensive is kept, outside the repository."""
+"""The cache directory: programs, images and clusters, outside the repository."""
 
 import hashlib
 import os
@@ -24,6 +24,10 @@ class Cache:
         return self.root / "clusters"
 
     @property
+    def kind(self) -> Path:
+        return self.root / "kind"
+
+    @property
     def images(self) -> Path:
         return self.root / "images"
 
@@ -40,7 +44,7 @@ class Cache:
         return self.root / "locks"
 
     def go_environment(self) -> dict[str, str]:
-        """Return the variables that keep Go's own caches in here too."""
+        """Return the variables that keep Go's own caches in this directory."""
         return {"GOMODCACHE": str(self.root / "go-mod"), "GOCACHE": str(self.root / "go-build")}
 
 
@@ -55,7 +59,7 @@ def locate(environ: Mapping[str, str] | None = None) -> Cache:
 
 
 def digest(parts: Iterable[bytes]) -> str:
-    """Return 12 hexadecimal digits that change when any part changes (lengths are counted in)."""
+    """Return 12 hexadecimal digits that change when any part changes (lengths are included)."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))

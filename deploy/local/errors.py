@@ -1,9 +1,9 @@
 """The one error of this package.
 
-LocalClusterError: something that a person can mend; its text is one sentence that says how.
-Anything else that escapes is a fault of ours and crashes loudly.
+LocalClusterError: something that the user can fix; its text says what happened and what to do.
+Any other exception is a bug and is not caught.
 """
 
 
 class LocalClusterError(Exception):
-    """Say in one sentence what is missing or failed, and how to mend it."""
+    """Tell what is missing or failed, and how to fix it."""

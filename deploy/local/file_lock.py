@@ -1,4 +1,4 @@
-"""One builder at a time: file locks that the kernel releases when their holder dies."""
+"""File locks between processes; the kernel releases them when their holder ends."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def exclusive(directory: Path, name: str) -> Iterator[None]:
-    """Hold the lock `name`; wait as long as another process holds it."""
+    """Hold the lock `name`; wait while another process holds it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f"{name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -17,7 +17,7 @@ def exclusive(directory: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def attempt(directory: Path, name: str) -> Iterator[bool]:
-    """Hold the lock `name` if nobody else does; give whether it is held."""
+    """Hold the lock `name` if it is free; give whether it is held."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / f"{name}.lock").open("w") as handle:
         try:

@@ -1,7 +1,7 @@
-"""Say what is being made ready and how long it usually takes.
+"""Report what is being built or started, and how long it usually takes.
 
-One line on standard error for a person, and the same as JSON in a file, so that another program
-(the demo, which tells its first act meanwhile) can show it in its own way.
+Each step is a line on standard error, and JSON in a file, so that another program (the demo, which
+runs its first part meanwhile) can show it too.
 """
 
 import json
@@ -33,7 +33,7 @@ class Step:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them: "0.4 s", "12 s", "3 min 5 s"."""
+    """Return a duration as text: "0.4 s", "12 s", "3 min 5 s"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
 
 
 def read(path: Path) -> Step | None:
-    """Return the step that the file tells of; None when there is none, or when its process died in the middle."""
+    """Return the step in the file; None when there is none, or when its process ended in the middle."""
     try:
         found = Step(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):

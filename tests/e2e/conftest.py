@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import pytest
 
 from deploy.demo import installation
-from deploy.demo.kubectl import Kubectl
 from deploy.local import cache, file_lock
 from deploy.local.build import binaries, images
 from e2e import store_servers
@@ -35,10 +34,9 @@ def world(cluster: LocalCluster) -> Iterator[World]:
     """Give the cluster with simulator and product installed, images built from our Dockerfiles."""
     archives = images.build(cluster.store)
     cluster.import_archives(archives)
-    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
-    with installation.simulator(kubectl) as simulator:
-        installation.install_chart(binaries.program(cluster.store, "helm"), kubectl, simulator, archives)
-        yield World(kubectl, simulator.admin)
+    with installation.simulator(cluster.kubectl) as simulator:
+        installation.install_chart(binaries.program(cluster.store, "helm"), cluster.kubectl, simulator, archives)
+        yield World(cluster.kubectl, simulator.admin)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import boto3
 import botocore.config
 
 from deploy.demo.console import wait_for
-from deploy.demo.kubectl import Kubectl
 from deploy.local.build import binaries, oci_archive
 from e2e.local_cluster import LocalCluster
 
@@ -98,7 +97,7 @@ def deploy(cluster: LocalCluster, scratch: Path) -> StoreServers:
         archive = scratch / f"{program}.tar"
         oci_archive.write(archive, _image(program), binaries.program(cluster.store, program))
         cluster.import_archives([archive])
-    kubectl = Kubectl(cluster.kubectl_program, cluster.kubeconfig)
+    kubectl = cluster.kubectl
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     items: list[Manifest] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}

@@ -1,7 +1,6 @@
 """The local cluster itself: a real node, and nothing left of it afterwards."""
 
 import json
-import re
 import subprocess
 import time
 import urllib.request
@@ -74,8 +73,8 @@ def manifests() -> str:
 def run_probe(local: LocalCluster) -> None:
     """Run the pod and wait until it is ready."""
     local.import_archives(images.build(local.store, ["operator"]))
-    local.kubectl("apply", "-f", "-", stdin=manifests())
-    local.kubectl("wait", "pod/probe", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=240s", timeout=300)
+    local.kubectl.run("apply", "-f", "-", stdin=manifests())
+    local.kubectl.run("wait", "pod/probe", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=240s", timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -83,42 +82,37 @@ def probed(cluster: LocalCluster) -> Iterator[LocalCluster]:
     """Give the cluster with the pod in it."""
     run_probe(cluster)
     yield cluster
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    cluster.kubectl.run("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def test_a_pod_reaches_the_api_server_through_the_service_address_and_its_log_says_so(probed: LocalCluster) -> None:
-    assert "api server v1." in probed.kubectl("logs", "probe", "-n", NAMESPACE)
+    assert "api server v1." in probed.kubectl.run("logs", "probe", "-n", NAMESPACE)
 
 
 def test_a_command_runs_in_a_pod_as_the_images_user(probed: LocalCluster) -> None:
-    shown = probed.kubectl("exec", "probe", "-n", NAMESPACE, "--", "id")
+    shown = probed.kubectl.run("exec", "probe", "-n", NAMESPACE, "--", "id")
     assert "uid=10001(whatsapp) gid=10001(whatsapp)" in shown
 
 
 def test_the_root_filesystem_of_a_pod_cannot_be_written(probed: LocalCluster) -> None:
-    command = probed.command("exec", "probe", "-n", NAMESPACE, "--", "touch", "/opt/written")
+    command = probed.kubectl.command("exec", "probe", "-n", NAMESPACE, "--", "touch", "/opt/written")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Read-only file system" in done.stderr
 
 
 def test_a_port_of_a_pod_is_forwarded_to_this_machine(probed: LocalCluster) -> None:
-    command = probed.command("port-forward", "pod/probe", "-n", NAMESPACE, ":8080")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
-        try:
-            assert forwarding.stdout is not None
-            port = re.search(r"127\.0\.0\.1:(\d+)", forwarding.stdout.readline())
-            assert port is not None
-            with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/", timeout=30) as answer:
-                assert answer.read() == b"hello from the volume"
-        finally:
-            forwarding.terminate()
+    with (
+        probed.kubectl.port_forward("pod/probe", NAMESPACE, 8080) as url,
+        urllib.request.urlopen(url, timeout=30) as answer,
+    ):
+        assert answer.read() == b"hello from the volume"
 
 
 def test_a_pod_reaches_another_through_its_service(probed: LocalCluster) -> None:
-    address = probed.kubectl("get", "service", "probe", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
+    address = probed.kubectl.run("get", "service", "probe", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
     # From the pod to itself through the service: the hairpin is the hardest case of a bridge.
     code = f"import urllib.request; print(urllib.request.urlopen('http://{address}', timeout=10).read().decode())"
-    command = probed.command("exec", "probe", "-n", NAMESPACE, "--", "python", "-c", code)
+    command = probed.kubectl.command("exec", "probe", "-n", NAMESPACE, "--", "python", "-c", code)
 
     def answer() -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -129,7 +123,7 @@ def test_a_pod_reaches_another_through_its_service(probed: LocalCluster) -> None
 
 
 def test_a_pod_that_asks_for_privileges_is_refused(probed: LocalCluster) -> None:
-    command = probed.command("run", "root", "-n", NAMESPACE, "--image=x", "--privileged")
+    command = probed.kubectl.command("run", "root", "-n", NAMESPACE, "--image=x", "--privileged")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 'violates PodSecurity "restricted:latest"' in done.stderr
 
@@ -141,21 +135,21 @@ def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cl
     local = start(name)
     try:
         run_probe(local)
-        assert own.traces(name), "a running cluster must be visible as traces, or their absence proves nothing"
+        assert own.leaks(name), "a running cluster must be visible as leaks, or their absence proves nothing"
         _kill(own, name)
         assert own.find(name) is None
         began = time.monotonic()
         again = start(name)
         print(f"a new cluster took {time.monotonic() - began:.0f} s")
-        assert again.kubectl("get", "namespaces", "-o", "name").count(NAMESPACE) == 0
+        assert again.kubectl.run("get", "namespaces", "-o", "name").count(NAMESPACE) == 0
         run_probe(again)
     finally:
         own.down(name)
-    assert own.traces(name) == []
+    assert own.leaks(name) == []
     assert not own.directory(name).exists()
     assert not network.exists(own.directory(name))
     assert not [path for top in cgroups.hierarchies() for path in top.glob(f"{addresses.link(own.directory(name))}*")]
-    assert "True" in cluster.kubectl(
+    assert "True" in cluster.kubectl.run(
         "get", "nodes", "-o", 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}'
     )
 
@@ -163,4 +157,4 @@ def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cl
 def _kill(own: Native, name: str) -> None:
     """Kill the cluster's first process, as a crash would: its directory, link and control groups stay."""
     (first,) = processes.load(own.directory(name) / "init")
-    processes.end([first], patience=0)
+    processes.end([first], grace=0)

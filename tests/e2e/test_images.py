@@ -64,16 +64,16 @@ def test_images_are_pushed_to_a_registry_under_their_own_names(tmp_path: Path) -
 def test_the_browser_of_the_worker_image_starts_in_a_restricted_pod(cluster: LocalCluster) -> None:
     namespace = "browser"
     cluster.import_archives(images.build(cluster.store, ["worker"]))
-    cluster.kubectl("apply", "-f", "-", stdin=_browser_pod(namespace))
+    cluster.kubectl.run("apply", "-f", "-", stdin=_browser_pod(namespace))
     try:
         phase = ("wait", "pod/browser", "-n", namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=240s")
         try:
-            cluster.kubectl(*phase, timeout=300)
+            cluster.kubectl.run(*phase, timeout=300)
         finally:
-            log = cluster.kubectl("logs", "browser", "-n", namespace)
+            log = cluster.kubectl.run("logs", "browser", "-n", namespace)
             print(log)
     finally:
-        cluster.kubectl("delete", "namespace", namespace, "--timeout=240s", timeout=300)
+        cluster.kubectl.run("delete", "namespace", namespace, "--timeout=240s", timeout=300)
     assert "title drawn" in log
     assert "webgl True" in log
     assert "profile True" in log

@@ -39,7 +39,7 @@ def relay(address: str, port: int, target: str) -> Iterator[None]:
 
 def machine(local: LocalCluster) -> str:
     """Return this machine's address on its link to a cluster: the one before the API server's."""
-    server = local.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
+    server = local.kubectl.run("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
     return str(ipaddress.IPv4Address(urlsplit(server).hostname or "") - 1)
 
 
@@ -57,7 +57,7 @@ class Outside:
         """Install the product in a new cluster, with ways to the simulator and to the store."""
         archives = images.build(local.store, ["operator", "worker"])
         local.import_archives(archives)
-        kubectl, here = Kubectl(local.kubectl_program, local.kubeconfig), machine(local)
+        kubectl, here = local.kubectl, machine(local)
         with ExitStack() as ways:
             ways.enter_context(relay(here, PAGE_PORT, self.page))
             ways.enter_context(relay(here, store_servers.S3_PORT, self.servers.s3_address))

@@ -1,4 +1,4 @@
-"""However the story ends, what was started ends with it, and one sentence says why."""
+"""However the demo ends, the processes that it started end with it, and one sentence says why."""
 
 import io
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from deploy.demo import __main__ as demo
 from deploy.demo import local_demo, prefetch
-from deploy.demo.console import Narrator, StoryError
+from deploy.demo.console import Console, DemoError
 from deploy.local import __main__ as local
 from deploy.local.build import images
 from deploy.local.errors import LocalClusterError
@@ -42,7 +42,7 @@ def started(pid: Path) -> bool:
     return not ended(pid)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, StoryError, client.RefusedError(409, "gone", "no such code")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DemoError, client.RefusedError(409, "gone", "no such code")])
 def test_a_worker_ends_with_the_step_that_waits_for_its_code(
     silent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | type[BaseException]
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_worker_ends_with_the_step_that_waits_for_its_code(
 
     monkeypatch.setattr(local_demo.Worker, "wait_for", wait_for)
     with pytest.raises(error if isinstance(error, type) else type(error)):
-        local_demo.ProcessesAct(Narrator(io.StringIO()))._play(tmp_path, NOBODY, [])
+        local_demo.LocalDemo(Console(io.StringIO()))._steps(tmp_path, NOBODY, [])
     assert ended(silent)
 
 
@@ -60,42 +60,42 @@ def test_a_worker_ends_with_the_step_that_waits_for_its_code(
     ("error", "code", "sentence"),
     [
         (KeyboardInterrupt(), 130, "interrupted; "),
-        (StoryError("waited 90 s in vain for qr"), 1, "the story broke off: waited 90 s in vain for qr"),
-        (client.RefusedError(409, "gone", "no such code"), 1, "the story broke off: gone: no such code"),
-        (client.WaitedInVainError("waited 30 s for a device"), 1, "the story broke off: waited 30 s for a device"),
+        (DemoError("waited 90 s without success for qr"), 1, "the demo failed: waited 90 s without success for qr"),
+        (client.RefusedError(409, "gone", "no such code"), 1, "the demo failed: gone: no such code"),
+        (client.WaitedInVainError("waited 30 s for a device"), 1, "the demo failed: waited 30 s for a device"),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_one_line_says_how_the_story_ended(
+def test_one_line_says_how_the_demo_ended(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
     code: int,
     sentence: str,
 ) -> None:
-    def play(self: local_demo.ProcessesAct) -> None:
+    def run(self: local_demo.LocalDemo) -> None:
         raise error
 
-    monkeypatch.setattr(local_demo.ProcessesAct, "play", play)
+    monkeypatch.setattr(local_demo.LocalDemo, "run", run)
     assert demo.main(["try"]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(sentence)
 
 
-def test_what_is_being_built_for_act_2_ends_with_act_1(tmp_path: Path) -> None:
+def test_what_is_being_built_for_part_2_ends_with_part_1(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     builder = f"import os, subprocess, sys; open({str(pid)!r}, 'w').write(str(os.getpid())); {SLEEPS}"
     command = [sys.executable, "-c", f"import subprocess, sys; subprocess.run([sys.executable, '-c', {builder!r}])"]
-    with prefetch.Preparation(command):
+    with prefetch.Prefetch(command):
         assert started(pid)
     processes.wait(lambda: ended(pid), 20, lambda: "the builder's end")
 
 
 def test_a_builder_that_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetch, "GOODBYE_SECONDS", 0.1)
+    monkeypatch.setattr(prefetch, "GRACE_SECONDS", 0.1)
     pid = tmp_path / "pid"
     command = ["sh", "-c", f"trap '' TERM; echo $$ > {pid}; while :; do sleep 1; done"]
-    with prefetch.Preparation(command):
+    with prefetch.Prefetch(command):
         assert started(pid)
     assert ended(pid)
 
@@ -103,12 +103,12 @@ def test_a_builder_that_ignores_its_end_is_killed(tmp_path: Path, monkeypatch: p
 def test_the_sentence_of_a_preparation_that_failed_is_told() -> None:
     command = ["sh", "-c", "echo Building etcd failed.; exit 1"]
     with (
-        prefetch.Preparation(command) as beside,
+        prefetch.Prefetch(command) as preparation,
         pytest.raises(LocalClusterError, match=r"^Building etcd failed\.$"),
     ):
-        beside.wait()
-    with prefetch.Preparation(["true"]) as beside:
-        beside.wait()
+        preparation.wait()
+    with prefetch.Prefetch(["true"]) as preparation:
+        preparation.wait()
 
 
 def test_a_preparation_says_its_failure_on_standard_output(
@@ -135,6 +135,7 @@ def test_somebody_who_may_not_run_a_node_hears_it_before_anything_is_built(
     line: list[str],
 ) -> None:
     assert callable(main)
+    monkeypatch.setenv("WSO_PROVIDER", "native")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("something was started"))
     monkeypatch.setattr(images, "build", lambda store: pytest.fail("something was built"))

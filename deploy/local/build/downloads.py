@@ -1,4 +1,4 @@
-"""Fetch official release files, where they can be reached: minutes of compiling are saved."""
+"""Download official release files where they can be reached, which saves minutes of compiling."""
 
 import hashlib
 import http.client
@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 from deploy.local.errors import LocalClusterError
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 _CHUNK = 1 << 20
 
 
@@ -27,16 +27,18 @@ class Release:
 
 
 def fetch(release: Release, programs: Sequence[str], target: Path) -> bool:
-    """Put the programs into `target`; return False if nobody answers within PATIENCE seconds.
+    """Put the programs into `target`; return False if the server does not answer within TIMEOUT seconds.
 
-    Raises LocalClusterError when the file is not the one whose checksum is pinned.
+    Raises LocalClusterError when the file does not have the pinned checksum.
     """
     with tempfile.TemporaryFile() as file:
         digest = _download(release.address, file)
         if digest is None:
             return False
         if digest != release.sha512:
-            raise LocalClusterError(f"{release.address} has the checksum {digest[:16]}..., not the one that is pinned.")
+            raise LocalClusterError(
+                f"{release.address} has the checksum {digest[:16]}... instead of the pinned one: it was not used."
+            )
         file.seek(0)
         _unpack(file, release.folder, programs, target)
     return True
@@ -45,7 +47,7 @@ def fetch(release: Release, programs: Sequence[str], target: Path) -> bool:
 def _download(address: str, file: IO[bytes]) -> str | None:
     total = hashlib.sha512()
     try:
-        with urlopen(address, timeout=PATIENCE) as answer:
+        with urlopen(address, timeout=TIMEOUT) as answer:
             while chunk := answer.read(_CHUNK):
                 total.update(chunk)
                 file.write(chunk)
@@ -66,4 +68,4 @@ def _unpack(file: IO[bytes], folder: str, programs: Sequence[str], target: Path)
                         sink.write(chunk)
                 path.chmod(0o755)
     if missing := [name for name in programs if not (target / name).exists()]:
-        raise LocalClusterError(f"The release file holds no {', '.join(missing)}.")
+        raise LocalClusterError(f"The release file does not contain {', '.join(missing)}.")

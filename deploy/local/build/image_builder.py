@@ -1,8 +1,7 @@
-"""The two programs that build images: docker where its engine answers, else buildah."""
+"""Build images with docker where its engine answers, else with buildah."""
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local import cache, progress
+from deploy.local import cache, container_engine, progress
 from deploy.local.build import debian_packages
-from deploy.local.errors import LocalClusterError
+from deploy.local.commands import SYSTEM
 
 BASE = "debian:bookworm-slim"
 BASE_REFERENCE = f"docker.io/library/{BASE}"
 _CA_IN_BUILD = "/etc/ssl/build-ca.crt"
-# What pip reads from the environment and a build needs as well, by the names of its configuration file.
+# Settings of pip that a build takes from the environment, by their names in pip.conf.
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "default-timeout", "proxy", "retries")
 _CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-# As Debian's own slim image: no manuals, no translations, of documentation the licences only.
+# As in Debian's own slim image: no manuals, no translations; licences are kept.
 _SLIM = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
@@ -38,17 +37,17 @@ class Builder(Protocol):
     """Builds images from Dockerfiles. Errors: LocalClusterError."""
 
     def base(self) -> str:
-        """Make the base image ready; return what identifies its content."""
+        """Make the base image available; return the identity of its content."""
         ...
 
     def build(
         self, context: Path, dockerfile: str, reference: str, arguments: Mapping[str, str] = _NO_ARGUMENTS
     ) -> None:
-        """Build the image under its name; caches of layers are used. ``arguments`` are the Dockerfile's (ARG)."""
+        """Build the image under its name, with cached layers; ``arguments`` are the Dockerfile's (ARG)."""
         ...
 
     def load(self, archive: Path, reference: str) -> None:
-        """Make the image of an archive that ``export`` wrote known under its name."""
+        """Load the image of an archive that ``export`` wrote, under its name."""
         ...
 
     def export(self, reference: str, archive: Path) -> None:
@@ -56,32 +55,32 @@ class Builder(Protocol):
         ...
 
 
-class Shelf(Protocol):
-    """Knows the images that were built. Errors: LocalClusterError."""
+class ImageStore(Protocol):
+    """Holds the images that were built. Errors: LocalClusterError."""
 
     def sizes(self, references: Sequence[str]) -> dict[str, int]:
-        """Return the unpacked bytes of each image that is known."""
+        """Return the unpacked bytes of each image that it holds."""
         ...
 
     def push(self, reference: str, target: str) -> None:
-        """Copy an image to a registry under the full name `target`; the program's own login is used."""
+        """Copy an image to a registry under the full name `target`; the login of docker or buildah is used."""
         ...
 
 
-class Engine(Builder, Shelf, Protocol):
-    """What docker and buildah both do."""
+class ImageBuilder(Builder, ImageStore, Protocol):
+    """What docker and buildah have in common."""
 
 
-def choose(store: cache.Cache) -> Engine:
+def choose(store: cache.Cache) -> ImageBuilder:
     """Return docker if its engine answers, else buildah."""
-    if shutil.which("docker") and _succeeds(["docker", "info"]):
+    if container_engine.answers("docker"):
         return Docker()
     debian_packages.ensure("image")
     return Buildah(store)
 
 
 def pip_configuration(environ: Mapping[str, str]) -> str:
-    """Return a pip.conf with the settings of the environment that reach an index, for the time of a build."""
+    """Return a pip.conf for a build: the settings of the environment that are needed to reach an index."""
     lines = ["[global]", "disable-pip-version-check = true"]
     for setting in _PIP_SETTINGS:
         if value := environ.get("PIP_" + setting.upper().replace("-", "_")):
@@ -92,14 +91,14 @@ def pip_configuration(environ: Mapping[str, str]) -> str:
 
 
 def authorities(environ: Mapping[str, str]) -> Path | None:
-    """Return the bundle of certificate authorities that the environment names."""
+    """Return the file of certificate authorities that the environment names."""
     named = (Path(environ[name]) for name in _CA_VARIABLES if environ.get(name))
     return next((path for path in named if path.is_file()), None)
 
 
 @contextmanager
 def _secrets() -> Iterator[list[str]]:
-    """Give the arguments that lend the build our pip settings and authorities; no layer keeps them."""
+    """Give the arguments that pass pip settings and authorities to the build as secrets; no layer keeps them."""
     with tempfile.TemporaryDirectory(prefix="wso-build-") as scratch:
         configuration = Path(scratch) / "pip.conf"
         configuration.write_text(pip_configuration(os.environ))
@@ -111,13 +110,13 @@ def _secrets() -> Iterator[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Buildah:
-    """Buildah with a storage of its own in the cache; it needs no daemon."""
+    """Buildah with its own storage in the cache; it needs no daemon."""
 
     store: cache.Cache
 
     def base(self) -> str:
-        """Pull the base by its public name; where no registry can be reached, make it from packages."""
-        if not self._identity(BASE_REFERENCE) and not _succeeds(self._command("pull", "--quiet", BASE_REFERENCE)):
+        """Pull the base image; where no registry can be reached, make it from Debian packages."""
+        if not self._identity(BASE_REFERENCE) and not SYSTEM.succeeds(self._command("pull", "--quiet", BASE_REFERENCE)):
             with progress.step(self.store.progress, f"making the base image {BASE} from packages", 40):
                 self._make_base()
         return self._identity(BASE_REFERENCE)
@@ -128,20 +127,22 @@ class Buildah:
         with _secrets() as secrets:
             command = self._command("build", "--isolation", "chroot", "--network", "host", "--layers", "--quiet")
             command += ["--format", "oci", "--file", str(context / dockerfile), "--tag", reference]
-            command += [*_told(arguments), *secrets, str(context)]
-            _run(["nice", "-n", "10", *command], f"building {reference}")
+            command += [*_build_arguments(arguments), *secrets, str(context)]
+            SYSTEM.output(["nice", "-n", "10", *command], f"building {reference}")
 
     def load(self, archive: Path, reference: str) -> None:
-        loaded = _run(self._command("pull", "--quiet", f"oci-archive:{archive}"), f"loading {reference}").split()[-1]
-        _run(self._command("tag", loaded, reference), f"tagging {reference}")
+        loaded = SYSTEM.output(
+            self._command("pull", "--quiet", f"oci-archive:{archive}"), f"loading {reference}"
+        ).split()[-1]
+        SYSTEM.output(self._command("tag", loaded, reference), f"tagging {reference}")
 
     def export(self, reference: str, archive: Path) -> None:
         command = self._command("push", "--quiet", "--compression-format", "zstd", reference)
-        _run([*command, f"oci-archive:{archive}:{reference}"], f"exporting {reference}")
+        SYSTEM.output([*command, f"oci-archive:{archive}:{reference}"], f"exporting {reference}")
 
     def sizes(self, references: Sequence[str]) -> dict[str, int]:
         found = {}
-        for image in json.loads(_run(self._command("images", "--json"), "listing images") or "[]"):
+        for image in json.loads(SYSTEM.output(self._command("images", "--json"), "listing images") or "[]"):
             for name in image.get("names") or []:
                 if name in references:
                     found[name] = size_in_bytes(image["size"])
@@ -151,7 +152,7 @@ class Buildah:
         """Copy the image to a registry; one on the loopback may speak plain HTTP."""
         loopback = target.split(":")[0] in {"127.0.0.1", "localhost"}
         command = self._command("push", "--quiet", *(["--tls-verify=false"] if loopback else []))
-        _run([*command, reference, f"docker://{target}"], f"pushing {target}")
+        SYSTEM.output([*command, reference, f"docker://{target}"], f"pushing {target}")
 
     def _identity(self, reference: str) -> str:
         command = self._command("images", "--quiet", "--no-trunc", reference)
@@ -164,18 +165,18 @@ class Buildah:
             hooks = [f"--customize-hook=rm -rf {' '.join(f'$1{path}' for path in _UNWANTED)}"]
             options = [f"--dpkgopt={line}" for line in _SLIM]
             command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", *options, *hooks]
-            _run(["nice", "-n", "10", *command, "bookworm", str(tarball)], f"making {BASE} from packages")
-            container = _run(self._command("from", "scratch"), f"making {BASE}").strip()
+            SYSTEM.output(["nice", "-n", "10", *command, "bookworm", str(tarball)], f"making {BASE} from packages")
+            container = SYSTEM.output(self._command("from", "scratch"), f"making {BASE}").strip()
             try:
-                _run(self._command("add", "--quiet", container, str(tarball), "/"), f"filling {BASE}")
-                _run(self._command("config", "--cmd", "bash", container), f"configuring {BASE}")
-                _run(self._command("commit", "--quiet", container, BASE_REFERENCE), f"committing {BASE}")
+                SYSTEM.output(self._command("add", "--quiet", container, str(tarball), "/"), f"filling {BASE}")
+                SYSTEM.output(self._command("config", "--cmd", "bash", container), f"configuring {BASE}")
+                SYSTEM.output(self._command("commit", "--quiet", container, BASE_REFERENCE), f"committing {BASE}")
             finally:
-                _run(self._command("rm", container), "cleaning up")
+                SYSTEM.output(self._command("rm", container), "cleaning up")
 
     def _command(self, verb: str, *arguments: str) -> list[str]:
         own = self.store.image_storage
-        # Its networks are not used, but their directory would be made in /etc.
+        # Buildah's networks are not used, but it would create their directory in /etc.
         settings = own / "containers.conf"
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(f'[network]\nnetwork_config_dir = "{own / "networks"}"\n')
@@ -191,32 +192,32 @@ class Docker:
     """Docker's own builder (BuildKit)."""
 
     def base(self) -> str:
-        """Return the base's identity; the engine pulls it when a build wants it."""
-        _run(["docker", "pull", "--quiet", BASE], f"pulling {BASE}")
-        return _run(["docker", "image", "inspect", "--format", "{{.Id}}", BASE], f"inspecting {BASE}").strip()
+        """Pull the base image; return its identity."""
+        SYSTEM.output(["docker", "pull", "--quiet", BASE], f"pulling {BASE}")
+        return SYSTEM.output(["docker", "image", "inspect", "--format", "{{.Id}}", BASE], f"inspecting {BASE}").strip()
 
     def build(
         self, context: Path, dockerfile: str, reference: str, arguments: Mapping[str, str] = _NO_ARGUMENTS
     ) -> None:
         with _secrets() as secrets:
             command = ["docker", "build", "--quiet", "--file", str(context / dockerfile), "--tag", reference]
-            _run([*command, *_told(arguments), *secrets, str(context)], f"building {reference}")
+            SYSTEM.output([*command, *_build_arguments(arguments), *secrets, str(context)], f"building {reference}")
 
     def load(self, archive: Path, reference: str) -> None:
-        """Load the archive; it says the image's name itself."""
-        _run(["docker", "load", "--quiet", "--input", str(archive)], f"loading {reference}")
+        """Load the archive; the image's name is in it."""
+        SYSTEM.output(["docker", "load", "--quiet", "--input", str(archive)], f"loading {reference}")
 
     def export(self, reference: str, archive: Path) -> None:
-        _run(["docker", "save", "--output", str(archive), reference], f"exporting {reference}")
+        SYSTEM.output(["docker", "save", "--output", str(archive), reference], f"exporting {reference}")
 
     def sizes(self, references: Sequence[str]) -> dict[str, int]:
         inspect = ["docker", "image", "inspect", "--format", "{{.Size}}"]
-        return {one: int(_run([*inspect, one], f"inspecting {one}")) for one in references}
+        return {one: int(SYSTEM.output([*inspect, one], f"inspecting {one}")) for one in references}
 
     def push(self, reference: str, target: str) -> None:
         """Tag the image with its name in the registry and push it."""
-        _run(["docker", "tag", reference, target], f"tagging {target}")
-        _run(["docker", "push", "--quiet", target], f"pushing {target}")
+        SYSTEM.output(["docker", "tag", reference, target], f"tagging {target}")
+        SYSTEM.output(["docker", "push", "--quiet", target], f"pushing {target}")
 
 
 def size_in_bytes(text: str) -> int:
@@ -225,20 +226,5 @@ def size_in_bytes(text: str) -> int:
     return round(float(number) * {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}[unit.upper()])
 
 
-def _told(arguments: Mapping[str, str]) -> list[str]:
+def _build_arguments(arguments: Mapping[str, str]) -> list[str]:
     return [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-
-
-def _succeeds(command: Sequence[str], patience: float = 300) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=patience).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False  # a network that drops packets refuses nothing
-
-
-def _run(command: Sequence[str], what: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise LocalClusterError(f"{what} failed: {tail}")
-    return done.stdout

@@ -1,4 +1,4 @@
-"""The product's images: what goes into each, and OCI archives of them in the cache."""
+"""The product's images: the files that each is built from, and OCI archives of them in the cache."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ _PRODUCT = ("operator", "worker", "pyproject.toml", "LICENSE", "NOTICE", "deploy
 class Image:
     """An image: `inputs` are what its Dockerfile copies, `usually` is the seconds of a cold build.
 
-    `unhashed` inputs are copied too, but a change of them is no reason to build anew.
+    `unhashed` inputs are copied too, but the image is not rebuilt when they change.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """Return the full name: the one that containerd makes of the short one."""
+        """Return the full name, as containerd expands a short one."""
         return f"docker.io/library/{self.repository}:{TAG}"
 
     @property
@@ -56,7 +56,7 @@ IMAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An image that is ready: `archive` holds it, `built` says whether it was made just now."""
+    """An image that is ready: `archive` holds it, `built` tells whether it was built just now."""
 
     image: Image
     archive: Path
@@ -64,19 +64,19 @@ class Built:
 
 
 def files(repository: Path, inputs: Iterable[str]) -> list[Path]:
-    """Return the files of the inputs, relative to the repository, sorted; caches of tools left out."""
+    """Return the files of the inputs, relative to the repository, sorted, without the caches of tools."""
     found = []
     for name in inputs:
         path = repository / name
         if not path.exists():
-            raise LocalClusterError(f"{name} is missing in {repository}: the images cannot be built without it.")
+            raise LocalClusterError(f"{name} is missing in {repository}, and the images are built from it: restore it.")
         found += [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
     relative = (path.relative_to(repository) for path in found)
     return sorted(path for path in relative if not _IGNORED & set(path.parts))
 
 
 def key(repository: Path, image: Image, base: str) -> str:
-    """Return what changes when the image would: its files' names, modes and contents, and its base."""
+    """Return a digest of what the image is built from: its files' names, modes and contents, and its base."""
     parts = [base.encode()]
     for path in files(repository, (*image.inputs, image.dockerfile)):
         whole = repository / path
@@ -85,7 +85,7 @@ def key(repository: Path, image: Image, base: str) -> str:
 
 
 def ensure(store: cache.Cache, names: Iterable[str]) -> list[Built]:
-    """Build what the cache does not hold; return the archives."""
+    """Build the images that the cache does not hold; return all of them."""
     with file_lock.exclusive(store.locks, "images"):
         builder = image_builder.choose(store)
         base = builder.base()
@@ -93,16 +93,16 @@ def ensure(store: cache.Cache, names: Iterable[str]) -> list[Built]:
 
 
 def build(store: cache.Cache, names: Iterable[str] = tuple(IMAGES)) -> list[Path]:
-    """Build what the cache does not hold; return the archives' paths."""
+    """Build the images that the cache does not hold; return the paths of all archives."""
     return [one.archive for one in ensure(store, names)]
 
 
-def _ensure(store: cache.Cache, builder: image_builder.Engine, image: Image, base: str) -> Built:
-    # The key is that of the copy, not of the repository: somebody may be editing there.
+def _ensure(store: cache.Cache, builder: image_builder.ImageBuilder, image: Image, base: str) -> Built:
+    # The key is computed from the copy: files in the repository may change during the build.
     with _context(image) as context:
         archive = store.images / f"{image.repository}-{key(context, image, base)}.tar"
         if archive.exists():
-            archive.touch()  # the newest two are kept, by time
+            archive.touch()  # the two newest are kept
             return Built(image, archive, built=False)
         store.images.mkdir(parents=True, exist_ok=True)
         with progress.step(store.progress, f"building the image {image.repository}", image.usually):
@@ -111,13 +111,13 @@ def _ensure(store: cache.Cache, builder: image_builder.Engine, image: Image, bas
             temporary.unlink(missing_ok=True)
             builder.export(image.reference, temporary)
             temporary.rename(archive)
-    _forget_old(store, image)
+    _remove_old(store, image)
     return Built(image, archive, built=True)
 
 
 @contextmanager
 def _context(image: Image) -> Iterator[Path]:
-    """Give a directory that holds what the image is made of and nothing else, with times that do not change."""
+    """Give a directory with the image's inputs and nothing else, and with constant times."""
     with tempfile.TemporaryDirectory(prefix="wso-image-") as scratch:
         context = Path(scratch)
         for path in files(REPOSITORY, (*image.inputs, *image.unhashed, image.dockerfile)):
@@ -130,7 +130,7 @@ def _context(image: Image) -> Iterator[Path]:
         yield context
 
 
-def _forget_old(store: cache.Cache, image: Image) -> None:
+def _remove_old(store: cache.Cache, image: Image) -> None:
     archives = sorted(store.images.glob(f"{image.repository}-*.tar"), key=lambda path: path.stat().st_mtime)
     for old in archives[:-2]:
         old.unlink()
@@ -143,7 +143,7 @@ def sizes(store: cache.Cache, built: Iterable[Built]) -> dict[str, int]:
 
 
 def push(store: cache.Cache, names: Iterable[str], registry: str) -> list[str]:
-    """Build the images if need be and copy them to the registry; return their names there."""
+    """Build the images if needed and copy them to the registry; return their names there."""
     targets = []
     for one in ensure(store, names):
         target = f"{registry.rstrip('/')}/{one.image.repository}:{TAG}"

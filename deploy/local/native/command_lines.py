@@ -19,7 +19,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a control plane lives: its directory, the address it is reached at and its services' range."""
+    """A control plane's directory, address, ports and range of service addresses."""
 
     name: str
     directory: Path
@@ -38,7 +38,7 @@ class Layout:
 
     @property
     def nodes_reach_it(self) -> bool:
-        """Return whether anything but this machine's own processes can use the address."""
+        """Return whether nodes can reach the address: one on the loopback serves this machine's processes only."""
         return not self.address.startswith("127.")
 
     def kubeconfig(self, file: str) -> Path:
@@ -55,14 +55,14 @@ CLIENTS = (
 
 
 def identities(layout: Layout) -> list[pki.Identity]:
-    """Return who needs a certificate: the API server and its clients (nodes come on top)."""
+    """Return who needs a certificate: the API server and its clients; nodes are added by the caller."""
     names = [f"IP:{address}" for address in dict.fromkeys((layout.address, "127.0.0.1", layout.first_service))]
     names += ["DNS:localhost", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc"]
     return [pki.Identity("api", "kube-apiserver", names=tuple(names)), *CLIENTS]
 
 
 def etcd(layout: Layout) -> list[str]:
-    """Return etcd's arguments. No fsync: what a local cluster holds may be lost in a power cut."""
+    """Return etcd's arguments. No fsync: a local cluster may lose its data in a power cut."""
     client = f"http://127.0.0.1:{layout.ports.etcd}"
     peer = f"http://127.0.0.1:{layout.ports.etcd_peer}"
     return [

@@ -1,6 +1,6 @@
 """A control plane without nodes, for functional tests: etcd and the API server, ready in seconds.
 
-No root, free loopback ports, everything in the directory that is given; several can run at once.
+It needs no root, uses free loopback ports, and keeps everything in the given directory; several can run at once.
 """
 
 import socket
@@ -19,7 +19,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:
-    """What a test needs to know; `kubeconfig` is the administrator's."""
+    """A running control plane; `kubeconfig` is the administrator's."""
 
     kubeconfig: Path
     server: str
@@ -29,7 +29,7 @@ class ControlPlane:
 
 
 class _PortTakenError(Exception):
-    """Another process took a port between our look and the start of the server."""
+    """Another process took a port after it was chosen and before the server started."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def running(directory: Path, *, controllers: bool = False, store: cache.Cache | 
             except _PortTakenError:
                 children.stop()
                 if attempt == _ATTEMPTS - 1:
-                    raise LocalClusterError("No free loopback ports were found for the control plane.") from None
+                    raise LocalClusterError("Other processes took the ports of the control plane: try again.") from None
         yield plane
     finally:
         children.stop()
@@ -81,11 +81,11 @@ def _await(children: processes.Children, done: processes.Predicate, what: str) -
         tail = children.last_lines(name)
         if "address already in use" in tail:
             raise _PortTakenError(name)
-        raise LocalClusterError(f"{name} ended by itself; its log ends with: {tail}")
+        raise LocalClusterError(f"{name} stopped unexpectedly; its log ends with: {tail}")
 
 
 def prepare(layout: command_lines.Layout, more: Sequence[pki.Identity] = ()) -> None:
-    """Write the certificates and the kubeconfigs of the layout's parts."""
+    """Write the certificates and kubeconfigs of the control plane's parts."""
     clients = [*command_lines.CLIENTS, *(one for one in more if not one.names)]
     pki.create(layout.authority.directory, f"{layout.name}-ca", [*command_lines.identities(layout), *more])
     for identity in clients:
@@ -94,7 +94,7 @@ def prepare(layout: command_lines.Layout, more: Sequence[pki.Identity] = ()) -> 
 
 
 def free_ports(count: int) -> list[int]:
-    """Return loopback ports that nobody listened on a moment ago."""
+    """Return loopback ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -1,9 +1,9 @@
-"""The first process of a cluster: it makes the namespaces habitable and buries the dead.
+"""The first process of a cluster: it mounts what the programs need, then reaps orphaned processes.
 
 A script, not a part of the package: `python init.py DIRECTORY`. It runs in network, mount and
-process namespaces of its own. When it is killed the kernel kills every process of the cluster, and
-the mounts, links and firewall rules go with the namespaces: no list of traces can be incomplete.
-Paths that containerd, kubelet and the network plugins have built in are covered by own directories.
+process namespaces of its own. When it is killed the kernel kills every process of the cluster and
+removes mounts, links and firewall rules with the namespaces: no clean-up list can be incomplete.
+Directories of the cluster are mounted over the paths that containerd, kubelet and the network plugins have built in.
 """
 
 import contextlib
@@ -13,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-# What is hidden, and the directory (below the cluster's) that is seen instead; None: memory.
+PREPARED = "prepared"  # the file that says so
+# A path, and the directory below the cluster's that is mounted over it; None: a tmpfs.
 COVERED = {"/run": None, "/var/lib": "var-lib", "/var/log": "var-log"}
 
 
@@ -22,8 +23,8 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def furnish(directory: Path) -> None:
-    """Mount and switch on what the programs of a node expect."""
+def prepare(directory: Path) -> None:
+    """Mount the file systems and switch on the network settings that the programs of a node expect."""
     run("mount", "-t", "proc", "proc", "/proc")
     for path, own in COVERED.items():
         if own is None:
@@ -39,11 +40,11 @@ def furnish(directory: Path) -> None:
         bridged.write_text("1")
 
 
-def bury_forever() -> None:
-    """Wait for children without end."""
+def reap_forever() -> None:
+    """Wait for children of this process, for ever."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A signal set that is blocked and waited for: no child can end between a look and the wait.
+    # The signal is blocked and waited for: no child can end unnoticed between waitpid and the wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     while True:
         with contextlib.suppress(ChildProcessError):
@@ -53,10 +54,10 @@ def bury_forever() -> None:
 
 
 def main(directory: Path) -> None:
-    """Furnish, say so by a file, and stay."""
-    furnish(directory)
-    (directory / "furnished").touch()
-    bury_forever()
+    """Prepare the namespaces, create the file PREPARED, and stay."""
+    prepare(directory)
+    (directory / PREPARED).touch()
+    reap_forever()
 
 
 if __name__ == "__main__":

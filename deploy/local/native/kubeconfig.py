@@ -1,4 +1,4 @@
-"""Kubeconfig files that need no other file: certificates and keys are embedded."""
+"""Kubeconfig files with embedded certificates and keys."""
 
 import base64
 import json

@@ -10,7 +10,7 @@ import sys
 
 
 def main(log: str, command: list[str]) -> None:
-    """Fork, print the child's number, and leave it alone."""
+    """Fork, print the child's process id, and end; the child runs the command."""
     child = os.fork()
     if child:
         print(child, flush=True)

@@ -1,4 +1,4 @@
-"""What a cluster could leave on a machine, recorded before it starts and compared after it is gone."""
+"""What a cluster could leave on a machine: recorded before it starts, compared after it is removed."""
 
 import json
 import os
@@ -18,7 +18,7 @@ KERNEL_SETTINGS = (
     "kernel/keys/root_maxkeys",
     "kernel/keys/root_maxbytes",
 )
-# Directories that containerd, kubelet and the network plugins would make, were they not covered.
+# Directories that containerd, kubelet and the network plugins create unless others are mounted over them.
 DIRECTORIES = (
     "/run/containerd",
     "/run/flannel",
@@ -37,7 +37,7 @@ DIRECTORIES = (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One line for each thing; `processes` are those that have to do with local clusters only."""
+    """One line for each thing; `processes` are those of local clusters only."""
 
     processes: tuple[str, ...]
     mounts: tuple[str, ...]
@@ -60,7 +60,7 @@ class State:
 
 
 def observe(directory: Path, mark: str, builds: Path) -> State:
-    """Look at the machine; processes count that use the cluster's `directory` or a control group with its `mark`.
+    """Return the machine's state; of processes, those that use the `directory` or a control group with the `mark`.
 
     Mounts below `builds` are not counted: an image may be under construction there.
     """
@@ -77,10 +77,10 @@ def observe(directory: Path, mark: str, builds: Path) -> State:
 
 
 def left_behind(before: State, after: State, others: Iterable[str]) -> list[str]:
-    """Return what is there after but was not before, one sentence each.
+    """Return what exists after but did not exist before, one line each.
 
-    What carries the mark (names.link) of another cluster that runs, one of `others`, is not ours;
-    nor is a control group that somebody made below an own one which was there before.
+    Lines with the mark (addresses.link) of another running cluster, one of `others`, are left out;
+    so are control groups below one that existed before.
     """
     marks = list(others)
     foreign_groups = tuple(f"{group}/" for group in before.cgroups)
@@ -118,7 +118,7 @@ def _processes(directory: str, mark: str) -> list[str]:
             groups = (entry / "cgroup").read_text()
             executable = str((entry / "exe").readlink())
         except OSError:
-            continue  # gone meanwhile, or the kernel's own
+            continue  # it ended meanwhile, or is the kernel's own
         if directory in executable or f"{directory}/" in command or mark in groups:
             found.append(f"{entry.name} {command[:120].strip()}")
     return sorted(found)
@@ -130,7 +130,7 @@ def _mounts() -> list[str]:
 
 
 def _cgroups() -> list[str]:
-    # Not Path.rglob: another cluster may remove groups meanwhile, which that does not bear.
+    # Not Path.rglob: it fails when another cluster removes a group meanwhile.
     walks = (walk for top in cgroups.hierarchies() for walk in os.walk(top))
     return [f"{parent}/{name}" for parent, below, _ in walks for name in below]
 

@@ -1,4 +1,4 @@
-"""The namespaces of a cluster: made, entered and ended through their first process."""
+"""The Linux namespaces of a cluster: created, entered and ended through their first process."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.commands import SYSTEM
 from deploy.local.errors import LocalClusterError
 from deploy.local.native import addresses, init, processes
 
@@ -21,13 +22,9 @@ class Namespaces:
     directory: Path
     first: processes.Record
 
-    def run(self, command: Sequence[str], stdin: bytes = b"") -> bytes:
-        """Run a command inside and return what it prints; LocalClusterError if it fails."""
-        done = subprocess.run([*self._enter(), *command], input=stdin, capture_output=True, check=False)
-        if done.returncode:
-            message = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
-            raise LocalClusterError(f"{' '.join(command[:4])} failed in the cluster: {message}")
-        return done.stdout
+    def run(self, command: Sequence[str]) -> None:
+        """Run a command inside; LocalClusterError if it fails."""
+        SYSTEM.output([*self._enter(), *command], f"`{' '.join(command[:4])}` in the cluster's namespaces")
 
     def start(self, name: str, command: Sequence[str]) -> processes.Record:
         """Start a program inside; its log is `logs/<name>.log`, its record in `pids`."""
@@ -41,16 +38,16 @@ class Namespaces:
 
 
 def create(directory: Path) -> Namespaces:
-    """Make the namespaces; return when the first process has furnished them."""
+    """Create the namespaces; return when the first process has prepared them."""
     guard_covered_paths(directory)
     log = directory / "logs" / f"{_INIT}.log"
     unshare = ["unshare", "--net", "--mount", "--pid", "--propagation", "slave"]
-    furnished = directory / "furnished"
+    prepared = directory / init.PREPARED
     first = _launch(unshare, _INIT, log, [sys.executable, str(_HERE / "init.py"), str(directory)])
     processes.save(directory / _INIT, first)
-    processes.wait(lambda: furnished.exists() or not processes.alive(first), 20, lambda: "the cluster's namespaces")
-    if not furnished.exists():
-        raise LocalClusterError(f"The cluster's namespaces cannot be furnished: {processes.last_lines(log, 1)}")
+    processes.wait(lambda: prepared.exists() or not processes.alive(first), 20, lambda: "the cluster's namespaces")
+    if not prepared.exists():
+        raise LocalClusterError(f"The cluster's namespaces cannot be prepared: {processes.last_lines(log, 1)}")
     return Namespaces(directory, first)
 
 
@@ -61,20 +58,20 @@ def find(directory: Path) -> Namespaces | None:
 
 
 def end(directory: Path) -> None:
-    """Kill the first process, and with it every process of the cluster; return when all are gone."""
+    """Kill the first process and so every process of the cluster; return when all have ended."""
     found = find(directory)
     if found is None:
         return
     os.kill(found.first.pid, 9)
-    # The kernel lets the first process go only after all the others.
+    # The kernel ends the first process only after all the others.
     processes.wait(lambda: not processes.alive(found.first), 60, lambda: "the end of the cluster's processes")
 
 
 def guard_covered_paths(directory: Path) -> None:
-    """Raise LocalClusterError if the directory could not be seen from inside."""
+    """Raise LocalClusterError if the directory would be hidden inside the namespaces, or is too long."""
     for path in init.COVERED:
         if directory.is_relative_to(path):
-            raise LocalClusterError(f"The cache cannot lie below {path}: set WSO_CACHE_DIR to another directory.")
+            raise LocalClusterError(f"The cache cannot be below {path}: set WSO_CACHE_DIR to another directory.")
     if len(str(directory)) > addresses.LONGEST_DIRECTORY:
         raise LocalClusterError(f"{directory} is too long for sockets in it: set WSO_CACHE_DIR to a shorter path.")
 

@@ -1,9 +1,9 @@
-"""The pair of virtual links between this machine and a cluster, and the bridges of its nodes."""
+"""The pair of virtual network links between this machine and a cluster, and the bridges of its nodes."""
 
 import subprocess
 from pathlib import Path
 
-from deploy.local.errors import LocalClusterError
+from deploy.local.commands import SYSTEM
 from deploy.local.native import addresses, linux_namespaces, node_config
 
 _UPLINK = "uplink"
@@ -17,7 +17,7 @@ def taken() -> list[addresses.Network]:
 def connect(own: addresses.Addresses, inside: linux_namespaces.Namespaces) -> None:
     """Link the machine with the cluster: the machine reaches pods and services, they reach only the machine.
 
-    There is no default route on purpose: nothing in a local cluster talks to the world.
+    There is no default route on purpose: a local cluster needs no Internet.
     """
     link = addresses.link(inside.directory)
     _ip("link", "add", link, "type", "veth", "peer", "name", _UPLINK, "netns", str(inside.first.pid))
@@ -29,14 +29,14 @@ def connect(own: addresses.Addresses, inside: linux_namespaces.Namespaces) -> No
 
 
 def bridge(node: node_config.Node, inside: linux_namespaces.Namespaces) -> None:
-    """Make the node's bridge before the network plugin would: the kubelet wants its address at its start."""
+    """Create the node's bridge before the network plugin would: the kubelet needs its address when it starts."""
     inside.run(["ip", "link", "add", node.bridge, "type", "bridge"])
     inside.run(["ip", "address", "add", f"{node.address}/24", "dev", node.bridge])
     inside.run(["ip", "link", "set", node.bridge, "up"])
 
 
 def marks() -> list[str]:
-    """Return the machine's ends of the links to clusters, of whatever cache: each stands while its cluster runs."""
+    """Return the machine's ends of the links to clusters of all caches; each exists while its cluster runs."""
     shown = (line.split()[1].split("@")[0].rstrip(":") for line in _ip("-o", "link", "show").splitlines())
     return [link for link in shown if link.startswith(addresses.MARK)]
 
@@ -47,13 +47,10 @@ def exists(directory: Path) -> bool:
 
 
 def disconnect(directory: Path) -> None:
-    """Remove the machine's end, if it is still there: it goes with the cluster's namespace, but a little later."""
+    """Remove the machine's end if it still exists: the kernel removes it with the namespace, but a little later."""
     if exists(directory):
         subprocess.run(["ip", "link", "delete", addresses.link(directory)], capture_output=True, check=False)
 
 
 def _ip(*arguments: str) -> str:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise LocalClusterError(f"ip {' '.join(arguments[:3])} failed: {done.stderr.strip()}")
-    return done.stdout
+    return SYSTEM.output(["ip", *arguments], f"`ip {' '.join(arguments[:3])}`")

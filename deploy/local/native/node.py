@@ -1,4 +1,4 @@
-"""Start a node: its bridge, containerd, kubelet; and kube-proxy, of which the first node runs the only one."""
+"""Start a node: its bridge, containerd and kubelet; and kube-proxy, once for all nodes."""
 
 import json
 import subprocess
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from deploy.local import cache
 from deploy.local.build import binaries, oci_archive
-from deploy.local.errors import LocalClusterError
+from deploy.local.commands import SYSTEM
 from deploy.local.native import cgroups, network, node_config, processes
 from deploy.local.native.api_client import Api
 from deploy.local.native.linux_namespaces import Namespaces
 
 
 def start_runtime(node: node_config.Node, inside: Namespaces) -> None:
-    """Start containerd, on a directory that holds the node's configuration."""
+    """Write the node's configuration and start containerd."""
     own = node.directory
     (own / "cni").mkdir(parents=True)
     (own / "volume-plugins").mkdir()
@@ -25,29 +25,21 @@ def start_runtime(node: node_config.Node, inside: Namespaces) -> None:
 
 
 def snapshotter(directory: Path) -> str:
-    """Return how containerd stacks layers: overlays do not stack on an overlay, there it copies."""
+    """Return containerd's snapshotter: on an overlay file system it must copy, because overlays cannot be nested."""
     kind = subprocess.run(["stat", "-f", "-c", "%T", str(directory)], capture_output=True, text=True, check=True).stdout
     return "native" if kind.strip() in {"overlayfs", "overlay"} else "overlayfs"
 
 
 def import_image(node: node_config.Node, archive: Path) -> None:
-    """Hand an OCI archive to the node's containerd, unless it has that very image already."""
+    """Import an OCI archive into the node's containerd, unless it has that very image already."""
     command = ["ctr", "--address", str(node.socket), "--namespace", "k8s.io", "images"]
-    known = subprocess.run([*command, "ls"], capture_output=True, text=True, check=False).stdout
-    wanted = oci_archive.contents(archive)
-    if wanted and all(_knows(known, name, digest) for name, digest in wanted.items()):
-        return
-    done = subprocess.run([*command, "import", "--all-platforms", str(archive)], capture_output=True, check=False)
-    if done.returncode:
-        raise LocalClusterError(f"{archive.name} cannot be imported into {node.name}: {done.stderr.decode().strip()}")
-
-
-def _knows(listing: str, name: str, digest: str) -> bool:
-    return any(line.startswith(f"{name} ") and digest in line.split() for line in listing.splitlines())
+    if not oci_archive.is_listed(archive, SYSTEM.output([*command, "ls"], f"listing the images of {node.name}")):
+        importing = [*command, "import", "--all-platforms", str(archive)]
+        SYSTEM.output(importing, f"importing {archive.name} into {node.name}")
 
 
 def import_pause_image(store: cache.Cache, node: node_config.Node) -> None:
-    """Bring in the image of the process that holds each pod's namespaces."""
+    """Import the image of the process that holds each pod's namespaces."""
     archive = node.directory / "pause.tar"
     oci_archive.write(archive, node_config.PAUSE_IMAGE, binaries.program(store, "pause"))
     processes.wait(node.socket.exists, 30, lambda: f"containerd of {node.name}")
@@ -63,14 +55,14 @@ def start_kubelet(store: cache.Cache, node: node_config.Node, kubeconfig: Path, 
 
 
 def start_proxy(store: cache.Cache, node: node_config.Node, kubeconfig: Path, block: str, inside: Namespaces) -> None:
-    """Start kube-proxy: nodes share the cluster's network namespace, so one is enough and two would quarrel."""
+    """Start kube-proxy: nodes share the cluster's network namespace, so one serves all and two would conflict."""
     config = node.directory / "proxy.json"
     config.write_text(json.dumps(node_config.proxy(node, kubeconfig, block), indent=1))
     inside.start("kube-proxy", [str(binaries.program(store, "kube-proxy")), f"--config={config}"])
 
 
 def ready(node: node_config.Node, client: Api) -> bool:
-    """Return whether the node says that it can run pods."""
+    """Return whether the node reports that it can run pods."""
     found = client.get(f"/api/v1/nodes/{node.name}")
     conditions = found["status"].get("conditions", []) if found else []
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

@@ -1,4 +1,4 @@
-"""The configuration of a node's programs: pure functions of what the node is."""
+"""The configuration of a node's programs: pure functions of the node."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CNI_PROGRAMS = "/usr/lib/cni"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node: `number` counts from 1, `directory` holds all that is its own."""
+    """One node: `number` counts from 1, `directory` holds all its files."""
 
     name: str
     number: int
@@ -126,7 +126,7 @@ def kubelet(node: Node) -> dict[str, Any]:
         "cgroupRoot": node.cgroup,
         "failCgroupV1": False,
         "failSwapOn": False,
-        # The cluster has no name server: a refusal at once is better than a time-out.
+        # The cluster has no name server: an immediate refusal is better than a timeout.
         "clusterDNS": ["127.0.0.1"],
         "clusterDomain": "cluster.local",
         "resolvConf": str(node.directory / "resolv.conf"),

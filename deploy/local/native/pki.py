@@ -1,11 +1,11 @@
 """A certificate authority of the cluster's own, and the certificates of its parts, by openssl."""
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.commands import SYSTEM
 from deploy.local.errors import LocalClusterError
 
 _VALID_DAYS = "3650"
@@ -56,7 +56,7 @@ class Authority:
 def create(directory: Path, common_name: str, identities: Sequence[Identity]) -> Authority:
     """Make the authority, the key pair that signs service accounts' tokens, and each identity."""
     if not shutil.which("openssl"):
-        raise LocalClusterError("openssl is missing: install it (Debian's package is called openssl).")
+        raise LocalClusterError("openssl is missing: install the Debian package openssl.")
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     authority = Authority(directory)
@@ -99,20 +99,17 @@ def _new_key(path: Path) -> None:
     path.chmod(0o600)
 
 
-def _request(key: Path, subject: str) -> bytes:
-    # A minimal configuration: the machine's own may add extensions of its own.
+def _request(key: Path, subject: str) -> str:
+    # A minimal configuration: the machine's own may add extensions.
     empty = key.parent / "openssl.cnf"
     empty.write_text("[req]\ndistinguished_name=dn\n[dn]\n")
     return _openssl(["req", "-new", "-config", str(empty), "-key", str(key), "-subj", subject])
 
 
-def _sign(request: bytes, extensions: Path, certificate: Path, signer: list[str]) -> None:
+def _sign(request: str, extensions: Path, certificate: Path, signer: list[str]) -> None:
     command = ["x509", "-req", "-days", _VALID_DAYS, "-sha256", "-extfile", str(extensions), "-out", str(certificate)]
     _openssl([*command, *signer], request)
 
 
-def _openssl(arguments: list[str], stdin: bytes = b"") -> bytes:
-    done = subprocess.run(["openssl", *arguments], input=stdin, capture_output=True, check=False)
-    if done.returncode:
-        raise LocalClusterError(f"openssl {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}.")
-    return done.stdout
+def _openssl(arguments: list[str], stdin: str = "") -> str:
+    return SYSTEM.output(["openssl", *arguments], f"`openssl {arguments[0]}`", stdin)

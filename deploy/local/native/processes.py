@@ -1,6 +1,6 @@
-"""Start, remember and end processes: each in its own group, known by pid and start time.
+"""Start, record and end processes: each in its own group, identified by pid and start time.
 
-A pid alone may belong to somebody else after a reboot or a wrap; pid and start time together do not.
+A pid alone may belong to another process after a reboot or a wrap; pid and start time together do not.
 """
 
 import json
@@ -42,7 +42,7 @@ def record(name: str, pid: int) -> Record:
     """Return the record of a process that runs; raise LocalClusterError if it is gone already."""
     started = start_time(pid)
     if started is None:
-        raise LocalClusterError(f"{name} ended as soon as it was started.")
+        raise LocalClusterError(f"{name} ended right after its start.")
     return Record(name, pid, started)
 
 
@@ -64,12 +64,12 @@ def load(directory: Path) -> list[Record]:
     return [Record(**json.loads(path.read_text())) for path in sorted(directory.glob("*.json"))]
 
 
-def end(records: Iterable[Record], patience: float) -> None:
-    """End the processes and their groups: SIGTERM, and SIGKILL for who lives on after `patience` seconds."""
+def end(records: Iterable[Record], grace: float) -> None:
+    """End the processes and their groups: SIGTERM, then SIGKILL for those that run after `grace` seconds."""
     records = [one for one in records if alive(one)]
     for one in records:
         _signal(one, signal.SIGTERM)
-    if not poll(lambda: not any(map(alive, records)), patience):
+    if not poll(lambda: not any(map(alive, records)), grace):
         for one in records:
             _signal(one, signal.SIGKILL)
         wait(lambda: not any(map(alive, records)), 60, lambda: f"the end of {_living(records)}")
@@ -89,11 +89,11 @@ def _signal(one: Record, number: signal.Signals) -> None:
         else:
             os.kill(one.pid, number)
     except ProcessLookupError:
-        pass  # it went between the look and the signal
+        pass  # it ended between the check and the signal
 
 
 def poll(done: Predicate, seconds: float, interval: float = 0.05) -> bool:
-    """Return whether `done` came true within `seconds`."""
+    """Return whether `done` became true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
@@ -103,24 +103,24 @@ def poll(done: Predicate, seconds: float, interval: float = 0.05) -> bool:
 
 
 def wait(done: Predicate, seconds: float, waited_for: Callable[[], str]) -> None:
-    """Return when `done` is true; raise LocalClusterError, which names what was waited for, after `seconds`."""
+    """Return when `done` is true; after `seconds` raise LocalClusterError, which names what was waited for."""
     if not poll(done, seconds):
-        raise LocalClusterError(f"Waited {seconds:.0f} s in vain for {waited_for()}.")
+        raise LocalClusterError(f"Waited {seconds:.0f} s without success for {waited_for()}.")
 
 
 @dataclass(slots=True)
 class Children:
-    """Processes that live no longer than the thread that started them, with one log file each.
+    """Processes that end with the thread that started them, with one log file each.
 
     The kernel kills them when their parent dies (setpriv --pdeathsig), so that a killed test run
-    leaves none behind.
+    leaves none of them.
     """
 
     logs: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a process; what it writes goes to `<logs>/<name>.log`."""
+        """Start a process; its output goes to `<logs>/<name>.log`."""
         self.logs.mkdir(parents=True, exist_ok=True)
         guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         with (self.logs / f"{name}.log").open("ab") as sink:
@@ -129,7 +129,7 @@ class Children:
             )
 
     def ended(self) -> str | None:
-        """Return the name of a process that ended by itself; None while all run."""
+        """Return the name of a process that ended; None while all run."""
         return next((name for name, process in self.running.items() if process.poll() is not None), None)
 
     def last_lines(self, name: str, count: int = 5) -> str:

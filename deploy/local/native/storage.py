@@ -1,4 +1,4 @@
-"""The default StorageClass and its volumes: directories that belong to the workers' user."""
+"""The default StorageClass and its volumes: directories that belong to the workers' user id."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CAPACITY = "10Gi"
 
 
 def storage_class() -> Manifest:
-    """Return the default class. Volumes are made in advance, so it has no provisioner."""
+    """Return the default class. Volumes are created in advance, so it has no provisioner."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -27,7 +27,7 @@ def storage_class() -> Manifest:
 
 
 def volume(name: str, path: Path, node: str) -> Manifest:
-    """Return a `local` volume on a node: hostPath would belong to root, whom the workers are not."""
+    """Return a `local` volume on a node: a hostPath volume would belong to root, and workers run as another user."""
     expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "apiVersion": "v1",
@@ -45,7 +45,7 @@ def volume(name: str, path: Path, node: str) -> Manifest:
 
 
 def add(directory: Path, node: str, count: int, client: Api) -> None:
-    """Make volumes on a node, below `directory`, and the class that offers them."""
+    """Create the volumes of a node below `directory`, and their class."""
     client.apply(f"/apis/storage.k8s.io/v1/storageclasses/{CLASS}", storage_class())
     for number in range(1, count + 1):
         path = directory / f"{number:02}"
@@ -55,7 +55,7 @@ def add(directory: Path, node: str, count: int, client: Api) -> None:
 
 
 def recycle(directory: Path, client: Api) -> int:
-    """Empty the volumes below `directory` whose claims were deleted and offer them again; return how many."""
+    """Empty the volumes below `directory` whose claims were deleted and make them available; return how many."""
     listed = client.get("/api/v1/persistentvolumes") or {"items": []}
     released = [one for one in listed["items"] if one["status"].get("phase") == "Released"]
     ours = [one for one in released if is_ours(one, directory)]
@@ -66,7 +66,7 @@ def recycle(directory: Path, client: Api) -> int:
 
 
 def is_ours(volume: Manifest, directory: Path) -> bool:
-    """Return whether `add` made a volume: what else somebody put into the cluster is not ours to empty."""
+    """Return whether `add` created a volume: volumes that the user created are never emptied."""
     spec = volume["spec"]
     path = Path((spec.get("local") or {}).get("path") or "/").resolve()
     return spec.get("storageClassName") == CLASS and directory.resolve() in path.parents

@@ -39,7 +39,7 @@ def test_another_process_with_the_same_number_is_neither_alive_nor_ended() -> No
         real = processes.record("sleep", child.pid)
         older = replace(real, started=real.started - 1)
         assert not processes.alive(older)
-        processes.end([older], patience=0.1)
+        processes.end([older], grace=0.1)
         assert processes.alive(real)
         child.kill()
 
@@ -54,12 +54,12 @@ def test_a_process_that_ignores_the_polite_signal_is_ended_all_the_same() -> Non
     with subprocess.Popen(STUBBORN, stdout=subprocess.PIPE, start_new_session=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
-        processes.end([processes.record("stubborn", child.pid)], patience=0.2)
+        processes.end([processes.record("stubborn", child.pid)], grace=0.2)
         assert child.wait() == -signal.SIGKILL
 
 
 def test_a_wait_in_vain_says_what_it_waited_for() -> None:
-    with pytest.raises(LocalClusterError, match="in vain for the moon"):
+    with pytest.raises(LocalClusterError, match="without success for the moon"):
         processes.wait(lambda: False, 0.1, lambda: "the moon")
 
 

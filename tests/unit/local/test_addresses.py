@@ -10,16 +10,16 @@ from deploy.local.native import addresses
 
 
 def test_a_name_always_gets_the_same_block() -> None:
-    assert addresses.addresses("wso", []) == addresses.addresses("wso", [])
+    assert addresses.choose("wso", []) == addresses.choose("wso", [])
 
 
 def test_two_clusters_get_different_blocks_when_the_first_has_a_route() -> None:
-    first = addresses.addresses("wso", []).block
-    assert not addresses.addresses("wso", [first]).block.overlaps(first)
+    first = addresses.choose("wso", []).block
+    assert not addresses.choose("wso", [first]).block.overlaps(first)
 
 
 def test_no_part_of_a_cluster_lies_in_another_part() -> None:
-    own = addresses.addresses("wso", [])
+    own = addresses.choose("wso", [])
     networks = [ipaddress.ip_network(text) for text in (own.services, own.pods(1), own.pods(2), f"{own.host}/32")]
     pairs = [(one, other) for one in networks for other in networks if one is not other]
     assert not any(one.overlaps(other) for one, other in pairs)
@@ -30,7 +30,7 @@ def test_no_part_of_a_cluster_lies_in_another_part() -> None:
 
 def test_a_machine_whose_routes_cover_everything_is_told_so() -> None:
     with pytest.raises(LocalClusterError, match="overlaps a route"):
-        addresses.addresses("wso", [ipaddress.IPv4Network("10.0.0.0/8")])
+        addresses.choose("wso", [ipaddress.IPv4Network("10.0.0.0/8")])
 
 
 def test_a_link_has_a_name_that_the_kernel_accepts() -> None:
@@ -47,17 +47,6 @@ def test_a_cluster_has_one_link_however_its_cache_is_spelled(tmp_path: Path) -> 
     (tmp_path / "real").mkdir()
     (tmp_path / "alias").symlink_to("real")
     assert addresses.link(tmp_path / "alias" / "wso") == addresses.link(tmp_path / "real" / "wso")
-
-
-@pytest.mark.parametrize("name", ["wso", "a", "wso-test-gw0"])
-def test_a_short_lower_case_name_is_accepted(name: str) -> None:
-    assert addresses.check(name) == name
-
-
-@pytest.mark.parametrize("name", ["", "-a", "a-", "A", "../x", "a" * 21, "a b"])
-def test_a_name_that_could_leave_its_directory_is_refused(name: str) -> None:
-    with pytest.raises(LocalClusterError, match="no name for a cluster"):
-        addresses.check(name)
 
 
 def test_routes_are_read_as_the_kernel_prints_them() -> None:

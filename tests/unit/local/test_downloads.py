@@ -59,14 +59,14 @@ def test_the_programs_of_the_pinned_file_are_taken_and_no_others(address: str, t
 
 
 def test_another_file_than_the_pinned_one_is_refused_and_nothing_of_it_is_kept(address: str, tmp_path: Path) -> None:
-    with pytest.raises(LocalClusterError, match="not the one that is pinned"):
+    with pytest.raises(LocalClusterError, match="instead of the pinned one"):
         downloads.fetch(_release(address, "0" * 128), ["kubectl"], tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_without_a_program_that_is_needed_is_refused(address: str, tmp_path: Path) -> None:
     pinned = _release(address, hashlib.sha512(ARCHIVE).hexdigest())
-    with pytest.raises(LocalClusterError, match="holds no kubelet"):
+    with pytest.raises(LocalClusterError, match="does not contain kubelet"):
         downloads.fetch(pinned, ["kubelet"], tmp_path)
 
 

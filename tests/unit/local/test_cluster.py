@@ -10,7 +10,7 @@ import pytest
 from deploy.local import cache, file_lock
 from deploy.local.build import binaries
 from deploy.local.errors import LocalClusterError
-from deploy.local.native import api_client, cluster, leak_check, network, storage
+from deploy.local.native import api_client, leak_check, network, storage
 from deploy.local.native.cluster import Native
 from deploy.local.provider import Cluster
 
@@ -20,7 +20,7 @@ NOTHING = leak_check.State((), (), (), (), (), (), (), ("kernel/panic = 10",))
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Native:
     """Give a provider that would build nothing and find no cluster."""
-    monkeypatch.setattr(cluster, "prerequisites", lambda: None)
+    monkeypatch.setattr(Native, "prepare", lambda self, *, programs=True: None)
     monkeypatch.setattr(binaries, "directory", lambda store, tool: tmp_path)
     monkeypatch.setattr(storage, "recycle", lambda directory, client: None)
     monkeypatch.setattr(api_client, "administrator", lambda server, authority: None)
@@ -56,7 +56,7 @@ def test_a_cluster_that_somebody_finished_while_we_waited_is_found_and_not_remov
 
 @pytest.mark.usefixtures("somebody")
 def test_one_of_another_size_is_left_alone_too(own: Native) -> None:
-    with pytest.raises(LocalClusterError, match=r"runs with 1 node\(s\)"):
+    with pytest.raises(LocalClusterError, match=r"has 1 node\(s\)"):
         own.up("wso", 2)
 
 

@@ -45,6 +45,6 @@ def test_a_refusal_is_said_at_once() -> None:
 
 
 def test_a_server_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_client, "PATIENCE", -1.0)
+    monkeypatch.setattr(api_client, "RETRY_SECONDS", -1.0)
     with pytest.raises(LocalClusterError, match="with 503"):
         answers(503, 201).apply("/x", {})
