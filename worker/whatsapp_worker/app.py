@@ -151,6 +151,8 @@ def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
         text = pathlib.Path(path).read_text().strip()
     except OSError as error:
         raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is not there") from error
+    except UnicodeDecodeError:  # whose words hold a piece of it
+        raise errors.ConfigurationError(f"the secret of {worker_env.PREFIX}{variable} is no text") from None
     if not text:
         # To go on would mean: without the proxy.
         raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is empty")

@@ -23,6 +23,7 @@ from whatsapp_worker import (
     model,
     notes,
     ownership,
+    phone_numbers,
     processes,
     proxies,
     records,
@@ -62,7 +63,7 @@ class Options:
     Characters such as # / ? : @ in user and password are percent-encoded.
     """
     phone_number: str = field(default="", repr=False)
-    """Link by pairing code instead of QR code."""
+    """Link by pairing code instead of QR code: 5 to 20 digits with the country code, perhaps with '+' before them."""
     expected_account: str = ""
     lease_duration: float = 0.0
     """Seconds for which a Lease in Kubernetes is ours after each renewal; 0 without one."""
@@ -175,7 +176,7 @@ class Client:
             saves=self._auth.saves,
             interval=self._auth.interval or 300.0,
             linking_timeout=options.linking_timeout,
-            phone_number=options.phone_number,
+            phone_number=phone_numbers.parse(options.phone_number),
             expected_account=options.expected_account,
             archive_warning=options.archive_warning,
             memory_warning=options.memory_warning,
