@@ -61,6 +61,41 @@ def template(**spec: Any) -> Manifest:
         ({"browser": {"args": ["--zygote-cmd-prefix=/bin/x"]}}, "or start programs"),
         ({"browser": {"args": ["--ppapi-plugin-launcher=/bin/x"]}}, "or start programs"),
         ({"browser": {"args": ["--incognito"]}}, "change the profile"),
+        ({"browser": {"args": ["--host-resolver-rules=MAP * 10.0.0.1"]}}, "may not send the browser to other hosts"),
+        ({"browser": {"args": ["--host-rules=MAP * 10.0.0.1"]}}, "may not send the browser to other hosts"),
+        *(
+            ({"browser": {"args": ["--lang=de", arg]}}, "may not let the browser read or write files")
+            for arg in (
+                "--log-net-log",
+                "--log-net-log=var/lib/whatsapp/store/x",
+                "--allow-file-access-from-files",
+                "--allow-file-access",
+                "--use-file-for-fake-audio-capture=x",
+                "--ssl-key-log-file=x",
+                "--log-file=x",
+                "--trace-startup=*",
+                "--trace-to-file",
+                "--enable-tracing-output=x",
+                "--crash-dumps-dir=x",
+                "--media-cache-dir=x",
+                "--export-uma-logs-to-file=x",
+                "--dump-browser-histograms=x",
+                "--print-to-pdf=x",
+                "--screenshot",
+                "--app=file:///etc/passwd",
+            )
+        ),
+        *(
+            ({"browser": {"args": [arg]}}, "may not name a file or directory of the worker")
+            for arg in (
+                "--what-comes-next=/var/lib/whatsapp/store/x",
+                "--what-comes-next='/x'",
+                "--what-comes-next=../x",
+                "--proxy-pac-url=file:///x",
+                "--js-flags=--logfile=/var/lib/whatsapp/store/x",
+                "--js-flags=--prof",
+            )
+        ),
         ({"browser": {"args": ["no-sandbox"]}}, "a switch that begins with '--'"),
         ({"browser": {"args": ["--"]}}, "a switch that begins with '--'"),
         (local(size="0"), "must be at least 1Mi"),
@@ -169,6 +204,18 @@ def test_what_names_the_archives_cannot_change(place: Place, before: Manifest, a
 )
 def test_unusual_settings_that_work_are_accepted(place: Place, spec: Manifest) -> None:
     place.session("support", **spec)
+
+
+def test_switches_that_harm_nobody_are_accepted(place: Place) -> None:
+    switches = [
+        "--lang=en-US",
+        "--proxy-server=http://proxy:3128",
+        "--js-flags=--max-old-space-size=512",
+        "--no-sandbox",
+        "--force-device-scale-factor=.5",
+    ]
+    place.session("support", browser={"args": [*switches, "--user-agent=Mozilla/5.0 (X11; Linux x86_64)"]})
+    place.update("support", browser={"args": ["--window-size=800,600"]})
 
 
 def test_an_absent_spec_gets_every_default(place: Place) -> None:

@@ -19,6 +19,7 @@ Manifest = dict[str, Any]
 OLD = Path(__file__).parent / "releases" / "3851359.yaml"
 SIDECAR = {"name": "bot", "image": "bot:1", "securityContext": {"privileged": True}}
 PRIVILEGED = {"spec": {"containers": [SIDECAR]}}
+SWITCHES = ["--host-resolver-rules=MAP * 10.0.0.1", "--log-net-log=/tmp/log"]
 VALUE = "podTemplate.podSecurity=privileged"
 
 
@@ -37,6 +38,7 @@ def stored(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     for name in ("stays", "suspended", "deleted"):
         place.session(name, podTemplate=PRIVILEGED)
         pod_of(place, name)
+    place.session("switches", operatingMode="Suspended", browser={"args": SWITCHES})
     install(world, INSTALL)
     place.wait_refused(VALUE, podTemplate=PRIVILEGED)
     with starting(world, tmp_path_factory)():
@@ -118,6 +120,15 @@ def test_a_stored_session_can_be_suspended_and_mended(stored: Place) -> None:
     stored.update("suspended", podTemplate={"spec": {"containers": [{"name": "bot", "image": "bot:1"}]}})
     stored.wait_worker("suspended")
     assert stored.condition("suspended", "Stalled") == {}
+
+
+def test_stored_switches_of_the_browser_stay_until_their_list_is_changed(stored: Place) -> None:
+    kubectl(stored.world, "annotate", "was", "switches", "-n", stored.name, "note=kept")
+    stored.update("switches", browser={"userAgent": "Other/1.0"})
+    stored.wait_phase("switches", "Suspended")
+    with pytest.raises(ApiError, match="may not let the browser read or write files"):
+        stored.update("switches", browser={"args": [*SWITCHES, "--lang=de"]})
+    assert stored.update("switches", browser={"args": ["--lang=de"]})["spec"]["browser"]["args"] == ["--lang=de"]
 
 
 def test_a_stored_session_can_be_deleted(stored: Place) -> None:
