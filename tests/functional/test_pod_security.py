@@ -73,6 +73,31 @@ def test_every_pod_of_the_operators_passes_pod_security_admission(forum: Place, 
         assert "violates PodSecurity" not in said(forum, made)
 
 
+@pytest.mark.parametrize("row", [*TABLE, *NEVER], ids=lambda row: row.id)
+def test_the_pods_that_delete_or_move_archives_pass_whatever_the_template_says(forum: Place, row: Forbidden) -> None:
+    one, other = samples.session({"podTemplate": row.template}), samples.store()
+    made = purge_pod.purge_pod(one, other, samples.DEFAULTS), move_pod.move_pod(one, other, other, samples.DEFAULTS)
+    assert [said(forum, pod) for pod in made] == ["", ""]
+
+
+def test_the_largest_template_is_judged_and_may_be_changed(forum: Place) -> None:
+    def containers(kind: str, image: str) -> list[Manifest]:
+        ports = [{"containerPort": number} for number in range(1, 30)]
+        env = [{"name": f"V{number}", "value": "x" * 100} for number in range(30)]
+        mounts = [{"name": f"v{number}", "mountPath": f"/v{number}"} for number in range(60)]
+        some = {"ports": ports, "env": env, "volumeMounts": mounts, "securityContext": {"runAsUser": 5}}
+        return [{"name": f"{kind}{number}", "image": image, **some} for number in range(32)]
+
+    volumes = [{"name": f"v{number}", "emptyDir": {}} for number in range(64)]
+    spec = {"containers": containers("c", "a"), "initContainers": containers("i", "a"), "volumes": volumes}
+    forum.session("large", operatingMode="Suspended", podTemplate={"spec": spec})
+    spec |= {"containers": containers("c", "b"), "volumes": [*volumes[1:], {"name": "last", "emptyDir": {}}]}
+    forum.update("large", podTemplate={"spec": spec})
+    spec["containers"][-1]["securityContext"]["privileged"] = True
+    with pytest.raises(ApiError, match=r"podTemplate\.podSecurity=privileged"):
+        forum.update("large", podTemplate={"spec": spec})
+
+
 def said(place: Place, pod: Manifest) -> str:
     """Return what the server says of a pod, "" if it takes it."""
     account = {"name": pod["spec"]["serviceAccountName"], "namespace": place.name}

@@ -1,13 +1,10 @@
 """Strategies, wishes, refused changes and namespaces that go, on the real API server."""
 
-from functools import partial
 from typing import Any
 
 import pytest
 
-from functional.callers import ApiError, wait
-from functional.conftest import kubectl
-from functional.test_chart_rendering import render
+from functional.callers import wait
 from functional.world import Place, World, connected, stamp
 from whatsapp_session import names
 
@@ -120,38 +117,3 @@ def test_a_namespace_that_is_being_deleted_is_one_condition_and_harms_no_other(
     other.store()
     other.session("support")
     other.wait_worker("support")
-
-
-def test_a_cluster_can_restrict_pod_templates_to_resources_and_scheduling(world: World, place: Place) -> None:
-    policy = [item for item in render({"podTemplate.restricted": True}) if "pod-template" in item["metadata"]["name"]]
-    assert [item["kind"] for item in policy] == ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
-    base = "/apis/admissionregistration.k8s.io/v1"
-    policies = f"{base}/validatingadmissionpolicies", f"{base}/validatingadmissionpolicybindings"
-    allowed = {"nodeSelector": {"a": "b"}, "containers": [{"name": "worker", "resources": {"limits": {"cpu": "1"}}}]}
-    refused: list[Manifest] = [
-        {"volumes": [{"name": "x", "secret": {"secretName": "y"}}]},
-        {"containers": [{"name": "bot", "image": "x"}]},
-        {"containers": [{"name": "worker", "env": []}]},
-    ]
-    for target, item in zip(policies, policy, strict=True):
-        place.admin.send("POST", target, item)
-    try:
-
-        def denied(number: int, spec: Manifest) -> bool:
-            try:
-                place.session(f"s{number}", podTemplate={"spec": spec})
-            except ApiError as error:
-                return "only in this cluster" in error.message
-            place.admin.delete(names.SESSION_KIND, place.name, f"s{number}")
-            return False
-
-        for number, spec in enumerate(refused):
-            wait(partial(denied, number, spec), f"{spec} to be refused")
-        place.session("allowed", podTemplate={"spec": allowed})
-        place.store("plain", custom={"name": "mine"})
-        with pytest.raises(ApiError, match="may set neither image nor envFrom in this cluster"):
-            place.store("image", custom={"name": "mine", "image": "mine:1"})
-    finally:
-        for target in policies:
-            place.admin.send("DELETE", f"{target}/whatsapp-session-pod-template")
-    assert "allowed" in kubectl(world, "get", "was", "-n", place.name)

@@ -14,6 +14,15 @@ app.kubernetes.io/part-of: whatsapp-session-operator
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* The Pod Security Standard for podTemplates; values of an older release do not have it. */}}
+{{- define "wso.podSecurity" -}}
+{{- $level := .Values.podTemplate.podSecurity | default "restricted" }}
+{{- if not (has $level (list "restricted" "baseline" "privileged")) }}
+{{- fail (printf "podTemplate.podSecurity must be restricted, baseline or privileged, not %q" $level) }}
+{{- end }}
+{{- $level }}
+{{- end }}
+
 {{- define "wso.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (include "wso.name" .) }}
 {{- end }}
