@@ -91,6 +91,23 @@ def test_the_operators_own_command_line_understands_what_the_chart_writes() -> N
 
 
 @pytest.mark.parametrize(
+    ("given", "said"), [("baseline", "baseline"), ("privileged", "privileged"), (None, "restricted")], ids=str
+)
+def test_the_standard_of_pod_templates_reaches_operator_and_policy(given: str | None, said: str) -> None:
+    # None: the values of an older release, as `helm upgrade --reuse-values` has them.
+    values = {"podTemplate.podSecurity": given, "podTemplate.allowed": None, "podTemplate.restricted": True}
+    (container,) = deployment(values)["containers"]
+    assert f"--pod-security={said}" in container["args"]
+    policies = {item["metadata"]["name"] for item in render(values) if item["kind"] == "ValidatingAdmissionPolicy"}
+    assert ("whatsapp-session-pod-security" in policies) == (said != "privileged")
+
+
+def test_a_standard_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AssertionError, match="must be restricted, baseline or privileged"):
+        render({"podTemplate.podSecurity": "strict"})
+
+
+@pytest.mark.parametrize(
     ("value", "kinds"),
     [
         ("crds.install", {"CustomResourceDefinition"}),

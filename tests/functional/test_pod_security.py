@@ -98,6 +98,33 @@ def test_the_largest_template_is_judged_and_may_be_changed(forum: Place) -> None
         forum.update("large", podTemplate={"spec": spec})
 
 
+def test_a_container_that_is_added_later_is_left_to_pod_security(world: World, forum: Place) -> None:
+    free = world.namespace(enforce="privileged")
+    late = {"name": "late", "image": "x", "securityContext": {"privileged": True}}
+    for place, refused in ((forum, True), (free, False)):
+        pod = worker_pod.pod(samples.session(), samples.store(), samples.DEFAULTS)
+        assert said(place, pod) == ""
+        pod["metadata"].pop("ownerReferences")
+        place.admin.create(pod)
+        target = path(Ref("Pod", place.name, pod["metadata"]["name"]), "ephemeralcontainers")
+        body = {"spec": {"ephemeralContainers": [late]}}
+        if refused:
+            with pytest.raises(ApiError, match="violates PodSecurity"):
+                place.admin.send("PATCH", target, body, "application/strategic-merge-patch+json")
+        else:
+            place.admin.send("PATCH", target, body, "application/strategic-merge-patch+json")
+        place.empty()
+
+
+def test_the_workers_image_and_the_namespaces_secrets_are_open_to_a_free_template(forum: Place) -> None:
+    mounts = [{"name": "theirs", "mountPath": "/theirs"}]
+    spec = {
+        "containers": [{"name": "worker", "image": "mine:1", "command": ["sh"], "volumeMounts": mounts}],
+        "volumes": [{"name": "theirs", "secret": {"secretName": "theirs"}}],
+    }
+    forum.session("free", operatingMode="Suspended", podTemplate={"spec": spec})
+
+
 def said(place: Place, pod: Manifest) -> str:
     """Return what the server says of a pod, "" if it takes it."""
     account = {"name": pod["spec"]["serviceAccountName"], "namespace": place.name}

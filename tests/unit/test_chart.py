@@ -56,6 +56,19 @@ def test_every_field_has_a_description(plural: str) -> None:
     assert bare == []
 
 
+def test_every_secret_and_claim_that_a_spec_names_is_under_the_switch() -> None:
+    """`podTemplate.restricted` asks for a label on each; what a custom store brings into its environment it refuses."""
+    text = (ROOT / "charts/whatsapp-session-operator/templates/for-sessions-policy.yaml").read_text()
+    named = {
+        path.removeprefix(".")
+        for plural in PLURALS
+        for path, _ in fields(schema(plural))
+        if path.lower().endswith(("secretref", ".claimname")) and not path.startswith(".spec.custom.envFrom")
+    }
+    assert {path for path in named if f'"{path}"' not in text} == set()
+    assert len(named) == 8
+
+
 @pytest.mark.parametrize("plural", PLURALS)
 def test_every_rule_has_a_message(plural: str) -> None:
     for path, node in [("", schema(plural)), *fields(schema(plural))]:
