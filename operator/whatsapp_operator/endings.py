@@ -40,10 +40,13 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why no worker starts now; ``until`` in seconds since the epoch, None = until something changes."""
+    """Why no worker starts now.
+
+    ``pause`` is counted in seconds from when the operator saw the end, None: until something changes.
+    """
 
     fate: Fate
-    until: float | None
+    pause: float | None
     reason: Reason
     message: str
 
@@ -159,10 +162,8 @@ def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
     judged = fate(last.exit_code, last.end_reason)
     reason = last.end_reason or Reason.CRASH_LOOP
     message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
-    until = None
-    if judged in (Fate.AGAIN, Fate.BACKOFF):
-        until = (timestamps.seconds(last.end_time) or 0.0) + _pause(judged, last)
-    return Hold(judged, until, reason, message)
+    pause = _pause(judged, last) if judged in (Fate.AGAIN, Fate.BACKOFF) else None
+    return Hold(judged, pause, reason, message)
 
 
 def _pause(judged: Fate, last: Last) -> float:

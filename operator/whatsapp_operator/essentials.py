@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 LOOK_AGAIN_SECONDS: Final = 60.0
 
 
-def steps(observed: Observed, wanted: Wanted | None, now: float) -> plan.Plan:
+def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
     """Return the next steps; ``wanted`` is None where no pod can be composed."""
     session, pod = observed.session, observed.pod
     actions: list[plan.Action] = []
@@ -34,7 +34,7 @@ def steps(observed: Observed, wanted: Wanted | None, now: float) -> plan.Plan:
         claim = [plan.ApplyClaim()] if wanted.needs_claim else []
         actions += [plan.ApplyAccess(), *claim, plan.ApplyLease(None), plan.CreatePod()]
     if session.deleting and (pod is None or wishes.skip_purge(session)):
-        actions += _release(observed, wanted, now)
+        actions += _release(observed, wanted)
     return plan.Plan(tuple(actions), LOOK_AGAIN_SECONDS)
 
 
@@ -59,14 +59,14 @@ def _may_start(observed: Observed) -> bool:
     return last.end_time is None or timestamps.is_newer(wishes.newest_start(session), last.started_for)
 
 
-def _release(observed: Observed, wanted: Wanted | None, now: float) -> tuple[purging.Step, ...]:
+def _release(observed: Observed, wanted: Wanted | None) -> tuple[purging.Step, ...]:
     session = observed.session
     if not purging.held(session):
         return ()
     if wishes.skip_purge(session):
         return (purging.ReleaseSession("the session's archives stay in the store"),)
     # Which archives are the session's only a specification that is understood tells.
-    return purging.steps(observed, now).actions if wanted is not None else ()
+    return purging.steps(observed).actions if wanted is not None else ()
 
 
 def own_parts(observed: Observed, now: float) -> Manifest:

@@ -45,7 +45,7 @@ class Fallback:
             await self._reporter.stall(raw, trouble)
             return Rest(essentials.LOOK_AGAIN_SECONDS)
         now = self._clock.now().timestamp()
-        steps = essentials.steps(observed, wanted, now)
+        steps = essentials.steps(observed, wanted)
         if any(isinstance(step, plan.CreatePod) for step in steps.actions):
             observed, steps = await permit(observed, steps)
         built = await self._actor.build(observed, steps)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from whatsapp_operator import endings, wishes
+from whatsapp_operator.ages import Ages, What, age
 from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted
 from whatsapp_operator.purging import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost
-from whatsapp_session import timestamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +54,34 @@ def home(observed: Observed) -> Store | None:
     return observed.source if due(observed) else observed.store
 
 
-def steps(observed: Observed, wanted: Wanted, now: float) -> Steps | None:
+def steps(observed: Observed, wanted: Wanted) -> Steps | None:
     """Return what stands between this session and its next worker, None when nothing does."""
     pod = observed.move_pod
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS) if due(observed) else None
     if not due(observed):
-        return abandoned(observed, now)
+        return abandoned(observed)
     if pod is None:
         return Steps((CreateMovePod(),))
     stale = pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted.move_hash
-    over = pod.phase == "Failed" and now >= timestamps.parse(pod.created).timestamp() + FAILED_PAUSE_SECONDS
-    return _away(pod, now) if pod.deleting or stale or over else Steps()
+    left = FAILED_PAUSE_SECONDS - age(observed.ages, What.FAILED, pod.uid) if pod.phase == "Failed" else None
+    if pod.deleting or stale or (left is not None and left <= 0):
+        return _away(pod, observed.ages)
+    return Steps() if left is None else Steps(look_again=left)
 
 
-def abandoned(observed: Observed, now: float) -> Steps | None:
+def abandoned(observed: Observed) -> Steps | None:
     """Return how to get rid of a pod that has done its work, or whose work is not wanted any more; None without one."""
     pod = observed.move_pod
     if pod is None or pod.ownership is Ownership.FOREIGN:
         return None
-    return _away(pod, now, _told(observed, pod))
+    return _away(pod, observed.ages, _told(observed, pod))
 
 
-def _away(pod: Pod, now: float, message: str | None = None) -> Steps:
+def _away(pod: Pod, ages: Ages, message: str | None = None) -> Steps:
     if not pod.deleting:
         return Steps((DeleteMovePod(pod.uid, message=message),))
-    return Steps((DeleteMovePod(pod.uid, force=True),) if is_lost(pod, now) else ())
+    return Steps((DeleteMovePod(pod.uid, force=True),) if is_lost(pod, ages) else ())
 
 
 def _told(observed: Observed, pod: Pod) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
+from whatsapp_operator.ages import Ages
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_session.spec import SessionSpec
@@ -125,8 +126,8 @@ class Pod:
     uid: str
     ownership: Ownership
     deleting: bool
-    gone_by: str | None
-    """Until when a pod that is being deleted should have stopped."""
+    grace: float
+    """Seconds that it has to stop in once it is being deleted."""
     created: str
     phase: str
     node: str | None
@@ -250,6 +251,8 @@ class Observed:
     """The store that the session ran on last, if it names another one now and no worker pod is there."""
     move_pod: Pod | None = None
     """The pod that copies the archives from there; looked for only while there is no worker pod."""
+    ages: Ages = field(default_factory=dict)
+    """How long ago the operator first saw what a pause is counted from."""
 
     @property
     def barred(self) -> bool:

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from whatsapp_operator import policy, purging
+from whatsapp_operator import plan, policy, purging
+from whatsapp_operator.ages import Sightings
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed import Observed, Pod, Session, Store
@@ -23,9 +24,21 @@ class Observer:
         self._kube = kube
         self._policy = rules
         self._clock = clock
+        self._sightings: Sightings[tuple[str, str]] = Sightings()
 
     async def observe(self, raw: Manifest, parse: Parse = parse_session_resource) -> Observed:
         """Return the observation for a session as the API server returned it. Raises SpecError."""
+        observed = await self._observe(raw, parse)
+        key = observed.session.namespace, observed.session.name
+        return dataclasses.replace(
+            observed, ages=self._sightings.ages(key, plan.facts(observed), self._clock.monotonic())
+        )
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Take note that a session is gone."""
+        self._sightings.forget((namespace, name))
+
+    async def _observe(self, raw: Manifest, parse: Parse) -> Observed:
         session = parse(raw, self._clock.now().timestamp())
         found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)

@@ -1,9 +1,11 @@
 """Decide what to do about one session: specification and observation in, actions out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from whatsapp_operator import endings, moving, purging
+from whatsapp_operator.ages import Fact, What, age
 from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OperatingMode
@@ -59,14 +61,28 @@ class Plan:
     look_again: float | None = None
 
 
-def plan(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+def facts(observed: Observed) -> Iterator[Fact]:
+    """Yield what a decision must know the age of."""
+    last, pod = observed.session.last, observed.pod
+    if last.end_time is not None:
+        yield What.ENDED, last.pod_uid or ""
+    if pod is not None and endings.is_over(pod):
+        yield What.ENDED, pod.uid  # which is the last worker's when the pod has gone
+    for pod in filter(None, (observed.move_pod, observed.purge_pod)):
+        if pod.deleting:
+            yield What.DELETING, pod.uid
+        if pod.phase == "Failed":
+            yield What.FAILED, pod.uid
+
+
+def plan(observed: Observed, wanted: Wanted | None) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
-    steps = _farewell(observed, now) if observed.session.deleting else _live(observed, wanted, now)
+    steps = _farewell(observed) if observed.session.deleting else _live(observed, wanted)
     held = () if observed.session.deleting else purging.hold(observed.session, observed.store)
     return Plan((*held, *steps.actions), steps.look_again)
 
 
-def _farewell(observed: Observed, now: float) -> Plan:
+def _farewell(observed: Observed) -> Plan:
     session, pod = observed.session, observed.pod
     leave: tuple[Action, ...] = ()
     if pod is not None and pod.ownership is not Ownership.FOREIGN:
@@ -74,10 +90,10 @@ def _farewell(observed: Observed, now: float) -> Plan:
         if not (purging.held(session) and purging.skipped(session)):
             return Plan(leave)
     # What is copied now would not be among what is deleted.
-    copying = moving.abandoned(observed, now)
+    copying = moving.abandoned(observed)
     if copying is not None and purging.held(session):
         return Plan((*leave, *copying.actions), copying.look_again)
-    found = purging.steps(observed, now)
+    found = purging.steps(observed)
     unmoved = observed.purge_pod is None and moving.due(observed)
     needed = unmoved and purging.held(session) and not purging.skipped(session)
     # The store that it was to be moved from, which nothing holds until now: there the archives are.
@@ -89,10 +105,10 @@ def _stop(pod: Pod) -> DeletePod:
     return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
 
 
-def _live(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+def _live(observed: Observed, wanted: Wanted | None) -> Plan:
     pod = observed.pod
     if pod is None:
-        return _start(observed, wanted, now)
+        return _start(observed, wanted)
     if pod.ownership is Ownership.FOREIGN:
         return Plan(look_again=FOREIGN_SECONDS)
     if pod.deleting:
@@ -133,21 +149,23 @@ def _changed(pod: Pod, wanted: Wanted) -> str:
     return f"changed settings: {', '.join(differing)}" if differing else "a change of the pod's template"
 
 
-def _start(observed: Observed, wanted: Wanted | None, now: float) -> Plan:
+def _start(observed: Observed, wanted: Wanted | None) -> Plan:
     session = observed.session
     suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
     if suspended or wanted is None or wanted.violation is not None:
-        return _plan(moving.abandoned(observed, now))
+        return _plan(moving.abandoned(observed))
     if observed.barred:
         return Plan(look_again=POLICY_RETRY_SECONDS)
     if observed.store is not None and observed.store.unfenced:
         return Plan()
-    copying = moving.steps(observed, wanted, now)
+    copying = moving.steps(observed, wanted)
     if copying is not None:
         return _plan(copying, ApplyAccess())
-    held = endings.hold(session, endings.remember(observed), wanted.template_hash)
-    if held is not None and (held.until is None or held.until > now):
-        return Plan(look_again=None if held.until is None else held.until - now)
+    last = endings.remember(observed)
+    held = endings.hold(session, last, wanted.template_hash)
+    ended = age(observed.ages, What.ENDED, last.pod_uid or "")
+    if held is not None and (held.pause is None or held.pause > ended):
+        return Plan(look_again=None if held.pause is None else held.pause - ended)
     claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()
     return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))
 

@@ -12,6 +12,9 @@ from whatsapp_session.untrusted import integer, json_mapping, mapping, mappings,
 EPOCH = "1970-01-01T00:00:00Z"
 """In the place of a time that an object should have, and has not."""
 
+GRACE_SECONDS = 30
+"""In the place of the grace period of a pod that is being deleted, which the API server writes."""
+
 
 def reason(word: Any) -> Reason | None:
     """Return a word that this operator knows, None for any other."""
@@ -55,7 +58,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         uid=text(metadata.get("uid")),
         ownership=ownership(metadata, session, session_uid),
         deleting="deletionTimestamp" in metadata,
-        gone_by=_time(metadata.get("deletionTimestamp")) or None,
+        grace=float(integer(metadata.get("deletionGracePeriodSeconds"), GRACE_SECONDS)),
         created=_time(metadata.get("creationTimestamp")) or EPOCH,
         phase=phase,
         node=text_or_none(spec.get("nodeName")),

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from whatsapp_operator import wishes
+from whatsapp_operator.ages import Ages, What, age
 from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Store
-from whatsapp_session import names, timestamps
+from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.spec import OnDelete
 
@@ -102,7 +103,7 @@ def way_out(session: Session) -> str:
     return f'or leave its archives: `{command}="$(date -u +%FT%TZ)"`'
 
 
-def steps(observed: Observed, now: float) -> Steps:
+def steps(observed: Observed) -> Steps:
     """Return the next steps for a session that is being deleted and whose worker has gone."""
     session, pod = observed.session, observed.purge_pod
     if not held(session):
@@ -118,26 +119,26 @@ def steps(observed: Observed, now: float) -> Steps:
         return Steps((AskNamespace(),), LOOK_AGAIN_SECONDS)
     if pod is None:
         return Steps((CreatePurgePod(),), LOOK_AGAIN_SECONDS)
-    return _pod_there(pod, now)
+    return _pod_there(pod, observed.ages)
 
 
-def is_lost(pod: Pod, now: float) -> bool:
+def is_lost(pod: Pod, ages: Ages) -> bool:
     """Return whether a pod that is being deleted is on a node that does not answer any more."""
-    return pod.gone_by is not None and now > timestamps.parse(pod.gone_by).timestamp() + LOST_SECONDS
+    return pod.deleting and age(ages, What.DELETING, pod.uid) > pod.grace + LOST_SECONDS
 
 
-def _pod_there(pod: Pod, now: float) -> Steps:
+def _pod_there(pod: Pod, ages: Ages) -> Steps:
     if pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS)
     if pod.ownership is Ownership.OURS and pod.did_well:
         # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
         return Steps((ReleaseSession("the session's archives were deleted"), *_away(pod)))
     if pod.deleting:
-        return Steps((DeletePurgePod(pod.uid, force=True),) if is_lost(pod, now) else (), LOOK_AGAIN_SECONDS)
+        return Steps((DeletePurgePod(pod.uid, force=True),) if is_lost(pod, ages) else (), LOOK_AGAIN_SECONDS)
     if pod.ownership is Ownership.PREDECESSOR:
         return Steps(_away(pod), LOOK_AGAIN_SECONDS)
     if pod.phase == "Failed":
-        left = timestamps.parse(pod.created).timestamp() + FAILED_PAUSE_SECONDS - now
+        left = FAILED_PAUSE_SECONDS - age(ages, What.FAILED, pod.uid)
         return Steps(look_again=left) if left > 0 else Steps(_away(pod), LOOK_AGAIN_SECONDS)
     return Steps(look_again=LOOK_AGAIN_SECONDS)
 

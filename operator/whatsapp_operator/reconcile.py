@@ -131,6 +131,7 @@ class Reconciler:
             self._known.discard(key)
             self._late.pop(key, None)
             self._faults.pop(key, None)
+            self._observer.forget(key.namespace, key.name)
             self._pace.forget(key)
             self._metrics.forget(key)
             self._actor.forget(key.namespace, key.name)
@@ -141,7 +142,7 @@ class Reconciler:
         observed = await self._observer.observe(raw)
         for _ in range(PASSES):
             wanted = self._actor.wanted(observed)
-            steps = plan.plan(observed, wanted, self._clock.now().timestamp())
+            steps = plan.plan(observed, wanted)
             observed, steps = await self._permitted(key, observed, steps)
             built = await self._actor.build(observed, steps)
             if self._unsettled(observed, built):

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from kube_fake import FakeKube
@@ -30,10 +30,12 @@ class FakeClock:
     """Time that moves when a test says so."""
 
     time: datetime = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    ahead: timedelta = timedelta()
+    """How far the operator's wall clock is ahead of the cluster's."""
 
     def now(self) -> datetime:
-        """Return the present time."""
-        return self.time
+        """Return the present time as the operator's machine has it."""
+        return self.time + self.ahead
 
     def monotonic(self) -> float:
         """Return seconds."""

@@ -1,7 +1,9 @@
 """Values that the operator's unit tests start from."""
 
+import dataclasses
 from typing import Any
 
+from whatsapp_operator import plan
 from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.observed import Observed, Pod, Session, Store, Wanted
@@ -112,6 +114,11 @@ def report(state: str, **more: Any) -> Manifest:
         "worker": {"podUID": POD_UID},
         "session": {"podUID": POD_UID, "state": state, "stateSince": "2026-01-01T12:00:05Z", **more},
     }
+
+
+def aged(found: Observed, seconds: float) -> Observed:
+    """Return an observation of which the operator has known all for so long."""
+    return dataclasses.replace(found, ages=dict.fromkeys(plan.facts(found), seconds))
 
 
 def observed(state: str | None = None, spec: Manifest | None = None, **more: Any) -> Observed:

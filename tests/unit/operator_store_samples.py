@@ -1,9 +1,11 @@
 """Samples of what is observed of a store."""
 
+import dataclasses
 from typing import Any
 
 from unit import operator_samples as samples
 from whatsapp_operator.observed import Ownership, Trouble
+from whatsapp_operator.stores import plan
 from whatsapp_operator.stores.observed import (
     Check,
     CheckPod,
@@ -13,9 +15,6 @@ from whatsapp_operator.stores.observed import (
 from whatsapp_session.conditions import Reason
 
 Manifest = dict[str, Any]
-
-
-NOON = samples.NOON_SECONDS
 
 
 GOOD = Verdict(True, Reason.STORE_ANSWERED, "the store answered")
@@ -41,7 +40,6 @@ def check_of(**more: Any) -> CheckPod:
         "uid": "new",
         "ownership": Ownership.OURS,
         "deleting": False,
-        "created": samples.NOON,
         "template_hash": "hash",
         "verdict": None,
         "trouble": None,
@@ -52,3 +50,8 @@ def check_of(**more: Any) -> CheckPod:
 def observed(**more: Any) -> ObservedStore:
     """Return an observation of the sample store."""
     return ObservedStore(samples.store(), **more)
+
+
+def aged(found: ObservedStore, seconds: float) -> ObservedStore:
+    """Return an observation of which the operator has known all for so long."""
+    return dataclasses.replace(found, ages=dict.fromkeys(plan.facts(found), seconds))

@@ -56,7 +56,7 @@ def judged(session: Session, pod: Pod | None) -> None:
     observed = Observed(session, pod, samples.store(), purge_pod=pod, move_pod=pod, source=samples.store())
     manifest = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
     wanted = worker_pod.wanted(session, manifest)
-    steps = plan.plan(observed, wanted, NOW)
+    steps = plan.plan(observed, wanted)
     own = status.own_status(observed, wanted.template_hash, samples.NOON)
     kinds = {item["type"] for item in own["conditions"]}
     assert ConditionType.READY in kinds
@@ -71,7 +71,7 @@ def judged(session: Session, pod: Pod | None) -> None:
     endings.left_behind(session, pod)
     moving.due(observed)
     essentials.own_parts(observed, NOW)
-    for found in (steps, essentials.steps(observed, wanted, NOW), essentials.steps(observed, None, NOW)):
+    for found in (steps, essentials.steps(observed, wanted), essentials.steps(observed, None)):
         going = any(isinstance(step, plan.DeletePod) for step in found.actions)
         assert not session.deleting or pod is None or pod.deleting or going
         free = any(isinstance(step, purging.ReleaseSession) for step in found.actions)
@@ -126,7 +126,7 @@ def test_any_termination_message_is_judged(message: str, code: int, phase: str) 
     ended = samples.terminated(code, message, phase)
     judged(samples.session(status=samples.report("Connected")), samples.pod(**ended))
     found = stores_observed.parse_check_pod(samples.pod_resource(**ended), samples.store())
-    stores_plan.plan(stores_observed.ObservedStore(samples.store(), pod=found), "hash", NOW)
+    stores_plan.plan(stores_observed.ObservedStore(samples.store(), pod=found), "hash")
 
 
 @given(metadata=json_samples.ANYTHING, spec=json_samples.ANYTHING, state=PODS | json_samples.ANYTHING)
@@ -134,7 +134,7 @@ def test_a_pod_of_any_shape_is_judged(metadata: Any, spec: Any, state: Any) -> N
     raw = {"metadata": metadata, "spec": spec, "status": state}
     for pod in (parse_pod(raw, samples.NAME, samples.UID), parse_purge_pod(raw, samples.NAME, samples.UID)):
         judged(samples.session(), pod)
-        purging.steps(Observed(samples.session(DELETES, finalizers=[names.FINALIZER_PURGE]), None, purge_pod=pod), NOW)
+        purging.steps(Observed(samples.session(DELETES, finalizers=[names.FINALIZER_PURGE]), None, purge_pod=pod))
 
 
 @given(spec=json_samples.ANYTHING | st.fixed_dictionaries({"auth": json_samples.ANYTHING}))
@@ -151,4 +151,4 @@ def test_a_status_of_a_store_of_any_shape_is_read(found: Any) -> None:
     raw = samples.store_resource() | {"status": found}
     stored = parse_store_resource(raw)
     check = stores_observed.parse_check(stored.status)
-    stores_plan.plan(stores_observed.ObservedStore(stored, check), "hash", NOW)
+    stores_plan.plan(stores_observed.ObservedStore(stored, check), "hash")

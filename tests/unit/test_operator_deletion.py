@@ -156,8 +156,6 @@ def test_a_full_quota_is_told_and_tried_again_a_minute_later(cluster: Cluster) -
 
 def test_a_purge_pod_that_is_evicted_at_once_is_no_hot_loop(cluster: Cluster) -> None:
     deleted(cluster)
-    # The fake's clock begins twelve hours after it makes objects.
-    cluster.change(PURGE_POD, lambda pod: pod["metadata"].update(creationTimestamp="2026-01-01T12:00:00Z"))
     cluster.purge_ends({"phase": "Failed", "reason": "Evicted"})
     uid = cluster.kube.objects[PURGE_POD]["metadata"]["uid"]
     cluster.settle()

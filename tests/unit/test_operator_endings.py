@@ -102,7 +102,7 @@ def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:
     last = endings.remember(Observed(samples.session(), refused, samples.store()))
     held = endings.hold(samples.session(), last, refused.template_hash)
     assert held is not None
-    assert (held.fate, held.until) == (Fate.BACKOFF, samples.NOON_SECONDS + 10)
+    assert (held.fate, held.pause) == (Fate.BACKOFF, 10)
 
 
 def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:

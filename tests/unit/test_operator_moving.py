@@ -177,8 +177,6 @@ def test_a_pod_on_a_lost_node_is_not_waited_for_for_ever(cluster: Cluster) -> No
 
 
 def test_a_pod_that_failed_as_a_whole_is_made_anew_after_a_pause(cluster: Cluster) -> None:
-    created = cluster.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    cluster.change(MOVE_POD, lambda pod: pod["metadata"].update(creationTimestamp=created))
     cluster.ends(MOVE_POD, {"phase": "Failed", "reason": "Evicted"})
     cluster.settle()
     assert "failed (Evicted) and is made anew" in condition(cluster, "Stalled")["message"]

@@ -11,7 +11,6 @@ from whatsapp_operator.desired import worker_pod
 from whatsapp_operator.observed import Observed, Ownership, Trouble, Wanted
 from whatsapp_session.conditions import Reason
 
-NOW = samples.NOON_SECONDS
 SUSPENDED = {"operatingMode": "Suspended"}
 GAVE_UP = samples.waiting("CrashLoopBackOff", ended={"exitCode": 3})
 
@@ -35,9 +34,9 @@ def held(code: int, reason: str, **last: Any) -> Observed:
     return Observed(samples.session(status={"worker": {"last": ending}}), None, samples.store())
 
 
-def steps(observed: Observed, want: Wanted | None = None, now: float = NOW) -> list[str]:
+def steps(observed: Observed, want: Wanted | None = None) -> list[str]:
     """Return the names of the steps."""
-    return [type(action).__name__ for action in plan.plan(observed, want or wanted(), now).actions]
+    return [type(action).__name__ for action in plan.plan(observed, want or wanted()).actions]
 
 
 START = ["ApplyAccess", "ApplyLease", "CreatePod"]
@@ -48,12 +47,12 @@ def test_a_session_without_a_pod_gets_rights_a_lease_and_a_pod_in_this_order() -
 
 
 def test_nothing_is_made_before_the_store_is_there() -> None:
-    assert plan.plan(Observed(samples.session(), None, None), None, NOW) == plan.Plan()
+    assert plan.plan(Observed(samples.session(), None, None), None) == plan.Plan()
 
 
 def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None:
     observed = Observed(samples.session(), None, samples.store(), policy=False)
-    assert plan.plan(observed, wanted(), NOW) == plan.Plan((), plan.POLICY_RETRY_SECONDS)
+    assert plan.plan(observed, wanted()) == plan.Plan((), plan.POLICY_RETRY_SECONDS)
     assert steps(dataclasses.replace(observed, policy_required=False)) == START
 
 
@@ -81,12 +80,12 @@ MARK = plan.Plan((plan.ApplyAccess(), plan.ApplyLease(samples.POD_UID)))
 
 
 def test_a_pod_that_is_as_wanted_keeps_its_rights_and_is_marked_on_the_lease() -> None:
-    assert plan.plan(marked(), wanted(), NOW) == MARK
+    assert plan.plan(marked(), wanted()) == MARK
 
 
 def test_a_running_pod_outlives_its_store() -> None:
     expected = plan.Plan((plan.ApplyLease(samples.POD_UID),))
-    assert plan.plan(dataclasses.replace(marked(), store=None), None, NOW) == expected
+    assert plan.plan(dataclasses.replace(marked(), store=None), None) == expected
 
 
 @pytest.mark.parametrize(
@@ -114,7 +113,7 @@ def test_a_pod_owned_by_someone_else_is_never_deleted(spec: dict[str, Any] | Non
     foreign = dataclasses.replace(observed.pod, ownership=Ownership.FOREIGN, template_hash="other", phase="Failed")
     # Nobody tells when it goes: it need not have our label, by which pods are watched.
     look_again = None if metadata else plan.FOREIGN_SECONDS
-    found = plan.plan(dataclasses.replace(observed, pod=foreign), wanted(spec), NOW)
+    found = plan.plan(dataclasses.replace(observed, pod=foreign), wanted(spec))
     assert found == plan.Plan(look_again=look_again)
 
 
@@ -122,7 +121,7 @@ def test_a_pod_that_is_going_is_waited_for() -> None:
     observed = marked()
     assert observed.pod is not None
     going = dataclasses.replace(observed.pod, deleting=True, template_hash="other")
-    assert plan.plan(dataclasses.replace(observed, pod=going), wanted(), NOW) == plan.Plan()
+    assert plan.plan(dataclasses.replace(observed, pod=going), wanted()) == plan.Plan()
 
 
 @pytest.mark.parametrize(
@@ -142,19 +141,19 @@ def test_a_pod_that_is_going_is_waited_for() -> None:
     ids=["suspended", "deleted", "ended", "gave up", "ended beside a sidecar"],
 )
 def test_a_pod_goes_when_it_should_not_be(observed: Observed, reason: Reason) -> None:
-    (action,) = plan.plan(observed, wanted(), NOW).actions
+    (action,) = plan.plan(observed, wanted()).actions
     assert isinstance(action, plan.DeletePod)
     assert (action.uid, action.reason) == (samples.POD_UID, reason)
 
 
 def test_a_crashed_container_is_left_to_the_node() -> None:
     crashed = samples.pod(**samples.waiting("CrashLoopBackOff", ended={"exitCode": 1}))
-    assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted(), NOW) == MARK
+    assert plan.plan(dataclasses.replace(marked(), pod=crashed), wanted()) == MARK
 
 
 def replacement(observed: Observed, want: Wanted) -> plan.DeletePod:
     """Return the last step, after those that a worker needs until its replacement's turn has come."""
-    *kept, action = plan.plan(observed, want, NOW).actions
+    *kept, action = plan.plan(observed, want).actions
     assert tuple(kept) == MARK.actions
     assert isinstance(action, plan.DeletePod)
     return action
@@ -196,7 +195,7 @@ def test_a_deleted_session_gets_no_pod() -> None:
     ids=str,
 )
 def test_a_worker_that_gave_up_is_not_started_again(code: int, reason: str) -> None:
-    assert plan.plan(held(code, reason), wanted(), NOW + 1e6) == plan.Plan()
+    assert plan.plan(samples.aged(held(code, reason), 1e6), wanted()) == plan.Plan()
 
 
 def test_a_changed_template_starts_it_again() -> None:
@@ -230,7 +229,7 @@ def test_a_restart_that_is_asked_for_replaces_the_pod_once() -> None:
     action = replacement(dataclasses.replace(marked(), session=session), want)
     assert "a restart that was asked for" in action.message
     renewed = Observed(session, samples.pod(manifest), samples.store())
-    assert plan.plan(renewed, want, NOW) == MARK
+    assert plan.plan(renewed, want) == MARK
 
 
 @pytest.mark.parametrize(
@@ -241,5 +240,5 @@ def test_a_restart_that_is_asked_for_replaces_the_pod_once() -> None:
 def test_the_pause_before_the_next_worker_grows_to_its_limit(code: int, failures: int, pause: int) -> None:
     observed = held(code, "", failures=failures)
     if pause:
-        assert plan.plan(observed, wanted(), NOW) == plan.Plan(look_again=pause)
-    assert steps(observed, now=NOW + pause) == START
+        assert plan.plan(observed, wanted()) == plan.Plan(look_again=pause)
+    assert steps(samples.aged(observed, pause)) == START

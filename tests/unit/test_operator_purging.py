@@ -14,7 +14,6 @@ from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
 Manifest = dict[str, Any]
-NOW = samples.NOON_SECONDS
 DELETE: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
 HELD: Manifest = {"deletionTimestamp": samples.NOON, "finalizers": [names.FINALIZER_PURGE, "of/others"]}
 SKIP = {names.wish_annotation("skip-purge"): "2026-01-01T11:00:00Z"}
@@ -38,14 +37,14 @@ def leaving(spec: Manifest = DELETE, pod: Pod | None = None, **metadata: Any) ->
     return Observed(samples.session(spec, **(HELD | metadata)), None, samples.store(), purge_pod=pod)
 
 
-def steps(observed: Observed, now: float = NOW) -> list[plan.Action]:
+def steps(observed: Observed) -> list[plan.Action]:
     """Return the steps."""
-    return list(plan.plan(observed, None, now).actions)
+    return list(plan.plan(observed, None).actions)
 
 
-def kinds(observed: Observed, now: float = NOW) -> list[str]:
+def kinds(observed: Observed) -> list[str]:
     """Return the names of the steps."""
-    return [type(step).__name__ for step in steps(observed, now)]
+    return [type(step).__name__ for step in steps(observed)]
 
 
 AWAY = purging.DeletePurgePod(UID)
@@ -69,7 +68,7 @@ def test_the_finalizer_is_there_only_with_delete() -> None:
 def test_the_session_is_held_before_its_worker_is_made() -> None:
     observed = Observed(samples.session(DELETE), None, samples.store())
     wanted = samples.wanted(DELETE)
-    actions = [type(step).__name__ for step in plan.plan(observed, wanted, NOW).actions]
+    actions = [type(step).__name__ for step in plan.plan(observed, wanted).actions]
     assert actions == ["HoldStore", "HoldSession", "ApplyAccess", "ApplyLease", "CreatePod"]
 
 
@@ -134,14 +133,14 @@ def test_a_namespace_that_is_being_deleted_keeps_the_archives_and_lets_go() -> N
 
 def test_a_pod_that_failed_is_made_anew_once_a_minute_and_no_faster() -> None:
     observed = leaving(pod=purger(FAILED))
-    assert plan.plan(observed, None, NOW + 10) == plan.Plan((), 50.0)
-    assert steps(observed, NOW + 60) == [AWAY]
+    assert plan.plan(samples.aged(observed, 10), None) == plan.Plan((), 50.0)
+    assert steps(samples.aged(observed, 60)) == [AWAY]
 
 
 def test_a_pod_on_a_lost_node_is_deleted_without_its_node() -> None:
-    observed = leaving(pod=purger(deletionTimestamp=samples.NOON))
-    assert steps(observed, NOW + 59) == []
-    assert steps(observed, NOW + 61) == [purging.DeletePurgePod(UID, force=True)]
+    observed = leaving(pod=purger(deletionTimestamp=samples.NOON, deletionGracePeriodSeconds=20))
+    assert steps(samples.aged(observed, 79)) == []
+    assert steps(samples.aged(observed, 81)) == [purging.DeletePurgePod(UID, force=True)]
 
 
 def told(observed: Observed) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_store_samples import BAD, DOWN, GOOD, NOON, Manifest, check, check_of, observed
+from unit.operator_store_samples import BAD, DOWN, GOOD, Manifest, aged, check, check_of, observed
 from whatsapp_operator.desired import check_pod, worker_pod
 from whatsapp_operator.observed import Ownership
 from whatsapp_operator.stores import plan, status
@@ -129,7 +129,7 @@ def test_a_check_starts_without_its_secrets_so_that_it_can_name_them() -> None:
     ],
 )
 def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float, step: plan.Plan) -> None:
-    assert plan.plan(seen, "hash", NOON + seconds) == step
+    assert plan.plan(aged(seen, seconds), "hash") == step
 
 
 @pytest.mark.parametrize(

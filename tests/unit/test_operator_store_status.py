@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from unit import operator_samples as samples
-from unit.operator_store_samples import BAD, DOWN, GOOD, check, check_of, observed
+from unit.operator_store_samples import BAD, DOWN, GOOD, aged, check, check_of, observed
 from whatsapp_operator.observed import Ownership, Trouble
 from whatsapp_operator.stores import hearsay, status
 from whatsapp_operator.stores.observed import (
@@ -92,7 +92,8 @@ def test_a_worker_that_has_no_answer_is_named() -> None:
 
 def test_a_check_that_does_not_end_is_one_that_failed() -> None:
     late = "2026-01-01T12:05:00Z"
-    seen = status.judged(observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))), "hash", late)
+    seen = aged(observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))), 241)
+    seen = status.judged(seen, "hash", late)
     assert seen.check == Check(Verdict(False, Reason.UNSCHEDULABLE, "no node"), late, 1, "hash", "new", 1)
 
 

@@ -1,7 +1,8 @@
 """Hold what was observed of one store, as frozen values, and parse it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from whatsapp_operator.ages import Ages
 from whatsapp_operator.desired import store_access
 from whatsapp_operator.observed import Ownership, Pod, Resource, Store, Trouble
 from whatsapp_operator.pod_parsing import parse_pod, reason
@@ -41,7 +42,6 @@ class CheckPod:
     uid: str
     ownership: Ownership
     deleting: bool
-    created: str
     template_hash: str | None
     verdict: Verdict | None
     """What it found, None while it has not ended."""
@@ -69,6 +69,8 @@ class ObservedStore:
     obstacle: Trouble | None = None
     """Why no check can be made: the claim is missing, the API server refused the pod just now."""
     said: tuple[Say, ...] = ()
+    ages: Ages = field(default_factory=dict)
+    """How long ago the operator first saw the pod, and what the last check found."""
 
     @property
     def answers(self) -> bool:
@@ -99,7 +101,6 @@ def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
         uid=pod.uid,
         ownership=_ownership(mapping(raw.get("metadata")), store),
         deleting=pod.deleting,
-        created=pod.created,
         template_hash=pod.template_hash,
         verdict=_verdict(pod, store),
         trouble=_trouble(pod),

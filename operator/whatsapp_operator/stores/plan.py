@@ -1,11 +1,12 @@
 """Decide when a store is checked: observation in, actions out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from whatsapp_operator.ages import Ages, Fact, What, age
 from whatsapp_operator.observed import Ownership
 from whatsapp_operator.stores.observed import Check, CheckPod, ObservedStore
-from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 
 GOOD_SECONDS: Final = 3600.0
@@ -43,45 +44,54 @@ class Plan:
     look_again: float
 
 
-def plan(observed: ObservedStore, wanted_hash: str, now: float) -> Plan:
+def facts(observed: ObservedStore) -> Iterator[Fact]:
+    """Yield what a decision must know the age of."""
+    if observed.pod is not None:
+        yield What.THERE, observed.pod.uid
+    if observed.check is not None:
+        yield What.CHECKED, _name(observed.check)
+
+
+def plan(observed: ObservedStore, wanted_hash: str) -> Plan:
     """Return the next step."""
     pod = observed.pod
     if pod is not None:
-        return _with_pod(pod, wanted_hash, now)
+        return _with_pod(pod, wanted_hash, observed.ages)
     if observed.obstacle is not None:
         return Plan(None, OBSTACLE_SECONDS)
-    due = _due(observed.check, wanted_hash)
-    if due > now:
-        return Plan(None, due - now)
+    left = _left(observed.check, wanted_hash, observed.ages)
+    if left > 0:
+        return Plan(None, left)
     check = observed.check
     if observed.answers and check is not None and check.verdict.ok and check.template_hash == wanted_hash:
         return Plan(None, GOOD_SECONDS)
     return Plan(CreateCheck(), POLL_SECONDS[0])
 
 
-def is_stuck(pod: CheckPod, now: float) -> bool:
+def is_stuck(pod: CheckPod, ages: Ages) -> bool:
     """Return whether a pod had its time and has not ended."""
-    return pod.verdict is None and _age(pod, now) > LIMIT_SECONDS
+    return pod.verdict is None and age(ages, What.THERE, pod.uid) > LIMIT_SECONDS
 
 
-def _age(pod: CheckPod, now: float) -> float:
-    return now - timestamps.parse(pod.created).timestamp()
-
-
-def _with_pod(pod: CheckPod, wanted_hash: str, now: float) -> Plan:
+def _with_pod(pod: CheckPod, wanted_hash: str, ages: Ages) -> Plan:
     shortest, longest = POLL_SECONDS
     if pod.ownership is Ownership.FOREIGN:
         return Plan(None, OBSTACLE_SECONDS)
     if pod.deleting:
         return Plan(None, shortest * 2)
-    over = pod.verdict is not None or is_stuck(pod, now)
+    over = pod.verdict is not None or is_stuck(pod, ages)
     if pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted_hash or over:
         return Plan(DeleteCheck(pod.uid), shortest)
-    return Plan(None, min(longest, max(shortest, _age(pod, now) / 4)))
+    return Plan(None, min(longest, max(shortest, age(ages, What.THERE, pod.uid) / 4)))
 
 
-def _due(check: Check | None, wanted_hash: str) -> float:
+def _left(check: Check | None, wanted_hash: str, ages: Ages) -> float:
+    """Return the seconds until the next check."""
     if check is None or check.template_hash != wanted_hash:
         return 0.0
-    checked = timestamps.seconds(check.time) or 0.0
-    return checked + (GOOD_SECONDS if check.verdict.ok else BACKOFF.after(max(1, check.failures)))
+    pause = GOOD_SECONDS if check.verdict.ok else BACKOFF.after(max(1, check.failures))
+    return pause - age(ages, What.CHECKED, _name(check))
+
+
+def _name(check: Check) -> str:
+    return f"{check.pod_uid} {check.time} {check.failures}"

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from whatsapp_operator import refusals, stalling
+from whatsapp_operator.ages import Sightings
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.desired import access, check_pod
 from whatsapp_operator.desired.environment import WorkerDefaults
@@ -45,6 +46,7 @@ class StoreReconciler:
         """When a session was last seen that needs the store to the end."""
         self._late: dict[Key, Trouble] = {}
         """What was refused after the report, see ``Reconciler``."""
+        self._sightings: Sightings[Key] = Sightings()
         self._hearsay: hearsay.Hearsay[Key] = hearsay.Hearsay()
 
     def heard(self, session: Key, store: Key | None, say: Say | None) -> list[Key]:
@@ -79,6 +81,7 @@ class StoreReconciler:
             self._known.discard(key)
             self._used.pop(key, None)
             self._late.pop(key, None)
+            self._sightings.forget(key)
             return None
         refusal = None
         try:
@@ -121,16 +124,17 @@ class StoreReconciler:
         return True
 
     async def _serve(self, key: Key, store: Store, refusal: Trouble | None) -> float:
-        now = self._clock.now()
+        now = rfc3339(self._clock.now())
         manifest = check_pod.pod(store, self._defaults)
         wanted = manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH]
-        observed = status.judged(await self._observe(key, store), wanted, rfc3339(now))
-        steps = plan.plan(observed, wanted, now.timestamp())
+        observed = self._aged(key, await self._observe(key, store))
+        observed = self._aged(key, status.judged(observed, wanted, now))
+        steps = plan.plan(observed, wanted)
         if isinstance(steps.action, plan.CreateCheck):
             trouble = await self._create(store, manifest)
             if trouble is not None:
-                observed = status.refused(observed, trouble, wanted, rfc3339(now))
-                steps = plan.plan(observed, wanted, now.timestamp())
+                observed = self._aged(key, status.refused(observed, trouble, wanted, now))
+                steps = plan.plan(observed, wanted)
         late = self._late.get(key)
         await self._report(dataclasses.replace(observed, obstacle=refusal or late or observed.obstacle))
         if isinstance(steps.action, plan.DeleteCheck):
@@ -143,6 +147,10 @@ class StoreReconciler:
         if self._late.pop(key, None) is not None:
             return AT_ONCE
         return steps.look_again
+
+    def _aged(self, key: Key, observed: ObservedStore) -> ObservedStore:
+        ages = self._sightings.ages(key, plan.facts(observed), self._clock.monotonic())
+        return dataclasses.replace(observed, ages=ages)
 
     async def _observe(self, key: Key, store: Store) -> ObservedStore:
         found = await self._kube.get(Ref("Pod", store.namespace, names.check_pod(store.name)))

@@ -10,7 +10,7 @@ from whatsapp_operator.events import Happening
 from whatsapp_operator.observed import Ownership, Trouble
 from whatsapp_operator.stores import plan
 from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
-from whatsapp_session import names, store_spec, timestamps
+from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason, fitting
 from whatsapp_session.untrusted import mappings
 
@@ -37,7 +37,7 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
     if check is not None and check.pod_uid == pod.uid:
         return observed
     verdict = pod.verdict
-    if verdict is None and plan.is_stuck(pod, timestamps.parse(now).timestamp()):
+    if verdict is None and plan.is_stuck(pod, observed.ages):
         text = "the pod that checks the store does not come to an end"
         trouble = pod.trouble or Trouble(Reason.STORE_UNAVAILABLE, text)
         verdict = Verdict(False, trouble.reason, trouble.message)
