@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ import kopf
 
 from whatsapp_operator import (
     clock,
+    definitions,
     handlers,
     health,
     kube,
@@ -20,19 +21,18 @@ from whatsapp_operator import (
     policy,
     queue,
     reconcile,
+    refusals,
     releasing,
     rounds,
 )
 from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.errors import KubeError, OperatorError, Unreachable, UsageError
+from whatsapp_operator.errors import KubeError, OperatorError, Refused, Unreachable, UsageError
 from whatsapp_operator.schedule import Rest
 from whatsapp_operator.stores.observed import Say
 from whatsapp_operator.stores.reconcile import StoreReconciler
-from whatsapp_session import names
 
 log = logging.getLogger("whatsapp_operator")
 
-CRD_POLL_SECONDS = 1.0
 TLS_GOODBYE_SECONDS = 0.25
 STORE_WORKERS = 4
 Queue: TypeAlias = queue.KeyedQueue[reconcile.Key]
@@ -71,7 +71,7 @@ async def release(chosen: options.Options) -> None:
 async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
-        await _definitions(cluster)
+        await definitions.wait(cluster)
         defaults = await _defaults(chosen, cluster)
         numbers = metrics.Metrics()
         counted = metrics.CountedKube(cluster, numbers)
@@ -117,6 +117,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             stack.push_async_callback(_cancelled, asyncio.create_task(each, name=name))
         await asyncio.sleep(0)
         log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
+        await stack.enter_async_context(_explained(cluster))
         await kopf.operator(
             registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded)),
             settings=handlers.settings(),
@@ -145,27 +146,22 @@ async def _guard(reconciler: reconcile.Reconciler, work: Queue, alive: health.Al
             log.warning("the admission policy cannot be looked at: %s", error)
 
 
+@asynccontextmanager
+async def _explained(cluster: kube.Kube) -> AsyncIterator[None]:
+    """Turn the end of a watch that the API server refuses to go on with into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        refused = handlers.refused(error)
+        if refused is None:
+            raise
+        raise await definitions.gone(cluster) or refused from error
+
+
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def _definitions(cluster: kube.Kube) -> None:
-    """Wait for the resource definitions: operator and chart may be installed in any order."""
-    told = False
-    for plural in (names.SESSION_PLURAL, names.STORE_PLURAL):
-        ref = kube.Ref("CustomResourceDefinition", "", f"{plural}.{names.GROUP}")
-        while not _established(await cluster.get(ref)):
-            if not told:
-                log.warning("waiting for the definition %s; install the chart with crds.install=true", ref.name)
-                told = True
-            await asyncio.sleep(CRD_POLL_SECONDS)
-
-
-def _established(definition: kube.Manifest | None) -> bool:
-    found = ((definition or {}).get("status") or {}).get("conditions") or ()
-    return any(item["type"] == "Established" and item["status"] == "True" for item in found)
 
 
 async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaults:
@@ -199,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"whatsapp-operator: {error}", file=sys.stderr)
         return 2
     except OperatorError as error:
-        print(f"whatsapp-operator: {error}", file=sys.stderr)
+        said = refusals.trouble(error).message if isinstance(error, Refused) else error
+        print(f"whatsapp-operator: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

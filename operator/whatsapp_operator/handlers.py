@@ -1,12 +1,15 @@
 """Turn what kopf sees into keys of the queue: a few lines a handler, no decision in any of them."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
 
+from whatsapp_operator import answers
+from whatsapp_operator.errors import Asked, KubeError
 from whatsapp_operator.kube import Connection
 from whatsapp_operator.reconcile import Key
 from whatsapp_session import names
@@ -105,6 +108,23 @@ def unwatched(namespaces: int) -> list[str]:
     return [kind for kind in kinds if sum(name.startswith(f"watcher for {kind}.") for name in running) < namespaces]
 
 
+def refused(error: Exception) -> KubeError | None:
+    """Return what the API server said to a watch of kopf's, None for an error that is not an answer of the server."""
+    status = getattr(error, "status", None)
+    if not type(error).__module__.startswith("kopf.") or not isinstance(status, int):
+        return None
+    return answers.error(status, json.dumps({"message": str(error.args[0] if error.args else "")}), Asked("watch"))
+
+
 def quiet() -> None:
-    """Keep kopf's line for each event out of the log; its warnings and errors stay."""
+    """Keep kopf's line for each event out of the log; its warnings and errors stay, without a traceback of answers."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    error = None if record.exc_info is None else record.exc_info[1]
+    if record.name.startswith("kopf.") and isinstance(error, Exception) and refused(error) is not None:
+        record.exc_info = None
+    return True

@@ -1,9 +1,12 @@
 """Answer the probes and Prometheus: alive while the queue's workers have their turn, ready once all is listed."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+
+from whatsapp_operator.errors import UsageError
 
 Check = Callable[[], str | None]
 """Returns what is wrong in a sentence, None when nothing is."""
@@ -61,8 +64,13 @@ async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], b
     application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, port=port)
-    await site.start()
+    try:
+        await web.TCPSite(runner, port=port).start()
+    except OSError as error:
+        await runner.cleanup()
+        why = os.strerror(error.errno) if error.errno else str(error)
+        text = f"the port {port} for probes and metrics cannot be opened: {why}; choose another with --health-port"
+        raise UsageError(text) from error
     try:
         # A free port is another one for each family of addresses.
         address = min(runner.addresses, key=len)

@@ -1,20 +1,20 @@
 """Parse the command line and the environment into one frozen value."""
 
 import argparse
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
-from whatsapp_operator import pacing, policy
+from whatsapp_operator import option_values, pacing, policy
 from whatsapp_operator.desired.pod_security import Level
 from whatsapp_operator.errors import UsageError
 
 ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
 LEVELS = ("debug", "info", "warning", "error")
+PULLS = ("Always", "IfNotPresent", "Never")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,16 @@ class Options:
     limits: pacing.Limits = field(default_factory=pacing.Limits)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence, as every other mistake's is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `{self.prog} --help` lists what can be said")
+
+
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     """Return the command line's parser; each option's default may come from the environment."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="whatsapp-operator",
         description="Keep WhatsApp Web sessions linked: reconcile WhatsAppSession resources into worker pods.",
     )
@@ -72,7 +79,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
     image = f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
     option("--worker-image", metavar="IMAGE", default=image, help=f"image of the worker pods (default: {image})")
-    option("--worker-image-pull-policy", choices=("Always", "IfNotPresent", "Never"), default="IfNotPresent")
+    option("--worker-image-pull-policy", choices=PULLS, default="IfNotPresent")
     option(
         "--worker-image-pull-secret",
         metavar="NAME",
@@ -96,7 +103,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
     option("--kubeconfig", metavar="FILE", help="default: the pod's service account, else KUBECONFIG, else ~/.kube")
     option("--context", help="context of the kubeconfig")
-    option("--health-port", type=int, metavar="PORT", help="serve /healthz, /readyz, /metrics here (default: do not)")
+    option("--health-port", metavar="PORT", help="serve /healthz, /readyz, /metrics here (default: do not)")
     option("--log-level", choices=LEVELS, default="info")
     option(
         "--admission-policy",
@@ -107,7 +114,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     limits = pacing.Limits()
 
     def number(name: str, default: int, text: str) -> None:
-        option(name, type=int, default=default, metavar="N", help=f"{text} (default: {default})")
+        option(name, default=str(default), metavar="N", help=f"{text} (default: {default})")
 
     number("--workers", 16, "sessions reconciled at the same time, of one namespace half of them")
     number("--max-starting", limits.starting, "worker pods that start at the same time")
@@ -124,54 +131,38 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
         return Options(
             worker_image="",
             command=RELEASE,
-            namespaces=tuple(found.namespace),
+            namespaces=option_values.objects("--namespace", found.namespace, "namespace"),
             kubeconfig=found.kubeconfig,
             context=found.context,
             log_level=found.log_level,
         )
+    secrets, port = found.worker_image_pull_secret, found.health_port
+    known = tuple(policy.AdmissionPolicy)
     return Options(
-        worker_image=found.worker_image,
-        worker_image_pull_policy=found.worker_image_pull_policy,
-        worker_image_pull_secrets=tuple(found.worker_image_pull_secret),
-        worker_resources=_json(found.worker_resources),
-        worker_host_aliases=tuple(_alias(text) for text in found.worker_host_alias),
-        worker_extra_browser_args=tuple(found.worker_extra_browser_arg),
-        pod_security=_level(found.pod_security),
-        namespaces=tuple(found.namespace),
+        worker_image=option_values.image(found.worker_image),
+        worker_image_pull_policy=option_values.choice(
+            "--worker-image-pull-policy", found.worker_image_pull_policy, PULLS
+        ),
+        worker_image_pull_secrets=option_values.objects("--worker-image-pull-secret", secrets, "Secret"),
+        worker_resources=option_values.resources(found.worker_resources),
+        worker_host_aliases=tuple(option_values.alias(text) for text in found.worker_host_alias),
+        worker_extra_browser_args=option_values.switches(found.worker_extra_browser_arg),
+        pod_security=Level(option_values.choice("--pod-security", found.pod_security, tuple(Level))),
+        namespaces=option_values.objects("--namespace", found.namespace, "namespace"),
         kubeconfig=found.kubeconfig,
         context=found.context,
-        health_port=found.health_port,
-        log_level=found.log_level,
-        admission_policy=found.admission_policy,
-        workers=found.workers,
-        limits=pacing.Limits(
-            starting=found.max_starting,
-            replacing=found.max_replacing,
-            replacing_percent=found.max_replacing_percent,
-            replacing_per_node=found.max_replacing_per_node,
-        ),
+        health_port=None if port is None else option_values.number("--health-port", port, 0, 65535),
+        log_level=option_values.choice("--log-level", found.log_level, LEVELS),
+        admission_policy=option_values.choice("--admission-policy", found.admission_policy, known),
+        workers=option_values.number("--workers", found.workers, 1, 1000),
+        limits=_limits(found),
     )
 
 
-def _level(text: str) -> Level:
-    try:
-        return Level(text)
-    except ValueError:  # from the environment, which argparse does not check
-        raise UsageError(f"--pod-security must be one of {', '.join(Level)}, not {text!r}") from None
-
-
-def _json(text: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise UsageError('--worker-resources must be a JSON object such as {"requests": {"memory": "512Mi"}}')
-    return value
-
-
-def _alias(text: str) -> Mapping[str, Any]:
-    address, equals, hosts = text.partition("=")
-    if not (address and equals and hosts):
-        raise UsageError(f"--worker-host-alias must be IP=HOST[,HOST], not {text!r}")
-    return {"ip": address, "hostnames": hosts.split(",")}
+def _limits(found: argparse.Namespace) -> pacing.Limits:
+    return pacing.Limits(
+        starting=option_values.number("--max-starting", found.max_starting, 1, 100_000),
+        replacing=option_values.number("--max-replacing", found.max_replacing, 1, 100_000),
+        replacing_percent=option_values.number("--max-replacing-percent", found.max_replacing_percent, 1, 100),
+        replacing_per_node=option_values.number("--max-replacing-per-node", found.max_replacing_per_node, 1, 100_000),
+    )

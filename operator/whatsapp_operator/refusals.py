@@ -78,12 +78,14 @@ def _verb(asked: Asked) -> str:
             return "set the finalizers of"
         case "get" | "list":
             return "read"
+        case "watch":
+            return "go on with the watch of"
         case verb:
             return verb
 
 
 def _thing(asked: Asked) -> str:
-    kind = "pod" if asked.kind == "Pod" else asked.kind
+    kind = {"Pod": "pod", "": "resource"}.get(asked.kind, asked.kind)
     return f"the {kind} {asked.name}" if asked.name else f"a {kind}"
 
 

@@ -1,14 +1,18 @@
 """The command line."""
 
+import json
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from whatsapp_cli import app as cli
 from whatsapp_operator import app, options
 from whatsapp_operator.errors import UsageError
+
+Manifest = dict[str, Any]
 
 
 def test_every_option_reaches_its_place() -> None:
@@ -35,19 +39,82 @@ def test_an_option_may_come_from_the_environment() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--worker-image=w", "--worker-host-alias=nonsense"], "must be IP=HOST"),
-        (["--worker-image=w", "--worker-resources=[]"], "must be a JSON object"),
+        (["--worker-host-alias=nonsense"], "--worker-host-alias must be IP=HOST"),
+        (["--worker-host-alias=10.0.0.300=a"], "--worker-host-alias must be IP=HOST"),
+        (["--worker-host-alias=10.0.0.3=a b"], "--worker-host-alias must be IP=HOST"),
+        (["--worker-host-alias=10.0.0.3="], "--worker-host-alias must be IP=HOST"),
+        (["--worker-resources=[]"], "must be a JSON object"),
+        (["--worker-resources=" + "[" * 5000], "must be a JSON object"),
+        (['--worker-resources={"limit": {}}'], "of requests and limits"),
+        (['--worker-resources={"limits": 5}'], "of requests and limits"),
+        (['--worker-resources={"limits": {"memory": "much"}}'], "for limits.memory"),
+        (['--worker-resources={"limits": {"memory": "-1Gi"}}'], "for limits.memory"),
+        (['--worker-resources={"limits": {"memory": "1mi"}}'], "for limits.memory"),
+        (['--worker-resources={"limits": {"cpu": true}}'], "for limits.cpu"),
+        (['--worker-resources={"requests": {"cpu": "1.5"}, "limits": {"cpu": "1400m"}}'], "raise the limit"),
+        (["--max-starting=-5"], "--max-starting must be a whole number from 1"),
+        (["--max-starting=0"], "--max-starting must be a whole number from 1"),
+        (["--max-starting=many"], "--max-starting must be a whole number from 1"),
+        (["--max-starting=" + "9" * 5000], "--max-starting must be a whole number from 1"),
+        (["--max-replacing=0"], "--max-replacing must be"),
+        (["--max-replacing-percent=101"], "--max-replacing-percent must be a whole number from 1 to 100"),
+        (["--max-replacing-per-node=-1"], "--max-replacing-per-node must be"),
+        (["--workers=0"], "--workers must be"),
+        (["--health-port=70000"], "--health-port must be a whole number from 0 to 65535"),
+        (["--health-port=http"], "--health-port must be a whole number from 0 to 65535"),
+        (["--worker-image="], "--worker-image must be an image"),
+        (["--worker-image=a b\n"], "--worker-image must be an image"),
+        (["--worker-image-pull-secret=A b"], "--worker-image-pull-secret must be the name of a Secret"),
+        (["--worker-extra-browser-arg=no-sandbox"], "must be a switch that begins with '--'"),
+        (["--namespace=a.b"], "--namespace must be the name of a namespace"),
+        (["--worker-image-pull-policy=Sometimes"], "invalid choice"),
+        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
     ],
-    ids=["alias", "resources"],
+    ids=lambda value: str(value)[:60],
 )
-def test_a_mistake_is_told_in_a_sentence(arguments: list[str], sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
-        options.parse(["run", *arguments], {})
+def test_a_mistake_ends_the_command_with_code_2_and_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(["run", *arguments]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("whatsapp-operator: ")
+    assert sentence in said
 
 
-def test_a_mistake_ends_the_command_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert app.main(["run", "--worker-resources=much"]) == 2
-    assert "--worker-resources must be a JSON object" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LOG_LEVEL", "loud"),
+        ("WORKER_IMAGE_PULL_POLICY", "Sometimes"),
+        ("POD_SECURITY", "none"),
+        ("ADMISSION_POLICY", "Perhaps"),
+        ("MAX_STARTING", "-5"),
+        ("WORKERS", ""),
+        ("NAMESPACE", "one two_three"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_told_as_that_of_its_option(variable: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"^--{variable.lower().replace('_', '-')} must be"):
+        options.parse(["run"], {f"WHATSAPP_OPERATOR_{variable}": value})
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {},
+        {"requests": {"cpu": "50m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}},
+        {"requests": {"cpu": 0.5, "memory": "1e3"}, "limits": {"cpu": "500m", "memory": 1000}},
+        {"limits": {"example.com/device": "1", "memory": "1.5Gi"}},
+    ],
+    ids=str,
+)
+def test_resources_as_kubernetes_takes_them_are_taken(resources: Manifest) -> None:
+    assert options.parse(["run", f"--worker-resources={json.dumps(resources)}"], {}).worker_resources == resources
+
+
+@pytest.mark.parametrize("image", ["w", "localhost:5000/team/w:1.0", f"w:1@sha256:{'a' * 64}", "[fd00::1]:5000/w"])
+def test_images_as_nodes_take_them_are_taken(image: str) -> None:
+    assert options.parse(["run", f"--worker-image={image}"], {}).worker_image == image
 
 
 @pytest.mark.parametrize(

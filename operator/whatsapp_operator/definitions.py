@@ -1,0 +1,47 @@
+"""Look for the definitions of our resources: without them there is nothing to serve."""
+
+import asyncio
+import logging
+from typing import Final
+
+from whatsapp_operator.errors import OperatorError
+from whatsapp_operator.kube import Kube, Manifest, Ref
+from whatsapp_session import names
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS: Final = 1.0
+_NAMES: Final = tuple(f"{plural}.{names.GROUP}" for plural in (names.SESSION_PLURAL, names.STORE_PLURAL))
+
+
+async def wait(cluster: Kube) -> None:
+    """Wait for both: operator and chart may be installed in any order."""
+    told = False
+    while (missing := await _missing(cluster)) is not None:
+        if not told:
+            log.warning("waiting for the definition %s; install the chart with crds.install=true", missing)
+            told = True
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def gone(cluster: Kube) -> OperatorError | None:
+    """Return what to say when one has been deleted under a running operator, None when both are there."""
+    missing = await _missing(cluster)
+    if missing is None:
+        return None
+    what = "the definition {} was deleted, and the API server deletes every resource of its kind with it"
+    return OperatorError(f"{what.format(missing)}; install the chart again with crds.install=true")
+
+
+async def _missing(cluster: Kube) -> str | None:
+    for name in _NAMES:
+        if not _established(await cluster.get(Ref("CustomResourceDefinition", "", name))):
+            return name
+    return None
+
+
+def _established(definition: Manifest | None) -> bool:
+    metadata = (definition or {}).get("metadata") or {}
+    found = ((definition or {}).get("status") or {}).get("conditions") or ()
+    there = any(item["type"] == "Established" and item["status"] == "True" for item in found)
+    return there and "deletionTimestamp" not in metadata
