@@ -31,9 +31,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @contextmanager
-def installed(directory: Path, manifests: Path) -> Iterator[World]:
+def installed(directory: Path, manifests: Path, *, controllers: bool = False) -> Iterator[World]:
     """A control plane with what `kubectl apply` makes of a file."""
-    with control_plane.running(directory) as plane:
+    with control_plane.running(directory, controllers=controllers) as plane:
         context = ssl.create_default_context(cafile=str(plane.api.authority))
         context.load_cert_chain(plane.api.certificate, plane.api.key)
         made = World(plane, Caller(plane.server, context), context)

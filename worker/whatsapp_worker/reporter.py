@@ -95,7 +95,7 @@ class StatusReporter:
                 await self._apply()
                 failures = 0
             except kube.KubeError as error:
-                if error.status not in (0, 403, 404):
+                if error.status not in (0, 401, 403, 404):
                     LOG.warning("status=unwritten code=%s message=%s", error.status, error)
                 self._news.set()
                 failures += 1
@@ -138,6 +138,6 @@ class StatusReporter:
             try:
                 await self._api.create_event(self._events[0])
             except kube.KubeError as error:
-                if error.status in (0, 403, 429, 500, 503):
+                if error.status in (0, 401, 403, 429, 500, 503):
                     raise
             self._events.pop(0)
