@@ -42,6 +42,23 @@ def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_t
         session.wait_for_condition("Linked", "False")
 
 
+def test_a_session_applied_again_at_once_comes_back_with_an_account_of_its_own(world: World) -> None:
+    with world.session("hasty") as session:
+        device = session.link()
+        again, before = manifest(session), session.resource()["metadata"]["uid"]
+        old = world.kubectl.get("serviceaccount", names.session_account("support"), "hasty") or {}
+        world.kubectl.run("delete", "was", "support", "-n", "hasty", "--wait=false")
+        world.kubectl.apply(again)
+        # The last save of the first is what the second restores.
+        session.wait("Connected", timeout=240)
+        session.assert_same_login(device)
+        assert session.status()["restored"]["generation"] >= 1
+        account = world.kubectl.get("serviceaccount", names.session_account("support"), "hasty") or {}
+        (owner,) = account["metadata"]["ownerReferences"]
+        assert owner["uid"] == session.resource()["metadata"]["uid"] != before
+        assert account["metadata"]["uid"] != old["metadata"]["uid"]
+
+
 def test_a_namespace_with_such_a_session_can_be_deleted(world: World) -> None:
     with world.session("ended", spec=DELETE) as session:
         session.link()
