@@ -147,7 +147,6 @@ def test_the_operator_reads_no_secrets_and_little_else(world: World, method: str
     ("kind", "name", "sentence"),
     [
         ("ClusterRole", "cluster-admin", "attempting to grant"),
-        ("ClusterRole", "edit", "attempting to grant"),
         ("Role", "secrets", "attempting to grant"),
     ],
 )
