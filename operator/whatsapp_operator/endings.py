@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from whatsapp_operator import wishes
-from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session
+from whatsapp_operator import evictions, wishes
+from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
@@ -199,7 +199,8 @@ def _without_ending(last: Last) -> Last:
 
 def _ended(last: Last, pod: Pod) -> Last:
     ending = pod.ending or Ending(1, None, "", out_of_memory=False, started="", finished="")
-    reason = _end_reason(pod, ending)
+    taken = evictions.trouble(pod)
+    reason = _end_reason(ending, taken)
     started, finished = timestamps.seconds(ending.started), timestamps.seconds(ending.finished)
     settled = started is not None and finished is not None and finished - started >= SETTLED_SECONDS
     failures = 1 if settled or last.end_reason != reason else last.failures + 1
@@ -210,7 +211,7 @@ def _ended(last: Last, pod: Pod) -> Last:
         linked=False if gone else last.linked,
         saved=False if gone else last.saved,
         end_reason=reason,
-        end_message=ending.message or (f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None),
+        end_message=ending.message or _of_the_pod(pod, taken),
         # A pod that the node refused, or evicted before anything ran, has no time of an end: it must cost a pause, too.
         end_time=ending.finished if finished is not None else pod.created or None,
         exit_code=ending.exit_code,
@@ -222,9 +223,17 @@ def _ended(last: Last, pod: Pod) -> Last:
     )
 
 
-def _end_reason(pod: Pod, ending: Ending) -> Reason | None:
+def _of_the_pod(pod: Pod, taken: Trouble | None) -> str | None:
+    if taken is not None:
+        return taken.message
+    return f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None
+
+
+def _end_reason(ending: Ending, taken: Trouble | None) -> Reason | None:
     if ending.reason is not None:
         return ending.reason
+    if taken is not None:
+        return taken.reason
     if ending.out_of_memory:
         return Reason.OUT_OF_MEMORY
     return None if ending.exit_code == ExitCode.DONE else Reason.CRASH_LOOP

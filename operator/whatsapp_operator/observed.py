@@ -151,6 +151,8 @@ class Pod:
     """Whether the node says that the container has ended and runs no more."""
     failed_reason: str | None
     """The pod's own word when it failed as a whole, such as Evicted."""
+    failed_message: str
+    """The sentence beside it."""
     store: str | None
     """The SessionStore that it was made for."""
     account: str | None

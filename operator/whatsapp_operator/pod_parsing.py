@@ -77,6 +77,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         ending=_ending(now.get("terminated")) or _ending(before.get("terminated")),
         stopped=running is None and bool(now.get("terminated") or before.get("terminated")),
         failed_reason=text_or_none(status.get("reason")) if phase == "Failed" else None,
+        failed_message=text(status.get("message")),
         store=text_or_none(mapping(metadata.get("labels")).get(names.LABEL_STORE)),
         account=text_or_none(spec.get("serviceAccountName")),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import endings, moving, purging, refusals
+from whatsapp_operator import endings, evictions, moving, purging, refusals
 from whatsapp_operator.endings import Fate, Hold
 from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import names
@@ -136,6 +136,9 @@ def _task(pod: Pod | None, busy: Situation, failed: str) -> Situation:
         return Situation(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
     if pod is None or pod.deleting or pod.did_well:
         return busy
+    taken = evictions.trouble(pod)
+    if taken is not None:
+        return Situation(Phase.FAILED, taken.reason, f"{failed}: {taken.message}")
     if pod.ending is not None and pod.ending.exit_code != 0:
         # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.
         text = pod.ending.message or f"the pod {pod.name} ends with code {pod.ending.exit_code}; its log says why"

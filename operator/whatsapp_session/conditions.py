@@ -115,6 +115,7 @@ class Reason(StrEnum):
     INVALID_POD_TEMPLATE = "InvalidPodTemplate"
     OUT_OF_MEMORY = "OutOfMemory"
     CRASH_LOOP = "CrashLoop"
+    EVICTED = "Evicted"
     QUOTA_EXCEEDED = "QuotaExceeded"
     SUSPENDED = "Suspended"
     SUPERSEDED = "Superseded"

@@ -60,6 +60,14 @@ def test_a_crash_loop_is_explained_and_left_to_the_node(place: Place, worker: Wo
     place.wait_phase("support", "Starting")
 
 
+def test_an_evicted_pod_is_called_so_and_followed_by_another(place: Place, worker: Worker) -> None:
+    said = {"reason": "Evicted", "message": "The node was low on resource: memory. "}
+    worker.set_pod("Failed", {"terminated": {"exitCode": 137, "reason": "Error"}}, **said)
+    place.wait_phase("support", "Failed", "Evicted")
+    assert "low on resource: memory" in place.condition("support", "Stalled")["message"]
+    wait(lambda: (place.pod("support") or worker.pod)["metadata"]["uid"] != worker.uid, "a new pod")
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(2, "BrowserTooOld"), (3, "ArchiveMissing"), (3, "StoreSessionInUse")], ids=str
 )

@@ -10,6 +10,7 @@ from whatsapp_operator import endings
 from whatsapp_operator.endings import Fate
 from whatsapp_operator.observed import Last, Observed
 from whatsapp_operator.pod_parsing import parse_pod
+from whatsapp_session.conditions import Reason
 
 
 def after(code: int, message: str = "", last: dict[str, Any] | None = None, **more: Any) -> Last:
@@ -89,10 +90,44 @@ def test_an_archive_saved_before_a_lost_connection_still_counts() -> None:
     assert endings.remember(observed).saved is True
 
 
-def test_an_eviction_is_an_end_with_its_own_word() -> None:
-    pod = samples.pod(phase="Failed", reason="Evicted")
-    last = endings.remember(Observed(samples.session(), pod, samples.store()))
-    assert (last.exit_code, last.end_message) == (1, "the pod failed: Evicted")
+def failed(word: str, code: int | None, message: str = "", **more: Any) -> Last:
+    """Return what is remembered of a pod that failed as a whole, with what its container left if it ever ran."""
+    status = {"phase": "Failed"} if code is None else samples.terminated(code, message, "Failed", **more)
+    pod = samples.pod(**status, reason=word, message="The node was low on resource: memory.")
+    return endings.remember(Observed(samples.session(), pod, samples.store()))
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "code"),
+    [
+        (failed("Evicted", 137), Reason.EVICTED, 137),
+        (failed("Evicted", None), Reason.EVICTED, 1),
+        (failed("Evicted", 0), Reason.EVICTED, 0),
+        (failed("Terminated", 1), Reason.EVICTED, 1),
+        (failed("Preempting", 137), Reason.EVICTED, 137),
+        (failed("NodeShutdown", None), Reason.EVICTED, 1),
+        (failed("OutOfcpu", None), Reason.UNSCHEDULABLE, 1),
+        (failed("UnexpectedAdmissionError", None), Reason.UNSCHEDULABLE, 1),
+        (failed("DeadlineExceeded", 137), Reason.CRASH_LOOP, 137),
+        (failed("Evicted", 3, '{"reason": "ArchiveMissing"}'), Reason.ARCHIVE_MISSING, 3),
+        (failed("Error", 137, reason="OOMKilled"), Reason.OUT_OF_MEMORY, 137),
+        (failed("Error", 1), Reason.CRASH_LOOP, 1),
+    ],
+    ids=[
+        "evicted", "before anything ran", "it still saved", "shutdown", "for a critical pod", "refused in a shutdown",
+        "no room after all", "admission", "deadline", "the worker's own word", "memory", "crashed",
+    ],
+)  # fmt: skip
+def test_what_the_node_did_to_a_pod_is_no_crash_of_its_worker(last: Last, reason: Reason, code: int) -> None:
+    assert (last.end_reason, last.exit_code) == (reason, code)
+
+
+def test_an_evicted_session_says_what_the_node_said_and_starts_again_after_a_pause() -> None:
+    last = failed("Evicted", 137)
+    assert "(Evicted): The node was low on resource: memory; make room on the node" in (last.end_message or "")
+    held = endings.hold(samples.session(), last, last.template_hash)
+    assert held is not None
+    assert (held.fate, held.pause, held.reason) == (Fate.BACKOFF, 10, Reason.EVICTED)
 
 
 def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:

@@ -172,7 +172,7 @@ IN_USE = '{"reason": "StoreSessionInUse", "message": "the session is in use by p
             "StoreSessionInUse",
             "in use by pod wa-x of namespace other",
         ),
-        (leaving(pod=purger(FAILED)), "Failed", "CrashLoop", "failed (Evicted) and is made anew"),
+        (leaving(pod=purger(FAILED)), "Failed", "Evicted", "the node ended the pod wapurge-support (Evicted)"),
         (
             leaving(pod=purger(samples.waiting("ImagePullBackOff", "no such image"))),
             "Failed",

@@ -145,11 +145,12 @@ def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float,
          Verdict(False, Reason.STORE_UNAVAILABLE, "the check of the store ended with code 1")),
         ({"phase": "Failed", "reason": "DeadlineExceeded"},
          Verdict(False, Reason.STORE_UNAVAILABLE, "the store did not answer the check in time")),
-        ({"phase": "Failed", "reason": "Evicted"},
-         Verdict(False, Reason.STORE_UNAVAILABLE, "the check of the store ended with Evicted")),
+        ({"phase": "Failed", "reason": "OOM"},
+         Verdict(False, Reason.UNSCHEDULABLE,
+                 "the store could not be checked: the node refused the pod wastore-default (OOM)")),
         (samples.running(), None),
     ],
-    ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "evicted", "runs"],
+    ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "refused", "runs"],
 )  # fmt: skip
 def test_what_a_checks_pod_found(pod_status: Manifest, verdict: Verdict | None) -> None:
     made = check_pod.pod(samples.store(), samples.DEFAULTS)

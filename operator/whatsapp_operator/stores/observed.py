@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from whatsapp_operator import evictions
 from whatsapp_operator.ages import Ages
 from whatsapp_operator.desired import store_access
 from whatsapp_operator.observed import Ownership, Pod, Resource, Store, Trouble
@@ -127,6 +128,9 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
         return Verdict(
             False, said.reason, "; the store needs ".join(filter(None, (said.message, " and ".join(needed))))
         )
+    taken = evictions.trouble(pod)
+    if taken is not None:
+        return Verdict(False, taken.reason, f"the store could not be checked: {taken.message}")
     if pod.failed_reason == "DeadlineExceeded":
         return Verdict(False, Reason.STORE_UNAVAILABLE, "the store did not answer the check in time")
     why = pod.failed_reason or (f"code {said.exit_code}" if said is not None else "no word")

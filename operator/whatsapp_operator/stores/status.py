@@ -19,6 +19,7 @@ OWN_FIELDS: Final = ("observedGeneration", "backend", "location", "check", "cond
 _DISPROVED_BY_WORKERS: Final = frozenset(
     {
         Reason.STORE_UNAVAILABLE,
+        Reason.EVICTED,
         Reason.UNSCHEDULABLE,
         Reason.IMAGE_PULL_FAILED,
         Reason.QUOTA_EXCEEDED,

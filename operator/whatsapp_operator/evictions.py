@@ -1,0 +1,26 @@
+"""Say why a node ended or refused a pod as a whole: that is no crash of what ran in it."""
+
+from typing import Final
+
+from whatsapp_operator.observed import Pod, Trouble
+from whatsapp_session.conditions import Reason
+
+_ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown", "NodeLost"})
+"""The kubelet's words for a pod that it ended for the node's sake: pressure, a critical pod, a shutdown."""
+_DEADLINE: Final = "DeadlineExceeded"
+
+
+def trouble(pod: Pod) -> Trouble | None:
+    """Return the word and the sentence, None for a pod that did not fail or whose own containers failed it."""
+    reason = pod.failed_reason
+    if reason is None or reason == _DEADLINE:
+        return None
+    message = pod.failed_message.rstrip(". ")
+    said = f": {message}" if message else ""
+    if reason in _ENDED:
+        text = f"the node ended the pod {pod.name} ({reason}){said}; make room on the node"
+        return Trouble(Reason.EVICTED, f"{text}, or raise resources.requests in spec.podTemplate")
+    if pod.ending is None:
+        # Admission by the kubelet: the scheduler chose the node by what it knew a moment before.
+        return Trouble(Reason.UNSCHEDULABLE, f"the node refused the pod {pod.name} ({reason}){said}")
+    return None
