@@ -32,8 +32,8 @@ class Rights:
         self._clock = clock
         self._waits: dict[Ref, float] = {}
         """Since when the garbage collector is waited for."""
-        self._granted: set[str] = set()
-        """UIDs of the pods that have their rights by their session's Role."""
+        self._granted: dict[tuple[str, str], str] = {}
+        """UID of the pod of each session that has its rights by the session's Role."""
         self._old: dict[tuple[str, str | None], float] = {}
         """When to look again at the binding of a namespace and store; infinity when it grants nothing any more."""
 
@@ -51,7 +51,7 @@ class Rights:
                     return waits
             await self._applier.apply(manifest, afresh=True)
         if pod is not None:
-            self._granted.add(pod.uid)
+            self._granted[observed.session.namespace, observed.session.name] = pod.uid
         return None
 
     async def _predecessors(self, session: Session, ref: Ref) -> Trouble | None:
@@ -67,6 +67,7 @@ class Rights:
 
     def forget(self, namespace: str, session: str) -> None:
         """Forget what was made for a session that is gone."""
+        self._granted.pop((namespace, session), None)
         for kind in ("ServiceAccount", "Role", "RoleBinding"):
             ref = Ref(kind, namespace, names.session_account(session))
             self._applier.forget(ref)
@@ -98,7 +99,7 @@ class Rights:
         workers = {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_WORKER}
         for pod in await self._kube.items("Pod", namespace, workers):
             uses = pod["spec"].get("serviceAccountName") == binding["metadata"]["name"]
-            if uses and pod["metadata"]["uid"] not in self._granted:
+            if uses and pod["metadata"]["uid"] not in self._granted.values():
                 return False
         await self._kube.apply(binding, manager=names.OPERATOR_MANAGER)
         log.info("rights taken away: binding=%s/%s why='each worker has its own'", namespace, ref_of(binding).name)

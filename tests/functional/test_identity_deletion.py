@@ -105,6 +105,15 @@ def test_an_account_of_cloud_identity_is_there_until_its_pod_has_gone(place: Pla
     wait(lambda: not there(place), "the account to go with its pod")
 
 
+def test_a_deletion_in_the_foreground_takes_an_account_of_cloud_identity_at_once(place: Place) -> None:
+    worker = live(place, CLOUD)
+    delete(place, "Foreground")
+    wait(lambda: not there(place), lambda: f"account and rights to go; {list(there(place))}")
+    assert place.pod("support") is not None, "the worker saves with the credentials that it holds"
+    worker.vanishes()
+    wait(lambda: place.admin.get(names.SESSION_KIND, place.name, "support") is None, "the session to be gone")
+
+
 @pytest.mark.parametrize("store", [{}, CLOUD], ids=["plain", "cloud identity"])
 @pytest.mark.parametrize("bound", [True, False], ids=["its worker saves", "its worker is gone at once"])
 def test_a_session_applied_again_at_once_never_runs_with_its_predecessors_account(
