@@ -18,7 +18,7 @@ from typing import Any
 from deploy.demo.console import Console, DemoError, wait_for
 from simulator import client
 from simulator.testing import browser_args
-from whatsapp_cli.app import draw
+from whatsapp_cli.main import draw
 
 CLIENT_ID = "demo"
 PHONE = "demo"

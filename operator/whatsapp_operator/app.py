@@ -11,31 +11,31 @@ from typing import Any, TypeAlias
 import kopf
 
 from whatsapp_operator import (
+    admission_policy,
     clock,
     definitions,
+    finalizer_cleanup,
     handlers,
     health,
     kube,
     metrics,
     options,
-    policy,
-    queue,
-    reconcile,
-    refusals,
-    releasing,
-    rounds,
+    resync,
+    workqueue,
 )
-from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import KubeError, OperatorError, Refused, Unreachable, UsageError
-from whatsapp_operator.schedule import Rest
-from whatsapp_operator.stores.observed import Say
-from whatsapp_operator.stores.reconcile import StoreReconciler
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Key, Say
+from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session import refusals
+from whatsapp_operator.session.reconciler import Reconciler
+from whatsapp_operator.store.reconciler import StoreReconciler
 
 log = logging.getLogger("whatsapp_operator")
 
 TLS_GOODBYE_SECONDS = 0.25
 STORE_WORKERS = 4
-Queue: TypeAlias = queue.KeyedQueue[reconcile.Key]
+Queue: TypeAlias = workqueue.KeyedQueue[Key]
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ async def release(chosen: options.Options) -> None:
     loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
     try:
         async with kube.ClusterKube(loaded) as cluster:
-            log.info("finalizers removed: %d", await releasing.release(cluster, chosen.namespaces))
+            log.info("finalizers removed: %d", await finalizer_cleanup.release(cluster, chosen.namespaces))
     finally:
         await asyncio.sleep(TLS_GOODBYE_SECONDS)
 
@@ -77,21 +77,21 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         counted = metrics.CountedKube(cluster, numbers)
         stores = StoreReconciler(counted, defaults, clock.SystemClock())
 
-        async def look_at_store(key: reconcile.Key) -> float | Rest | None:
+        async def look_at_store(key: Key) -> float | Rest | None:
             with numbers.reconciling():
                 return await stores.reconcile(key)
 
-        store_work: Queue = queue.KeyedQueue(look_at_store, workers=STORE_WORKERS, group=_namespace)
+        store_work: Queue = workqueue.KeyedQueue(look_at_store, workers=STORE_WORKERS, group=_namespace)
 
-        async def heard(session: reconcile.Key, store: reconcile.Key | None, say: Say | None) -> None:
+        async def heard(session: Key, store: Key | None, say: Say | None) -> None:
             for key in stores.heard(session, store, say):
                 await store_work.add(key)
 
-        required = chosen.admission_policy != policy.AdmissionPolicy.UNCHECKED
-        reconciler = reconcile.Reconciler(
+        required = chosen.admission_policy != admission_policy.AdmissionPolicy.UNCHECKED
+        reconciler = Reconciler(
             counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard, policy_required=required
         )
-        work: Queue = queue.KeyedQueue(reconciler.reconcile, workers=chosen.workers, group=_namespace)
+        work: Queue = workqueue.KeyedQueue(reconciler.reconcile, workers=chosen.workers, group=_namespace)
         alive = health.Alive(
             asyncio.get_running_loop().time,
             beats=lambda: min(work.last_beat, store_work.last_beat),
@@ -102,14 +102,14 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
             await stack.enter_async_context(serving)
 
-        def known() -> list[tuple[Callable[[reconcile.Key], Awaitable[None]], reconcile.Key]]:
+        def known() -> list[tuple[Callable[[Key], Awaitable[None]], Key]]:
             sessions = [(work.add, key) for key in reconciler.known()]
             return [*sessions, *((store_work.add, key) for key in stores.known())]
 
         # Before kopf: it cancels, as hung, the tasks that were made after its start.
         tasks = {
             "policy": _guard(reconciler, work, alive),
-            "rounds": rounds.walk(known, asyncio.sleep),
+            "rounds": resync.walk(known, asyncio.sleep),
             "queue": work.run(),
             "queue of stores": store_work.run(),
         }
@@ -130,14 +130,14 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         log.info("stopped")
 
 
-def _namespace(key: reconcile.Key) -> str:
+def _namespace(key: Key) -> str:
     return key.namespace
 
 
-async def _guard(reconciler: reconcile.Reconciler, work: Queue, alive: health.Alive) -> None:
+async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> None:
     """Look for the admission policy all the while: it is not watched, which would need rights on all policies."""
     while True:
-        await asyncio.sleep(policy.TRUSTED_SECONDS)
+        await asyncio.sleep(admission_policy.TRUSTED_SECONDS)
         try:
             for key in await reconciler.look_at_policy():
                 await work.add(key)

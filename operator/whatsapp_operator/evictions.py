@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from whatsapp_operator.observed import Pod, Trouble
+from whatsapp_operator.observed.state import Pod, Trouble
 from whatsapp_session.conditions import Reason
 
 _ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown", "NodeLost"})

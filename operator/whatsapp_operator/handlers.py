@@ -11,9 +11,9 @@ import kopf
 from whatsapp_operator import answers
 from whatsapp_operator.errors import Asked, KubeError
 from whatsapp_operator.kube import Connection
-from whatsapp_operator.reconcile import Key
+from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
-from whatsapp_session.spec import DEFAULT_STORE
+from whatsapp_session.session_spec import DEFAULT_STORE
 from whatsapp_session.untrusted import mapping, text
 
 Add = Callable[[Key, int | None], Awaitable[None]]
@@ -23,7 +23,7 @@ Connect = Callable[[], Awaitable[Connection]]
 WATCH_SECONDS = 600
 """A watch is opened anew after this long, where it had been: it lists again only if the server has forgotten the place.
 
-What was missed, or is not watched, is found by ``rounds``.
+What was missed, or is not watched, is found by ``resync``.
 """
 
 

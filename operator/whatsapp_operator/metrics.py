@@ -1,7 +1,7 @@
 """Count what the operator does, for Prometheus; labels come from closed sets only, never from sessions."""
 
 import time
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class _Sessions(prometheus_client.registry.Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the sums."""
         seen = list(self._sessions.values())
-        phases = Tally(one.phase for one in seen)
+        phases = Counter(one.phase for one in seen)
         family = GaugeMetricFamily(f"{PREFIX}_sessions", "Sessions by phase.", labels=["phase"])
         for phase in Phase:
             family.add_metric([str(phase)], phases[str(phase)])

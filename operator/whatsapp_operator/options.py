@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, NoReturn
 
-from whatsapp_operator import option_values, pacing, policy
-from whatsapp_operator.desired.pod_security import Level
+from whatsapp_operator import option_values, rollout
+from whatsapp_operator.admission_policy import AdmissionPolicy
 from whatsapp_operator.errors import UsageError
+from whatsapp_operator.manifests.pod_security import Level
 
 ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
@@ -34,9 +35,9 @@ class Options:
     context: str | None = None
     health_port: int | None = None
     log_level: str = "info"
-    admission_policy: str = policy.AdmissionPolicy.REQUIRED
+    admission_policy: str = AdmissionPolicy.REQUIRED
     workers: int = 16
-    limits: pacing.Limits = field(default_factory=pacing.Limits)
+    limits: rollout.Limits = field(default_factory=rollout.Limits)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,11 +108,11 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--log-level", choices=LEVELS, default="info")
     option(
         "--admission-policy",
-        choices=tuple(policy.AdmissionPolicy),
-        default=policy.AdmissionPolicy.REQUIRED,
+        choices=tuple(AdmissionPolicy),
+        default=AdmissionPolicy.REQUIRED,
         help="whether workers start only while the admission policy is in force (default: Required)",
     )
-    limits = pacing.Limits()
+    limits = rollout.Limits()
 
     def number(name: str, default: int, text: str) -> None:
         option(name, default=str(default), metavar="N", help=f"{text} (default: {default})")
@@ -137,7 +138,7 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
             log_level=found.log_level,
         )
     secrets, port = found.worker_image_pull_secret, found.health_port
-    known = tuple(policy.AdmissionPolicy)
+    known = tuple(AdmissionPolicy)
     return Options(
         worker_image=option_values.image(found.worker_image),
         worker_image_pull_policy=option_values.choice(
@@ -159,8 +160,8 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
     )
 
 
-def _limits(found: argparse.Namespace) -> pacing.Limits:
-    return pacing.Limits(
+def _limits(found: argparse.Namespace) -> rollout.Limits:
+    return rollout.Limits(
         starting=option_values.number("--max-starting", found.max_starting, 1, 100_000),
         replacing=option_values.number("--max-replacing", found.max_replacing, 1, 100_000),
         replacing_percent=option_values.number("--max-replacing-percent", found.max_replacing_percent, 1, 100),

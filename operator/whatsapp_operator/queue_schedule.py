@@ -1,4 +1,4 @@
-"""Decide which key is looked at when: sans-IO, time is an argument. ``queue`` drives it with asyncio.
+"""Decide which key is looked at when: sans-IO, time is an argument. ``workqueue`` drives it with asyncio.
 
 Four rules, each a table of times in the tests:
 

@@ -1,4 +1,4 @@
-"""Work on keys: each by one worker at a time, in the order that ``schedule`` decides."""
+"""Work on keys: each by one worker at a time, in the order that ``queue_schedule`` decides."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from whatsapp_operator.errors import Conflict, KubeError, Unreachable
-from whatsapp_operator.schedule import OUTAGE_PAUSES, PAUSES, Rest, Schedule, one_group
+from whatsapp_operator.queue_schedule import OUTAGE_PAUSES, PAUSES, Rest, Schedule, one_group
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from whatsapp_session.spec import SecretKeyRef, SpecError
+from whatsapp_session.session_spec import SecretKeyRef, SpecError
 
 
 class Sse(StrEnum):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from whatsapp_session.spec import DEFAULT_URL, Interop, LinkingMethod, SpecError, Strategy
+from whatsapp_session.session_spec import DEFAULT_URL, Interop, LinkingMethod, SpecError, Strategy
 
 PREFIX = "WHATSAPP_"
 

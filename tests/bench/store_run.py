@@ -18,7 +18,7 @@ import botocore.config
 import gridfs
 import pymongo
 
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 from whatsapp_worker import stores
 from whatsapp_worker.stores import registry
 
@@ -41,7 +41,7 @@ def digested(content: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def ours() -> Verbs:
-    config = worker_env.from_env(os.environ)
+    config = worker_config.from_env(os.environ)
     assert config.store is not None
     store = registry.open_store(config.store, registry.settings(config))
     list(store.list("RemoteAuth-none/"))  # connected: what is measured is the moving

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from component.stores import servers
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 
 ROUNDS = 3
 MB = 1_000_000
@@ -86,8 +86,8 @@ def large(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_a_gigabyte_through_the_filesystem(large: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "plain").mkdir()
-    config = worker_env.WorkerConfig(store=f"file:{tmp_path}/ROUND")
-    compare("plain-filesystem", large, worker_env.to_env(config) | {"BENCH_DIRECTORY": str(tmp_path / "plain")})
+    config = worker_config.WorkerConfig(store=f"file:{tmp_path}/ROUND")
+    compare("plain-filesystem", large, worker_config.to_env(config) | {"BENCH_DIRECTORY": str(tmp_path / "plain")})
 
 
 def test_a_gigabyte_through_s3(large: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -95,18 +95,18 @@ def test_a_gigabyte_through_s3(large: pathlib.Path, tmp_path: pathlib.Path) -> N
         client = server.client()
         client.create_bucket(Bucket=servers.BUCKET)
         client.close()
-        config = worker_env.WorkerConfig(
+        config = worker_config.WorkerConfig(
             store=server.address(servers.BUCKET, "ROUND"),
             store_secrets=str(servers.write_s3_secrets(tmp_path / "secrets")),
         )
         plain = {"AWS_ACCESS_KEY_ID": servers.ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": servers.SECRET_KEY}
         plain |= {"BENCH_ENDPOINT": server.endpoint, "BENCH_BUCKET": servers.BUCKET}
-        compare("plain-s3", large, worker_env.to_env(config) | plain)
+        compare("plain-s3", large, worker_config.to_env(config) | plain)
 
 
 def test_128_megabytes_through_mongodb(tmp_path: pathlib.Path) -> None:
     file = noise(tmp_path / "archive.zip", 128 * MB)
     with servers.mongo_server(tmp_path / "server") as server:
         secrets = servers.write_mongo_secrets(tmp_path / "secrets", server.uri())
-        config = worker_env.WorkerConfig(store="mongodb:ours-ROUND", store_secrets=str(secrets))
-        compare("plain-mongodb", file, worker_env.to_env(config) | {"BENCH_URI": server.uri()})
+        config = worker_config.WorkerConfig(store="mongodb:ours-ROUND", store_secrets=str(secrets))
+        compare("plain-mongodb", file, worker_config.to_env(config) | {"BENCH_URI": server.uri()})

@@ -11,7 +11,9 @@ from component.conftest import MakeHome
 from component.test_observed import lose_everything_but_the_store
 from component.workers import Home, wait
 from whatsapp_session.backoff import Backoff
-from whatsapp_worker import Client, Options, RemoteAuth, model, patience
+from whatsapp_worker import Client, Options, RemoteAuth
+from whatsapp_worker.core import recovery
+from whatsapp_worker.core.state import Fault, Model
 
 
 def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
@@ -87,13 +89,13 @@ def test_a_page_that_is_connected_and_does_not_answer_is_found_within_a_minute(h
 async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_said(
     make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "SYNC_PATIENCE", Backoff(4.0, 3600.0))  # three minutes are too long for a test
+    monkeypatch.setattr(recovery, "SYNC_PATIENCE", Backoff(4.0, 3600.0))  # three minutes are too long for a test
     home = make_home(sync_fault="never")
     home.root.mkdir(parents=True, exist_ok=True)
-    faults: list[model.Fault] = []
+    faults: list[Fault] = []
 
     class Listening:
-        def show(self, current: model.Model) -> None:
+        def show(self, current: Model) -> None:
             if current.fault and current.fault not in faults:
                 faults.append(current.fault)
                 home.simulator.admin.set_knobs(sync_fault="none")

@@ -10,7 +10,9 @@ import pytest
 from component import processes
 from component.workers import Home, wait
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import Client, Options, RemoteAuth, keeper, ownership
+from whatsapp_worker import Client, Options, RemoteAuth
+from whatsapp_worker.repository import fencing
+from whatsapp_worker.runtime import runner
 
 
 def stand_still(browsers: list[psutil.Process]) -> bool:
@@ -26,8 +28,8 @@ async def test_a_browser_whose_only_witness_is_silent_stands_still_and_goes_on_a
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A minute is too long for a test; this is still longer than the store is silent for on a busy machine.
-    monkeypatch.setattr(ownership, "POLL_SECONDS", 20)
-    monkeypatch.setattr(keeper, "WATCH", 0.5)
+    monkeypatch.setattr(fencing, "POLL_SECONDS", 20)
+    monkeypatch.setattr(runner, "WATCH", 0.5)
     home.root.mkdir(parents=True, exist_ok=True)
     remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)
     client = Client(auth=remote, options=Options(browser_args=tuple(home.simulator.browser_args())))

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from component.workers import Home, wait
-from whatsapp_worker import generations, log, profiles, records
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import generations, log, records
 from whatsapp_worker.stores import filesystem
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -50,7 +51,7 @@ def test_every_golden_archive_is_whole_and_says_what_its_record_says(name: str, 
     for candidate in (newest, older):
         target = tmp_path / str(candidate.generation.number)
         kept.fetch(candidate.generation, target)
-        assert profiles.ContentDigest().of(target) == candidate.generation.content_digest
+        assert layout.ContentDigest().of(target) == candidate.generation.content_digest
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -12,7 +12,7 @@ import pytest
 from component import processes
 from component.conftest import MakeHome
 from component.workers import Home, wait
-from whatsapp_worker import flags
+from whatsapp_worker.browser import command_line
 
 
 def test_the_login_survives_kill_9_and_the_loss_of_the_directory(home: Home) -> None:
@@ -93,8 +93,8 @@ def test_the_browser_is_started_as_the_reference_says(home: Home) -> None:
     lists = [part for part in command if part.startswith("--disable-features=")]
     assert len(lists) == 1, "the last switch wins, so there must be one"
     features = set(lists[0].removeprefix("--disable-features=").split(","))
-    assert features == {*flags.PLAYWRIGHT_DISABLED, *flags.STORAGE_FEATURES, "OurOwn"}
-    assert flags.FLUSH in command
+    assert features == {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, "OurOwn"}
+    assert command_line.FLUSH in command
     assert "--disable-background-networking" in command
     assert "--enable-automation" not in command
     assert os.getpgid(root.pid) != os.getpgid(worker.process.pid), "a signal to the worker's group spares the browser"
@@ -119,7 +119,7 @@ def test_a_browser_left_by_a_killed_worker_and_guard_is_ended_at_the_next_start(
     worker, _ = home.linked()
     orphans = home.browsers()
     children = psutil.Process(worker.process.pid).children()
-    guards = [p for p in children if any("guard.py" in part for part in processes.command_line(p))]
+    guards = [p for p in children if any("watchdog.py" in part for part in processes.command_line(p))]
     assert len(guards) == 1
     processes.send([*orphans, *guards], signal.SIGSTOP)
     worker.kill()

@@ -6,18 +6,22 @@ import pathlib
 import subprocess
 import sys
 
-from unit.worker import profile_maker
+from scenes.worker import profile_maker
 
 MEGABYTES = 100
 LIMIT = 48 << 20
 """Bytes of memory that a save may take beyond what the process had before, at any size of the profile."""
 PROGRAM = """
 import json, pathlib, resource, sys, threading, time
-from whatsapp_worker import generations, log, profiles, records, snapshot
+from whatsapp_worker.repository import generations
+from whatsapp_worker.repository import log
+from whatsapp_worker.repository import records
+from whatsapp_worker.profile import snapshot
+from whatsapp_worker.profile import layout
 from whatsapp_worker.stores import filesystem
 
 profile, store = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-stager = snapshot.Stager(profile, profiles.origin_folder("https://web.whatsapp.com/"))
+stager = snapshot.Stager(profile, layout.origin_folder("https://web.whatsapp.com/"))
 journal = log.SessionLog(filesystem.FilesystemStore(store), "RemoteAuth", records.Owner(host="h"))
 journal.newest()
 journal.append(records.Claim(60))

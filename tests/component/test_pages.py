@@ -12,7 +12,8 @@ from component.conftest import MakeHome
 from component.test_strategies import free_port
 from component.workers import Home, wait
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import Client, Options, RemoteAuth, heart
+from whatsapp_worker import Client, Options, RemoteAuth
+from whatsapp_worker.runtime import heartbeat
 
 
 @contextlib.contextmanager
@@ -67,7 +68,7 @@ def reload(port: int) -> None:
 async def test_a_page_that_reloads_itself_while_the_site_is_down_is_loaded_again_when_it_is_back(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heart, "BEAT", 0.5)  # six of ten seconds are too long for a test
+    monkeypatch.setattr(heartbeat, "BEAT", 0.5)  # six of ten seconds are too long for a test
     home.root.mkdir(parents=True, exist_ok=True)
     port = free_port()
     remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)

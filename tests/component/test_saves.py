@@ -13,8 +13,9 @@ import pytest
 
 from component.conftest import MakeHome
 from component.workers import Home, only_slow
-from whatsapp_worker import Client, Options, RemoteAuth, auth, browser, errors, flags
-from whatsapp_worker.page import events
+from whatsapp_worker import Client, Options, RemoteAuth, auth, errors
+from whatsapp_worker.browser import chromium, command_line
+from whatsapp_worker.core import page_events
 
 AFTER_READY = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 AFTER_LOAD = (0.0, 15.0, 45.0)
@@ -34,7 +35,9 @@ class LateAuth(RemoteAuth):
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.seconds = 0.0
 
-    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> auth.SaveResult | None:
+    async def save(
+        self, running: chromium.Browser, account: page_events.Account, trigger: str
+    ) -> auth.SaveResult | None:
         """Wait, then save and note what came of it."""
         if self.outcome.done():
             return None
@@ -49,7 +52,7 @@ class LateAuth(RemoteAuth):
         self.outcome.set_result("")
         return result
 
-    async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
+    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
         """End as a kill would: the last save is not what is looked at here."""
         await running.kill()
         return None
@@ -128,7 +131,7 @@ async def test_the_first_save_is_whole_or_not_published_and_with_the_switch_publ
     make_home: MakeHome, monkeypatch: pytest.MonkeyPatch, case: Case
 ) -> None:
     if not case.switch:
-        monkeypatch.setattr(flags, "FLUSH", "--mute-audio")
+        monkeypatch.setattr(command_line, "FLUSH", "--mute-audio")
         await whole_or_not_published(make_home(sync_bytes=5_000_000), case)
         return
     took: list[float] = []

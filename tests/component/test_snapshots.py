@@ -14,7 +14,10 @@ import pytest
 from component import processes
 from component.conftest import MakeHome
 from component.workers import Home, Worker, wait
-from whatsapp_worker import Client, Options, RemoteAuth, flags, generations, log, records, saving
+from whatsapp_worker import Client, Options, RemoteAuth
+from whatsapp_worker.auth import flush
+from whatsapp_worker.browser import command_line
+from whatsapp_worker.repository import generations, log, records
 from whatsapp_worker.stores import filesystem
 
 SOAK = bool(os.environ.get("WSO_SOAK"))
@@ -99,9 +102,9 @@ async def test_without_the_switch_nothing_is_published_before_the_browser_has_wr
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Chromium then writes localStorage up to a minute late: what is not on disk is not saved."""
-    monkeypatch.setattr(flags, "FLUSH", "--mute-audio")
+    monkeypatch.setattr(command_line, "FLUSH", "--mute-audio")
     # Without the switch it writes once a minute: a shorter look, tried again ever later, may miss that each time.
-    monkeypatch.setattr(saving, "FLUSH_PATIENCE", 75.0)
+    monkeypatch.setattr(flush, "FLUSH_PATIENCE", 75.0)
     home.root.mkdir(parents=True, exist_ok=True)
     options = Options(browser_args=tuple(home.simulator.browser_args()))
     client = Client(auth=RemoteAuth(f"file:{home.store}", home.client_id, home.data), options=options)

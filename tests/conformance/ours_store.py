@@ -7,22 +7,22 @@ import signal
 import time
 from collections.abc import Callable
 
-from conformance import ours_hands as hands
+from conformance import ours_hands
 from conformance.scenarios import Observation, second_key_is_on_disk, wait_until
 
 
 def remote_auth(directory: pathlib.Path) -> Observation:
     """Link, save, restore elsewhere, log out from the phone."""
-    with hands.home(directory, sync_bytes=5_000_000) as place:
-        worker, device = hands.linked(place)
-        hands.lost(place, worker)
-        again = hands.restored(place)
+    with ours_hands.home(directory, sync_bytes=5_000_000) as place:
+        worker, device = ours_hands.linked(place)
+        ours_hands.lost(place, worker)
+        again = ours_hands.restored(place)
         place.simulator.admin.wait_for("the page to have synced", lambda devices: devices[0].synced)
         assert place.simulator.admin.verify(device)["ok"]
         mark = again.mark
         place.simulator.admin.logout(device)
-        hands.wait_for(again, "disconnected", after=mark)
-        hands.wait_for(again, "qr", after=mark)
+        ours_hands.wait_for(again, "disconnected", after=mark)
+        ours_hands.wait_for(again, "qr", after=mark)
         seen = place.simulator.admin.device(device)
         assert (seen.logins, seen.rollbacks, seen.two_browsers) == (2, 0, 0)
         return Observation("saved, restored, logged out", {"log": place.kinds()})
@@ -30,44 +30,44 @@ def remote_auth(directory: pathlib.Path) -> Observation:
 
 def local_auth(directory: pathlib.Path) -> Observation:
     """Link, stop, start again on the same directory."""
-    with hands.home(directory) as place:
+    with ours_hands.home(directory) as place:
         arguments = ("--auth", "local", "--client-id", "support", "--data-path", str(place.data))
         worker = place.run(*arguments)
-        hands.link(place, worker)
-        hands.wait_for(worker, "ready")
+        ours_hands.link(place, worker)
+        ours_hands.wait_for(worker, "ready")
         assert worker.stop() == 0
         again = place.run(*arguments)
-        hands.wait_for(again, "ready")
+        ours_hands.wait_for(again, "ready")
         assert not again.all("qr"), again
         return Observation("ready again from its directory", {})
 
 
 def no_auth(directory: pathlib.Path) -> Observation:
     """Link, stop, start again: a new QR code."""
-    with hands.home(directory) as place:
+    with ours_hands.home(directory) as place:
         worker = place.run("--auth", "none")
-        hands.link(place, worker)
-        hands.wait_for(worker, "ready")
+        ours_hands.link(place, worker)
+        ours_hands.wait_for(worker, "ready")
         assert worker.stop() == 0
-        hands.wait_for(place.run("--auth", "none"), "qr")
+        ours_hands.wait_for(place.run("--auth", "none"), "qr")
         return Observation("qr at each start", {"logins": [d.logins for d in place.simulator.admin.devices()]})
 
 
 def busy_saves(directory: pathlib.Path) -> Observation:
     """Save ten times while the page writes 64 KB every 5 ms, lose everything, restore."""
-    with hands.home(directory, sync_bytes=5_000_000) as place:
-        worker, device = hands.linked(place)
+    with ours_hands.home(directory, sync_bytes=5_000_000) as place:
+        worker, device = ours_hands.linked(place)
         place.simulator.admin.set_knobs(write_interval_s=0.005, write_bytes=65536)
         # A save before the first of these writes would find nothing new.
         verify = place.simulator.admin.verify
-        wait_until("the page to write", lambda: verify(device)["written"] != 0, hands.PATIENCE)
+        wait_until("the page to write", lambda: verify(device)["written"] != 0, ours_hands.PATIENCE)
         for _ in range(10):
             mark = worker.mark
             worker.signal(signal.SIGUSR1)
-            hands.wait_for(worker, "saved", after=mark)
-        hands.lost(place, worker)
+            ours_hands.wait_for(worker, "saved", after=mark)
+        ours_hands.lost(place, worker)
         place.simulator.admin.set_knobs(write_interval_s=0)
-        hands.restored(place)
+        ours_hands.restored(place)
         place.simulator.admin.wait_for("the page to have synced", lambda devices: devices[0].synced)
         checked = place.simulator.admin.verify(device)
         assert checked["ok"], checked
@@ -76,13 +76,13 @@ def busy_saves(directory: pathlib.Path) -> Observation:
 
 def early_save(directory: pathlib.Path) -> Observation:
     """Lose everything at the moment of the first save."""
-    with hands.home(directory) as place:
+    with ours_hands.home(directory) as place:
         worker = place.start()
-        hands.link(place, worker)
-        ready = hands.wait_for(worker, "ready")["time"]
-        saved = hands.wait_for(worker, "saved")["time"]
-        hands.lost(place, worker)
-        hands.restored(place)
+        ours_hands.link(place, worker)
+        ready = ours_hands.wait_for(worker, "ready")["time"]
+        saved = ours_hands.wait_for(worker, "saved")["time"]
+        ours_hands.lost(place, worker)
+        ours_hands.restored(place)
         counts = place.simulator.admin.counts()
         assert "half_keys" not in counts
         return Observation(f"whole, {saved - ready:.1f} s after ready; restores", counts)
@@ -90,16 +90,16 @@ def early_save(directory: pathlib.Path) -> Observation:
 
 def damaged(directory: pathlib.Path, damage: Callable[[bytes], bytes]) -> Observation:
     """Damage the newest of two archives and restore."""
-    with hands.home(directory) as place:
-        worker, device = hands.linked(place)
+    with ours_hands.home(directory) as place:
+        worker, device = ours_hands.linked(place)
         place.news(device)
         mark = worker.mark
         worker.signal(signal.SIGUSR1)
-        hands.wait_for(worker, "saved", after=mark)
-        hands.lost(place, worker)
+        ours_hands.wait_for(worker, "saved", after=mark)
+        ours_hands.lost(place, worker)
         newest = place.archives()[-1]
         newest.write_bytes(damage(newest.read_bytes()))
-        again = hands.restored(place)
+        again = ours_hands.restored(place)
         reasons = [event["reason"] for event in again.all("fault")]
         return Observation(f"restores the one before; says {', '.join(reasons) or 'nothing'}", {"faults": reasons})
 
@@ -121,62 +121,64 @@ def noise(directory: pathlib.Path) -> Observation:
 
 def failing_store(directory: pathlib.Path) -> Observation:
     """Let the store go away before a save and come back."""
-    with hands.home(directory) as place:
-        worker, device = hands.linked(place)
+    with ours_hands.home(directory) as place:
+        worker, device = ours_hands.linked(place)
         place.news(device)
         hidden = place.store.rename(place.root / "hidden")
         place.store.write_text("no directory")
         mark = worker.mark
         worker.signal(signal.SIGUSR1)
-        reason = hands.wait_for(worker, "fault", after=mark)["reason"]
+        reason = ours_hands.wait_for(worker, "fault", after=mark)["reason"]
         place.store.unlink()
         hidden.rename(place.store)
-        hands.wait_for(worker, "saved", after=mark)
+        ours_hands.wait_for(worker, "saved", after=mark)
         return Observation(f"{reason}, goes on, saves when it can", {"reason": reason})
 
 
 def destroyed_early(directory: pathlib.Path) -> Observation:
     """Stop at the moment of ready."""
-    with hands.home(directory) as place:
+    with ours_hands.home(directory) as place:
         worker = place.start()
-        hands.link(place, worker)
-        hands.wait_for(worker, "ready")
+        ours_hands.link(place, worker)
+        ours_hands.wait_for(worker, "ready")
         begun = time.monotonic()
         code = worker.stop()
         took = time.monotonic() - begun
-        hands.restored(place)
+        ours_hands.restored(place)
         return Observation(f"saved and gone in {took:.1f} s", {"exit": code, "took": took})
 
 
 def store_away(directory: pathlib.Path) -> Observation:
     """Start again on a good local profile while the store cannot be asked."""
-    with hands.home(directory) as place:
-        worker, _ = hands.linked(place)
-        wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile), hands.PATIENCE)
-        hands.lost(place, worker)
+    with ours_hands.home(directory) as place:
+        worker, _ = ours_hands.linked(place)
+        wait_until("localStorage on the disk", lambda: second_key_is_on_disk(place.profile), ours_hands.PATIENCE)
+        ours_hands.lost(place, worker)
         hidden = place.store.rename(place.root / "hidden")
         place.store.write_text("no directory")
         again = place.start()
-        hands.wait_for(again, "fault")
+        ours_hands.wait_for(again, "fault")
         assert second_key_is_on_disk(place.profile)
         place.store.unlink()
         hidden.rename(place.store)
-        hands.wait_for(again, "ready")
+        ours_hands.wait_for(again, "ready")
         assert not again.all("qr"), again
         return Observation("waits for it, ready without a QR", {})
 
 
 def stale_lock(directory: pathlib.Path) -> Observation:
     """Start LocalAuth on a directory whose lock names another host: nobody can tell from here that it is gone."""
-    with hands.home(directory) as place:
+    with ours_hands.home(directory) as place:
         profile = place.data / "session-support"
         profile.mkdir(parents=True)
         (profile / "SingletonLock").symlink_to("another-pod-0-4711")
         worker = place.run("--auth", "local", "--client-id", "support", "--data-path", str(place.data))
-        message = hands.wait_for(worker, "fault")["message"]
+        message = ours_hands.wait_for(worker, "fault")["message"]
         assert "another-pod-0" in message
         assert "Singleton" in message
         for lock in profile.glob("Singleton*"):
             lock.unlink()
-        hands.wait_for(place.run("--auth", "local", "--client-id", "support", "--data-path", str(place.data)), "qr")
+        ours_hands.wait_for(
+            place.run("--auth", "local", "--client-id", "support", "--data-path", str(place.data)), "qr"
+        )
         return Observation("says who holds it and what to remove", {"message": message})

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_worker import kube
+from whatsapp_worker.kube.api import KubeError
 
 
 class FakeKube:
@@ -19,13 +19,13 @@ class FakeKube:
 
     def _maybe_refuse(self, verb: str) -> None:
         if self.refuse.get(verb):
-            raise kube.KubeError(self.refuse[verb].pop(0), "refused by the test")
+            raise KubeError(self.refuse[verb].pop(0), "refused by the test")
 
     async def get_lease(self) -> dict[str, Any]:
         """Return a copy."""
         self._maybe_refuse("get")
         if self.lease is None:
-            raise kube.KubeError(404, "there is none")
+            raise KubeError(404, "there is none")
         return {
             **copy.deepcopy(self.lease),
             "metadata": {**self.lease["metadata"], "resourceVersion": str(self.version)},
@@ -35,7 +35,7 @@ class FakeKube:
         """Replace if the version is the newest."""
         self._maybe_refuse("put")
         if lease["metadata"]["resourceVersion"] != str(self.version):
-            raise kube.KubeError(409, "changed")
+            raise KubeError(409, "changed")
         self.version += 1
         self.lease = copy.deepcopy(dict(lease))
         return await self.get_lease()

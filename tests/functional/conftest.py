@@ -14,7 +14,7 @@ from deploy.local.native import control_plane
 from functional.callers import Caller, wait
 from functional.pairs import Pair, running
 from functional.world import Place, World
-from whatsapp_operator import app, options, pacing
+from whatsapp_operator import app, options, rollout
 
 INSTALL = Path(__file__).parents[2] / "deploy" / "install.yaml"
 OPERATOR_NAMESPACE, OPERATOR_ACCOUNT = "whatsapp-operator", "whatsapp-session-operator"
@@ -77,7 +77,7 @@ def starting(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator
         token = world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT)
         file = world.kubeconfig(tmp_path_factory.mktemp("operator"), token)
         # Nothing runs here, so that every pod starts for ever: pacing has its own tests.
-        defaults = {"worker_image": IMAGE, "kubeconfig": str(file), "limits": pacing.Limits(starting=1000)}
+        defaults = {"worker_image": IMAGE, "kubeconfig": str(file), "limits": rollout.Limits(starting=1000)}
         chosen = options.Options(**(defaults | changes))  # type: ignore[arg-type]  # a test's keywords
         flags = app.Flags(stop=threading.Event(), ready=threading.Event())
         failures: list[BaseException] = []

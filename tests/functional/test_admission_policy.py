@@ -10,7 +10,7 @@ import pytest
 from functional.callers import ApiError, wait
 from functional.conftest import Operator
 from functional.world import Place, World, connected
-from whatsapp_operator import policy
+from whatsapp_operator import admission_policy
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
@@ -64,7 +64,7 @@ def test_a_worker_starts_without_the_policy_where_that_is_unchecked(place: Place
 def test_a_missing_policy_takes_no_rights_and_stops_no_worker(
     place: Place, start: Operator, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(policy, "TRUSTED_SECONDS", 1.0)
+    monkeypatch.setattr(admission_policy, "TRUSTED_SECONDS", 1.0)
     place.store()
     place.session("support")
     with start():

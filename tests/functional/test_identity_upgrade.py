@@ -8,14 +8,14 @@ from functional.callers import ApiError, Caller, wait
 from functional.conftest import Operator
 from functional.pairs import event_in
 from functional.world import Place, Worker, connected, plain_pod_spec
-from whatsapp_operator import pacing
-from whatsapp_operator.desired import access
+from whatsapp_operator import rollout
 from whatsapp_operator.kube import Ref, path
+from whatsapp_operator.manifests import rbac
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
 ROLE_ARN = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/archives"}
-PACED = pacing.Limits(starting=1000, replacing=1, replacing_percent=1)
+PACED = rollout.Limits(starting=1000, replacing=1, replacing_percent=1)
 
 
 def old_rights(place: Place, account: str = "wa-worker-default") -> None:
@@ -23,8 +23,8 @@ def old_rights(place: Place, account: str = "wa-worker-default") -> None:
     head = {"name": account, "namespace": place.name}
     place.admin.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": head}, manager=names.OPERATOR_MANAGER)
     subject = {"kind": "ServiceAccount", **head}
-    role = {"apiGroup": access.RBAC, "kind": "ClusterRole", "name": names.WORKER_CLUSTER_ROLE}
-    binding = {"apiVersion": f"{access.RBAC}/v1", "kind": "RoleBinding", "metadata": head}
+    role = {"apiGroup": rbac.RBAC, "kind": "ClusterRole", "name": names.WORKER_CLUSTER_ROLE}
+    binding = {"apiVersion": f"{rbac.RBAC}/v1", "kind": "RoleBinding", "metadata": head}
     place.admin.apply({**binding, "roleRef": role, "subjects": [subject]}, manager=names.OPERATOR_MANAGER)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from fakes.kube import Killed
 from functional.conftest import IMAGE
 from functional.world import Place, World
-from kube_fake import Killed
 from whatsapp_operator import kube
 from whatsapp_operator.clock import SystemClock
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Key
+from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

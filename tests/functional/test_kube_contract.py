@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fakes.kube import FakeKube
 from functional.world import World
-from kube_fake import FakeKube
 from whatsapp_operator import kube
 from whatsapp_operator.errors import Asked, Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Listing, Ref

@@ -8,8 +8,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.world import Place, Worker, connected, stamp
-from whatsapp_operator import plan, status
-from whatsapp_operator.observed import Observed
+from whatsapp_operator.observed.state import Observed
+from whatsapp_operator.session import plan, status
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")

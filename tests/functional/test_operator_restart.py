@@ -19,7 +19,7 @@ from functional.callers import ApiError, wait
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
 from functional.world import Place, World, connected
 from whatsapp_operator import health
-from whatsapp_operator.desired import access
+from whatsapp_operator.manifests import rbac
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -154,7 +154,7 @@ def test_the_operator_can_grant_nothing_that_it_does_not_hold(
     place: Place, kind: str, name: str, sentence: str
 ) -> None:
     caller = place.world.caller(place.world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT))
-    head = {"apiVersion": f"{access.RBAC}/v1", "metadata": {"name": name, "namespace": place.name}}
+    head = {"apiVersion": f"{rbac.RBAC}/v1", "metadata": {"name": name, "namespace": place.name}}
     reads = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
     role = {**head, "kind": "Role", "rules": [reads]}
     with pytest.raises(ApiError) as error:
@@ -164,7 +164,7 @@ def test_the_operator_can_grant_nothing_that_it_does_not_hold(
     grant = {
         **head,
         "kind": "RoleBinding",
-        "roleRef": {"apiGroup": access.RBAC, "kind": kind, "name": name},
+        "roleRef": {"apiGroup": rbac.RBAC, "kind": kind, "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
     }
     with pytest.raises(ApiError) as error:

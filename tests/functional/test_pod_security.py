@@ -8,9 +8,9 @@ import pytest
 from forbidden_templates import ALLOWED, NEVER, TABLE, Forbidden
 from functional.callers import ApiError
 from functional.world import Place, World
-from unit import operator_samples as samples
-from whatsapp_operator.desired import check_pod, move_pod, purge_pod, worker_pod
+from scenes.operator import samples
 from whatsapp_operator.kube import Ref, path
+from whatsapp_operator.manifests import move_pod, purge_pod, store_check_pod, worker_pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -66,7 +66,7 @@ def test_every_pod_of_the_operators_passes_pod_security_admission(forum: Place, 
     one, other = samples.session({"podTemplate": {"spec": ALLOWED[name]}}), samples.store(**STORES[store])
     for made in (
         worker_pod.pod(one, other, samples.DEFAULTS),
-        check_pod.pod(other, samples.DEFAULTS),
+        store_check_pod.pod(other, samples.DEFAULTS),
         move_pod.move_pod(one, samples.store(), other, samples.DEFAULTS),
         purge_pod.purge_pod(one, other, samples.DEFAULTS),
     ):

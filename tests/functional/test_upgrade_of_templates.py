@@ -10,9 +10,9 @@ import pytest
 from functional.callers import ApiError, wait
 from functional.conftest import IMAGE, INSTALL, install, installed, kubectl, starting
 from functional.world import Place, Worker, World, connected
-from whatsapp_operator.desired import worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.manifests import worker_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

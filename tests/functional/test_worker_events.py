@@ -11,8 +11,8 @@ from functional.world import Place, connected, stamp
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
-from whatsapp_session.worker_env import ResourceIdentity
-from whatsapp_worker import reporter
+from whatsapp_session.worker_config import ResourceIdentity
+from whatsapp_worker.kube import status_reporter
 
 Manifest = dict[str, Any]
 
@@ -55,7 +55,7 @@ def test_what_a_worker_posts_by_itself_is_allowed(pair: Pair) -> None:
         cluster="c", namespace=pair.place.name, name="alice", uid=uid(pair, "alice"),
         pod_name="wa-alice", pod_uid=pair.alice.uid, node_name="node-1",
     )  # fmt: skip
-    assert refusal(pair, reporter.event(resource, "Normal", Reason.DEVICE_LINKED, "linked")) == ""
+    assert refusal(pair, status_reporter.event(resource, "Normal", Reason.DEVICE_LINKED, "linked")) == ""
 
 
 def test_an_event_bears_the_uid_of_its_own_session_or_pod_only(pair: Pair) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from unit.json_samples import ODD_TEXTS
+from scenes.json_samples import ODD_TEXTS
 from whatsapp_session import names
 
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ _HOMES = {"Client": "client", "Options": "client", "Store": "stores", "Filesyste
 
 
 def __getattr__(name: str) -> Any:
-    # When it is asked for: the command must hear a signal before it has imported all this (``start``).
+    # When it is asked for: the command must hear a signal before it has imported all this (``main``).
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'auth')}"), name)

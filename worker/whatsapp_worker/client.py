@@ -11,26 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_session.spec import DEFAULT_URL
-from whatsapp_worker import auth as strategies
-from whatsapp_worker import (
-    browser,
-    faults,
-    flags,
-    guard,
-    happenings,
-    keeper,
-    model,
-    notes,
-    ownership,
-    phone_numbers,
-    processes,
-    proxies,
-    records,
-    wishes,
-    witness,
-)
-from whatsapp_worker.page import contract
+from whatsapp_session.session_spec import DEFAULT_URL
+from whatsapp_worker.auth import Auth, Context, NoAuth
+from whatsapp_worker.browser import chromium, command_line, proxy_address
+from whatsapp_worker.browser.page import contract
+from whatsapp_worker.core import events, operator_notes, ownership_deadline, phone_numbers, requests
+from whatsapp_worker.core.state import Model, Settings
+from whatsapp_worker.repository import fencing, records
+from whatsapp_worker.runtime import error_events, runner
+from whatsapp_worker.system import processes, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 EVENTS = (
@@ -99,21 +88,21 @@ class Client:
 
     def __init__(
         self,
-        auth: strategies.Auth | None = None,
+        auth: Auth | None = None,
         options: Options | None = None,
         *,
         owner: records.Owner | None = None,
-        reporters: tuple[keeper.Reporter, ...] = (),
-        lease_notes: Callable[[], notes.Notes] = notes.Notes,
+        reporters: tuple[runner.Reporter, ...] = (),
+        lease_notes: Callable[[], operator_notes.Notes] = operator_notes.Notes,
     ) -> None:
         self.options = options or Options()
-        self._auth = auth or strategies.NoAuth()
+        self._auth = auth or NoAuth()
         self._listeners: dict[str, list[Callable[..., Any]]] = {name: [] for name in EVENTS}
         self._owner = owner
         self._reporters = reporters
         self._lease_notes = lease_notes
-        self._keeper: keeper.Keeper | None = None
-        self._done: asyncio.Task[keeper.Outcome] | None = None
+        self._keeper: runner.Keeper | None = None
+        self._done: asyncio.Task[runner.Outcome] | None = None
 
     @overload
     def on(self, name: str, listener: _Listener) -> _Listener: ...
@@ -141,16 +130,16 @@ class Client:
         return self._keeper.model.state if self._keeper else SessionState.CLAIMING
 
     @property
-    def current(self) -> model.Model:
+    def current(self) -> Model:
         """Everything the session knows of itself."""
-        return self._keeper.model if self._keeper else model.Model()
+        return self._keeper.model if self._keeper else Model()
 
     @property
     def beat(self) -> float:
         """Monotonic time at which the loop last came round, 0 before it runs."""
         return self._keeper.beat if self._keeper else 0.0
 
-    async def run(self) -> keeper.Outcome:
+    async def run(self) -> runner.Outcome:
         """Keep the session until something ends it; returns why. Cancelling it stops cleanly."""
         self.start()
         assert self._done is not None
@@ -169,10 +158,10 @@ class Client:
         if self._done is not None:
             return
         options = self.options
-        here = flags.environment(os.environ)
-        flags.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
-        proxy = proxies.parse(options.proxy)
-        settings = model.Settings(
+        here = command_line.environment(os.environ)
+        command_line.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
+        proxy = proxy_address.parse(options.proxy)
+        settings = Settings(
             saves=self._auth.saves,
             interval=self._auth.interval or 300.0,
             linking_timeout=options.linking_timeout,
@@ -181,7 +170,7 @@ class Client:
             archive_warning=options.archive_warning,
             memory_warning=options.memory_warning,
         )
-        how = browser.Options(
+        how = chromium.Options(
             url=options.url,
             args=options.browser_args,
             user_agent=options.user_agent,
@@ -191,13 +180,13 @@ class Client:
             contract=contract.load(options.contract),
         )
 
-        def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> browser.Browser:
-            return browser.Browser(how, on_event, on_gone)
+        def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> chromium.Browser:
+            return chromium.Browser(how, on_event, on_gone)
 
-        self._keeper = keeper.Keeper(self._auth, settings, make, self._tell, self._reporters)
+        self._keeper = runner.Keeper(self._auth, settings, make, self._tell, self._reporters)
         self._keeper.witnesses.validity = self._validity()
         if blind:
-            self.witnessed(guard.now())
+            self.witnessed(watchdog.now())
         self._auth.setup(self._context(self._keeper, here, blind))
         self._done = asyncio.get_running_loop().create_task(self._keeper.run())
 
@@ -205,45 +194,45 @@ class Client:
 
     def _validity(self) -> dict[str, float]:
         """Return how long each witness vouches for us; a new owner of the Lease waits for both times."""
-        poll = float(ownership.POLL_SECONDS)
-        log = {witness.LOG: poll} if self._auth.is_witness else {}
+        poll = float(fencing.POLL_SECONDS)
+        log = {ownership_deadline.LOG: poll} if self._auth.is_witness else {}
         lease = self.options.lease_duration
-        return log | ({witness.LEASE: max(poll, lease)} if lease else {})
+        return log | ({ownership_deadline.LEASE: max(poll, lease)} if lease else {})
 
     def witnessed(self, asked: float) -> None:
         """Hear that the Lease was ours when it was asked for at this time of the boot clock."""
         if self._keeper is not None:
-            self._keeper.witnesses.answered(witness.LEASE, asked)
+            self._keeper.witnesses.answered(ownership_deadline.LEASE, asked)
 
-    def _context(self, kept: keeper.Keeper, here: flags.Environment, blind: bool) -> strategies.Context:
-        return strategies.Context(
+    def _context(self, kept: runner.Keeper, here: command_line.Environment, blind: bool) -> Context:
+        return Context(
             owner=self._owner or local_owner(self._auth.data_path),
             url=self.options.url,
-            browser_version=lambda: flags.version(here.executable),
+            browser_version=lambda: command_line.version(here.executable),
             take_over=self.options.take_over,
             relink=self.options.relink,
             blind=blind,
-            failed=lambda error: kept.post(faults.as_happening(error)),
+            failed=lambda error: kept.post(error_events.as_happening(error)),
             lease_notes=self._lease_notes,
-            trouble=lambda reason, message: kept.post(happenings.Troubled(reason, message)),
-            claimed=lambda time: kept.post(happenings.Claimed(time)),
+            trouble=lambda reason, message: kept.post(events.Troubled(reason, message)),
+            claimed=lambda time: kept.post(events.Claimed(time)),
         )
 
-    def wish(self, event: wishes.Wish) -> None:
+    def wish(self, event: requests.Wish) -> None:
         """Pass a person's wish on; one that was handled or is under way is ignored."""
         self._post(event)
 
     def request_save(self) -> None:
         """Ask for a save; ``remote_session_saved`` tells when changed content is in the store."""
-        self._post(happenings.SaveRequested())
+        self._post(events.SaveRequested())
 
     def stop(self) -> None:
         """Ask for a clean end: last save, browser closed, session released."""
-        self._post(happenings.StopRequested())
+        self._post(events.StopRequested())
 
     def supersede(self, message: str) -> None:
         """End at once without saving: somebody else has the session."""
-        self._post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
+        self._post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
 
     async def destroy(self) -> None:
         """Stop and wait for the end, as the guide's client does; a listener waits until the browser has closed."""
@@ -258,7 +247,7 @@ class Client:
         if self._keeper is not None:
             await self._keeper.call_page("logout")
 
-    def _post(self, event: happenings.Event) -> None:
+    def _post(self, event: events.Event) -> None:
         if self._keeper is not None:
             self._keeper.post(event)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_operator import wishes
-from whatsapp_operator.desired import belonging
-from whatsapp_operator.observed import Session
+from whatsapp_operator.manifests import metadata
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Session
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -16,7 +16,7 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
 
     ``pod_uid`` names the only pod that may update it, None: nobody yet.
     """
-    annotations = {names.wish_annotation(wish): time for wish, time in wishes.for_the_worker(session).items()}
+    annotations = {names.wish_annotation(wish): time for wish, time in requests.for_the_worker(session).items()}
     if pod_uid is not None:
         annotations[names.ANNOTATION_WORKER_POD_UID] = pod_uid
     if session.last.account_hash is not None:
@@ -30,9 +30,9 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
         "metadata": {
             "name": names.lease(session.name),
             "namespace": session.namespace,
-            "labels": belonging.labels(session),
+            "labels": metadata.labels(session),
             "annotations": annotations,
-            "ownerReferences": [belonging.owner(session, controller=False)],
+            "ownerReferences": [metadata.owner(session, controller=False)],
         },
         "spec": {"leaseDurationSeconds": session.spec.lease_duration},
     }

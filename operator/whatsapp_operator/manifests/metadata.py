@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whatsapp_operator.observed import Pod, Session
+from whatsapp_operator.observed.state import Pod, Session
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -3,12 +3,12 @@
 import dataclasses
 import json
 
-from whatsapp_operator import merge, wishes
-from whatsapp_operator.desired import belonging, environment, store_access, store_pod, worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.desired.store_pod import Manifest
-from whatsapp_operator.observed import Session, Store
-from whatsapp_session import names, worker_env
+from whatsapp_operator.manifests import metadata, pod_template, store_access, store_pod, worker_environment, worker_pod
+from whatsapp_operator.manifests.store_pod import Manifest
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Session, Store
+from whatsapp_session import names, worker_config
 
 GRACE_SECONDS = 5
 """What it had begun when it was stopped, the next one finishes."""
@@ -19,10 +19,10 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
 
     It is one of the target's: it has that store's service account, and its image if it has one of its own.
     """
-    config = worker_env.WorkerConfig(
+    config = worker_config.WorkerConfig(
         strategy=session.spec.auth.strategy,
         client_id=names.client_id(session.name, session.spec.client_id),
-        resource=environment.identity(session, defaults),
+        resource=worker_environment.identity(session, defaults),
     )
     task = store_pod.Task(
         name=names.move_pod(session.name),
@@ -30,10 +30,10 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
         args=("store", "copy", *_allowed(session), *_source(source)),
         config=config,
         labels={**source.pod_labels, **target.pod_labels, **_labels(session)},
-        owners=(belonging.owner(session, controller=True),),
+        owners=(metadata.owner(session, controller=True),),
         # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
         needs_secrets=False,
-        also=merge.merged(
+        also=pod_template.merged(
             _of_the_source(source, target),
             {
                 "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -49,18 +49,18 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
 
 
 def _labels(session: Session) -> dict[str, str]:
-    return belonging.labels(session) | {names.LABEL_COMPONENT: names.COMPONENT_MOVE}
+    return metadata.labels(session) | {names.LABEL_COMPONENT: names.COMPONENT_MOVE}
 
 
 def _allowed(session: Session) -> list[str]:
     """Return what is no fault: an empty store for a session that holds no login, an owner that a person gave up."""
-    known, asked = session.last.account_hash is not None, "takeover" in wishes.for_the_worker(session)
+    known, asked = session.last.account_hash is not None, "takeover" in requests.for_the_worker(session)
     return [*([] if known else ["--if-any"]), *(["--take-over"] if asked else [])]
 
 
 def _source(source: Store) -> list[str]:
     """Return what the command is told of the store to read; of the other one it hears from its environment."""
-    told = store_access.told(worker_env.WorkerConfig(), source, store_access.SOURCE)
+    told = store_access.told(worker_config.WorkerConfig(), source, store_access.SOURCE)
     arguments = ["--from", str(told.store)]
     if told.store_secrets is not None:
         arguments += ["--from-secrets", told.store_secrets]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from whatsapp_operator.desired import pod_standard
-from whatsapp_operator.desired.pod_standard import CONTAINER_LISTS, Finding, items, mapping, words
+from whatsapp_operator.manifests import pod_standard
+from whatsapp_operator.manifests.pod_standard import CONTAINER_LISTS, Finding, items, mapping, words
 
 Manifest = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from whatsapp_operator.desired.store_access import SECRETS_DIR
+from whatsapp_operator.manifests.store_access import SECRETS_DIR
 from whatsapp_session import names
 
 Map = Mapping[str, Any]

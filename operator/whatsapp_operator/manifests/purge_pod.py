@@ -1,18 +1,18 @@
 """The pod that deletes a session's archives from its store."""
 
-from whatsapp_operator.desired import environment, store_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.desired.store_pod import Manifest
-from whatsapp_operator.observed import Session, Store
-from whatsapp_session import names, worker_env
+from whatsapp_operator.manifests import store_pod, worker_environment
+from whatsapp_operator.manifests.store_pod import Manifest
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Session, Store
+from whatsapp_session import names, worker_config
 
 
 def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manifest:
     """Return the pod; it belongs to nobody, because the garbage collector would end it at a foreground deletion."""
-    config = worker_env.WorkerConfig(
+    config = worker_config.WorkerConfig(
         strategy=session.spec.auth.strategy,
         client_id=names.client_id(session.name, session.spec.client_id),
-        resource=environment.identity(session, defaults),
+        resource=worker_environment.identity(session, defaults),
     )
     task = store_pod.Task(
         name=names.purge_pod(session.name),

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from whatsapp_operator.desired import belonging
-from whatsapp_operator.observed import Session
+from whatsapp_operator.manifests.metadata import labels, owner
+from whatsapp_operator.observed.state import Session
 from whatsapp_session import names
-from whatsapp_session.spec import OnDelete
+from whatsapp_session.session_spec import OnDelete
 
 Manifest = dict[str, Any]
 
@@ -18,10 +18,10 @@ def claim(session: Session) -> Manifest | None:
     metadata: Manifest = {
         "name": names.pod(session.name),
         "namespace": session.namespace,
-        "labels": belonging.labels(session),
+        "labels": labels(session),
     }
     if local.on_delete is OnDelete.DELETE:
-        metadata["ownerReferences"] = [belonging.owner(session, controller=False)]
+        metadata["ownerReferences"] = [owner(session, controller=False)]
     spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": local.size}}}
     if local.storage_class_name is not None:
         spec["storageClassName"] = local.storage_class_name

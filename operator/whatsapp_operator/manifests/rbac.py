@@ -7,8 +7,8 @@ store whose cloud identity rests on that account.
 
 from typing import Any
 
-from whatsapp_operator.desired import belonging
-from whatsapp_operator.observed import Ownership, Pod, Session, Store
+from whatsapp_operator.manifests import metadata
+from whatsapp_operator.observed.state import Ownership, Pod, Session, Store
 from whatsapp_session import names
 from whatsapp_session.store_spec import S3Backend
 
@@ -26,7 +26,7 @@ def session_account(session: Session, store: Store | None, pod: Pod | None) -> M
     made = _account(_metadata(session), store)
     if pod is not None and "annotations" in made["metadata"]:
         # The cloud asks for the account while the worker saves for the last time, also when the session has gone.
-        made["metadata"]["ownerReferences"].append(belonging.pod_owner(pod))
+        made["metadata"]["ownerReferences"].append(metadata.pod_owner(pod))
     return made
 
 
@@ -50,8 +50,8 @@ def _metadata(session: Session) -> Manifest:
     return {
         "name": names.session_account(session.name),
         "namespace": session.namespace,
-        "labels": belonging.labels(session),
-        "ownerReferences": [belonging.owner(session, controller=False)],
+        "labels": metadata.labels(session),
+        "ownerReferences": [metadata.owner(session, controller=False)],
     }
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 from urllib.parse import urlencode
 
-from whatsapp_operator.observed import Store
-from whatsapp_session import names, worker_env
-from whatsapp_session.spec import SecretKeyRef
+from whatsapp_operator.observed.state import Store
+from whatsapp_session import names, worker_config
+from whatsapp_session.session_spec import SecretKeyRef
 from whatsapp_session.store_spec import Backend, CustomBackend, FilesystemBackend, MongoBackend, S3Backend, StoreSpec
 
 Manifest = dict[str, Any]
@@ -32,7 +32,7 @@ SOURCE = Place("source-", names.SOURCE_DIR, f"{SECRETS_DIR}/source-store", f"{SE
 _S3_KEYS = ("accessKeyId", "secretAccessKey")
 
 
-def told(config: worker_env.WorkerConfig, store: Store, place: Place = OWN) -> worker_env.WorkerConfig:
+def told(config: worker_config.WorkerConfig, store: Store, place: Place = OWN) -> worker_config.WorkerConfig:
     """Return the settings with the store's part in them."""
     spec = store.spec
     return dataclasses.replace(

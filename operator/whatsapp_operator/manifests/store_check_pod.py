@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from whatsapp_operator.desired import store_pod, worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.observed import Store
-from whatsapp_session import names, store_spec, worker_env
+from whatsapp_operator.manifests import store_pod, worker_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Store
+from whatsapp_session import names, store_spec, worker_config
 
 Manifest = dict[str, Any]
 DEADLINE_SECONDS = 120
@@ -26,7 +26,7 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
         name=names.check_pod(store.name),
         namespace=store.namespace,
         args=("store", "check"),
-        config=worker_env.WorkerConfig(),
+        config=worker_config.WorkerConfig(),
         labels=labels,
         # In the template, so that its hash tells any change of the specification, also one that no pod shows.
         annotations={names.ANNOTATION_STORE_GENERATION: str(store.generation)},

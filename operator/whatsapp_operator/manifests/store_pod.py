@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp_operator import merge
-from whatsapp_operator.desired import environment, pod_security, store_access, worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.observed import Session, Store
-from whatsapp_session import names, worker_env
+from whatsapp_operator.manifests import pod_security, pod_template, store_access, worker_environment, worker_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Session, Store
+from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
 RESOURCES: Mapping[str, Any] = {
@@ -49,7 +48,7 @@ class Task:
     namespace: str
     args: tuple[str, ...]
     """Of ``whatsapp-worker``."""
-    config: worker_env.WorkerConfig
+    config: worker_config.WorkerConfig
     """What it is told besides the store."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +78,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "imagePullPolicy": defaults.image_pull_policy,
         "command": ["whatsapp-worker"],
         "args": list(task.args),
-        "env": environment.variables(store_access.told(task.config, store)),
+        "env": worker_environment.variables(store_access.told(task.config, store)),
         **({"envFrom": sources} if sources else {}),
         "resources": dict(RESOURCES),
         "securityContext": pod_security.container(),
@@ -103,7 +102,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
     if defaults.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
-    made = pod_security.filled(merge.merged(spec, task.also))
+    made = pod_security.filled(pod_template.merged(spec, task.also))
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp_operator.desired import store_access
-from whatsapp_operator.desired.pod_security import Level
-from whatsapp_operator.observed import Session, Store
-from whatsapp_session import names, worker_env
+from whatsapp_operator.manifests import store_access
+from whatsapp_operator.manifests.pod_security import Level
+from whatsapp_operator.observed.state import Session, Store
+from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
 SECRETS_DIR = store_access.SECRETS_DIR
@@ -31,11 +31,11 @@ class WorkerDefaults:
     """What podTemplates may say."""
 
 
-def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> worker_env.WorkerConfig:
+def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> worker_config.WorkerConfig:
     """Return what the worker is told."""
     spec = session.spec
     remote, local = spec.auth.remote, spec.auth.local
-    built = worker_env.WorkerConfig(
+    built = worker_config.WorkerConfig(
         strategy=spec.auth.strategy,
         client_id=names.client_id(session.name, spec.client_id),
         data_path=names.DATA_DIR if local is None else f"{names.DATA_DIR}/{local.data_path}",
@@ -76,9 +76,9 @@ def _extra(session: Session) -> dict[str, str]:
     return extra
 
 
-def identity(session: Session, defaults: WorkerDefaults) -> worker_env.ResourceIdentity:
+def identity(session: Session, defaults: WorkerDefaults) -> worker_config.ResourceIdentity:
     """Return whose a pod is; the pod's and the node's part come from the downward API, and ``to_env`` omits them."""
-    return worker_env.ResourceIdentity(
+    return worker_config.ResourceIdentity(
         cluster=defaults.cluster,
         namespace=session.namespace,
         name=session.name,
@@ -94,15 +94,15 @@ def environment(session: Session, store: Store | None, defaults: WorkerDefaults)
     return variables(config(session, store, defaults))
 
 
-def variables(told: worker_env.WorkerConfig) -> list[Manifest]:
+def variables(told: worker_config.WorkerConfig) -> list[Manifest]:
     """Return settings as a container's environment."""
     fields = {
-        worker_env.NODE_NAME: "spec.nodeName",
-        worker_env.POD_NAME: "metadata.name",
-        worker_env.POD_NAMESPACE: "metadata.namespace",
-        worker_env.POD_UID: "metadata.uid",
+        worker_config.NODE_NAME: "spec.nodeName",
+        worker_config.POD_NAME: "metadata.name",
+        worker_config.POD_NAMESPACE: "metadata.namespace",
+        worker_config.POD_UID: "metadata.uid",
     }
-    plain = worker_env.to_env(told)
+    plain = worker_config.to_env(told)
     if told.resource is None:
         fields = {}
     return [

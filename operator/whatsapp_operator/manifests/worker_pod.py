@@ -5,14 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_operator import merge, wishes
-from whatsapp_operator.desired import access, belonging, claim, environment, pod_security, store_access
-from whatsapp_operator.desired.environment import SECRETS_DIR, WorkerDefaults
-from whatsapp_operator.desired.pod_security import Level
-from whatsapp_operator.observed import Session, Store, Trouble, Wanted
+from whatsapp_operator.manifests import pod_security, pod_template, pvc, rbac, store_access, worker_environment
+from whatsapp_operator.manifests.metadata import labels, owner
+from whatsapp_operator.manifests.pod_security import Level
+from whatsapp_operator.manifests.worker_environment import SECRETS_DIR, WorkerDefaults
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Session, Store, Trouble, Wanted
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
-from whatsapp_session.spec import LocalAuth, SecretKeyRef
+from whatsapp_session.session_spec import LocalAuth, SecretKeyRef
 
 Manifest = dict[str, Any]
 
@@ -107,7 +108,7 @@ def _container(session: Session, store: Store | None, defaults: WorkerDefaults, 
         "imagePullPolicy": defaults.image_pull_policy,
         "command": ["whatsapp-worker"],
         "args": ["run"],
-        "env": environment.environment(session, store, defaults),
+        "env": worker_environment.environment(session, store, defaults),
         **({"envFrom": sources} if sources else {}),
         "ports": [{"name": "health", "containerPort": names.HEALTH_PORT}],
         "startupProbe": _probe("/healthz", period=2, failures=60),
@@ -123,7 +124,7 @@ def _container(session: Session, store: Store | None, defaults: WorkerDefaults, 
 def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
     volumes, mounts = _volumes(session, store)
     spec: Manifest = {
-        "serviceAccountName": access.worker_account(session, store),
+        "serviceAccountName": rbac.worker_account(session, store),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "OnFailure",
@@ -145,7 +146,7 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     template = session.spec.pod_template
     extra = template.get("metadata") or {}
     store_labels = {} if store is None else store.pod_labels
-    own = belonging.labels(session) | ({} if store is None else {names.LABEL_STORE: store.name})
+    own = labels(session) | ({} if store is None else {names.LABEL_STORE: store.name})
     metadata: Manifest = {
         "name": names.pod(session.name),
         "namespace": session.namespace,
@@ -156,18 +157,18 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
             "kubectl.kubernetes.io/default-container": names.WORKER_CONTAINER,
             **(extra.get("annotations") or {}),
         },
-        "ownerReferences": [belonging.owner(session, controller=True)],
+        "ownerReferences": [owner(session, controller=True)],
     }
-    restart = wishes.restart(session)
+    restart = requests.restart(session)
     if restart is not None:
         # Part of the template, as `kubectl rollout restart` does it: no clocks to compare, nothing to lose in a crash.
-        metadata["annotations"][names.wish_annotation(wishes.RESTART)] = restart
-    spec = merge.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
+        metadata["annotations"][names.wish_annotation(requests.RESTART)] = restart
+    spec = pod_template.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
     metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
     # After the hash: the annotations tell what the pod was made for, and what is filled in follows from the template,
     # so that an upgrade which fills in more replaces nobody's pod.
     metadata["annotations"][names.ANNOTATION_GENERATION] = str(session.generation)
-    started_for = wishes.newest_start(session)
+    started_for = requests.newest_start(session)
     if started_for is not None:
         metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_security.filled(spec)}
@@ -188,7 +189,7 @@ def wanted(session: Session, manifest: Mapping[str, Any], level: Level = Level.R
         template_hash=manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH],
         image=container["image"],
         env={item["name"]: item["value"] for item in container["env"] if "value" in item},
-        restarted_for=manifest["metadata"]["annotations"].get(names.wish_annotation(wishes.RESTART)),
-        needs_claim=claim.claim(session) is not None,
+        restarted_for=manifest["metadata"]["annotations"].get(names.wish_annotation(requests.RESTART)),
+        needs_claim=pvc.claim(session) is not None,
         violation=refused if wrong else None,
     )

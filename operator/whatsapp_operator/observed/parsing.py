@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_operator import wishes
-from whatsapp_operator.observed import Last, Report, Resource, Session, Store, Trouble
-from whatsapp_operator.pod_parsing import reason
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.pod_parsing import reason
+from whatsapp_operator.observed.state import Last, Report, Resource, Session, Store, Trouble
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, SessionState
-from whatsapp_session.spec import OperatingMode, SessionSpec, parse_session
+from whatsapp_session.session_spec import OperatingMode, SessionSpec, parse_session
 from whatsapp_session.store_spec import parse_store
 from whatsapp_session.untrusted import flag, integer, mapping, mappings, sequence, text, text_or_none
 
@@ -45,7 +45,7 @@ def _report(raw: Any, now: float) -> Report | None:
         saved="generation" in saved or "time" in saved,
         overdue="overdueSince" in saved,
         trouble=_trouble(found.get("lastError")),
-        handled=wishes.credible(found.get("handledRequests"), wishes.FOR_WORKERS, now),
+        handled=requests.credible(found.get("handledRequests"), requests.FOR_WORKERS, now),
         warnings=tuple(item for item in warnings if item is not None),
         saved_at=timestamps.seconds(saved.get("time")),
         link_attempts=integer(mapping(found.get("qr")).get("attempt")),
@@ -109,7 +109,7 @@ def _essential_last(raw: Resource) -> Last:
 
 def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last, now: float) -> Session:
     metadata, status = mapping(raw.get("metadata")), mapping(raw.get("status"))
-    asked, ignored = wishes.sorted_out(metadata, now)
+    asked, ignored = requests.sorted_out(metadata, now)
     return Session(
         namespace=text(metadata.get("namespace")),
         name=text(metadata.get("name")),
@@ -124,7 +124,7 @@ def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last
         report=report,
         recorded_pod_uid=text_or_none(mapping(status.get("worker")).get("podUID")),
         last=last,
-        handled=wishes.credible(status.get("handledRequests"), wishes.KINDS, now),
+        handled=requests.credible(status.get("handledRequests"), requests.KINDS, now),
         status=status,
     )
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from whatsapp_operator.observed import Ending, Ownership, Pod, Resource
+from whatsapp_operator.observed.state import Ending, Ownership, Pod, Resource
 from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason
 from whatsapp_session.untrusted import integer, json_mapping, mapping, mappings, text, text_or_none, texts

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from whatsapp_operator.observed import Ignored, Pod, Resource, Session
+from whatsapp_operator.observed.state import Ignored, Pod, Resource, Session
 from whatsapp_session import names, timestamps
 from whatsapp_session.untrusted import mapping, text
 

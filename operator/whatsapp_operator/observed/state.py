@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 from whatsapp_operator.ages import Ages
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_session.spec import SessionSpec
+from whatsapp_session.session_spec import SessionSpec
 from whatsapp_session.store_spec import StoreSpec
 
 Resource = Mapping[str, Any]
@@ -260,3 +260,19 @@ class Observed:
     def barred(self) -> bool:
         """Whether no worker may be started, because what narrows its rights is missing."""
         return self.policy_required and not self.policy
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """What one worker says of its store; ``trouble`` None: the store answers."""
+
+    session: str
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """The name of one session, or of one store."""
+
+    namespace: str
+    name: str

@@ -8,7 +8,7 @@ from whatsapp_session import names
 
 Manifest = dict[str, Any]
 CHECK_AGAIN_SECONDS: Final = 540.0
-"""How long what was applied is trusted without looking: less than the time between two looks of ``rounds``."""
+"""How long what was applied is trusted without looking: less than the time between two looks of ``resync``."""
 
 
 class Applier:

@@ -9,11 +9,12 @@ import traceback
 from pathlib import PurePath
 from typing import Any, Final
 
-from whatsapp_operator import plan, purging, wishes
-from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Trouble, Wanted
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Trouble, Wanted
+from whatsapp_operator.session import plan, purge
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Reason
-from whatsapp_session.spec import OperatingMode
+from whatsapp_session.session_spec import OperatingMode
 from whatsapp_session.untrusted import mapping
 
 Manifest = dict[str, Any]
@@ -33,7 +34,7 @@ def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
     elif pod is None and wanted is not None and _may_start(observed):
         claim = [plan.ApplyClaim()] if wanted.needs_claim else []
         actions += [plan.ApplyAccess(), *claim, plan.ApplyLease(None), plan.CreatePod()]
-    if session.deleting and (pod is None or wishes.skip_purge(session)):
+    if session.deleting and (pod is None or requests.skip_purge(session)):
         actions += _release(observed, wanted)
     return plan.Plan(tuple(actions), LOOK_AGAIN_SECONDS)
 
@@ -44,7 +45,7 @@ def _why_it_goes(session: Session, pod: Pod, wanted: Wanted | None) -> plan.Dele
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
         return plan.DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
     # Not without a pod to follow it: the user asked for another worker, not for none.
-    if wanted is not None and timestamps.is_newer(session.asked.get(wishes.RESTART), pod.restarted_for):
+    if wanted is not None and timestamps.is_newer(session.asked.get(requests.RESTART), pod.restarted_for):
         return plan.DeletePod(pod.uid, Reason.REPLACING, "the worker pod is replaced because a restart was asked for")
     return None
 
@@ -56,17 +57,17 @@ def _may_start(observed: Observed) -> bool:
         return False
     if store is not None and (store.unfenced or last.store not in (None, store.name)):
         return False
-    return last.end_time is None or timestamps.is_newer(wishes.newest_start(session), last.started_for)
+    return last.end_time is None or timestamps.is_newer(requests.newest_start(session), last.started_for)
 
 
-def _release(observed: Observed, wanted: Wanted | None) -> tuple[purging.Step, ...]:
+def _release(observed: Observed, wanted: Wanted | None) -> tuple[purge.Step, ...]:
     session = observed.session
-    if not purging.held(session):
+    if not purge.held(session):
         return ()
-    if wishes.skip_purge(session):
-        return (purging.ReleaseSession("the session's archives stay in the store"),)
+    if requests.skip_purge(session):
+        return (purge.ReleaseSession("the session's archives stay in the store"),)
     # Which archives are the session's only a specification that is understood tells.
-    return purging.steps(observed).actions if wanted is not None else ()
+    return purge.steps(observed).actions if wanted is not None else ()
 
 
 def own_parts(observed: Observed, now: float) -> Manifest:
@@ -80,16 +81,16 @@ def own_parts(observed: Observed, now: float) -> Manifest:
         kept = {**same, "pod": own.name, "podUID": own.uid}
     return {
         "worker": kept,
-        "handledRequests": wishes.handled(session, own, now),
+        "handledRequests": requests.handled(session, own, now),
     }
 
 
 def told(observed: Observed, wanted: Wanted | None, trouble: Trouble) -> Trouble:
     """Return what is wrong, with the way out where a deletion waits for it."""
     session = observed.session
-    if wanted is not None or not (session.deleting and purging.held(session)):
+    if wanted is not None or not (session.deleting and purge.held(session)):
         return trouble
-    text = f"{trouble.message}; until then its archives cannot be deleted; {purging.way_out(session)}"
+    text = f"{trouble.message}; until then its archives cannot be deleted; {purge.way_out(session)}"
     return dataclasses.replace(trouble, message=text)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from whatsapp_operator.observed import Session, Subject
+from whatsapp_operator.observed.state import Session, Subject
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Reason
 from whatsapp_session.untrusted import mappings, text

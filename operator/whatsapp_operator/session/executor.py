@@ -5,16 +5,16 @@ import dataclasses
 import logging
 from typing import Any, assert_never
 
-from whatsapp_operator import moving, plan, purging, refusals
-from whatsapp_operator.applying import Applier
-from whatsapp_operator.desired import access, claim, lease, move_pod, purge_pod, worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Session, Trouble, Wanted
-from whatsapp_operator.parsing import parse_store_resource
-from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
-from whatsapp_operator.rights import Rights
+from whatsapp_operator.manifests import lease, move_pod, purge_pod, pvc, rbac, worker_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.parsing import parse_store_resource
+from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.observed.state import Observed, Session, Trouble, Wanted
+from whatsapp_operator.session import move, plan, purge, refusals
+from whatsapp_operator.session.applier import Applier
+from whatsapp_operator.session.rights import Rights
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 
@@ -44,7 +44,7 @@ class Actor:
         if manifest is None:
             return None
         wanted = worker_pod.wanted(observed.session, manifest, self._defaults.pod_security)
-        if not moving.due(observed):
+        if not move.due(observed):
             return wanted
         annotations = self._move_manifest(observed)["metadata"]["annotations"]
         return dataclasses.replace(wanted, move_hash=annotations[names.ANNOTATION_TEMPLATE_HASH])
@@ -69,19 +69,17 @@ class Actor:
                         await self._apply_lease(observed, pod_uid)
                     case plan.CreatePod():
                         observed = await self._create_pod(observed)
-                    case purging.HoldSession():
+                    case purge.HoldSession():
                         observed = await self._hold(observed)
-                    case purging.HoldStore():
+                    case purge.HoldStore():
                         observed = await self._hold_store(observed)
-                    case purging.AskNamespace():
+                    case purge.AskNamespace():
                         observed = await self._ask_namespace(observed)
-                    case purging.CreatePurgePod():
+                    case purge.CreatePurgePod():
                         observed = await self._create_purge_pod(observed)
-                    case moving.CreateMovePod():
+                    case move.CreateMovePod():
                         observed = await self._create_move_pod(observed)
-                    case (
-                        plan.DeletePod() | purging.DeletePurgePod() | purging.ReleaseSession() | moving.DeleteMovePod()
-                    ):
+                    case plan.DeletePod() | purge.DeletePurgePod() | purge.ReleaseSession() | move.DeleteMovePod():
                         pass
                     case _:
                         assert_never(step)
@@ -111,17 +109,17 @@ class Actor:
         where = f"{session.namespace}/{session.name}"
         log.info("pod deleted: session=%s reason=%s why=%r", where, step.reason, step.message)
 
-    async def delete_purge_pod(self, session: Session, step: purging.DeletePurgePod) -> None:
+    async def delete_purge_pod(self, session: Session, step: purge.DeletePurgePod) -> None:
         """Delete the pod that purges."""
         ref = Ref("Pod", session.namespace, names.purge_pod(session.name))
         await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
 
-    async def delete_move_pod(self, session: Session, step: moving.DeleteMovePod) -> None:
+    async def delete_move_pod(self, session: Session, step: move.DeleteMovePod) -> None:
         """Delete the pod that copies, or has copied."""
         ref = Ref("Pod", session.namespace, names.move_pod(session.name))
         await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
 
-    async def release(self, session: Session, step: purging.ReleaseSession) -> None:
+    async def release(self, session: Session, step: purge.ReleaseSession) -> None:
         """Remove our finalizer."""
         left = [name for name in session.finalizers if name != names.FINALIZER_PURGE]
         ref = Ref(names.SESSION_KIND, session.namespace, session.name)
@@ -146,7 +144,7 @@ class Actor:
             await self._applier.apply(manifest, afresh=True)
 
     async def _make_claim(self, session: Session) -> None:
-        manifest = claim.claim(session)
+        manifest = pvc.claim(session)
         if manifest is not None:
             # One that is there stays as it is: size and class are not changed behind its user's back.
             with contextlib.suppress(Conflict):
@@ -166,7 +164,7 @@ class Actor:
         return dataclasses.replace(observed, session=held)
 
     async def _hold_store(self, observed: Observed) -> Observed:
-        store = moving.home(observed) if observed.session.deleting else observed.store
+        store = move.home(observed) if observed.session.deleting else observed.store
         assert store is not None, "a store is held only when it is there"
         ref = Ref(names.STORE_KIND, store.namespace, store.name)
         finalizers = (*store.finalizers, names.FINALIZER_STORE)
@@ -178,7 +176,7 @@ class Actor:
 
     async def _ask_namespace(self, observed: Observed) -> Observed:
         """Try, without doing it, to make what may be made anyway: reading namespaces would be one more right."""
-        manifest = access.account(observed.session.namespace, None)
+        manifest = rbac.account(observed.session.namespace, None)
         # Under another name, because one that is there would be the answer.
         manifest["metadata"] |= {"name": "", "generateName": "wa-worker-"}
         try:
@@ -190,9 +188,9 @@ class Actor:
         return observed
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:
-        session, store = observed.session, moving.home(observed)
+        session, store = observed.session, move.home(observed)
         assert store is not None, "a purge is planned only when its store is known"
-        await self._applier.apply(access.account(session.namespace, store), afresh=True)
+        await self._applier.apply(rbac.account(session.namespace, store), afresh=True)
         manifest = purge_pod.purge_pod(session, store, self._defaults)
         try:
             made = await self._kube.create(manifest)
@@ -203,7 +201,7 @@ class Actor:
 
     async def _create_move_pod(self, observed: Observed) -> Observed:
         session = observed.session
-        await self._applier.apply(access.account(session.namespace, observed.store), afresh=True)
+        await self._applier.apply(rbac.account(session.namespace, observed.store), afresh=True)
         try:
             made = await self._kube.create(self._move_manifest(observed))
         except Conflict:

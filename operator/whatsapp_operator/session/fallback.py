@@ -5,16 +5,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from whatsapp_operator import essentials, plan, purging, removal
-from whatsapp_operator.actor import Actor
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import KubeError, Refused
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Trouble, Wanted
-from whatsapp_operator.observer import Observer
-from whatsapp_operator.parsing import parse_essentials, parse_head, parse_session_resource
-from whatsapp_operator.reporter import Reporter
-from whatsapp_operator.schedule import Rest
+from whatsapp_operator.observed.parsing import parse_essentials, parse_head, parse_session_resource
+from whatsapp_operator.observed.state import Observed, Trouble, Wanted
+from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session import essentials, plan, purge, removal
+from whatsapp_operator.session.executor import Actor
+from whatsapp_operator.session.observer import Observer
+from whatsapp_operator.session.status_writer import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Fallback:
         if any(isinstance(step, plan.CreatePod) for step in steps.actions):
             observed, steps = await permit(observed, steps)
         built = await self._actor.build(observed, steps)
-        last = [step for step in steps.actions if isinstance(step, purging.ReleaseSession)]
+        last = [step for step in steps.actions if isinstance(step, purge.ReleaseSession)]
         for step in steps.actions:
             # Before the report, which may be what is refused. A session that is released may be gone for one.
             if step not in last:

@@ -7,10 +7,11 @@ names now. Who deletes the old store, or names it again, ends the move.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from whatsapp_operator import endings, wishes
 from whatsapp_operator.ages import Ages, What, age
-from whatsapp_operator.observed import Observed, Ownership, Pod, Store, Wanted
-from whatsapp_operator.purging import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Store, Wanted
+from whatsapp_operator.session import termination
+from whatsapp_operator.session.purge import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ def due(observed: Observed) -> bool:
     Who wishes for a new link gives up what was saved.
     """
     store, source = observed.store, observed.source
-    if store is None or source is None or "relink" in wishes.for_the_worker(observed.session):
+    if store is None or source is None or "relink" in requests.for_the_worker(observed.session):
         return False
-    return endings.remember(observed).store == source.name != store.name
+    return termination.remember(observed).store == source.name != store.name
 
 
 def home(observed: Observed) -> Store | None:
@@ -85,7 +86,7 @@ def _away(pod: Pod, ages: Ages, message: str | None = None) -> Steps:
 
 
 def _told(observed: Observed, pod: Pod) -> str | None:
-    if endings.moved_to(observed) is None or observed.source is None:
+    if termination.moved_to(observed) is None or observed.source is None:
         return None
     said = f": {pod.ending.message}" if pod.ending is not None and pod.ending.message else ""
     return f"the session moved from the SessionStore {observed.source.name!r} to {pod.store!r}{said}"

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from whatsapp_operator import plan, policy, purging
+from whatsapp_operator import admission_policy
 from whatsapp_operator.ages import Sightings
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube, Ref
-from whatsapp_operator.observed import Observed, Pod, Session, Store
-from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
-from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.observed.state import Observed, Pod, Session, Store
+from whatsapp_operator.session import plan, purge
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -20,7 +21,7 @@ Parse = Callable[[Manifest, float], Session]
 class Observer:
     """Look at a session, its pod, its store and the admission policy."""
 
-    def __init__(self, kube: Kube, rules: policy.Policy, clock: Clock) -> None:
+    def __init__(self, kube: Kube, rules: admission_policy.Policy, clock: Clock) -> None:
         self._kube = kube
         self._policy = rules
         self._clock = clock
@@ -64,7 +65,7 @@ class Observer:
         )
 
     async def _purge_pod(self, session: Session) -> Pod | None:
-        if not (session.deleting and purging.held(session)):
+        if not (session.deleting and purge.held(session)):
             return None
         found = await self._kube.get(Ref("Pod", session.namespace, names.purge_pod(session.name)))
         return None if found is None else parse_purge_pod(found, session.name, session.uid)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import endings, evictions, moving, purging, refusals
-from whatsapp_operator.endings import Fate, Hold
-from whatsapp_operator.observed import Observed, Ownership, Pod, Report, Session, Trouble
+from whatsapp_operator import evictions
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Report, Session, Trouble
+from whatsapp_operator.session import move, purge, refusals, termination
+from whatsapp_operator.session.termination import Fate, Hold
 from whatsapp_session import names
 from whatsapp_session.conditions import Phase, Reason, SessionState
-from whatsapp_session.spec import OperatingMode
+from whatsapp_session.session_spec import OperatingMode
 
 _IMAGE_TROUBLE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
@@ -52,14 +53,14 @@ def situation(observed: Observed, wanted_hash: str | None) -> Situation:
         return Situation(Phase.PENDING, Reason.STOPPING, "the worker saves and stops, because the session is suspended")
     if pod is None:
         return _without_pod(observed, wanted_hash)
-    if pod.ownership is Ownership.OURS and endings.is_over(pod):
+    if pod.ownership is Ownership.OURS and termination.is_over(pod):
         # Also while the pod goes: why it ended is what a person wants to know.
-        return _held(session, endings.hold(session, endings.remember(observed), pod.template_hash))
+        return _held(session, termination.hold(session, termination.remember(observed), pod.template_hash))
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return Situation(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
     if pod.running_since is None:
         return _waits_for_a_secret(observed, pod) or _not_running(pod)
-    return _running(session, endings.fresh_report(session, pod))
+    return _running(session, termination.fresh_report(session, pod))
 
 
 def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
@@ -79,9 +80,9 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> Situation:
     if observed.store is not None and observed.store.unfenced and observed.store.trouble is not None:
         message = f"no worker is started on the SessionStore {observed.store.name!r}: {observed.store.trouble.message}"
         return Situation(Phase.FAILED, Reason.STORE_UNFENCED, message)
-    if moving.due(observed):
+    if move.due(observed):
         return _moving(observed)
-    found = _held(session, endings.hold(session, session.last, wanted_hash))
+    found = _held(session, termination.hold(session, session.last, wanted_hash))
     last = session.last.store
     if found.reason is Reason.ARCHIVE_MISSING and remote is not None and last not in (None, remote.store):
         text = f"the session last ran on the SessionStore {last!r}, which is gone; with it back its archives are copied"
@@ -112,11 +113,11 @@ def _refused(refusal: Trouble) -> Situation:
 
 def _deleting(observed: Observed) -> Situation:
     session, pod = observed.session, observed.purge_pod
-    if observed.pod is not None or not purging.held(session) or purging.skipped(session):
+    if observed.pod is not None or not purge.held(session) or purge.skipped(session):
         return Situation(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
     if observed.refusal is not None:
         found = _refused(observed.refusal)
-    elif moving.home(observed) is None:
+    elif move.home(observed) is None:
         remote = session.spec.auth.remote
         name = "" if remote is None else remote.store
         text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; create it again"
@@ -126,7 +127,7 @@ def _deleting(observed: Observed) -> Situation:
         found = _task(pod, busy, "its archives could not be deleted, which is tried again")
     if found.reason is Reason.STOPPING:
         return found
-    text = f"the session is deleted, but {found.message}; {purging.way_out(session)}"
+    text = f"the session is deleted, but {found.message}; {purge.way_out(session)}"
     return Situation(found.phase, found.reason, text)
 
 

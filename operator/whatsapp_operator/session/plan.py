@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator import endings, moving, purging
 from whatsapp_operator.ages import Fact, What, age
-from whatsapp_operator.observed import Observed, Ownership, Pod, Wanted
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Wanted
+from whatsapp_operator.session import move, purge, termination
 from whatsapp_session.conditions import Reason
-from whatsapp_session.spec import OperatingMode
+from whatsapp_session.session_spec import OperatingMode
 
 POLICY_RETRY_SECONDS: Final = 15.0
 FOREIGN_SECONDS: Final = 30.0
@@ -50,7 +50,7 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purging.Step | moving.Step
+Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purge.Step | move.Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def facts(observed: Observed) -> Iterator[Fact]:
     last, pod = observed.session.last, observed.pod
     if last.end_time is not None:
         yield What.ENDED, last.pod_uid or ""
-    if pod is not None and endings.is_over(pod):
+    if pod is not None and termination.is_over(pod):
         yield What.ENDED, pod.uid  # which is the last worker's when the pod has gone
     for pod in filter(None, (observed.move_pod, observed.purge_pod)):
         if pod.deleting:
@@ -78,7 +78,7 @@ def facts(observed: Observed) -> Iterator[Fact]:
 def plan(observed: Observed, wanted: Wanted | None) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
     steps = _farewell(observed) if observed.session.deleting else _live(observed, wanted)
-    held = () if observed.session.deleting else purging.hold(observed.session, observed.store)
+    held = () if observed.session.deleting else purge.hold(observed.session, observed.store)
     return Plan((*held, *steps.actions), steps.look_again)
 
 
@@ -87,17 +87,17 @@ def _farewell(observed: Observed) -> Plan:
     leave: tuple[Action, ...] = ()
     if pod is not None and pod.ownership is not Ownership.FOREIGN:
         leave = () if pod.deleting else (_stop(pod),)
-        if not (purging.held(session) and purging.skipped(session)):
+        if not (purge.held(session) and purge.skipped(session)):
             return Plan(leave)
     # What is copied now would not be among what is deleted.
-    copying = moving.abandoned(observed)
-    if copying is not None and purging.held(session):
+    copying = move.abandoned(observed)
+    if copying is not None and purge.held(session):
         return Plan((*leave, *copying.actions), copying.look_again)
-    found = purging.steps(observed)
-    unmoved = observed.purge_pod is None and moving.due(observed)
-    needed = unmoved and purging.held(session) and not purging.skipped(session)
+    found = purge.steps(observed)
+    unmoved = observed.purge_pod is None and move.due(observed)
+    needed = unmoved and purge.held(session) and not purge.skipped(session)
     # The store that it was to be moved from, which nothing holds until now: there the archives are.
-    kept = purging.hold_store(observed.source) if needed else ()
+    kept = purge.hold_store(observed.source) if needed else ()
     return Plan((*leave, *kept, *found.actions), found.look_again)
 
 
@@ -128,7 +128,7 @@ def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | N
     session = observed.session
     if pod.ownership is Ownership.PREDECESSOR:
         return DeletePod(pod.uid, Reason.REPLACING, "the pod belonged to a deleted session of the same name")
-    if endings.is_over(pod):
+    if termination.is_over(pod):
         return DeletePod(pod.uid, Reason.STOPPING, "the worker has ended")
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
         return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
@@ -153,16 +153,16 @@ def _start(observed: Observed, wanted: Wanted | None) -> Plan:
     session = observed.session
     suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
     if suspended or wanted is None or wanted.violation is not None:
-        return _plan(moving.abandoned(observed))
+        return _plan(move.abandoned(observed))
     if observed.barred:
         return Plan(look_again=POLICY_RETRY_SECONDS)
     if observed.store is not None and observed.store.unfenced:
         return Plan()
-    copying = moving.steps(observed, wanted)
+    copying = move.steps(observed, wanted)
     if copying is not None:
         return _plan(copying, ApplyAccess())
-    last = endings.remember(observed)
-    held = endings.hold(session, last, wanted.template_hash)
+    last = termination.remember(observed)
+    held = termination.hold(session, last, wanted.template_hash)
     ended = age(observed.ages, What.ENDED, last.pod_uid or "")
     if held is not None and (held.pause is None or held.pause > ended):
         return Plan(look_again=None if held.pause is None else held.pause - ended)
@@ -170,5 +170,5 @@ def _start(observed: Observed, wanted: Wanted | None) -> Plan:
     return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))
 
 
-def _plan(steps: moving.Steps | None, *before: Action) -> Plan:
+def _plan(steps: move.Steps | None, *before: Action) -> Plan:
     return Plan() if steps is None else Plan((*before, *steps.actions), steps.look_again)

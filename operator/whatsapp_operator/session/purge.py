@@ -7,12 +7,12 @@ user chose otherwise, or the namespace is being deleted and takes no new pod.
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator import wishes
 from whatsapp_operator.ages import Ages, What, age
-from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Store
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Store
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
-from whatsapp_session.spec import OnDelete
+from whatsapp_session.session_spec import OnDelete
 
 LOOK_AGAIN_SECONDS: Final = 15.0
 FAILED_PAUSE_SECONDS: Final = 60.0
@@ -94,12 +94,12 @@ def hold_store(store: Store | None) -> tuple[Step, ...]:
 
 def skipped(session: Session) -> bool:
     """Return whether a person wishes that the archives stay."""
-    return not wanted(session) or wishes.skip_purge(session)
+    return not wanted(session) or requests.skip_purge(session)
 
 
 def way_out(session: Session) -> str:
     """Return how a person lets a session go without its archives."""
-    command = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation(wishes.SKIP_PURGE)}"
+    command = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation(requests.SKIP_PURGE)}"
     return f'or leave its archives: `{command}="$(date -u +%FT%TZ)"`'
 
 

@@ -4,39 +4,25 @@ import dataclasses
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
-from whatsapp_operator import (
-    essentials,
-    fallback,
-    metrics,
-    moving,
-    pacing,
-    plan,
-    policy,
-    purging,
-    refusals,
-    removal,
-    stalling,
-    status,
-)
-from whatsapp_operator.actor import Actor
-from whatsapp_operator.applying import Applier
+from whatsapp_operator import admission_policy, metrics, rollout
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import KubeError, Refused
 from whatsapp_operator.kube import STATUS, Listing, Ref
-from whatsapp_operator.observed import Observed, Ownership, Report, Trouble, Wanted
-from whatsapp_operator.observer import Observer
-from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
-from whatsapp_operator.reporter import Reporter
-from whatsapp_operator.rights import Rights
-from whatsapp_operator.schedule import Rest
-from whatsapp_operator.stores.observed import Say
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.observed.state import Key, Observed, Ownership, Report, Say, Trouble, Wanted
+from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session import essentials, fallback, move, plan, purge, refusals, removal, stalling, status
+from whatsapp_operator.session.applier import Applier
+from whatsapp_operator.session.executor import Actor
+from whatsapp_operator.session.observer import Observer
+from whatsapp_operator.session.rights import Rights
+from whatsapp_operator.session.status_writer import Reporter
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
-from whatsapp_session.spec import SpecError
+from whatsapp_session.session_spec import SpecError
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +34,6 @@ PREDECESSOR_AGAIN_SECONDS = 1.0
 """How soon to look whether the garbage collector has removed what a session of the same name has left."""
 AT_ONCE = 0.0
 _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """The name of one session, or of one store."""
-
-    namespace: str
-    name: str
 
 
 Heard = Callable[[Key, Key | None, Say | None], Awaitable[None]]
@@ -70,7 +48,7 @@ class Reconciler:
         kube: Listing,
         defaults: WorkerDefaults,
         clock: Clock,
-        limits: pacing.Limits | None = None,
+        limits: rollout.Limits | None = None,
         numbers: metrics.Metrics | None = None,
         heard: Heard | None = None,
         *,
@@ -79,7 +57,7 @@ class Reconciler:
         self._kube = kube
         self._metrics = numbers or metrics.Metrics()
         self._clock = clock
-        self._policy = policy.Policy(kube, clock, required=policy_required)
+        self._policy = admission_policy.Policy(kube, clock, required=policy_required)
         self._metrics.watch_policy(lambda: self._policy.missing)
         self._observer = Observer(kube, self._policy, clock)
         self._known: set[Key] = set()
@@ -93,7 +71,7 @@ class Reconciler:
         self._reporter = Reporter(kube, clock)
         self._fallback = fallback.Fallback(kube, self._observer, self._actor, self._reporter, clock)
         self._heard = heard
-        self._pace: pacing.Pace[Key] = pacing.Pace(limits or pacing.Limits())
+        self._pace: rollout.Pace[Key] = rollout.Pace(limits or rollout.Limits())
 
     async def reconcile(self, key: Key) -> float | Rest | None:
         """Look, act and report; returns after how many seconds to look again, None when something must happen first.
@@ -161,10 +139,10 @@ class Reconciler:
     async def _permitted(self, key: Key, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
         """Drop what must wait for its turn, or what the API server would refuse to make good again."""
         now = self._clock.monotonic()
-        creates = plan.CreatePod | purging.CreatePurgePod | moving.CreateMovePod
+        creates = plan.CreatePod | purge.CreatePurgePod | move.CreateMovePod
         starts = any(isinstance(step, creates) for step in steps.actions)
         if starts and not self._pace.start(key, now):
-            holds = tuple(s for s in steps.actions if isinstance(s, purging.HoldSession | purging.HoldStore))
+            holds = tuple(s for s in steps.actions if isinstance(s, purge.HoldSession | purge.HoldStore))
             return observed, plan.Plan(holds, self._pace.turn())
         replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
         if not replacing or observed.pod is None:

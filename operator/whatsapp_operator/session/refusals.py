@@ -7,7 +7,7 @@ from typing import Final
 
 from whatsapp_operator import answers
 from whatsapp_operator.errors import Asked, Refused
-from whatsapp_operator.observed import Trouble
+from whatsapp_operator.observed.state import Trouble
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 

@@ -1,9 +1,9 @@
 """Take away what a plan gives up: pods, and a session's finalizer. Each is told in an Event where a person cares."""
 
-from whatsapp_operator import events, moving, plan, purging
-from whatsapp_operator.actor import Actor
-from whatsapp_operator.observed import Session
-from whatsapp_operator.reporter import Reporter
+from whatsapp_operator.observed.state import Session
+from whatsapp_operator.session import events, move, plan, purge
+from whatsapp_operator.session.executor import Actor
+from whatsapp_operator.session.status_writer import Reporter
 from whatsapp_session.conditions import Reason
 
 
@@ -15,14 +15,14 @@ async def remove(actor: Actor, reporter: Reporter, session: Session, step: plan.
                 happening = events.Happening(reason, message, warning=False, since=uid)
                 await reporter.post(session, happening)
             await actor.delete_pod(session, step)
-        case purging.DeletePurgePod():
+        case purge.DeletePurgePod():
             await actor.delete_purge_pod(session, step)
-        case moving.DeleteMovePod(uid, _, message):
+        case move.DeleteMovePod(uid, _, message):
             if message is not None:
                 happening = events.Happening(Reason.REPLACING, message, warning=False, since=uid)
                 await reporter.post(session, happening)
             await actor.delete_move_pod(session, step)
-        case purging.ReleaseSession(message):
+        case purge.ReleaseSession(message):
             happening = events.Happening(Reason.STOPPING, message, warning=False, since=session.uid)
             await reporter.post(session, happening)
             await actor.release(session, step)

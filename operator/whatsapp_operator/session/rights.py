@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from whatsapp_operator.applying import Applier
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired import access, belonging
 from whatsapp_operator.errors import Refused
 from whatsapp_operator.kube import Listing, Ref, ref_of
-from whatsapp_operator.observed import Observed, Ownership, Pod, Session, Trouble
+from whatsapp_operator.manifests import metadata, rbac
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Trouble
+from whatsapp_operator.session.applier import Applier
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -40,7 +40,7 @@ class Rights:
     async def grant(self, observed: Observed, *, afresh: bool = False) -> Trouble | None:
         """See to what the session's worker needs; returns why that must wait, None if it need not."""
         pod = _worker(observed)
-        for manifest in access.access(observed.session, observed.store, pod):
+        for manifest in rbac.access(observed.session, observed.store, pod):
             if not afresh and self._applier.trusted(manifest):
                 continue
             if pod is None:
@@ -56,7 +56,7 @@ class Rights:
 
     async def _predecessors(self, session: Session, ref: Ref) -> Trouble | None:
         found = await self._kube.get(ref)
-        if found is None or not belonging.others(found, session):
+        if found is None or not metadata.others(found, session):
             self._waits.pop(ref, None)
             return None
         now = self._clock.monotonic()
@@ -90,7 +90,7 @@ class Rights:
             self._old[place, store] = float("inf") if over else now + AGAIN_SECONDS
 
     async def _retired(self, namespace: str, store: str | None) -> bool:
-        binding = access.emptied(namespace, store)
+        binding = rbac.emptied(namespace, store)
         found = await self._kube.get(ref_of(binding))
         if found is None or not found.get("subjects"):
             return True

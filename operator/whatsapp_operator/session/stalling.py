@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from whatsapp_operator.errors import Refused
-from whatsapp_operator.events import Happening
-from whatsapp_operator.observed import Trouble
-from whatsapp_operator.status import written
+from whatsapp_operator.observed.state import Trouble
+from whatsapp_operator.session.events import Happening
+from whatsapp_operator.session.status import written
 from whatsapp_session import names
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.untrusted import integer, mapping, mappings, text

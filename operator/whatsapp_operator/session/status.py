@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
-from whatsapp_operator import endings, wishes
-from whatsapp_operator.observed import Last, Observed, Ownership, Pod, Trouble, Wanted
-from whatsapp_operator.situation import NO_POLICY, Situation, situation
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Last, Observed, Ownership, Pod, Trouble, Wanted
+from whatsapp_operator.session import termination
+from whatsapp_operator.session.phase import NO_POLICY, Situation, situation
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
-from whatsapp_session.spec import OperatingMode, Strategy
+from whatsapp_session.session_spec import OperatingMode, Strategy
 from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
@@ -65,7 +66,7 @@ _SAVE_TROUBLE = frozenset({Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE})
 def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tuple[Condition, ...]]:
     """Return phase and conditions, in a fixed order, without transition times."""
     now = situation(observed, wanted_hash)
-    row, last = TABLE[now.phase], endings.remember(observed)
+    row, last = TABLE[now.phase], termination.remember(observed)
     found = _overall(observed, row, now)
     found.append(_linked(row.linked, last, now))
     connected = row.connected is Cell.TRUE
@@ -85,7 +86,7 @@ def judged(observed: Observed, wanted: Wanted | None) -> Observed:
     Of a worker that stops there is more to say, and a suspended session gets no pod anyway.
     """
     session, pod = observed.session, observed.pod
-    stays = pod is None or not (pod.deleting or endings.is_over(pod))
+    stays = pod is None or not (pod.deleting or termination.is_over(pod))
     live = session.spec.operating_mode is OperatingMode.RUNNING and not session.deleting
     if wanted is None or wanted.violation is None or observed.refusal is not None or not (live and stays):
         return observed
@@ -134,7 +135,7 @@ def _linked(cell: Cell, last: Last, now: Situation) -> Condition:
 def _saved(observed: Observed, cell: Cell, last: Last, now: Situation) -> Condition:
     kind = ConditionType.SAVED
     local = observed.session.spec.auth.strategy is Strategy.LOCAL_AUTH
-    report = endings.fresh_report(observed.session, observed.pod)
+    report = termination.fresh_report(observed.session, observed.pod)
     if cell is Cell.FALSE:
         if now.phase is Phase.SYNCING:
             return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the new link is saved once it is whole")
@@ -171,7 +172,7 @@ def _store(observed: Observed, now: Situation) -> Condition:
 
 def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Trouble | None]:
     """Return whether the worker says something of its store, and if so what is wrong with it."""
-    report = endings.fresh_report(observed.session, observed.pod)
+    report = termination.fresh_report(observed.session, observed.pod)
     if report is None:
         return False, None
     if report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
@@ -181,7 +182,7 @@ def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Trouble | None]
 
 def _oversized(observed: Observed) -> list[Condition]:
     """Return the condition that says what exceeds the user's limits, only while something does."""
-    report = endings.fresh_report(observed.session, observed.pod)
+    report = termination.fresh_report(observed.session, observed.pod)
     warnings = () if report is None else report.warnings
     text = "; ".join(warning.message for warning in warnings)
     return [_condition(ConditionType.OVERSIZED, True, warnings[0].reason, text)] if warnings else []
@@ -206,7 +207,7 @@ def own_status(observed: Observed, wanted_hash: str | None, now: str) -> Manifes
     }
     parts = {
         "worker": _worker(observed),
-        "handledRequests": wishes.handled(session, _own_pod(observed), timestamps.parse(now).timestamp()),
+        "handledRequests": requests.handled(session, _own_pod(observed), timestamps.parse(now).timestamp()),
     }
     return body | {name: part for name, part in parts.items() if part}
 
@@ -241,7 +242,7 @@ def _worker(observed: Observed) -> Manifest:
             "image": pod.image,
             "templateHash": pod.template_hash,
         }
-    last = endings.remember(observed)
+    last = termination.remember(observed)
     kept = {
         "accountHash": last.account_hash,
         "linked": last.linked,
@@ -269,4 +270,4 @@ def differs(session_status: Mapping[str, Any], own: Manifest) -> bool:
 
 def report_is_stale(observed: Observed) -> bool:
     """Return whether ``status.session`` was left by a process that no longer lives and must be cleared."""
-    return endings.left_behind(observed.session, observed.pod)
+    return termination.left_behind(observed.session, observed.pod)

@@ -5,11 +5,11 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
-from whatsapp_operator import events, purging, refusals, stalling, status
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import Conflict, KubeError, Refused
 from whatsapp_operator.kube import Kube
-from whatsapp_operator.observed import Observed, Session, Subject, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Session, Subject, Trouble, Wanted
+from whatsapp_operator.session import events, purge, refusals, stalling, status
 from whatsapp_session import names
 from whatsapp_session.timestamps import rfc3339
 
@@ -38,7 +38,7 @@ class Reporter:
         await self.tell_once(session, events.ignored(session))
         now = rfc3339(self._clock.now())
         own = status.own_status(status.judged(observed, wanted), None if wanted is None else wanted.template_hash, now)
-        if session.deleting and not purging.held(session):
+        if session.deleting and not purge.held(session):
             return own, session.resource_version  # it may be gone already
         version = session.resource_version
         if status.differs(session.status, own):

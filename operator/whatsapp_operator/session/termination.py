@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from whatsapp_operator import evictions, wishes
-from whatsapp_operator.observed import Ending, Last, Observed, Ownership, Pod, Report, Session, Trouble
+from whatsapp_operator import evictions
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Report, Session, Trouble
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_session.spec import OperatingMode
+from whatsapp_session.session_spec import OperatingMode
 
 CRASH_BACKOFF: Final = Backoff(10.0, 300.0)
 """Pauses after a pod that failed as a whole (a container is restarted in place by the node)."""
@@ -157,7 +158,7 @@ def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
     """Return why no new worker may start yet, None when one may. A changed template or a newer wish lifts it."""
     if last.end_time is None or last.template_hash != wanted_hash:
         return None
-    if timestamps.is_newer(wishes.newest_start(session), last.started_for):
+    if timestamps.is_newer(requests.newest_start(session), last.started_for):
         return None
     judged = fate(last.exit_code, last.end_reason)
     reason = last.end_reason or Reason.CRASH_LOOP

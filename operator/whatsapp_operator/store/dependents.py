@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from whatsapp_operator.observed import Resource
+from whatsapp_operator.observed.state import Resource
 from whatsapp_session import names
-from whatsapp_session.spec import OnDelete, SpecError, parse_session
+from whatsapp_session.session_spec import OnDelete, SpecError, parse_session
 from whatsapp_session.untrusted import mapping
 
 

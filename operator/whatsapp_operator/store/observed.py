@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from whatsapp_operator import evictions
 from whatsapp_operator.ages import Ages
-from whatsapp_operator.desired import store_access
-from whatsapp_operator.observed import Ownership, Pod, Resource, Store, Trouble
-from whatsapp_operator.pod_parsing import parse_pod, reason
+from whatsapp_operator.manifests import store_access
+from whatsapp_operator.observed.pod_parsing import parse_pod, reason
+from whatsapp_operator.observed.state import Ownership, Pod, Resource, Say, Store, Trouble
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.untrusted import flag, integer, mapping, mappings, text, text_or_none
@@ -48,14 +48,6 @@ class CheckPod:
     """What it found, None while it has not ended."""
     trouble: Trouble | None
     """Why it does not start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """What one worker says of its store; ``trouble`` None: the store answers."""
-
-    session: str
-    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from whatsapp_operator.ages import Ages, Fact, What, age
-from whatsapp_operator.observed import Ownership
-from whatsapp_operator.stores.observed import Check, CheckPod, ObservedStore
+from whatsapp_operator.observed.state import Ownership
+from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore
 from whatsapp_session.backoff import Backoff
 
 GOOD_SECONDS: Final = 3600.0

@@ -4,23 +4,23 @@ import dataclasses
 import logging
 from typing import Any
 
-from whatsapp_operator import refusals, stalling
 from whatsapp_operator.ages import Sightings
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.desired import access, check_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Listing, Ref
-from whatsapp_operator.observed import Store, Trouble
-from whatsapp_operator.parsing import parse_store_resource
-from whatsapp_operator.reconcile import AT_ONCE, REFUSED_AGAIN_SECONDS, Key
-from whatsapp_operator.reporter import Reporter
-from whatsapp_operator.schedule import Rest
-from whatsapp_operator.stores import hearsay, holding, plan, status
-from whatsapp_operator.stores.observed import ObservedStore, Say, parse_check, parse_check_pod
+from whatsapp_operator.manifests import rbac, store_check_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.parsing import parse_store_resource
+from whatsapp_operator.observed.state import Key, Say, Store, Trouble
+from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session import refusals, stalling
+from whatsapp_operator.session.reconciler import AT_ONCE, REFUSED_AGAIN_SECONDS
+from whatsapp_operator.session.status_writer import Reporter
+from whatsapp_operator.store import dependents, plan, status, worker_reports
+from whatsapp_operator.store.observed import ObservedStore, parse_check, parse_check_pod
 from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Reason
-from whatsapp_session.spec import SpecError
+from whatsapp_session.session_spec import SpecError
 from whatsapp_session.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class StoreReconciler:
         self._late: dict[Key, Trouble] = {}
         """What was refused after the report, see ``Reconciler``."""
         self._sightings: Sightings[Key] = Sightings()
-        self._hearsay: hearsay.Hearsay[Key] = hearsay.Hearsay()
+        self._hearsay: worker_reports.Hearsay[Key] = worker_reports.Hearsay()
 
     def heard(self, session: Key, store: Key | None, say: Say | None) -> list[Key]:
         """Take note of what a session's worker says of its store; returns the stores to look at again."""
@@ -110,7 +110,7 @@ class StoreReconciler:
         now = self._clock.monotonic()
         if not going and now - self._used.get(key, -USED_SECONDS) < USED_SECONDS:
             return False
-        users = holding.users(await self._kube.items(names.SESSION_KIND, key.namespace), key.name)
+        users = dependents.users(await self._kube.items(names.SESSION_KIND, key.namespace), key.name)
         if users:
             self._used[key] = now
             if going:
@@ -125,7 +125,7 @@ class StoreReconciler:
 
     async def _serve(self, key: Key, store: Store, refusal: Trouble | None) -> float:
         now = rfc3339(self._clock.now())
-        manifest = check_pod.pod(store, self._defaults)
+        manifest = store_check_pod.pod(store, self._defaults)
         wanted = manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH]
         observed = self._aged(key, await self._observe(key, store))
         observed = self._aged(key, status.judged(observed, wanted, now))
@@ -175,7 +175,7 @@ class StoreReconciler:
 
     async def _create(self, store: Store, manifest: Manifest) -> Trouble | None:
         try:
-            await self._kube.apply(access.account(store.namespace, store), manager=names.OPERATOR_MANAGER)
+            await self._kube.apply(rbac.account(store.namespace, store), manager=names.OPERATOR_MANAGER)
             await self._kube.create(manifest)
         except Conflict:
             log.debug("a pod of the check's name is there: store=%s/%s", store.namespace, store.name)

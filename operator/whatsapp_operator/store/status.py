@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from whatsapp_operator import status as operator_status
-from whatsapp_operator.desired import access, store_access
-from whatsapp_operator.events import Happening
-from whatsapp_operator.observed import Ownership, Trouble
-from whatsapp_operator.stores import plan
-from whatsapp_operator.stores.observed import Check, ObservedStore, Verdict
+from whatsapp_operator.manifests import rbac, store_access
+from whatsapp_operator.observed.state import Ownership, Trouble
+from whatsapp_operator.session import status
+from whatsapp_operator.session.events import Happening
+from whatsapp_operator.store import plan
+from whatsapp_operator.store.observed import Check, ObservedStore, Verdict
 from whatsapp_session import names, store_spec
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Reason, fitting
 from whatsapp_session.untrusted import mappings
@@ -68,7 +68,7 @@ def conditions(observed: ObservedStore) -> tuple[Condition, ...]:
 def _shared_account(observed: ObservedStore) -> tuple[Condition, ...]:
     """Return the condition that says that workers share an account, only while nobody has chosen that."""
     store = observed.store
-    if store.shared_account is not None or not access.shared(store):
+    if store.shared_account is not None or not rbac.shared(store):
         return ()
     account = names.service_account(store.name)
     subject = f"system:serviceaccount:{store.namespace}:{names.SESSION_ACCOUNT_PREFIX}*"
@@ -141,7 +141,7 @@ def own_status(observed: ObservedStore, now: str) -> Manifest:
         "location": store_access.location(store.spec.backend),
         "check": None if observed.check is None else _written_check(observed.check),
         "conditions": [
-            operator_status.written(item, before.get(item.type), store.generation, now) for item in conditions(observed)
+            status.written(item, before.get(item.type), store.generation, now) for item in conditions(observed)
         ],
     }
     return {name: part for name, part in parts.items() if part}

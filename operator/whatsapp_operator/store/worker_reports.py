@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from whatsapp_operator.stores.observed import Say
+from whatsapp_operator.observed.state import Say
 
 K = TypeVar("K", bound=Hashable)
 Gist = tuple[bool, str]

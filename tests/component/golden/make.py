@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from component.workers import home_at  # noqa: E402  the path comes first
 from simulator.testing import running_simulator  # noqa: E402
-from whatsapp_worker.records import FORMAT_VERSION  # noqa: E402
+from whatsapp_worker.repository.records import FORMAT_VERSION  # noqa: E402
 
 OWNER = {
     "host": "golden-host",

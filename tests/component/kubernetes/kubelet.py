@@ -8,8 +8,7 @@ import threading
 
 from component import workers
 from component.workers import wait
-from functional.world import Place
-from functional.world import Worker as PlayedPod
+from functional.world import Place, Worker
 from whatsapp_session import names
 
 SESSION = "support"
@@ -28,7 +27,7 @@ class Cluster:
         self.place = place
         self.home = home
 
-    def start(self, pod: PlayedPod, door: "Door | None" = None) -> workers.Worker:
+    def start(self, pod: Worker, door: "Door | None" = None) -> workers.Worker:
         container = next(c for c in pod.pod["spec"]["containers"] if c["name"] == names.WORKER_CONTAINER)
         fields = {
             "metadata.name": pod.pod["metadata"]["name"],
@@ -56,7 +55,7 @@ class Cluster:
         pod.runs()
         return self.home.spawn([workers.COMMAND, "run"], env)
 
-    def _account(self, pod: PlayedPod) -> pathlib.Path:
+    def _account(self, pod: Worker) -> pathlib.Path:
         folder = self.home.root / f"account-{pod.uid}"
         folder.mkdir(parents=True, exist_ok=True)
         account = pod.pod["spec"]["serviceAccountName"]
@@ -67,7 +66,7 @@ class Cluster:
     def session(self) -> dict[str, object]:
         return dict(self.place.status(SESSION).get("session") or {})
 
-    def wait_state(self, state: str, pod: PlayedPod | None = None) -> dict[str, object]:
+    def wait_state(self, state: str, pod: Worker | None = None) -> dict[str, object]:
         """Wait until a worker, that of the pod if one is given, says that it is in this state; returns what it says."""
 
         def found() -> dict[str, object] | None:

@@ -14,7 +14,7 @@ from component.workers import wait
 from functional.world import Place
 from simulator import client
 from whatsapp_session import names
-from whatsapp_worker import flags
+from whatsapp_worker.browser import command_line
 
 pytestmark = pytest.mark.usefixtures("operator")
 
@@ -41,7 +41,7 @@ def test_a_session_links_saves_and_comes_back_in_another_pod_without_a_code(clus
     lease = place.lease(SESSION)
     assert lease is not None
     assert lease["spec"]["holderIdentity"] == first.uid
-    assert cluster.session()["sandbox"] == flags.sandbox(flags.environment(os.environ))
+    assert cluster.session()["sandbox"] == command_line.sandbox(command_line.environment(os.environ))
     place.wait_phase(SESSION, "Connected", "ArchiveVerified")
     wait(
         lambda: place.condition(SESSION, "Oversized").get("reason") == "ArchiveTooLarge",

@@ -12,16 +12,16 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace, MakeStore
 from component.stores.proxy import How
-from whatsapp_session import names, worker_env
+from whatsapp_session import names, worker_config
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import checking, filesystem, memory
+from whatsapp_worker.stores import filesystem, memory, probe
 
 COMMAND = str(pathlib.Path(sys.executable).with_name("whatsapp-worker"))
 
 
 def check(address: str, secrets: pathlib.Path | None, **more: str) -> subprocess.CompletedProcess[str]:
-    config = worker_env.WorkerConfig(store=address, store_secrets=str(secrets) if secrets else None)
-    told: Mapping[str, str] = os.environ | worker_env.to_env(config) | more
+    config = worker_config.WorkerConfig(store=address, store_secrets=str(secrets) if secrets else None)
+    told: Mapping[str, str] = os.environ | worker_config.to_env(config) | more
     return subprocess.run(
         [COMMAND, "store", "check"], env=told, capture_output=True, text=True, timeout=120, check=False
     )
@@ -47,7 +47,7 @@ def test_a_check_leaves_nothing_behind(make_store: MakeStore, kind: str) -> None
         create(name, content)
 
     store.create = noting  # type: ignore[method-assign, assignment] # looks on, and passes on
-    checking.check(store, lambda line: None)
+    probe.check(store, lambda line: None)
     assert len(set(folders)) == 1
     assert list(store.list(f"{folders[0]}/")) == []
     if isinstance(store, filesystem.FilesystemStore):
@@ -57,7 +57,7 @@ def test_a_check_leaves_nothing_behind(make_store: MakeStore, kind: str) -> None
 def test_a_check_removes_no_directory_but_its_own(tmp_path: pathlib.Path) -> None:
     store = filesystem.FilesystemStore(tmp_path)
     (tmp_path / "RemoteAuth-a" / "archives").mkdir(parents=True)
-    checking.check(store, lambda line: None)
+    probe.check(store, lambda line: None)
     assert [path.name for path in tmp_path.rglob("*")] == ["RemoteAuth-a", "archives"]
     (tmp_path / "check-full").mkdir()
     (tmp_path / "check-full" / "somebody's").touch()
@@ -69,7 +69,7 @@ def test_a_check_that_fails_leaves_no_directory_either(tmp_path: pathlib.Path, m
     store = filesystem.FilesystemStore(tmp_path)
     monkeypatch.setattr(store, "read", _missing)
     with pytest.raises(errors.StoreUnavailable):
-        checking.check(store, lambda line: None)
+        probe.check(store, lambda line: None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,9 +123,9 @@ class Overwriting(memory.MemoryStore):
 
 def test_consent_lets_a_store_pass_that_says_what_it_is() -> None:
     with pytest.raises(errors.StoreUnfenced, match="4 of 4 writers won"):
-        checking.check(Overwriting(), lambda line: None)
+        probe.check(Overwriting(), lambda line: None)
     said: list[str] = []
-    checking.check(Overwriting(), said.append, allow_unfenced=True)
+    probe.check(Overwriting(), said.append, allow_unfenced=True)
     assert "accepted by allowUnfenced" in said[0]
 
 
@@ -138,7 +138,7 @@ def test_a_store_that_lies_is_not_available(verb: str, said: str) -> None:
     lies = {"read": _missing, "list": lambda prefix: iter(()), "delete": lambda name: None}
     setattr(store, verb, lies[verb])
     with pytest.raises(errors.StoreUnavailable, match=said):
-        checking.check(store, lambda line: None)
+        probe.check(store, lambda line: None)
 
 
 def _missing(name: str) -> stores.Entry:
@@ -162,11 +162,11 @@ def test_a_pod_leaves_reason_and_code_in_its_termination_message(make_place: Mak
     place, log = make_place("filesystem"), tmp_path / "termination-log"
     program = (
         "import pathlib, sys; from whatsapp_session import names; names.TERMINATION_LOG = sys.argv[1]; "
-        "from whatsapp_worker import app; sys.exit(app.main(['store', 'check']))"
+        "from whatsapp_worker.cli import run; sys.exit(run.main(['store', 'check']))"
     )
     for address, code, reason in ((place.address, 0, "StoreAnswered"), ("s3:nobody-has-this", 3, "SecretNotFound")):
-        told = worker_env.to_env(worker_env.WorkerConfig(store=address, store_secrets=str(tmp_path)))
-        told |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", worker_env.POD_NAME: "wa-check"}
+        told = worker_config.to_env(worker_config.WorkerConfig(store=address, store_secrets=str(tmp_path)))
+        told |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", worker_config.POD_NAME: "wa-check"}
         done = subprocess.run(
             [sys.executable, "-c", program, str(log)],
             env=os.environ | told,

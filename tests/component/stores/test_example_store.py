@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 from whatsapp_worker import auth, errors, stores
-from whatsapp_worker.stores import registry, testing, verbs
+from whatsapp_worker.stores import four_verbs, registry, testing
 
 COMMAND = str(pathlib.Path(sys.executable).with_name("whatsapp-worker"))
 
@@ -37,8 +37,8 @@ class TestSimpleStore(testing.VerbsContract):
     """The guide's four verbs."""
 
     @pytest.fixture
-    def foreign(self, package: ModuleType, tmp_path: pathlib.Path) -> verbs.Verbs:
-        made: verbs.Verbs = package.open_simple("", {"file": str(tmp_path / "sessions.db")})
+    def foreign(self, package: ModuleType, tmp_path: pathlib.Path) -> four_verbs.Verbs:
+        made: four_verbs.Verbs = package.open_simple("", {"file": str(tmp_path / "sessions.db")})
         return made
 
 
@@ -62,13 +62,13 @@ def test_the_newest_archive_is_in_the_foreign_store_and_comes_back(
     address, given = f"sqlite-simple:{tmp_path / 'sessions.db'}", stores.Settings(allow_unfenced=True)
     session, name = testing.SESSION, f"{testing.SESSION}/archives/1.zip"
     first = registry.open_store(address, given)
-    assert isinstance(first, verbs.UnfencedStore)
+    assert isinstance(first, four_verbs.UnfencedStore)
     assert first.stat_copy(session) is None
     first.create(name, testing.pieces(testing.content(3_000_000)))
     made = first.put_copy(name, session, testing._NOW, None)
     assert first.stat_copy(session) == made
     second = registry.open_store(address, given)
-    assert isinstance(second, verbs.UnfencedStore)
+    assert isinstance(second, four_verbs.UnfencedStore)
     assert list(second.list(f"{session}/")) == [], "the log and the archives are this process' own"
     found = second.stat_copy(session)
     assert found is not None
@@ -89,8 +89,8 @@ def test_a_store_of_four_verbs_keeps_archives_in_plain_and_refuses_a_key(
         auth.RemoteAuth(store, encryption_key_file=tmp_path / "key")
 
 
-def check(installed: pathlib.Path, config: worker_env.WorkerConfig) -> subprocess.CompletedProcess[str]:
-    told: Mapping[str, str] = os.environ | worker_env.to_env(config) | {"PYTHONPATH": str(installed)}
+def check(installed: pathlib.Path, config: worker_config.WorkerConfig) -> subprocess.CompletedProcess[str]:
+    told: Mapping[str, str] = os.environ | worker_config.to_env(config) | {"PYTHONPATH": str(installed)}
     return subprocess.run(
         [COMMAND, "store", "check"], env=told, capture_output=True, text=True, timeout=60, check=False
     )
@@ -108,7 +108,7 @@ def test_the_command_finds_the_store_by_its_address_and_gives_it_its_options(
     installed: pathlib.Path, tmp_path: pathlib.Path, address: str, consent: bool, code: int, said: str
 ) -> None:
     options = {"file": str(tmp_path / "sessions.db")}
-    done = check(installed, worker_env.WorkerConfig(store=address, store_options=options, allow_unfenced=consent))
+    done = check(installed, worker_config.WorkerConfig(store=address, store_options=options, allow_unfenced=consent))
     assert done.returncode == code, done.stderr
     assert said in done.stdout + done.stderr
 
@@ -118,6 +118,6 @@ def test_a_package_that_cannot_be_loaded_is_wrong_settings(installed: pathlib.Pa
     broken.mkdir()
     (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
     (broken / "entry_points.txt").write_text("[whatsapp_worker.stores]\nbroken = no_such_module:open_store\n")
-    done = check(tmp_path, worker_env.WorkerConfig(store="broken:x"))
+    done = check(tmp_path, worker_config.WorkerConfig(store="broken:x"))
     assert done.returncode == 2
     assert "the package of the store 'broken' cannot be loaded: ModuleNotFoundError" in done.stderr

@@ -13,15 +13,16 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.proxy import How
 from simulator import tls
-from whatsapp_worker import errors, log, records
-from whatsapp_worker.stores import mongo, patience, testing
-from whatsapp_worker.stores.mongo import gridfs as mongo_gridfs
-from whatsapp_worker.stores.mongo import server as mongo_server_module
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
+from whatsapp_worker.stores import mongo, retry, testing
+from whatsapp_worker.stores.mongo import server
+from whatsapp_worker.stores.mongo.gridfs import Bucket
 
 LARGE = testing.content(5 << 20)
 SMALL = testing.content(1000)
-SHORT = patience.Patience(deadline=30.0, first=0.01, longest=0.1)
-BRIEF = patience.Patience(deadline=0.5, first=0.01, longest=0.1)
+SHORT = retry.Patience(deadline=30.0, first=0.01, longest=0.1)
+BRIEF = retry.Patience(deadline=0.5, first=0.01, longest=0.1)
 OWNER = records.Owner(host="here", boot_id="b", data_path="/d")
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 NAME, CHUNK = rb"(?s)insert\0.{4}whatsapp_names\0", rb"(?s)insert\0.{4}whatsapp_chunks\0"
@@ -37,7 +38,7 @@ def between(mongo_server: servers.MongoServer) -> Iterator[proxy.Proxy]:
         yield running
 
 
-Open = Callable[[patience.Patience], mongo.MongoStore]
+Open = Callable[[retry.Patience], mongo.MongoStore]
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def opened(between: proxy.Proxy, mongo_server: servers.MongoServer, tmp_path: pa
     given = servers.write_mongo_secrets(tmp_path / "secrets", mongo_server.uri(between.port))
     made: list[mongo.MongoStore] = []
 
-    def make(waiting: patience.Patience) -> mongo.MongoStore:
+    def make(waiting: retry.Patience) -> mongo.MongoStore:
         made.append(mongo.MongoStore(database, given, waiting))
         return made[-1]
 
@@ -63,7 +64,7 @@ def store(opened: Open) -> mongo.MongoStore:
 
 
 @pytest.fixture
-def plain(store: mongo.MongoStore, mongo_server: servers.MongoServer) -> Iterator[mongo_server_module.Database]:
+def plain(store: mongo.MongoStore, mongo_server: servers.MongoServer) -> Iterator[server.Database]:
     """The store's database through the plain client."""
     with servers.databases(mongo_server) as client:
         yield client[store._database]
@@ -139,7 +140,7 @@ def test_a_failure_that_stays_is_a_typed_error_and_never_no_session(
 def test_a_server_that_falls_silent_is_given_up_in_time(
     opened: Open, between: proxy.Proxy, monkeypatch: pytest.MonkeyPatch, request_: bytes
 ) -> None:
-    monkeypatch.setattr(mongo_server_module, "SOCKET_TIMEOUT", 0.5)
+    monkeypatch.setattr(server, "SOCKET_TIMEOUT", 0.5)
     store = opened(BRIEF)
     fault = between.fault(How.HANG, request_, times=10_000)
     begun = time.monotonic()
@@ -161,7 +162,7 @@ def test_a_log_on_a_bad_network_has_every_record_once(store: mongo.MongoStore, b
 
 
 def test_what_a_killed_writer_left_is_swept_and_nothing_else(
-    store: mongo.MongoStore, plain: mongo_server_module.Database, monkeypatch: pytest.MonkeyPatch
+    store: mongo.MongoStore, plain: server.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for session in ("RemoteAuth-a", "RemoteAuth-b"):
         store.create(f"{session}/archives/1.zip", [LARGE])
@@ -186,7 +187,7 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(
 
 
 def test_a_name_whose_insert_has_an_unknown_outcome_keeps_its_content(
-    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+    opened: Open, store: mongo.MongoStore, plain: server.Database, between: proxy.Proxy
 ) -> None:
     between.fault(How.LOSE, NAME)
     between.fault(How.REFUSE, NAME, times=10_000)
@@ -200,7 +201,7 @@ def test_a_name_whose_insert_has_an_unknown_outcome_keeps_its_content(
 
 
 def test_chunks_of_a_name_that_never_came_to_stand_go_with_the_sweep(
-    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+    opened: Open, store: mongo.MongoStore, plain: server.Database, between: proxy.Proxy
 ) -> None:
     between.fault(How.REFUSE, NAME, times=10_000)
     with pytest.raises(errors.StoreUnavailable):
@@ -211,7 +212,7 @@ def test_chunks_of_a_name_that_never_came_to_stand_go_with_the_sweep(
 
 
 def test_a_copy_whose_removal_broke_off_is_swept(
-    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+    opened: Open, store: mongo.MongoStore, plain: server.Database, between: proxy.Proxy
 ) -> None:
     bucket = gridfs.GridFSBucket(plain, bucket_name="whatsapp-RemoteAuth-a")
     bucket.upload_from_stream_with_id("theirs, as ids may be", "RemoteAuth-a.zip", LARGE)
@@ -226,7 +227,7 @@ def test_a_copy_whose_removal_broke_off_is_swept(
 
 
 def test_chunks_of_a_copy_whose_document_may_appear_yet_are_left_to_the_sweep(
-    opened: Open, store: mongo.MongoStore, plain: mongo_server_module.Database, between: proxy.Proxy
+    opened: Open, store: mongo.MongoStore, plain: server.Database, between: proxy.Proxy
 ) -> None:
     store.create("RemoteAuth-a/archives/1.zip", [LARGE])
     between.fault(How.REFUSE, rb"(?s)insert\0.{4}whatsapp-RemoteAuth-a\.files\0", times=10_000)
@@ -242,38 +243,34 @@ def test_chunks_of_a_copy_whose_document_may_appear_yet_are_left_to_the_sweep(
 def test_a_copy_whose_chunks_the_next_owner_has_swept_meanwhile_gives_way_to_the_next_owners(
     opened: Open,
     store: mongo.MongoStore,
-    plain: mongo_server_module.Database,
+    plain: server.Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store.create("RemoteAuth-a/archives/1.zip", [LARGE])
-    insert, late = mongo_gridfs.Bucket._insert, opened(SHORT)
+    insert, late = Bucket._insert, opened(SHORT)
 
-    def slept(bucket: mongo_gridfs.Bucket, collection: str, document: mongo_server_module.Document) -> None:
+    def slept(bucket: Bucket, collection: str, document: server.Document) -> None:
         if collection.endswith(".files"):
-            monkeypatch.setattr(mongo_gridfs.Bucket, "_insert", insert)
+            monkeypatch.setattr(Bucket, "_insert", insert)
             store.sweep("RemoteAuth-a/")
             store.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
         insert(bucket, collection, document)
 
-    monkeypatch.setattr(mongo_gridfs.Bucket, "_insert", slept)
+    monkeypatch.setattr(Bucket, "_insert", slept)
     with pytest.raises(errors.CopyChanged):
         late.put_copy("RemoteAuth-a/archives/1.zip", "RemoteAuth-a", NOW, None)
     assert b"".join(store.read_copy("RemoteAuth-a")) == LARGE
     assert plain["whatsapp-RemoteAuth-a.files"].count_documents({}) == 1
 
 
-def test_an_archive_with_a_missing_chunk_is_not_there(
-    store: mongo.MongoStore, plain: mongo_server_module.Database
-) -> None:
+def test_an_archive_with_a_missing_chunk_is_not_there(store: mongo.MongoStore, plain: server.Database) -> None:
     store.create("a/archives/1.zip", [LARGE])
     plain["whatsapp_chunks"].delete_one({"_id": {"$regex": "/00000002$"}})
     with pytest.raises(errors.NotFound, match="chunk 2"):
         testing.read(store, "a/archives/1.zip")
 
 
-def test_gridfs_of_the_plain_client_and_ours_read_each_other(
-    store: mongo.MongoStore, plain: mongo_server_module.Database
-) -> None:
+def test_gridfs_of_the_plain_client_and_ours_read_each_other(store: mongo.MongoStore, plain: server.Database) -> None:
     bucket = gridfs.GridFSBucket(plain, bucket_name="whatsapp-RemoteAuth-a")
     bucket.upload_from_stream("RemoteAuth-a.zip", LARGE)
     theirs = store.stat_copy("RemoteAuth-a")

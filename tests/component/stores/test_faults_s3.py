@@ -11,15 +11,16 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import How
-from whatsapp_worker import errors, log, records
-from whatsapp_worker.stores import patience, s3, testing
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
+from whatsapp_worker.stores import retry, s3, testing
 from whatsapp_worker.stores.s3 import requests
 
 LARGE = testing.content(20 << 20)
 SMALL = testing.content(1000)
-SHORT = patience.Patience(deadline=20.0, first=0.01, longest=0.1)
+SHORT = retry.Patience(deadline=20.0, first=0.01, longest=0.1)
 """Long enough for a busy machine: a test that ends well never waits for it."""
-BRIEF = patience.Patience(deadline=0.5, first=0.01, longest=0.1)
+BRIEF = retry.Patience(deadline=0.5, first=0.01, longest=0.1)
 OWNER = records.Owner(host="here", boot_id="b", data_path="/d")
 
 
@@ -38,7 +39,7 @@ def place(make_place: MakePlace, between: proxy.Proxy, s3_server: servers.S3Serv
     return made.address.replace(f":{s3_server.port}", f":{between.port}"), made.settings.secrets
 
 
-def opened(place: tuple[str, pathlib.Path], waiting: patience.Patience = SHORT) -> s3.S3Store:
+def opened(place: tuple[str, pathlib.Path], waiting: retry.Patience = SHORT) -> s3.S3Store:
     return s3.S3Store(s3.parse(place[0].partition(":")[2]), place[1], waiting=waiting)
 
 

@@ -10,12 +10,13 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import Fault, How
-from whatsapp_worker import errors, log, records, stores
-from whatsapp_worker.stores import mongo, patience, s3, testing
+from whatsapp_worker import errors, stores
+from whatsapp_worker.repository import log, records
+from whatsapp_worker.stores import mongo, retry, s3, testing
 
 SOAK = "WSO_SOAK"
 ARCHIVES = 200 if os.environ.get(SOAK) else 8
-WAITING = patience.Patience(deadline=120.0, first=0.005, longest=0.05)
+WAITING = retry.Patience(deadline=120.0, first=0.005, longest=0.05)
 SHARE = 0.2
 """Of the exchanges, how many are spoilt."""
 LONGEST_CALM = 5

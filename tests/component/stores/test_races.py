@@ -12,7 +12,8 @@ import pytest
 
 from component.stores.conftest import MakePlace
 from component.stores.writing import SESSION, Writer, owner
-from whatsapp_worker import errors, log, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import memory, registry
 
 WRITERS = 8

@@ -10,16 +10,16 @@ from component.conftest import MakeHome
 from component.stores import servers
 from component.stores.conftest import MakePlace, Place
 from component.workers import Home, Worker
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 
 
 def environment(place: Place, **more: str) -> dict[str, str]:
-    config = worker_env.WorkerConfig(
+    config = worker_config.WorkerConfig(
         store=place.address,
         store_secrets=str(place.settings.secrets) if place.settings.secrets else None,
         allow_unfenced=place.settings.allow_unfenced,
     )
-    return worker_env.to_env(config) | more
+    return worker_config.to_env(config) | more
 
 
 def start(home: Home, env: Mapping[str, str]) -> Worker:

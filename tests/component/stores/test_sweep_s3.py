@@ -8,10 +8,9 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import How
-from whatsapp_worker.stores import patience, s3
-from whatsapp_worker.stores.s3 import store as s3_store
+from whatsapp_worker.stores import retry, s3
 
-SHORT = patience.Patience(deadline=20.0, first=0.01, longest=0.1)
+SHORT = retry.Patience(deadline=20.0, first=0.01, longest=0.1)
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def left(client: Any, store: s3.S3Store) -> int:
 def test_more_uploads_than_one_page_holds_are_all_aborted(
     store: s3.S3Store, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_store, "_PAGE", 2)
+    monkeypatch.setattr("whatsapp_worker.stores.s3.store._PAGE", 2)
     for number in range(5):
         begin(client, store, f"RemoteAuth-a/archives/{number}.zip")
         begin(client, store, "RemoteAuth-a/archives/same.zip")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pathlib
 import tempfile
 
-from unit.worker import profile_maker
-from whatsapp_session.spec import Interop
-from whatsapp_worker import errors, generations, interop, log, profiles, records, snapshot, stores
+from scenes.worker import profile_maker
+from whatsapp_session.session_spec import Interop
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import layout, snapshot
+from whatsapp_worker.repository import generations, log, records, wwebjs_copy
 
 SESSION = "RemoteAuth-support"
 
@@ -30,7 +32,7 @@ class Writer:
         self.store = store
         self.journal = log.SessionLog(store, SESSION, owner(number))
         self.kept = generations.Generations(store, self.journal)
-        self.copy = interop.Copy(store, self.journal, Interop.EVERY_SAVE)
+        self.copy = wwebjs_copy.Copy(store, self.journal, Interop.EVERY_SAVE)
 
     def claim(self) -> None:
         """Take the session, whoever has it; others may be faster."""
@@ -60,7 +62,7 @@ class Writer:
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             target = pathlib.Path(name, "fresh")
             self.kept.fetch(found.generation, target)
-            profiles.check(target, profile_maker.ORIGIN)
+            layout.check(target, profile_maker.ORIGIN)
             content = (next(target.rglob("*.indexeddb.blob")) / "1" / "00" / "1").read_bytes()
         return found.generation, content
 

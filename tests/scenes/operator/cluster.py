@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from kube_fake import FakeKube
-from unit import operator_samples as samples
+from fakes.kube import FakeKube
+from scenes.operator import samples
 from whatsapp_operator import metrics
-from whatsapp_operator.desired.environment import WorkerDefaults
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key, Reconciler
-from whatsapp_operator.schedule import Rest
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.state import Key
+from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 

@@ -3,12 +3,12 @@
 import dataclasses
 from typing import Any
 
-from whatsapp_operator import plan
-from whatsapp_operator.desired import worker_pod
-from whatsapp_operator.desired.environment import WorkerDefaults
-from whatsapp_operator.observed import Observed, Pod, Session, Store, Wanted
-from whatsapp_operator.parsing import parse_session_resource, parse_store_resource
-from whatsapp_operator.pod_parsing import parse_pod
+from whatsapp_operator.manifests import worker_pod
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource
+from whatsapp_operator.observed.pod_parsing import parse_pod
+from whatsapp_operator.observed.state import Observed, Pod, Session, Store, Wanted
+from whatsapp_operator.session import plan
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

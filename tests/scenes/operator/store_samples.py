@@ -3,15 +3,10 @@
 import dataclasses
 from typing import Any
 
-from unit import operator_samples as samples
-from whatsapp_operator.observed import Ownership, Trouble
-from whatsapp_operator.stores import plan
-from whatsapp_operator.stores.observed import (
-    Check,
-    CheckPod,
-    ObservedStore,
-    Verdict,
-)
+from scenes.operator import samples
+from whatsapp_operator.observed.state import Ownership, Trouble
+from whatsapp_operator.store import plan
+from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore, Verdict
 from whatsapp_session.conditions import Reason
 
 Manifest = dict[str, Any]

@@ -3,7 +3,7 @@
 import pathlib
 import struct
 
-from whatsapp_worker import leveldb, profiles
+from whatsapp_worker.profile import layout, leveldb
 
 ORIGIN = "https_web.whatsapp.com_0.indexeddb.leveldb"
 Change = tuple[bytes, bytes | None]
@@ -83,9 +83,9 @@ def storage_key(key: str) -> bytes:
 
 def profile(root: pathlib.Path, changes: list[Change] | None = None) -> pathlib.Path:
     """Write a profile with a localStorage, an IndexedDB and a blob."""
-    database(root / profiles.LEVELDB, {5: b"local"}, changes or [(storage_key("half"), b"\1login")])
-    database(root / profiles.INDEXED_DB / ORIGIN, {5: b"indexed", 6: b"more"}, [(b"k", b"v")])
-    blob = root / profiles.INDEXED_DB / ORIGIN.replace(".leveldb", ".blob") / "1" / "00" / "1"
+    database(root / layout.LEVELDB, {5: b"local"}, changes or [(storage_key("half"), b"\1login")])
+    database(root / layout.INDEXED_DB / ORIGIN, {5: b"indexed", 6: b"more"}, [(b"k", b"v")])
+    blob = root / layout.INDEXED_DB / ORIGIN.replace(".leveldb", ".blob") / "1" / "00" / "1"
     blob.parent.mkdir(parents=True)
     blob.write_bytes(b"blob" * 1000)
     (root / "Default" / "Preferences").write_text("{}")

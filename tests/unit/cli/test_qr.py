@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_cli import app, kube, view
+from whatsapp_cli import kube, main, view
 from whatsapp_cli.errors import CliError, ClusterError, NotFoundError, SilentError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ def _follow(sessions: FakeSessions, **flags: Any) -> tuple[int, str]:
     arguments = argparse.Namespace(**({"name": "support", "once": False, "text": True, "timeout": None} | flags))
     out: list[str] = []
     ticks = iter(range(1000))
-    command = app.QrCommand(sessions, arguments, out.append)
+    command = main.QrCommand(sessions, arguments, out.append)
     code = command.run(lambda: START + timedelta(seconds=next(ticks)), lambda _: None)
     return code, "".join(out)
 
@@ -158,7 +158,7 @@ def test_an_answer_that_asks_for_patience_is_no_refusal(status: int, error: type
 @pytest.mark.parametrize("argv", [[], ["qr"], ["frobnicate"], ["qr", "support", "--timeout", "soon"]])
 def test_a_wrong_command_line_exits_with_two(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        app.main(argv)
+        main.main(argv)
     assert ended.value.code == 2
     assert "usage:" in capsys.readouterr().err
 
@@ -179,12 +179,12 @@ def test_a_complaint_of_the_server_is_printed_without_control_characters(
         raise ClusterError("no\x1b[2J")
 
     monkeypatch.setattr(kube, "ClusterSessions", refuse)
-    assert app.main(["list"]) == 1
+    assert main.main(["list"]) == 1
     assert capsys.readouterr().err == "kubectl-whatsapp: no\\x1b[2J\n"
 
 
 def test_a_name_that_the_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    app._write("Zoë\n")
+    main._write("Zoë\n")
     assert stream.buffer.getvalue() == b"Zo\\xeb\n"  # type: ignore[attr-defined]  # it is the BytesIO above

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit import json_samples, schema_samples
+from scenes import json_samples, schema_samples
 from whatsapp_cli import view
 from whatsapp_session import untrusted
 

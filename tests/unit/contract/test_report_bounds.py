@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit import json_samples, schema_samples
-from whatsapp_session import report_bounds as bounds
+from scenes import json_samples, schema_samples
+from whatsapp_session import report_bounds
 from whatsapp_session.report_bounds import Bound
 
 SESSION = schema_samples.status_session()
 ASCII = "^[ -~]*$"
 VALIDATOR = jsonschema.Draft7Validator(schema_samples.for_python(SESSION))
-INTEGERS = {"int32": bounds.INT32, "int64": bounds.INT64}
+INTEGERS = {"int32": report_bounds.INT32, "int64": report_bounds.INT64}
 
 
 def leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -49,17 +49,17 @@ def most_bytes(node: Mapping[str, Any]) -> int:
 def words(bound: Bound) -> dict[str, Any]:
     """Return what the schema says of a bound."""
     match bound:
-        case bounds.Word(longest) | bounds.Code(longest):
+        case report_bounds.Word(longest) | report_bounds.Code(longest):
             return {"type": "string", "maxLength": longest, "pattern": ASCII}
-        case bounds.Text(longest, prose):
+        case report_bounds.Text(longest, prose):
             return {"type": "string", "maxLength": longest, "pattern": r"^[\P{Cc}\n\t]*$" if prose else r"^\P{Cc}*$"}
-        case bounds.Time(longest):
+        case report_bounds.Time(longest):
             return {"type": "string", "maxLength": longest, "format": "date-time"}
-        case bounds.Number(largest):
+        case report_bounds.Number(largest):
             return {"type": "integer", "maximum": largest}
-        case bounds.Flag():
+        case report_bounds.Flag():
             return {"type": "boolean"}
-        case bounds.ListOf(longest, item):
+        case report_bounds.ListOf(longest, item):
             return {"type": "array", "maxItems": longest, "items": words(item)}
         case _:
             return {"type": "object", "properties": {name: words(item) for name, item in bound.items()}}
@@ -85,18 +85,18 @@ def test_every_string_and_list_of_a_report_has_a_bound() -> None:
 
 
 def test_a_report_takes_less_than_16_kb() -> None:
-    assert most_bytes(SESSION) < bounds.TOTAL_BYTES
+    assert most_bytes(SESSION) < report_bounds.TOTAL_BYTES
 
 
 def test_the_schema_and_the_worker_know_the_same_bounds() -> None:
-    assert bare(SESSION) == words(bounds.REPORT)
+    assert bare(SESSION) == words(report_bounds.REPORT)
 
 
 @given(st.one_of(json_samples.ANYTHING, json_samples.like(SESSION)))
 def test_whatever_a_report_holds_its_writer_keeps_within_the_schema(report: Any) -> None:
-    written = bounds.bounded(report)
+    written = report_bounds.bounded(report)
     VALIDATOR.validate(written)
-    assert bounds.bounded(written) == written
+    assert report_bounds.bounded(written) == written
 
 
 @given(schema_samples.accepted(SESSION))
@@ -106,5 +106,5 @@ def test_the_samples_of_the_schema_are_what_it_accepts(report: Any) -> None:
 
 @pytest.mark.parametrize("code", ["x" * 1025, "é", "\x1b", ""], ids=["long", "not ASCII", "escape", "empty"])
 def test_half_a_code_is_no_code(code: str) -> None:
-    found = bounds.bounded({"qr": {"code": code, "attempt": 1}, "pairingCode": code})
+    found = report_bounds.bounded({"qr": {"code": code, "attempt": 1}, "pairingCode": code})
     assert found == ({"qr": {"code": "", "attempt": 1}, "pairingCode": ""} if code == "" else {})

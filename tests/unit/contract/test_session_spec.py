@@ -2,7 +2,7 @@
 
 import pytest
 
-from whatsapp_session import spec
+from whatsapp_session import session_spec
 
 
 @pytest.mark.parametrize(
@@ -10,30 +10,32 @@ from whatsapp_session import spec
     [("5m", 300), ("60s", 60), ("1h30m", 5400), ("0s", 0), ("1h1m1s", 3661)],
 )
 def test_a_duration_is_whole_seconds(text: str, seconds: int) -> None:
-    assert spec.duration(text) == seconds
+    assert session_spec.duration(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "5 m", "1.5h", "-5m", "5m ", "5mm", "PT5M"])
 def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(spec.SpecError, match="such as 5m"):
-        spec.duration(text)
+    with pytest.raises(session_spec.SpecError, match="such as 5m"):
+        session_spec.duration(text)
 
 
 def test_an_empty_spec_is_remote_auth_with_the_default_store() -> None:
-    parsed = spec.parse_session({})
-    assert parsed.auth == spec.Auth(spec.Strategy.REMOTE_AUTH, spec.RemoteAuth(store="default"), None)
+    parsed = session_spec.parse_session({})
+    assert parsed.auth == session_spec.Auth(
+        session_spec.Strategy.REMOTE_AUTH, session_spec.RemoteAuth(store="default"), None
+    )
     assert (parsed.lease_duration, parsed.linking.timeout, parsed.client_id) == (60, 1800, None)
 
 
 def test_no_spec_at_all_is_an_empty_spec() -> None:
-    assert spec.parse_session(None) == spec.parse_session({})
+    assert session_spec.parse_session(None) == session_spec.parse_session({})
 
 
 def test_a_strategy_keeps_only_its_own_member() -> None:
     raw = {"auth": {"strategy": "LocalAuth", "localAuth": {"size": "2Gi"}, "remoteAuth": {"generations": 9}}}
-    auth = spec.parse_session(raw).auth
+    auth = session_spec.parse_session(raw).auth
     assert auth.remote is None
-    assert auth.local == spec.LocalAuth(size="2Gi")
+    assert auth.local == session_spec.LocalAuth(size="2Gi")
 
 
 def test_every_field_of_remote_auth_is_read() -> None:
@@ -49,8 +51,8 @@ def test_every_field_of_remote_auth_is_read() -> None:
             },
         }
     }
-    assert spec.parse_session(raw).auth.remote == spec.RemoteAuth(
-        "s3", 120, 5, spec.Interop.NEVER, spec.OnDelete.DELETE
+    assert session_spec.parse_session(raw).auth.remote == session_spec.RemoteAuth(
+        "s3", 120, 5, session_spec.Interop.NEVER, session_spec.OnDelete.DELETE
     )
 
 
@@ -65,13 +67,13 @@ def test_every_field_of_remote_auth_is_read() -> None:
     ids=["strategy", "mode", "type", "method"],
 )
 def test_what_is_not_understood_names_the_field(raw: dict[str, object], field: str) -> None:
-    with pytest.raises(spec.SpecError, match=field):
-        spec.parse_session(raw)
+    with pytest.raises(session_spec.SpecError, match=field):
+        session_spec.parse_session(raw)
 
 
 def test_limits_are_sizes_in_bytes_and_none_by_default() -> None:
-    given = spec.parse_session({"warnings": {"archiveSize": "500Mi", "memory": "2Gi"}}).warnings
-    assert given == spec.Warnings(500 << 20, 2 << 30)
-    assert spec.parse_session({}).warnings == spec.Warnings(0, 0)
-    with pytest.raises(spec.SpecError, match="such as 500Mi"):
-        spec.parse_session({"warnings": {"memory": "2G"}})
+    given = session_spec.parse_session({"warnings": {"archiveSize": "500Mi", "memory": "2Gi"}}).warnings
+    assert given == session_spec.Warnings(500 << 20, 2 << 30)
+    assert session_spec.parse_session({}).warnings == session_spec.Warnings(0, 0)
+    with pytest.raises(session_spec.SpecError, match="such as 500Mi"):
+        session_spec.parse_session({"warnings": {"memory": "2G"}})

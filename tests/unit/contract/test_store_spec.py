@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from whatsapp_session import store_spec
-from whatsapp_session.spec import SecretKeyRef, SpecError
+from whatsapp_session.session_spec import SecretKeyRef, SpecError
 
 FILES = {"claimName": "archives"}
 SECRET = {"name": "login", "key": "uri"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit import json_samples
+from scenes import json_samples
 from whatsapp_session import untrusted
 
 READERS: tuple[Any, ...] = (

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_session import spec, worker_env
+from whatsapp_session import session_spec, worker_config
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 _IDENTITY = st.builds(
-    worker_env.ResourceIdentity,
+    worker_config.ResourceIdentity,
     cluster=_TEXT,
     namespace=_TEXT,
     name=_TEXT,
@@ -20,8 +20,8 @@ _IDENTITY = st.builds(
     node_name=_TEXT,
 )
 _CONFIG = st.builds(
-    worker_env.WorkerConfig,
-    strategy=st.sampled_from(spec.Strategy),
+    worker_config.WorkerConfig,
+    strategy=st.sampled_from(session_spec.Strategy),
     client_id=st.from_regex(r"[-_A-Za-z0-9]*", fullmatch=True),
     data_path=_TEXT,
     store=st.none() | _TEXT,
@@ -31,8 +31,8 @@ _CONFIG = st.builds(
     encryption_key_file=st.none() | _TEXT,
     backup_sync_interval=st.integers(60, 10**6),
     generations=st.integers(1, 100),
-    interop=st.sampled_from(spec.Interop),
-    linking_method=st.sampled_from(spec.LinkingMethod),
+    interop=st.sampled_from(session_spec.Interop),
+    linking_method=st.sampled_from(session_spec.LinkingMethod),
     linking_timeout=st.integers(0, 10**6),
     expected_account=st.none() | _TEXT,
     browser_url=_TEXT,
@@ -45,24 +45,24 @@ _CONFIG = st.builds(
 )
 
 
-def _downward(config: worker_env.WorkerConfig) -> dict[str, str]:
+def _downward(config: worker_config.WorkerConfig) -> dict[str, str]:
     if config.resource is None:
         return {}
     return {
-        worker_env.POD_NAME: config.resource.pod_name,
-        worker_env.POD_UID: config.resource.pod_uid,
-        worker_env.POD_NAMESPACE: config.resource.namespace,
-        worker_env.NODE_NAME: config.resource.node_name,
+        worker_config.POD_NAME: config.resource.pod_name,
+        worker_config.POD_UID: config.resource.pod_uid,
+        worker_config.POD_NAMESPACE: config.resource.namespace,
+        worker_config.NODE_NAME: config.resource.node_name,
     }
 
 
 @given(_CONFIG)
-def test_a_worker_reads_what_the_operator_wrote(config: worker_env.WorkerConfig) -> None:
-    assert worker_env.from_env(worker_env.to_env(config) | _downward(config)) == config
+def test_a_worker_reads_what_the_operator_wrote(config: worker_config.WorkerConfig) -> None:
+    assert worker_config.from_env(worker_config.to_env(config) | _downward(config)) == config
 
 
 def test_other_variables_are_ignored_and_unknown_ones_of_the_prefix_are_carried() -> None:
-    config = worker_env.from_env({"PATH": "/bin", "WHATSAPP_FUTURE": "1"})
+    config = worker_config.from_env({"PATH": "/bin", "WHATSAPP_FUTURE": "1"})
     assert config.extra == {"FUTURE": "1"}
 
 
@@ -80,18 +80,18 @@ def test_other_variables_are_ignored_and_unknown_ones_of_the_prefix_are_carried(
     ],
 )
 def test_a_value_that_is_not_understood_is_refused_with_a_sentence(name: str, value: str) -> None:
-    with pytest.raises(spec.SpecError, match=r"must be|not understood"):
-        worker_env.from_env({name: value})
+    with pytest.raises(session_spec.SpecError, match=r"must be|not understood"):
+        worker_config.from_env({name: value})
 
 
 def test_a_pod_without_the_downward_api_is_refused_by_name() -> None:
     env = {"WHATSAPP_SESSION_NAME": "support", "WHATSAPP_SESSION_UID": "u", "WHATSAPP_CLUSTER_UID": "c"}
-    with pytest.raises(spec.SpecError, match="WHATSAPP_POD_UID"):
-        worker_env.from_env(env)
+    with pytest.raises(session_spec.SpecError, match="WHATSAPP_POD_UID"):
+        worker_config.from_env(env)
 
 
 def test_limits_that_are_not_set_leave_the_template_as_it_was() -> None:
-    plain = worker_env.WorkerConfig()
-    assert not [name for name in worker_env.to_env(plain) if "WARNING" in name]
+    plain = worker_config.WorkerConfig()
+    assert not [name for name in worker_config.to_env(plain) if "WARNING" in name]
     limited = dataclasses.replace(plain, archive_warning=5, memory_warning=6)
-    assert worker_env.from_env(worker_env.to_env(limited)) == limited
+    assert worker_config.from_env(worker_config.to_env(limited)) == limited

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from unit import operator_samples as samples
-from whatsapp_operator.desired import access
+from scenes.operator import samples
+from whatsapp_operator.manifests import rbac
 from whatsapp_session import names
-from whatsapp_session.spec import Interop, LinkingMethod, OnDelete, OperatingMode, Strategy
+from whatsapp_session.session_spec import Interop, LinkingMethod, OnDelete, OperatingMode, Strategy
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Manifest = dict[str, Any]
 
 
@@ -144,7 +144,7 @@ def rights(role: Manifest) -> set[tuple[str, str, str]]:
 
 
 def test_a_worker_holds_these_rights_on_its_own_objects_and_no_more() -> None:
-    made = access.role(samples.session())
+    made = rbac.role(samples.session())
     named_by = {
         (resource, verb): rule.get("resourceNames")
         for rule in made["rules"]
@@ -162,7 +162,7 @@ def test_a_worker_holds_these_rights_on_its_own_objects_and_no_more() -> None:
 
 def test_the_operator_holds_every_right_that_it_grants_and_may_not_escalate() -> None:
     held = [rule for rule in named("ClusterRole", "whatsapp-session-operator")["rules"] if "resourceNames" not in rule]
-    assert rights(access.role(samples.session())) <= rights({"rules": held})
+    assert rights(rbac.role(samples.session())) <= rights({"rules": held})
     # It empties the bindings of earlier versions, for which it must hold what they granted.
     assert rules(names.WORKER_CLUSTER_ROLE) <= rights({"rules": held})
     assert not {verb for _, _, verb in rules("whatsapp-session-operator")} & {"escalate", "bind", "impersonate"}

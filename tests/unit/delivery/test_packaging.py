@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DESIGNED = {"whatsapp_session", "whatsapp_operator", "whatsapp_cli", "whatsapp_page", "whatsapp_worker"}
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo import __main__ as demo
-from deploy.demo import local_demo, prefetch
+from deploy.demo import __main__, local_demo, prefetch
 from deploy.demo.console import Console, DemoError
-from deploy.local import __main__ as local
+from deploy.local.__main__ import main
 from deploy.local.build import images
 from deploy.local.errors import LocalClusterError
 from deploy.local.native import processes
@@ -77,7 +76,7 @@ def test_one_line_says_how_the_demo_ended(
         raise error
 
     monkeypatch.setattr(local_demo.LocalDemo, "run", run)
-    assert demo.main(["try"]) == code
+    assert __main__.main(["try"]) == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(sentence)
 
@@ -125,7 +124,7 @@ def test_a_preparation_says_its_failure_on_standard_output(
 
 @pytest.mark.parametrize(
     ("main", "line"),
-    [(demo.main, ["run"]), (local.main, ["prepare"]), (local.main, ["prepare", "--background"])],
+    [(__main__.main, ["run"]), (main, ["prepare"]), (main, ["prepare", "--background"])],
     ids=["demo", "test-e2e", "test"],
 )
 def test_somebody_who_may_not_run_a_node_hears_it_before_anything_is_built(

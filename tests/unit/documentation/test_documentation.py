@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = sorted(
     page
     for pattern in ("*.md", "deploy/**/*.md", "charts/**/*.md", "tests/**/*.md")

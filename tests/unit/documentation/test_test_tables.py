@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-TESTS = pathlib.Path(__file__).parents[1]
+TESTS = pathlib.Path(__file__).parents[2]
 
 
 def test_every_test_that_the_tables_name_is_there() -> None:

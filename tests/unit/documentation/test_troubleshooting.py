@@ -5,7 +5,7 @@ from pathlib import Path
 
 from whatsapp_session.conditions import Reason
 
-GUIDE = Path(__file__).parents[2] / "deploy" / "docs" / "troubleshooting.md"
+GUIDE = Path(__file__).parents[3] / "deploy" / "docs" / "troubleshooting.md"
 
 
 def test_each_reason_has_exactly_one_entry() -> None:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from kube_fake import FakeKube
-from unit import operator_samples as samples
-from whatsapp_operator import app, options, releasing
-from whatsapp_operator.desired import purge_pod, worker_pod
+from fakes.kube import FakeKube
+from scenes.operator import samples
+from whatsapp_operator import app, finalizer_cleanup, options
 from whatsapp_operator.errors import Conflict
 from whatsapp_operator.kube import Ref, ref_of
+from whatsapp_operator.manifests import purge_pod, worker_pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -23,7 +23,7 @@ def kube() -> FakeKube:
     """A cluster with a held session and a held store."""
     made = FakeKube()
     for manifest in (samples.session_resource(), samples.store_resource()):
-        ours = releasing.FINALIZERS[manifest["kind"]]
+        ours = finalizer_cleanup.FINALIZERS[manifest["kind"]]
         made.put(manifest | {"metadata": manifest["metadata"] | {"finalizers": [ours, "of/others"]}})
     return made
 
@@ -34,23 +34,23 @@ def finalizers(kube: FakeKube) -> list[list[str]]:
 
 
 def test_ours_go_and_those_of_others_stay(kube: FakeKube) -> None:
-    assert asyncio.run(releasing.release(kube, ())) == 2
+    assert asyncio.run(finalizer_cleanup.release(kube, ())) == 2
     assert finalizers(kube) == [["of/others"], ["of/others"]]
-    assert asyncio.run(releasing.release(kube, ())) == 0
+    assert asyncio.run(finalizer_cleanup.release(kube, ())) == 0
 
 
 def test_other_namespaces_are_left_alone(kube: FakeKube) -> None:
-    assert asyncio.run(releasing.release(kube, ("elsewhere",))) == 0
-    assert asyncio.run(releasing.release(kube, ("elsewhere", samples.NAMESPACE))) == 2
+    assert asyncio.run(finalizer_cleanup.release(kube, ("elsewhere",))) == 0
+    assert asyncio.run(finalizer_cleanup.release(kube, ("elsewhere", samples.NAMESPACE))) == 2
 
 
 def test_a_purge_that_waits_for_its_store_is_stopped_before_its_session_goes(kube: FakeKube) -> None:
     session, store = samples.session(), samples.store()
     purge = kube.put(purge_pod.purge_pod(session, store, samples.DEFAULTS))
     worker = kube.put(worker_pod.pod(session, store, samples.DEFAULTS))
-    asyncio.run(releasing.release(kube, ("elsewhere",)))
+    asyncio.run(finalizer_cleanup.release(kube, ("elsewhere",)))
     assert ref_of(purge) in kube.objects
-    asyncio.run(releasing.release(kube, (samples.NAMESPACE,)))
+    asyncio.run(finalizer_cleanup.release(kube, (samples.NAMESPACE,)))
     assert ref_of(purge) not in kube.objects
     assert ref_of(worker) in kube.objects
     changes = [call for call in kube.calls if call.startswith(("delete", "finalize"))]
@@ -69,14 +69,14 @@ def test_a_session_whose_worker_still_reports_is_read_again(kube: FakeKube) -> N
 
     reported: list[int] = []
     kube.before_call = report
-    assert asyncio.run(releasing.release(kube, ())) == 2
+    assert asyncio.run(finalizer_cleanup.release(kube, ())) == 2
     assert reported
 
 
 def test_a_session_that_changes_all_the_while_is_an_error(kube: FakeKube) -> None:
     kube.before_call = lambda number: kube.touch(SESSION, lambda session: None)
     with pytest.raises(Conflict, match="changes all the while"):
-        asyncio.run(releasing.release(kube, ()))
+        asyncio.run(finalizer_cleanup.release(kube, ()))
 
 
 def test_the_command_is_parsed() -> None:

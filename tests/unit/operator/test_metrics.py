@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kube_fake import FakeKube
+from fakes.kube import FakeKube
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.metrics import CountedKube, Metrics, Seen

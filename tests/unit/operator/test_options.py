@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from whatsapp_cli import app as cli
+from whatsapp_cli import main
 from whatsapp_operator import app, options
 from whatsapp_operator.errors import UsageError
 
@@ -122,7 +122,7 @@ def test_images_as_nodes_take_them_are_taken(image: str) -> None:
     [b"clusters: [", b"", b"hello", b"- a", b"\xff\xfe\x00", b"contexts: 5\ncurrent-context: x\n"],
     ids=["no YAML", "empty", "a text", "a list", "no text", "another shape"],
 )
-@pytest.mark.parametrize("main", [lambda line: app.main(["run", *line]), lambda line: cli.main(["list", *line])])
+@pytest.mark.parametrize("main", [lambda line: app.main(["run", *line]), lambda line: main.main(["list", *line])])
 def test_a_file_that_is_no_kubeconfig_is_told_in_a_sentence(
     main: Callable[[list[str]], int], content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import KEY, POD, SESSION, connected, run
-from unit.test_operator_stores import Stores
-from whatsapp_operator import handlers, rounds
+from scenes.operator import samples
+from scenes.operator.cluster import KEY, POD, SESSION, connected, run
+from unit.operator.store.test_reconciler import Stores
+from whatsapp_operator import handlers, resync
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key
+from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 
 
@@ -36,7 +36,7 @@ def visited(known: list[str], seconds: float) -> list[tuple[float, str]]:
         found.append((clock.now, key))
 
     with pytest.raises(TimeoutError):
-        asyncio.run(rounds.walk(lambda: [(look, key) for key in known], clock.sleep))
+        asyncio.run(resync.walk(lambda: [(look, key) for key in known], clock.sleep))
     return found
 
 
@@ -72,7 +72,7 @@ def test_rights_that_somebody_deleted_are_back_after_a_round() -> None:
     cluster = connected()
     binding = Ref("RoleBinding", samples.NAMESPACE, "wasession-support")
     del cluster.kube.objects[binding]
-    cluster.clock.time += timedelta(seconds=rounds.ROUND_SECONDS)
+    cluster.clock.time += timedelta(seconds=resync.ROUND_SECONDS)
     for key in cluster.operator.known():
         run(cluster.operator.reconcile(key))
     assert cluster.kube.objects[binding]["subjects"]

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import TypeVar
 
-from whatsapp_operator.pacing import LOOKS_PER_SECOND, SLOT_SECONDS, Limits, Pace
+from whatsapp_operator.rollout import LOOKS_PER_SECOND, SLOT_SECONDS, Limits, Pace
 
 T = TypeVar("T", bound=Hashable)
 

@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_operator.schedule import (
-    COALESCE_SECONDS,
-    EARLY_SECONDS,
-    OUTAGE_PAUSES,
-    PAUSES,
-    Schedule,
-    pause,
-)
+from whatsapp_operator.queue_schedule import COALESCE_SECONDS, EARLY_SECONDS, OUTAGE_PAUSES, PAUSES, Schedule, pause
 
 SOON = COALESCE_SECONDS
 LABELS, OTHER_SPEC, THIRD_SPEC = 1, 2, 3

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from whatsapp_operator.errors import Conflict, Refused, Unreachable
-from whatsapp_operator.queue import USUAL_CONFLICTS, KeyedQueue
+from whatsapp_operator.workqueue import USUAL_CONFLICTS, KeyedQueue
 
 
 async def test_one_key_is_never_worked_on_by_two_workers_at_once() -> None:

@@ -4,7 +4,9 @@ import pathlib
 
 import pytest
 
-from whatsapp_worker import app, client, errors, phone_numbers
+from whatsapp_worker import client, errors
+from whatsapp_worker.cli import run
+from whatsapp_worker.core import phone_numbers
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,6 @@ def test_a_secret_of_another_kind_is_one_sentence_and_code_2(
     secret = tmp_path / "value"
     secret.write_bytes(content)
     monkeypatch.setenv(variable, str(secret))
-    assert app.main(["run"]) == 2
+    assert run.main(["run"]) == 2
     captured = capsys.readouterr()
     assert (captured.err.count("\n"), "hunter" in captured.err, "0xff" in captured.err) == (1, False, False)

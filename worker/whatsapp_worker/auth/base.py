@@ -10,8 +10,11 @@ from typing import TypeVar
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import browser, errors, happenings, model, notes, records, wishes
-from whatsapp_worker.page import events
+from whatsapp_worker import errors
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, operator_notes, page_events, requests
+from whatsapp_worker.core.state import Saved
+from whatsapp_worker.repository import records
 
 _T = TypeVar("_T")
 _STORE_RETRY = Backoff(1.0, 10.0)
@@ -38,7 +41,7 @@ class Context:
     """Neither API nor store answered, and `may_start_blind` said yes: go on with the profile that lies there."""
     failed: Callable[[Exception], None] = field(default=lambda error: None)
     """Say that something in the background went wrong for good."""
-    lease_notes: Callable[[], notes.Notes] = field(default=notes.Notes)
+    lease_notes: Callable[[], operator_notes.Notes] = field(default=operator_notes.Notes)
     """What the operator has written onto the Lease."""
     trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
     """Say that something transient is being tried again."""
@@ -50,7 +53,7 @@ class Context:
 class SaveResult:
     """What a save has found; ``changed`` is False when the store already held this content."""
 
-    saved: model.Saved
+    saved: Saved
     changed: bool
 
 
@@ -89,22 +92,22 @@ class Auth:
         """The browser's user data directory."""
         raise NotImplementedError
 
-    async def before_browser(self) -> happenings.Prepared:
+    async def before_browser(self) -> events.Prepared:
         """Make the profile ready; the browser starts on it when this returns."""
         raise NotImplementedError
 
-    async def fall_back(self) -> happenings.Prepared:
+    async def fall_back(self) -> events.Prepared:
         """Put the next older profile in place after one came up without its login; the default starts empty."""
         raise NotImplementedError
 
-    async def connected(self, account: events.Account, version: str) -> None:
+    async def connected(self, account: page_events.Account, version: str) -> None:
         """Hear that the profile has proven to hold this account's login."""
 
-    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> SaveResult | None:
+    async def save(self, running: chromium.Browser, account: page_events.Account, trigger: str) -> SaveResult | None:
         """Save the running browser's profile; raises SnapshotFailed, StoreUnavailable or Superseded."""
         return None
 
-    async def close(self, running: browser.Browser, account: events.Account | None) -> SaveResult | None:
+    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> SaveResult | None:
         """Close the browser and save what it leaves; ``account`` None means that nothing may be saved."""
         await running.close()
         return None
@@ -112,11 +115,11 @@ class Auth:
     async def bury(self, account_hash: str) -> None:
         """Set the login aside: the phone has removed the device."""
 
-    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
         """Set the login aside because a person asked, and put an empty profile in place; no browser runs."""
         await self.bury(account_hash)
         prepared = await self.fall_back()
-        return dataclasses.replace(prepared, fault=None, handled=((wishes.RELINK, requested),))
+        return dataclasses.replace(prepared, fault=None, handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Tell whether nobody has claimed the session after us; raises StoreUnavailable while nobody can say."""

@@ -7,8 +7,12 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, history, log, ownership, processes, profiles, records, stores, wishes
+from whatsapp_worker import errors, stores
 from whatsapp_worker.auth import base
+from whatsapp_worker.core import requests
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import fencing, log, records, request_history
+from whatsapp_worker.system import processes
 
 LOG = logging.getLogger("whatsapp_worker")
 _ATTEMPTS = 20
@@ -54,24 +58,27 @@ class Claimer:
     def _attempt(self) -> Claimed:
         self._log.newest()
         head = self._log.previous()  # a claim of ours whose answer was lost does not count
-        take_over, relink = self._wish(wishes.TAKEOVER), self._wish(wishes.RELINK)
-        known = ownership.Knowledge(
-            take_over=self._context.take_over or take_over in (history.Standing.NEW, history.Standing.DONE),
+        take_over, relink = self._wish(requests.TAKEOVER), self._wish(requests.RELINK)
+        known = fencing.Knowledge(
+            take_over=self._context.take_over
+            or take_over in (request_history.Standing.NEW, request_history.Standing.DONE),
             terminated_pod_uid=self._context.lease_notes().terminated_pod_uid,
             process_gone=head is not None and self._gone(head.owner),
         )
-        waits = ownership.must_wait(head, self._context.owner, known)
-        wait = ownership.waiting_seconds(self._log.back(self._log.head), self._visible.visibility) if waits else 0.0
-        wait = max(wait, ownership.owed(head))
+        waits = fencing.must_wait(head, self._context.owner, known)
+        wait = fencing.waiting_seconds(self._log.back(self._log.head), self._visible.visibility) if waits else 0.0
+        wait = max(wait, fencing.owed(head))
         times = self._context.lease_notes().wishes
-        taken = times[wishes.TAKEOVER] if take_over is history.Standing.NEW else ""
-        record = self._log.append(records.Claim(ownership.POLL_SECONDS, taken, wait))
+        taken = times[requests.TAKEOVER] if take_over is request_history.Standing.NEW else ""
+        record = self._log.append(records.Claim(fencing.POLL_SECONDS, taken, wait))
         self._claimed, self._debt = True, wait
-        asked = times[wishes.RELINK] if relink is history.Standing.NEW else "" if self._context.relink else None
-        judged = ((wishes.TAKEOVER, take_over), (wishes.RELINK, relink))
-        done = {wish: times[wish] for wish, found in judged if found is history.Standing.DONE}
+        asked = (
+            times[requests.RELINK] if relink is request_history.Standing.NEW else "" if self._context.relink else None
+        )
+        judged = ((requests.TAKEOVER, take_over), (requests.RELINK, relink))
+        done = {wish: times[wish] for wish, found in judged if found is request_history.Standing.DONE}
         if taken:
-            done[wishes.TAKEOVER] = taken
+            done[requests.TAKEOVER] = taken
         return Claimed(record, wait, head, asked, tuple(done.items()))
 
     def resume(self) -> records.Record:
@@ -81,8 +88,8 @@ class Claimer:
             head = self._log.previous()
             if head is None or not head.owner.same_place(self._context.owner):
                 raise errors.Superseded("another worker has claimed the session while the store was silent")
-            self._debt = ownership.owed(head)
-            record = self._log.append(records.Claim(ownership.POLL_SECONDS, wait_seconds=self._debt))
+            self._debt = fencing.owed(head)
+            record = self._log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
             self._claimed = True
             return record
 
@@ -96,12 +103,12 @@ class Claimer:
             raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
         return self._log
 
-    def _wish(self, wish: str) -> history.Standing | None:
+    def _wish(self, wish: str) -> request_history.Standing | None:
         time = self._context.lease_notes().wishes.get(wish)
         if not time:
             return None
-        found = history.standing(self._log.back(self._log.head), self._context.owner, wish, time)
-        if found is history.Standing.STALE:
+        found = request_history.standing(self._log.back(self._log.head), self._context.owner, wish, time)
+        if found is request_history.Standing.STALE:
             LOG.info("wish=%s time=%s ignored=true: the session was claimed since", wish, time)
         return found
 
@@ -111,7 +118,7 @@ class Claimer:
             return False
         return not processes.alive(processes.Identity(owner.pid, owner.start_time))
 
-    def was_here(self, claimed: Claimed, marker: profiles.Marker) -> bool:
+    def was_here(self, claimed: Claimed, marker: layout.Marker) -> bool:
         """Tell whether a marker's profile is the newest: of this log, whose previous record is this very pod's."""
         if claimed.previous is None or not claimed.previous.owner.same_place(self._context.owner):
             return False
@@ -123,7 +130,7 @@ class Claimer:
         ``lies_here`` names the profile of a login that would have to go.
         """
         known = "this session's login is saved" if self._context.lease_notes().known_account else lies_here
-        if known and not history.held_a_login(self._log.back(self._log.head)):
+        if known and not request_history.held_a_login(self._log.back(self._log.head)):
             raise errors.ArchiveMissing(
                 f"{known}, and {self._log.session} in this store has never held one: is it the"
                 " right store? Correct it, or ask for a new link with the wish relink (--relink)"

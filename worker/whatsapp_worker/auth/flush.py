@@ -8,16 +8,18 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 
-from whatsapp_worker import browser, errors, profiles, snapshot
-from whatsapp_worker.page import events
+from whatsapp_worker import errors
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import page_events
+from whatsapp_worker.profile import layout, snapshot
 
 LOG = logging.getLogger("whatsapp_worker")
 _LINKED = (
-    events.SocketState.CONNECTED,
-    events.SocketState.OPENING,
-    events.SocketState.TIMEOUT,
-    events.SocketState.CONFLICT,
-    events.SocketState.PROXYBLOCK,
+    page_events.SocketState.CONNECTED,
+    page_events.SocketState.OPENING,
+    page_events.SocketState.TIMEOUT,
+    page_events.SocketState.CONFLICT,
+    page_events.SocketState.PROXYBLOCK,
 )
 """In which the page may hold a whole login, with or without its connection."""
 _COVERED = frozenset({"indexedDB", "caches", "serviceWorkerRegistrations"})
@@ -32,7 +34,7 @@ class Storage:
     def __init__(self) -> None:
         self._warned: frozenset[str] = frozenset()
 
-    async def look(self, running: browser.Browser) -> None:
+    async def look(self, running: chromium.Browser) -> None:
         """Ask the page what it uses."""
         kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
         if kinds:
@@ -42,7 +44,7 @@ class Storage:
             )
 
 
-async def ask(running: browser.Browser, account: events.Account) -> None:
+async def ask(running: chromium.Browser, account: page_events.Account) -> None:
     """Raise SnapshotFailed unless the page says that it is linked as this account.
 
     A lost connection does not matter: the login is whole, and the last save before a stop must not need the network.
@@ -56,9 +58,9 @@ async def ask(running: browser.Browser, account: events.Account) -> None:
 
 
 @contextlib.asynccontextmanager
-async def sentinel(running: browser.Browser) -> AsyncIterator[snapshot.Sentinel]:
+async def sentinel(running: chromium.Browser) -> AsyncIterator[snapshot.Sentinel]:
     """Write a random mark into the page's localStorage for the block."""
-    mark = snapshot.Sentinel(profiles.SENTINEL + secrets.token_hex(8), secrets.token_hex(16))
+    mark = snapshot.Sentinel(layout.SENTINEL + secrets.token_hex(8), secrets.token_hex(16))
     try:
         await running.call("writeSentinel", mark.key, mark.value)
     except errors.BrowserError as error:
@@ -81,6 +83,6 @@ async def wait_for(root: pathlib.Path, mark: snapshot.Sentinel) -> None:
 
 def _holds(root: pathlib.Path, mark: snapshot.Sentinel) -> bool:
     try:
-        return profiles.holds_sentinel(root, mark.key, mark.value)
+        return layout.holds_sentinel(root, mark.key, mark.value)
     except (OSError, errors.ArchiveDamaged):
         return False

@@ -6,9 +6,11 @@ import time
 from importlib import metadata
 
 from whatsapp_session import timestamps
-from whatsapp_worker import generations, model, snapshot
 from whatsapp_worker.auth import base
-from whatsapp_worker.page import events
+from whatsapp_worker.core import page_events
+from whatsapp_worker.core.state import Saved
+from whatsapp_worker.profile import snapshot
+from whatsapp_worker.repository import generations
 
 LOG = logging.getLogger("whatsapp_worker")
 
@@ -31,7 +33,7 @@ class Newest:
         """Hear which generation was put in the profile's place, None for an empty one."""
         self.found, self.restored = found, found.generation.number if found else 0
 
-    def prove(self, account: events.Account, version: str) -> None:
+    def prove(self, account: page_events.Account, version: str) -> None:
         """Hear that the profile has come up with this account's login, and in which browser."""
         self._version = version
         self._proven = max(self._proven, self.restored)
@@ -42,12 +44,12 @@ class Newest:
         """Tell whether the newest generation says what a profile of this digest says."""
         return self.found is not None and self.found.generation.content_digest == content_digest
 
-    def saved(self) -> model.Saved | None:
+    def saved(self) -> Saved | None:
         """Return it as the status shows it; what another program wrote is not ours."""
         if self.found is None or self.found.generation.trigger == generations.IMPORT:
             return None
         made, written = self.found.generation, timestamps.parse(self.found.time).timestamp()
-        return model.Saved(made.number, written, made.size, made.digest, made.trigger)
+        return Saved(made.number, written, made.size, made.digest, made.trigger)
 
     def unchanged(self) -> base.SaveResult:
         """Return what a check says that found nothing new."""
@@ -56,7 +58,7 @@ class Newest:
         LOG.info("saved generation=%s unchanged=true", saved.generation)
         return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
 
-    def publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
+    def publish(self, staged: snapshot.Staged, account: page_events.Account, trigger: str) -> base.SaveResult:
         """Publish a snapshot unless it is the same again; blocks."""
         if self.holds(staged.content_digest):
             return self.unchanged()

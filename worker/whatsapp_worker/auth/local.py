@@ -9,10 +9,15 @@ import time
 from typing import BinaryIO
 
 from whatsapp_session import names, timestamps
-from whatsapp_worker import browser, errors, happenings, log, model, processes, profiles, records, saving, wishes
-from whatsapp_worker.auth import base, claiming
-from whatsapp_worker.page import events
+from whatsapp_worker import errors
+from whatsapp_worker.auth import base, claim, flush
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events, requests
+from whatsapp_worker.core.state import Restored, Saved
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import filesystem
+from whatsapp_worker.system import processes
 
 _CLIENT_ID = re.compile(names.CLIENT_ID_PATTERN)
 LOG_FOLDER = ".whatsapp-log"
@@ -31,12 +36,12 @@ def clear_locks(root: pathlib.Path, gone_host: str = "") -> None:
 
     ``gone_host`` is the host of the previous owner of the session, which has ended: the log and our claim say so.
     """
-    holder = profiles.lock_holder(root)
+    holder = layout.lock_holder(root)
     if holder is None:
         return
     host, pid = holder
     if host == gone_host or (host == socket.gethostname() and not processes.exists(pid)):
-        profiles.remove_locks(root)
+        layout.remove_locks(root)
         return
     raise errors.ConfigurationError(
         f"the profile {root.name} is in use by process {pid} on host {host}; if that host is gone for good, remove "
@@ -52,7 +57,7 @@ class LocalAuth(base.Auth):
 
     def __init__(self, client_id: str = "", data_path: pathlib.Path | str = ".wwebjs_auth") -> None:
         self._root = pathlib.Path(data_path).absolute() / names.local_session(check_client_id(client_id))
-        self._previous: model.Saved | None = None
+        self._previous: Saved | None = None
         self._lock: BinaryIO | None = None
 
     @property
@@ -70,9 +75,9 @@ class LocalAuth(base.Auth):
         super().setup(context)
         store = filesystem.FilesystemStore(self._root.parent / LOG_FOLDER)
         self._log = log.SessionLog(store, self._root.name, context.owner)
-        self._claimer = claiming.Claimer(self._log, store, context)
+        self._claimer = claim.Claimer(self._log, store, context)
 
-    async def before_browser(self) -> happenings.Prepared:
+    async def before_browser(self) -> events.Prepared:
         """Claim the session, wait out a previous owner, use the profile as it is."""
         await asyncio.to_thread(self._tidy)
         claimed = await self.patiently(self._claimer.claim)
@@ -83,66 +88,68 @@ class LocalAuth(base.Auth):
             prepared = await self.relink(self._known_hash(), claimed.relink)
         else:
             marker = await asyncio.to_thread(self._use, claimed)
-            restored = model.Restored(0, time.time()) if marker and marker.account_hash else None
-            prepared = happenings.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
+            restored = Restored(0, time.time()) if marker and marker.account_hash else None
+            prepared = events.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
         return prepared.after(claimed.handled)
 
     def _tidy(self) -> None:
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = profiles.claim_folder(self._root)
-        browser.end_orphan(self._root)
+        self._lock = layout.claim_folder(self._root)
+        chromium.end_orphan(self._root)
 
-    def _use(self, claimed: claiming.Claimed) -> profiles.Marker | None:
+    def _use(self, claimed: claim.Claimed) -> layout.Marker | None:
         if not (self._root / "Default").is_dir():
             self._claimer.refuse_the_wrong_store()
         self._root.mkdir(mode=0o700, exist_ok=True)
         before = claimed.previous.owner if claimed.previous else None
         # A pod's successor has its host name and may have its process numbers: there the log is the proof.
         clear_locks(self._root, before.host if before and before.session_uid else "")
-        return profiles.read_marker(self._root)
+        return layout.read_marker(self._root)
 
     def _known_hash(self) -> str:
-        marker = profiles.read_marker(self._root)
+        marker = layout.read_marker(self._root)
         return marker.account_hash if marker else ""
 
-    async def fall_back(self) -> happenings.Prepared:
+    async def fall_back(self) -> events.Prepared:
         """Go on with the profile: it is all there is, and only a logout removes it."""
-        await asyncio.to_thread(profiles.write_marker, self._root, self._marker(""))
-        return happenings.Prepared()
+        await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
+        return events.Prepared()
 
-    def _marker(self, account_hash: str) -> profiles.Marker:
-        return profiles.Marker(self._root.name, self._log.head, account_hash, complete=True)
+    def _marker(self, account_hash: str) -> layout.Marker:
+        return layout.Marker(self._root.name, self._log.head, account_hash, complete=True)
 
-    async def connected(self, account: events.Account, version: str) -> None:
+    async def connected(self, account: page_events.Account, version: str) -> None:
         """Remember whose login the profile holds."""
-        await asyncio.to_thread(profiles.write_marker, self._root, self._marker(account.hash))
+        await asyncio.to_thread(layout.write_marker, self._root, self._marker(account.hash))
 
-    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
+    async def save(
+        self, running: chromium.Browser, account: page_events.Account, trigger: str
+    ) -> base.SaveResult | None:
         """See that what the page has written is on disk; the profile itself is the archive."""
-        async with saving.sentinel(running) as mark:
-            await saving.wait_for(self._root, mark)
+        async with flush.sentinel(running) as mark:
+            await flush.wait_for(self._root, mark)
         first = self._previous is None
-        self._previous = model.Saved(0, time.time(), 0, "", trigger)
+        self._previous = Saved(0, time.time(), 0, "", trigger)
         return base.SaveResult(self._previous, first)
 
     async def bury(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""
         self._previous = None
         await self.patiently(lambda: self._log.append(records.Logout(account_hash)))
-        await asyncio.to_thread(profiles.write_marker, self._root, self._marker(""))
+        await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
 
-    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
         """Remove the profile, as a logout does, and begin with an empty one."""
         self._previous = None
         await self.patiently(lambda: self._log.append(records.Logout(account_hash, requested)))
         await asyncio.to_thread(self._empty)
-        return happenings.Prepared(handled=((wishes.RELINK, requested),))
+        return events.Prepared(handled=((requests.RELINK, requested),))
 
     def _empty(self) -> None:
-        profiles.marker_path(self._root).unlink(missing_ok=True)
+        layout.marker_path(self._root).unlink(missing_ok=True)
         shutil.rmtree(self._root, ignore_errors=True)
         self._root.mkdir(mode=0o700)
-        profiles.write_marker(self._root, self._marker(""))
+        layout.write_marker(self._root, self._marker(""))
 
     async def still_owner(self) -> bool:
         """Read the slot after ours."""

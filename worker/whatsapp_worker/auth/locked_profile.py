@@ -4,7 +4,9 @@ import dataclasses
 import pathlib
 from typing import BinaryIO
 
-from whatsapp_worker import browser, profiles, records
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import records
 
 
 class OwnProfile:
@@ -14,24 +16,24 @@ class OwnProfile:
         self._root = root
         self._session = session
         self._lock: BinaryIO | None = None
-        self._marker = profiles.Marker(session, 0)
+        self._marker = layout.Marker(session, 0)
 
     def hold(self) -> None:
         """Take the folder, or raise ConfigurationError; end what a killed predecessor left running."""
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = profiles.claim_folder(self._root)
-        browser.end_orphan(self._root)
+        self._lock = layout.claim_folder(self._root)
+        chromium.end_orphan(self._root)
 
     def give_back(self) -> None:
         """Let others take the folder."""
         if self._lock is not None:
             self._lock.close()
 
-    def reopened(self) -> profiles.Marker | None:
+    def reopened(self) -> layout.Marker | None:
         """Return the marker of a whole profile of this session, free to be used, None for any other."""
-        return profiles.reopened(self._root, self._session)
+        return layout.reopened(self._root, self._session)
 
-    def go_on(self, marker: profiles.Marker) -> None:
+    def go_on(self, marker: layout.Marker) -> None:
         """Mark as the marker did that lies there, until there is a claim."""
         self._marker = marker
 
@@ -44,9 +46,9 @@ class OwnProfile:
     def mark(self, account_hash: str, generation: int) -> None:
         """Say whose login the profile holds, "" for none, and which generation it was restored from, 0 for none."""
         marker = dataclasses.replace(self._marker, account_hash=account_hash, generation=generation, complete=True)
-        profiles.write_marker(self._root, marker)
+        layout.write_marker(self._root, marker)
 
     def login(self) -> str:
         """Return a sentence's beginning about the login that lies there, "" if none does."""
-        marker = profiles.read_marker(self._root)
+        marker = layout.read_marker(self._root)
         return f"{self._root} holds a login" if marker and marker.account_hash else ""

@@ -5,8 +5,8 @@ import pathlib
 import shutil
 import tempfile
 
-from whatsapp_worker import happenings
 from whatsapp_worker.auth import base
+from whatsapp_worker.core import events
 
 
 class NoAuth(base.Auth):
@@ -21,14 +21,14 @@ class NoAuth(base.Auth):
         assert self._parent is not None, "before_browser comes first"
         return self._parent / "profile"
 
-    async def before_browser(self) -> happenings.Prepared:
+    async def before_browser(self) -> events.Prepared:
         """Make an empty profile."""
         self._parent = pathlib.Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="whatsapp-"))
         self.profile.mkdir()
         self.context.claimed(0.0)
-        return happenings.Prepared()
+        return events.Prepared()
 
-    async def fall_back(self) -> happenings.Prepared:
+    async def fall_back(self) -> events.Prepared:
         """Start empty again."""
         await self.clean_up()
         return await self.before_browser()

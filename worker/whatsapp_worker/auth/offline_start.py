@@ -7,18 +7,20 @@ import asyncio
 import pathlib
 from collections.abc import Awaitable, Callable
 
-from whatsapp_worker import errors, log, profiles, records
+from whatsapp_worker import errors
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import log, records
 
 MESSAGE = "neither store nor API answered at the start: this pod's own profile goes on, and is saved when they do"
 
 
 def is_alone(profile: pathlib.Path, journal: log.SessionLog, owner: records.Owner) -> bool:
     """Tell whether the profile is complete and this very pod's, and the store does not answer. Blocks."""
-    marker = profiles.read_marker(profile)
+    marker = layout.read_marker(profile)
     if marker is None or not marker.account_hash or not marker.pod_uid or marker.pod_uid != owner.pod_uid:
         return False
     try:
-        profiles.check(profile)
+        layout.check(profile)
         journal.newest()
     except errors.ArchiveDamaged:
         return False

@@ -9,27 +9,14 @@ from collections.abc import Awaitable, Callable
 
 from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger
-from whatsapp_session.spec import Interop
-from whatsapp_worker import (
-    browser,
-    encryption,
-    errors,
-    generations,
-    happenings,
-    importing,
-    interop,
-    log,
-    model,
-    profiles,
-    records,
-    restoring,
-    saving,
-    snapshot,
-    stores,
-    wishes,
-)
-from whatsapp_worker.auth import base, blind, claiming, local, newest, own
-from whatsapp_worker.page import events
+from whatsapp_session.session_spec import Interop
+from whatsapp_worker import errors, stores
+from whatsapp_worker.auth import base, claim, flush, latest_generation, local, locked_profile, offline_start
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events, requests
+from whatsapp_worker.core.state import UNKNOWN, Fault, Restored
+from whatsapp_worker.profile import encryption, layout, snapshot
+from whatsapp_worker.repository import generations, log, records, restore, wwebjs_copy, wwebjs_import
 from whatsapp_worker.stores import registry
 
 _Run = Callable[[Callable[[], stores.Copy | None]], Awaitable[stores.Copy | None]]
@@ -70,9 +57,9 @@ class RemoteAuth(base.Auth):
             raise errors.ConfigurationError(
                 "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
             )
-        self._resumption: blind.Resumption | None = None
-        self._own = own.OwnProfile(self.profile, self.session)
-        self._storage = saving.Storage()
+        self._resumption: offline_start.Resumption | None = None
+        self._own = locked_profile.OwnProfile(self.profile, self.session)
+        self._storage = flush.Storage()
 
     @property
     def data_path(self) -> str:
@@ -88,15 +75,15 @@ class RemoteAuth(base.Auth):
         """Open the log as this owner."""
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
-        self._claimer = claiming.Claimer(self._log, self.store, context)
+        self._claimer = claim.Claimer(self._log, self.store, context)
         self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
-        self._newest = newest.Newest(self._generations)
-        self._copy = interop.Copy(self.store, self._log, self._copies)
-        self._newcomer = importing.Newcomer(self._copy, self._generations, self._log)
-        self._restorer = restoring.Restorer(self._generations, self.profile, context.browser_version)
-        self._stager = snapshot.Stager(self.profile, profiles.origin_folder(context.url))
+        self._newest = latest_generation.Newest(self._generations)
+        self._copy = wwebjs_copy.Copy(self.store, self._log, self._copies)
+        self._newcomer = wwebjs_import.Newcomer(self._copy, self._generations, self._log)
+        self._restorer = restore.Restorer(self._generations, self.profile, context.browser_version)
+        self._stager = snapshot.Stager(self.profile, layout.origin_folder(context.url))
 
-    async def before_browser(self) -> happenings.Prepared:
+    async def before_browser(self) -> events.Prepared:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         if self.context.blind:
@@ -115,26 +102,26 @@ class RemoteAuth(base.Auth):
     async def may_start_blind(self, owner: records.Owner) -> bool:
         """Look at the marker, then ask the store once."""
         journal = log.SessionLog(self.store, self.session, owner)
-        return await asyncio.to_thread(blind.is_alone, self.profile, journal, owner)
+        return await asyncio.to_thread(offline_start.is_alone, self.profile, journal, owner)
 
-    async def _go_on_blind(self) -> happenings.Prepared:
+    async def _go_on_blind(self) -> events.Prepared:
         marker = await asyncio.to_thread(self._own.reopened)
         if marker is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
         self._own.go_on(marker)
         self._restorer.begin()
         self._newest.restored = marker.generation
-        self._resumption = blind.Resumption(self._resume, self.context.failed)
+        self._resumption = offline_start.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
-        fault = model.Fault(Reason.STORE_UNAVAILABLE, blind.MESSAGE, time.time())
-        return happenings.Prepared(marker.account_hash, None, model.Restored(0, time.time()), fault)
+        fault = Fault(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
+        return events.Prepared(marker.account_hash, None, Restored(0, time.time()), fault)
 
     async def _resume(self) -> None:
         claim = await self.patiently(self._claimer.resume)
         self._own.claimed(claim)
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(claim.slot))
 
-    async def _place(self, marker: profiles.Marker | None) -> happenings.Prepared:
+    async def _place(self, marker: layout.Marker | None) -> events.Prepared:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
         if noticed := await self.patiently(lambda: self._newcomer.look(self._data_path)):
             self.context.trouble(Reason.FOREIGN_ARCHIVE, noticed)
@@ -147,17 +134,17 @@ class RemoteAuth(base.Auth):
             self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
             self._newest.restored = marker.generation  # of which this profile is a continuation
             await asyncio.to_thread(self._own.mark, marker.account_hash, marker.generation)
-            restored = model.Restored(0, time.time()) if marker.account_hash else None
-            prepared = happenings.Prepared(marker.account_hash, self._newest.saved(), restored)
+            restored = Restored(0, time.time()) if marker.account_hash else None
+            prepared = events.Prepared(marker.account_hash, self._newest.saved(), restored)
         await self._follow(self.patiently, edge=True)
         return prepared
 
-    async def fall_back(self) -> happenings.Prepared:
+    async def fall_back(self) -> events.Prepared:
         """Restore the next older generation, or start empty and say so; after a blind start not before the claim."""
         prepared = await self.patiently(self._restore_older)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
-        fault = model.Fault(Reason.RESTORE_FAILED, message, time.time())
+        fault = Fault(Reason.RESTORE_FAILED, message, time.time())
         restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
         return dataclasses.replace(prepared, restored=restored, fault=fault)
 
@@ -165,9 +152,9 @@ class RemoteAuth(base.Auth):
         self._own.hold()
         self._stager.sweep()
         self._restorer.tidy()
-        importing.tidy(self._data_path, self.session)
+        wwebjs_import.tidy(self._data_path, self.session)
 
-    def _claim(self) -> tuple[claiming.Claimed, profiles.Marker | None]:
+    def _claim(self) -> tuple[claim.Claimed, layout.Marker | None]:
         claimed = self._claimer.claim()
         self._generations.sweep()
         self._own.claimed(claimed.record)
@@ -179,35 +166,37 @@ class RemoteAuth(base.Auth):
         newest = self._generations.next_candidate(below)
         return newest.generation.account_hash if newest else ""
 
-    def _restore(self) -> happenings.Prepared:
+    def _restore(self) -> events.Prepared:
         placed = self._restorer.place_next()
-        fault = model.Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
+        fault = Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
         self._newest.place(placed.candidate)
         if placed.candidate is None:
             self._own.mark("", 0)
-            return happenings.Prepared(fault=fault)
+            return events.Prepared(fault=fault)
         generation = placed.candidate.generation
-        known = generation.account_hash or model.UNKNOWN
+        known = generation.account_hash or UNKNOWN
         self._own.mark(known, generation.number)
-        restored = model.Restored(generation.number, time.time(), bool(placed.broken))
-        return happenings.Prepared(known, self._newest.saved(), restored, fault)
+        restored = Restored(generation.number, time.time(), bool(placed.broken))
+        return events.Prepared(known, self._newest.saved(), restored, fault)
 
-    def _restore_older(self) -> happenings.Prepared:
+    def _restore_older(self) -> events.Prepared:
         self._claimer.held()
         return self._restore()
 
-    async def connected(self, account: events.Account, version: str) -> None:
+    async def connected(self, account: page_events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
         self._newest.prove(account, version)
         self._restorer.begin()  # what has been saved since can be fallen back to as well
         await asyncio.to_thread(self._own.mark, account.hash, self._newest.restored)
 
-    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> base.SaveResult | None:
+    async def save(
+        self, running: chromium.Browser, account: page_events.Account, trigger: str
+    ) -> base.SaveResult | None:
         """Let the browser write, then snapshot it and publish what changed."""
-        await saving.ask(running, account)
+        await flush.ask(running, account)
         await self._storage.look(running)
-        async with saving.sentinel(running) as mark:
-            await saving.wait_for(self.profile, mark)
+        async with flush.sentinel(running) as mark:
+            await flush.wait_for(self.profile, mark)
             if self._newest.found and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
                 result = self._newest.unchanged()
             else:
@@ -216,12 +205,12 @@ class RemoteAuth(base.Auth):
         return result
 
     async def _snapshot(
-        self, running: browser.Browser, account: events.Account, trigger: str, mark: snapshot.Sentinel
+        self, running: chromium.Browser, account: page_events.Account, trigger: str, mark: snapshot.Sentinel
     ) -> base.SaveResult:
         assert running.identity is not None
         with contextlib.ExitStack() as stack:
             staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
-            await saving.ask(running, account)
+            await flush.ask(running, account)
             return await asyncio.to_thread(self._publish, staged, account, trigger)
 
     async def _follow(self, run: _Run = asyncio.to_thread, *, edge: bool = False) -> None:
@@ -231,16 +220,16 @@ class RemoteAuth(base.Auth):
         made = self._newest.found.generation
         foreign = await run(lambda: self._copy.follow(made, edge=edge))
         if foreign is not None:
-            self.context.trouble(Reason.FOREIGN_ARCHIVE, importing.describe(self.session, foreign))
+            self.context.trouble(Reason.FOREIGN_ARCHIVE, wwebjs_import.describe(self.session, foreign))
 
-    async def close(self, running: browser.Browser, account: events.Account | None) -> base.SaveResult | None:
+    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> base.SaveResult | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
         if account is None:
             await running.close()
             return None
         try:
-            await saving.ask(running, account)
-            async with saving.sentinel(running) as mark:
+            await flush.ask(running, account)
+            async with flush.sentinel(running) as mark:
                 clean = await running.close()
         except errors.SnapshotFailed:
             await running.close()
@@ -253,7 +242,7 @@ class RemoteAuth(base.Auth):
         await self._follow(edge=True)
         return result
 
-    def _publish(self, staged: snapshot.Staged, account: events.Account, trigger: str) -> base.SaveResult:
+    def _publish(self, staged: snapshot.Staged, account: page_events.Account, trigger: str) -> base.SaveResult:
         self._claimer.held()
         result = self._newest.publish(staged, account, trigger)
         self._restorer.begin()
@@ -270,12 +259,12 @@ class RemoteAuth(base.Auth):
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)
 
-    async def relink(self, account_hash: str, requested: str) -> happenings.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
         """Do as after a logout, on a profile that is empty from the start."""
         await self._set_aside(records.Logout(account_hash, requested))
         await asyncio.to_thread(self._restorer.place_nothing)
         await asyncio.to_thread(self._own.mark, "", 0)
-        return happenings.Prepared(handled=((wishes.RELINK, requested),))
+        return events.Prepared(handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Read the slot after ours; after a blind start there is none until the store has answered."""

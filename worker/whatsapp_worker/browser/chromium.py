@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright import async_api as playwright
+from playwright import async_api
 
-from whatsapp_worker import errors, flags, guard, processes, profiles, proxies
-from whatsapp_worker.page import contract, events
+from whatsapp_worker import errors
+from whatsapp_worker.browser import command_line, proxy_address
+from whatsapp_worker.browser.page import contract
+from whatsapp_worker.core import page_events
+from whatsapp_worker.profile import layout
+from whatsapp_worker.system import processes, watchdog
 
 _BINDING = "whatsappWorkerReport"
 _API = "whatsappWorkerPage"
@@ -33,9 +37,9 @@ class Options:
     url: str
     args: tuple[str, ...] = ()
     user_agent: str | None = None
-    proxy: proxies.Proxy | None = None
+    proxy: proxy_address.Proxy | None = None
     cdp_port: int = 0
-    environment: flags.Environment = field(default_factory=lambda: flags.Environment(None, False, True))
+    environment: command_line.Environment = field(default_factory=lambda: command_line.Environment(None, False, True))
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -43,21 +47,21 @@ class Browser:
     """One browser on one profile. Reports page events to ``on_event`` and its own end to ``on_gone``."""
 
     def __init__(
-        self, options: Options, on_event: Callable[[events.PageEvent], None], on_gone: Callable[[], None]
+        self, options: Options, on_event: Callable[[page_events.PageEvent], None], on_gone: Callable[[], None]
     ) -> None:
         self._options = options
         self._on_event = on_event
         self._on_gone = on_gone
-        self._playwright: playwright.Playwright | None = None
-        self._context: playwright.BrowserContext | None = None
-        self._page: playwright.Page | None = None
-        self._guard: guard.Guard | None = None
+        self._playwright: async_api.Playwright | None = None
+        self._context: async_api.BrowserContext | None = None
+        self._page: async_api.Page | None = None
+        self._guard: watchdog.Guard | None = None
         self._until: float | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
         self._address = ""
         self.version = ""
-        self.sandbox = flags.sandbox(options.environment)
+        self.sandbox = command_line.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
         """Driver and guard: others wait for them, so they are not to be reaped."""
         self.identity: processes.Identity | None = None
@@ -68,29 +72,31 @@ class Browser:
             await self._start(user_data_dir)
             async with asyncio.timeout(_SET_UP_PATIENCE):
                 await self._set_up()
-        except (playwright.Error, OSError, errors.BrowserError) as error:  # a time-out is an OSError
+        except (async_api.Error, OSError, errors.BrowserError) as error:  # a time-out is an OSError
             await self.kill()
             raise errors.BrowserError(f"the browser did not start: {_sentence(error)}") from error
 
     async def _start(self, user_data_dir: pathlib.Path) -> None:
         here = self._options.environment
-        self._guard = guard.Guard()
+        self._guard = watchdog.Guard()
         if self._until is not None:
             self._guard.until(self._until)
         before = processes.children()
-        self._playwright = await playwright.async_playwright().start()
+        self._playwright = await async_api.async_playwright().start()
         self.children = processes.children() - before
         self._guard.watch_driver(self.children)
         self.children |= {self._guard.pid}
         executable = here.executable or _bundled(self._playwright)
-        agent = self._options.user_agent or flags.user_agent(await asyncio.to_thread(flags.version, executable))
+        agent = self._options.user_agent or command_line.user_agent(
+            await asyncio.to_thread(command_line.version, executable)
+        )
         self._context = await self._playwright.chromium.launch_persistent_context(
             user_data_dir,
             executable_path=executable,
             headless=True,
             timeout=_LAUNCH_PATIENCE * 1000,
             args=self._arguments(agent),
-            ignore_default_args=flags.unwanted_defaults(here),
+            ignore_default_args=command_line.unwanted_defaults(here),
             chromium_sandbox=here.sandbox,
             handle_sigint=False,
             handle_sigterm=False,
@@ -124,23 +130,23 @@ class Browser:
             self._guard.until(time)
 
     def _arguments(self, agent: str) -> list[str]:
-        given = flags.arguments(self._options.environment, self._options.args)
-        return [*given, *flags.debugging(self._options.cdp_port), *([f"--user-agent={agent}"] if agent else [])]
+        given = command_line.arguments(self._options.environment, self._options.args)
+        return [*given, *command_line.debugging(self._options.cdp_port), *([f"--user-agent={agent}"] if agent else [])]
 
     async def load(self) -> None:
         """Load the page; raises BrowserError when the site does not answer."""
         url = self._options.url
         try:
             answer = await self._live().goto(url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
-        except playwright.Error as error:
+        except async_api.Error as error:
             raise errors.BrowserError(f"{url} could not be loaded: {_sentence(error)}") from error
         if answer is not None and answer.status >= 400:
             raise errors.BrowserError(f"{url} answered {answer.status}")
 
-    async def facts(self) -> events.Facts | None:
+    async def facts(self) -> page_events.Facts | None:
         """Ask the page what it is; None while no adapter listens there."""
         raw = await self.call("facts")
-        return events.facts(raw) if raw else None
+        return page_events.facts(raw) if raw else None
 
     async def call(self, name: str, *values: object) -> Any:
         """Call a function of the adapter; raises BrowserError when the page does not answer within 10 s."""
@@ -149,7 +155,7 @@ class Browser:
                 return await self._live().evaluate(_CALL, [name, list(values)])
         except TimeoutError:
             raise errors.BrowserError("the page does not answer") from None
-        except playwright.Error as error:
+        except async_api.Error as error:
             raise errors.BrowserError(f"the page refused {name}: {_sentence(error)}") from error
 
     async def close(self) -> bool:
@@ -157,7 +163,7 @@ class Browser:
         self._closing = True
         clean = False
         if self._context is not None:
-            with contextlib.suppress(playwright.Error, TimeoutError):
+            with contextlib.suppress(async_api.Error, TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):
                     await self._context.close()
                     clean = True
@@ -172,14 +178,14 @@ class Browser:
         if self.identity is not None:
             await asyncio.to_thread(processes.kill_tree, self.identity)
         if self._playwright is not None:
-            with contextlib.suppress(playwright.Error, TimeoutError):
+            with contextlib.suppress(async_api.Error, TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):
                     await self._playwright.stop()
         if self._guard is not None:
             await asyncio.to_thread(self._guard.close)
         self._context = self._page = self._playwright = self._guard = None
 
-    def _live(self) -> playwright.Page:
+    def _live(self) -> async_api.Page:
         if self._page is None:
             raise errors.BrowserError("the browser does not run")
         return self._page
@@ -195,11 +201,11 @@ class Browser:
         parts = urlsplit(self._options.url)
         session = await self._session()
         origin = f"{parts.scheme}://{parts.netloc}"
-        with contextlib.suppress(playwright.Error):  # a browser that does not know the permission goes on without
+        with contextlib.suppress(async_api.Error):  # a browser that does not know the permission goes on without
             await session.send("Browser.grantPermissions", {"permissions": ["durableStorage"], "origin": origin})
         await session.detach()
 
-    async def _session(self) -> playwright.CDPSession:
+    async def _session(self) -> async_api.CDPSession:
         assert self._context is not None
         page = self._context.pages[0] if self._context.pages else await self._context.new_page()
         return await self._context.new_cdp_session(page)
@@ -210,32 +216,32 @@ class Browser:
             self._on_gone()
 
     def _report(self, source: Mapping[str, Any], raw: Mapping[str, Any]) -> None:
-        if source.get("frame") is self._live().main_frame and (event := events.parse(raw)):
+        if source.get("frame") is self._live().main_frame and (event := page_events.parse(raw)):
             self._on_event(event)
 
-    def _navigated(self, frame: playwright.Frame) -> None:
+    def _navigated(self, frame: async_api.Frame) -> None:
         if not self._page or frame is not self._page.main_frame or not _is_of_the_web(frame.url):
             return  # an error page between two loads of one address makes no news of it
         before, self._address = self._address, frame.url
-        if events.is_news_of_logout(frame.url, before, str(self._options.contract["loggedOutParameter"])):
-            self._on_event(events.LoggedOut())
+        if page_events.is_news_of_logout(frame.url, before, str(self._options.contract["loggedOutParameter"])):
+            self._on_event(page_events.LoggedOut())
 
-    def _loaded(self, page: playwright.Page) -> None:
+    def _loaded(self, page: async_api.Page) -> None:
         if _is_of_the_web(page.url):
             task = asyncio.get_running_loop().create_task(self._attach(page))
             self._attaching.add(task)
             task.add_done_callback(self._attaching.discard)
 
-    async def _attach(self, page: playwright.Page) -> None:
+    async def _attach(self, page: async_api.Page) -> None:
         argument = {
             "contract": dict(self._options.contract),
             "binding": _BINDING,
             "api": _API,
             "patienceMs": _ATTACH_PATIENCE * 1000,
-            "sentinelPrefix": profiles.SENTINEL,
+            "sentinelPrefix": layout.SENTINEL,
         }
         # A navigation ends the evaluation; the next load attaches anew. A page that stands still is the heart's matter.
-        with contextlib.suppress(playwright.Error, TimeoutError):
+        with contextlib.suppress(async_api.Error, TimeoutError):
             async with asyncio.timeout(_ATTACH_PATIENCE + _CALL_PATIENCE):
                 await page.evaluate(contract.script(), argument)
 
@@ -244,7 +250,7 @@ def _is_of_the_web(url: str) -> bool:
     return url.startswith(("http:", "https:"))
 
 
-def _bundled(driver: playwright.Playwright) -> str:
+def _bundled(driver: async_api.Playwright) -> str:
     # Left to itself the driver takes its headless shell, which is another browser than the image's.
     executable = driver.chromium.executable_path
     if not pathlib.Path(executable).exists():
@@ -254,7 +260,7 @@ def _bundled(driver: playwright.Playwright) -> str:
     return executable
 
 
-def _proxy(given: proxies.Proxy | None) -> playwright.ProxySettings | None:
+def _proxy(given: proxy_address.Proxy | None) -> async_api.ProxySettings | None:
     if given is None:
         return None
     return {"server": given.server, "username": given.username, "password": given.password}

@@ -14,9 +14,9 @@ from types import FrameType
 def main() -> int:
     """Run the command; returns the exit code."""
     signal.signal(signal.SIGTERM, _leave)
-    from whatsapp_worker import app
+    from whatsapp_worker.cli import run
 
-    return app.main()
+    return run.main()
 
 
 def _leave(_: int, __: FrameType | None) -> None:

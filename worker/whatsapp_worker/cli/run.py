@@ -10,10 +10,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from whatsapp_session import spec, worker_env
+from whatsapp_session import session_spec, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, client, errors, keeper, leaving, notes, pod, records, store_commands, terminal
-from whatsapp_worker.page import contract
+from whatsapp_worker import auth, client, errors
+from whatsapp_worker.browser.page import contract
+from whatsapp_worker.cli import shutdown, store_commands, terminal
+from whatsapp_worker.core import operator_notes
+from whatsapp_worker.kube import pod
+from whatsapp_worker.repository import records
+from whatsapp_worker.runtime import runner
 from whatsapp_worker.stores import registry
 
 _EVENT_FIELDS = {
@@ -25,7 +30,11 @@ _EVENT_FIELDS = {
     "loading_screen": ("percent", "message"),
 }
 CHANNEL = "chromium"
-_STRATEGIES = {"none": spec.Strategy.NO_AUTH, "local": spec.Strategy.LOCAL_AUTH, "remote": spec.Strategy.REMOTE_AUTH}
+_STRATEGIES = {
+    "none": session_spec.Strategy.NO_AUTH,
+    "local": session_spec.Strategy.LOCAL_AUTH,
+    "remote": session_spec.Strategy.REMOTE_AUTH,
+}
 _EPILOG = """\
 examples:
   whatsapp-worker run --auth remote --store file:$HOME/sessions --client-id support
@@ -91,9 +100,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def configuration(flags: argparse.Namespace) -> worker_env.WorkerConfig:
+def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
     """Return the environment's settings with the flags over them; raises SpecError or ConfigurationError."""
-    config = worker_env.from_env(os.environ)
+    config = worker_config.from_env(os.environ)
     if config.resource is None:
         config = replace(
             config, data_path=".wwebjs_auth" if "WHATSAPP_DATA_PATH" not in os.environ else config.data_path
@@ -106,22 +115,24 @@ def configuration(flags: argparse.Namespace) -> worker_env.WorkerConfig:
         "expected_account": flags.expected_account,
         "browser_url": flags.url,
         "browser_args": tuple(flags.browser_arg) if flags.browser_arg else None,
-        "backup_sync_interval": spec.duration(flags.backup_sync_interval) if flags.backup_sync_interval else None,
-        "archive_warning": spec.size(flags.archive_warning) if flags.archive_warning else None,
-        "memory_warning": spec.size(flags.memory_warning) if flags.memory_warning else None,
-        "linking_timeout": spec.duration(flags.linking_timeout) if flags.linking_timeout else None,
+        "backup_sync_interval": session_spec.duration(flags.backup_sync_interval)
+        if flags.backup_sync_interval
+        else None,
+        "archive_warning": session_spec.size(flags.archive_warning) if flags.archive_warning else None,
+        "memory_warning": session_spec.size(flags.memory_warning) if flags.memory_warning else None,
+        "linking_timeout": session_spec.duration(flags.linking_timeout) if flags.linking_timeout else None,
     }
     return replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
 
 
-def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
+def strategy(config: worker_config.WorkerConfig) -> auth.Auth:
     """Return the strategy that the settings ask for; raises ConfigurationError."""
     match config.strategy:
-        case spec.Strategy.NO_AUTH:
+        case session_spec.Strategy.NO_AUTH:
             return auth.NoAuth()
-        case spec.Strategy.LOCAL_AUTH:
+        case session_spec.Strategy.LOCAL_AUTH:
             return auth.LocalAuth(config.client_id, config.data_path)
-        case spec.Strategy.REMOTE_AUTH:
+        case session_spec.Strategy.REMOTE_AUTH:
             if not config.store:
                 raise errors.ConfigurationError("RemoteAuth needs a store: give --store file:DIRECTORY")
             return auth.RemoteAuth(
@@ -135,14 +146,14 @@ def strategy(config: worker_env.WorkerConfig) -> auth.Auth:
             )
 
 
-def _port(config: worker_env.WorkerConfig) -> int:
+def _port(config: worker_config.WorkerConfig) -> int:
     text = config.extra.get("CDP_PORT", "0")
     if not text.isdigit():
-        raise errors.ConfigurationError(f"{worker_env.PREFIX}CDP_PORT must be a port number, not {text!r}")
+        raise errors.ConfigurationError(f"{worker_config.PREFIX}CDP_PORT must be a port number, not {text!r}")
     return int(text)
 
 
-def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
+def _secret(config: worker_config.WorkerConfig, variable: str) -> str:
     """Return the content of a mounted secret, "" when none is configured; it is read at each start."""
     path = config.extra.get(variable)
     if path is None:
@@ -150,20 +161,20 @@ def _secret(config: worker_env.WorkerConfig, variable: str) -> str:
     try:
         text = pathlib.Path(path).read_text().strip()
     except OSError as error:
-        raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is not there") from error
+        raise errors.SecretAbsent(f"the secret of {worker_config.PREFIX}{variable} is not there") from error
     except UnicodeDecodeError:  # whose words hold a piece of it
-        raise errors.ConfigurationError(f"the secret of {worker_env.PREFIX}{variable} is no text") from None
+        raise errors.ConfigurationError(f"the secret of {worker_config.PREFIX}{variable} is no text") from None
     if not text:
         # To go on would mean: without the proxy.
-        raise errors.SecretAbsent(f"the secret of {worker_env.PREFIX}{variable} is empty")
+        raise errors.SecretAbsent(f"the secret of {worker_config.PREFIX}{variable} is empty")
     return text
 
 
-def options(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> client.Options:
+def options(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> client.Options:
     """Return the client's options."""
     if config.browser_channel != CHANNEL:
         # The layout of a profile and who writes it were measured for this one.
-        text = f"{worker_env.PREFIX}BROWSER_CHANNEL must be {CHANNEL}, not {config.browser_channel!r}"
+        text = f"{worker_config.PREFIX}BROWSER_CHANNEL must be {CHANNEL}, not {config.browser_channel!r}"
         raise errors.ConfigurationError(text)
     override = os.environ.get(contract.OVERRIDE)
     return client.Options(
@@ -200,10 +211,10 @@ def _listen(running: client.Client, lines: terminal.EventLines) -> None:
         running.on(name, tell)
 
 
-async def run_alone(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> keeper.Outcome:
+async def run_alone(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> runner.Outcome:
     """Run without Kubernetes, showing the session on standard output."""
     lines = terminal.EventLines() if flags.events == "json" else None
-    reporter: keeper.Reporter = lines or terminal.Terminal()
+    reporter: runner.Reporter = lines or terminal.Terminal()
     running = client.Client(strategy(config), options(config, flags), reporters=(reporter,))
     if lines:
         _listen(running, lines)
@@ -214,11 +225,11 @@ async def run_alone(config: worker_env.WorkerConfig, flags: argparse.Namespace) 
     return outcome
 
 
-async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace) -> keeper.Outcome:
+async def run_in_pod(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> runner.Outcome:
     """Run in the operator's pod: Lease, status and health beside the session."""
 
     def make(
-        owner: records.Owner, reporters: tuple[keeper.Reporter, ...], board: Callable[[], notes.Notes]
+        owner: records.Owner, reporters: tuple[runner.Reporter, ...], board: Callable[[], operator_notes.Notes]
     ) -> client.Client:
         return client.Client(
             strategy(config),
@@ -231,17 +242,17 @@ async def run_in_pod(config: worker_env.WorkerConfig, flags: argparse.Namespace)
     return await pod.run(config, make)
 
 
-def _run(flags: argparse.Namespace) -> keeper.Outcome:
+def _run(flags: argparse.Namespace) -> runner.Outcome:
     config = configuration(flags)
-    return leaving.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
+    return shutdown.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
 
 
-def _leave_word(outcome: keeper.Outcome) -> None:
+def _leave_word(outcome: runner.Outcome) -> None:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         pod.write_termination_message(outcome)
 
 
-def _last_words(outcome: keeper.Outcome) -> None:
+def _last_words(outcome: runner.Outcome) -> None:
     _leave_word(outcome)
     if outcome.code is not ExitCode.DONE:
         print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
@@ -261,22 +272,22 @@ def log_at(level: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     flags = parser().parse_args(arguments)
-    in_pod = worker_env.POD_NAME in os.environ
+    in_pod = worker_config.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")
     log_at(level)
     try:
         outcome = store_commands.run(flags) if flags.command == "store" else _run(flags)
-    except (spec.SpecError, errors.ConfigurationError) as error:
+    except (session_spec.SpecError, errors.ConfigurationError) as error:
         print(f"whatsapp-worker: {error}", file=sys.stderr)
-        outcome = keeper.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
+        outcome = runner.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
         _leave_word(outcome)
         return int(outcome.code)
     except errors.SecretAbsent as error:
-        outcome = keeper.Outcome(ExitCode.CRASHED, Reason.SECRET_NOT_FOUND, str(error))
+        outcome = runner.Outcome(ExitCode.CRASHED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreRefused as error:
-        outcome = keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
+        outcome = runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, str(error))
     except errors.StoreError as error:  # of a factory that asks its server
-        outcome = keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
+        outcome = runner.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
     _last_words(outcome)
     if flags.command == "store" and outcome.code is ExitCode.DONE:
         print(outcome.message)

@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from whatsapp_worker import keeper
+from whatsapp_worker.runtime import runner
 
 LOG = logging.getLogger("whatsapp_worker")
 PATIENCE = 2.0
 """Seconds for threads that are about to end; nothing of theirs counts any more: the session is released."""
 
 
-def run(work: Coroutine[Any, Any, keeper.Outcome], last_words: Callable[[keeper.Outcome], None]) -> keeper.Outcome:
+def run(work: Coroutine[Any, Any, runner.Outcome], last_words: Callable[[runner.Outcome], None]) -> runner.Outcome:
     """Run the work and return its outcome; if a thread hangs, say the last words and end the process with its code."""
     return asyncio.run(_run(work, last_words))
 
 
 async def _run(
-    work: Coroutine[Any, Any, keeper.Outcome], last_words: Callable[[keeper.Outcome], None]
-) -> keeper.Outcome:
+    work: Coroutine[Any, Any, runner.Outcome], last_words: Callable[[runner.Outcome], None]
+) -> runner.Outcome:
     pool = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="worker")
     asyncio.get_running_loop().set_default_executor(pool)
     outcome = await work

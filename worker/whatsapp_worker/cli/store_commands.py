@@ -9,29 +9,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from whatsapp_session import names, worker_env
+from whatsapp_session import names, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import (
-    client,
-    encryption,
-    errors,
-    faults,
-    keeper,
-    log,
-    ownership,
-    pod,
-    purging,
-    records,
-    store_moves,
-    stores,
-)
-from whatsapp_worker import happenings as on
-from whatsapp_worker.stores import checking, registry
+from whatsapp_worker import client, errors, stores
+from whatsapp_worker.cli import store_transfer
+from whatsapp_worker.core import events
+from whatsapp_worker.kube import pod
+from whatsapp_worker.profile import encryption
+from whatsapp_worker.repository import fencing, log, purge, records
+from whatsapp_worker.runtime import error_events, runner
+from whatsapp_worker.stores import probe, registry
 
 LOG = logging.getLogger("whatsapp_worker")
 _CHECK_DEADLINE = 10.0
 """Seconds: who checks wants to know now."""
-Command = Callable[[argparse.Namespace, worker_env.WorkerConfig], str | keeper.Outcome]
+Command = Callable[[argparse.Namespace, worker_config.WorkerConfig], str | runner.Outcome]
 """Does its work and returns a sentence for a person, or how it ended; raises WorkerError."""
 
 
@@ -63,7 +55,7 @@ def add_to(commands: Any) -> None:
         "has. Stop the session first (with the operator: suspend it). Safe to repeat: it goes on where it broke off.",
         store=False,
     )
-    store_moves.add_copy_flags(moved)
+    store_transfer.add_copy_flags(moved)
     _of_a_session(moved)
     brought = _parser(
         verbs,
@@ -72,7 +64,7 @@ def add_to(commands: Any) -> None:
         "Make the session's archive that a JavaScript store wrote (SESSION.zip) the newest generation, so that the "
         "next start restores it. Ours stay the fallback. Stop both programs first.",
     )
-    store_moves.add_import_flags(brought)
+    store_transfer.add_import_flags(brought)
     _of_a_session(brought)
 
 
@@ -91,51 +83,51 @@ def _parser(verbs: Any, name: str, summary: str, description: str, *, store: boo
     return made
 
 
-def run(flags: argparse.Namespace) -> keeper.Outcome:
+def run(flags: argparse.Namespace) -> runner.Outcome:
     """Carry out a command; what goes wrong is in the outcome, but SpecError and ConfigurationError are raised."""
     given = {"store": getattr(flags, "store", None), "client_id": getattr(flags, "client_id", None)}
     told = {name: value for name, value in given.items() if value is not None}
-    config = dataclasses.replace(worker_env.from_env(os.environ), **told)
+    config = dataclasses.replace(worker_config.from_env(os.environ), **told)
     try:
         ended = _COMMANDS[flags.verb](flags, config)
-        return ended if isinstance(ended, keeper.Outcome) else keeper.Outcome(ExitCode.DONE, None, ended)
+        return ended if isinstance(ended, runner.Outcome) else runner.Outcome(ExitCode.DONE, None, ended)
     except errors.ConfigurationError:
         raise
     except errors.Superseded as error:
         # To a worker that is a good end; here the work is not done.
-        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error))
+        return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error))
     except errors.WorkerError as error:
-        match faults.as_happening(error):
-            case on.Fatal(code, reason, message):
-                return keeper.Outcome(code, reason, message)
+        match error_events.as_happening(error):
+            case events.Fatal(code, reason, message):
+                return runner.Outcome(code, reason, message)
             case _:
-                return keeper.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
+                return runner.Outcome(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
 
 
-def open_store(config: worker_env.WorkerConfig, **more: float) -> stores.Backend:
+def open_store(config: worker_config.WorkerConfig, **more: float) -> stores.Backend:
     """Return the store that the settings name, ``more`` of them said here; raises ConfigurationError."""
     if not config.store:
         raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
     return registry.open_store(config.store, dataclasses.replace(registry.settings(config), **more))  # type: ignore[arg-type] # numbers only
 
 
-def owner(config: worker_env.WorkerConfig) -> records.Owner:
+def owner(config: worker_config.WorkerConfig) -> records.Owner:
     """Return who writes to the log: the session's own pod, or this process."""
     return client.local_owner(str(pathlib.Path.cwd())) if config.resource is None else pod.owner(config.resource)
 
 
-def _check(_: argparse.Namespace, config: worker_env.WorkerConfig) -> keeper.Outcome:
+def _check(_: argparse.Namespace, config: worker_config.WorkerConfig) -> runner.Outcome:
     try:
         _look_at_the_key(config)
-        checking.check(open_store(config, deadline=_CHECK_DEADLINE), print, config.allow_unfenced)
+        probe.check(open_store(config, deadline=_CHECK_DEADLINE), print, config.allow_unfenced)
     except errors.SecretMissing as error:
-        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.SECRET_NOT_FOUND, str(error))
+        return runner.Outcome(ExitCode.STORE_REFUSED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreError as error:
-        return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNAVAILABLE, str(error))
-    return keeper.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store answered and keeps what sessions need")
+        return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNAVAILABLE, str(error))
+    return runner.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store answered and keeps what sessions need")
 
 
-def _look_at_the_key(config: worker_env.WorkerConfig) -> None:
+def _look_at_the_key(config: worker_config.WorkerConfig) -> None:
     """Raise if archives are to be encrypted and the key is not there (SecretMissing) or is no key."""
     if config.encryption_key_file is None:
         return
@@ -145,11 +137,11 @@ def _look_at_the_key(config: worker_env.WorkerConfig) -> None:
     encryption.load(path)
 
 
-def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
+def _purge(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> str:
     session = names.store_session(config.client_id)
     store = open_store(config)
     journal = log.SessionLog(store, session, owner(config))
-    purged = purging.purge(store, journal, ownership.Knowledge(take_over=flags.take_over), time.sleep)
+    purged = purge.purge(store, journal, fencing.Knowledge(take_over=flags.take_over), time.sleep)
     LOG.info("purged session=%s archives=%s copy=%s", session, purged.archives, purged.copy)
     copy = " and the copy for the JavaScript stores" if purged.copy else ""
     return f"{purged.archives} archives{copy} of {session} were deleted"
@@ -158,6 +150,6 @@ def _purge(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> str:
 _COMMANDS: dict[str, Command] = {
     "check": _check,
     "purge": _purge,
-    "copy": lambda flags, config: store_moves.copy(flags, config, owner(config)),
-    "import": lambda flags, config: store_moves.bring_in(flags, config, owner(config)),
+    "copy": lambda flags, config: store_transfer.copy(flags, config, owner(config)),
+    "import": lambda flags, config: store_transfer.bring_in(flags, config, owner(config)),
 }

@@ -6,9 +6,19 @@ import pathlib
 import tempfile
 import time
 
-from whatsapp_session import names, worker_env
-from whatsapp_worker import copying, encryption, errors, generations, importing, interop, log, ownership, tenure
-from whatsapp_worker import records as log_records
+from whatsapp_session import names, worker_config
+from whatsapp_worker import errors
+from whatsapp_worker.profile import encryption
+from whatsapp_worker.repository import (
+    fencing,
+    generations,
+    log,
+    maintenance_claim,
+    records,
+    transfer,
+    wwebjs_copy,
+    wwebjs_import,
+)
 from whatsapp_worker.stores import registry
 
 
@@ -39,31 +49,31 @@ def _wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def copy(flags: argparse.Namespace, config: worker_env.WorkerConfig, owner: log_records.Owner) -> str:
+def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:
     """Copy a session's generations; returns a sentence."""
     session = names.store_session(config.client_id)
     address = flags.target or config.store
     if not address:
         raise errors.ConfigurationError("to which store? give --to, such as file:DIRECTORY")
 
-    def side(address: str, settings: worker_env.WorkerConfig) -> copying.Side:
+    def side(address: str, settings: worker_config.WorkerConfig) -> transfer.Side:
         store = registry.open_store(address, registry.settings(settings))
-        return copying.Side(store, log.SessionLog(store, session, owner))
+        return transfer.Side(store, log.SessionLog(store, session, owner))
 
-    how = copying.How(
-        ownership.Knowledge(take_over=flags.take_over), _wait, lambda line: print(line, flush=True), flags.if_any
+    how = transfer.How(
+        fencing.Knowledge(take_over=flags.take_over), _wait, lambda line: print(line, flush=True), flags.if_any
     )
     source = side(flags.source, _source(flags, config))
     target = side(address, dataclasses.replace(config, store_secrets=flags.to_secrets or config.store_secrets))
-    count = copying.copy(source, target, how)
+    count = transfer.copy(source, target, how)
     return f"{count} generations of {session} were copied" if count else f"nothing to copy of {session}"
 
 
-def _source(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> worker_env.WorkerConfig:
+def _source(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> worker_config.WorkerConfig:
     """Return the settings of the store to read: the flags, else the environment's unless it speaks of the other one."""
     if not flags.target:
         config = dataclasses.replace(config, store_secrets=None, store_options={}, allow_unfenced=False)
-    options = config.store_options if flags.from_options is None else worker_env.options(flags.from_options)
+    options = config.store_options if flags.from_options is None else worker_config.options(flags.from_options)
     return dataclasses.replace(
         config,
         store_secrets=flags.from_secrets or config.store_secrets,
@@ -72,18 +82,18 @@ def _source(flags: argparse.Namespace, config: worker_env.WorkerConfig) -> worke
     )
 
 
-def bring_in(flags: argparse.Namespace, config: worker_env.WorkerConfig, owner: log_records.Owner) -> str:
+def bring_in(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:
     """Import or discard a foreign archive; returns a sentence."""
     if not config.store:
         raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
     store = registry.open_store(config.store, registry.settings(config))
     keys = encryption.load(pathlib.Path(config.encryption_key_file)) if config.encryption_key_file else None
     journal = log.SessionLog(store, names.store_session(config.client_id), owner)
-    foreign = interop.Copy(store, journal, config.interop)
+    foreign = wwebjs_copy.Copy(store, journal, config.interop)
     kept = generations.Generations(store, journal, config.generations, keys)
-    tenure.claim(store, journal, ownership.Knowledge(take_over=flags.take_over), _wait)
+    maintenance_claim.claim(store, journal, fencing.Knowledge(take_over=flags.take_over), _wait)
     try:
         with tempfile.TemporaryDirectory(prefix="whatsapp-import-") as folder:
-            return importing.on_request(foreign, kept, pathlib.Path(folder), discard=flags.discard)
+            return wwebjs_import.on_request(foreign, kept, pathlib.Path(folder), discard=flags.discard)
     finally:
-        tenure.release(journal)
+        maintenance_claim.release(journal)

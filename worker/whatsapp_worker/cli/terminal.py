@@ -9,7 +9,7 @@ from typing import TextIO
 import segno
 
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import model
+from whatsapp_worker.core.state import Fault, Model, Saved, ShownCode
 
 _SAYS = {
     SessionState.CLAIMING: "claiming the session in the store",
@@ -34,11 +34,11 @@ class Terminal:
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
-        self._last = model.Model()
+        self._last = Model()
         self._state: SessionState | None = None
         self._drawn = 0
 
-    def show(self, current: model.Model) -> None:
+    def show(self, current: Model) -> None:
         """Write what is new."""
         last, self._last = self._last, current
         if current.state is not self._state:
@@ -63,7 +63,7 @@ class Terminal:
             self._line(f"saved: generation {current.saved.generation}, {size:.1f} MB ({current.saved.trigger})")
 
     @staticmethod
-    def _detail(current: model.Model) -> str:
+    def _detail(current: Model) -> str:
         if current.state is SessionState.CONNECTED and current.account:
             return f" as {current.account.masked}"
         return ""
@@ -72,7 +72,7 @@ class Terminal:
         self._drawn = 0
         print(f"{time.strftime('%H:%M:%S')}  {text}", file=self._stream, flush=True)
 
-    def _draw(self, shown: model.ShownCode) -> None:
+    def _draw(self, shown: ShownCode) -> None:
         picture = io.StringIO()
         segno.make(shown.code, error="l", micro=False).terminal(picture, compact=True, border=2)
         text = picture.getvalue()
@@ -92,12 +92,12 @@ class EventLines:
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
         self._state: SessionState | None = None
-        self._saved: model.Saved | None = None
-        self._fault: model.Fault | None = None
-        self._warnings: tuple[model.Fault, ...] = ()
+        self._saved: Saved | None = None
+        self._fault: Fault | None = None
+        self._warnings: tuple[Fault, ...] = ()
         self._sandbox = ""
 
-    def show(self, current: model.Model) -> None:
+    def show(self, current: Model) -> None:
         """Write changes of state, saves, faults and warnings, and once what the browser is."""
         if current.sandbox and not self._sandbox:
             self._sandbox = current.sandbox

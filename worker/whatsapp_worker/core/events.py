@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import model
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import page_events
+from whatsapp_worker.core.state import Fault, Restored, Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Prepared:
     """The profile is in place; ``handled`` pairs wishes that this start has fulfilled with their times."""
 
     known_hash: str = ""
-    saved: model.Saved | None = None
-    restored: model.Restored | None = None
-    fault: model.Fault | None = None
+    saved: Saved | None = None
+    restored: Restored | None = None
+    fault: Fault | None = None
     handled: tuple[tuple[str, str], ...] = ()
 
     def after(self, handled: tuple[tuple[str, str], ...]) -> "Prepared":
@@ -64,7 +64,7 @@ class SaveDone:
     None when the strategy found nothing to save. ``login`` is the model's when the save began.
     """
 
-    saved: model.Saved | None
+    saved: Saved | None
     changed: bool
     login: int = 0
 
@@ -156,7 +156,7 @@ class Tick:
 
 
 Event = (
-    page.PageEvent
+    page_events.PageEvent
     | Claimed
     | Prepared
     | Launched

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import model as m
-from whatsapp_worker import steps
+from whatsapp_worker.core import actions, transitions
+from whatsapp_worker.core.state import Model
 
 LONGEST_PATIENCE = 3600.0
 SYNC_PATIENCE = Backoff(180.0, LONGEST_PATIENCE)
@@ -20,7 +19,7 @@ FAILURES_BEFORE_A_START = 8
 """The same for loads that failed, twice as many each time: a power of two."""
 
 
-def tick(model: m.Model, now: float) -> steps.Step:
+def tick(model: Model, now: float) -> transitions.Step:
     """Load the page again when its time is over, which begins anew with each state, load and sign of progress."""
     patience = _patience(model)
     if not patience or model.load_due or model.saving:
@@ -33,28 +32,28 @@ def tick(model: m.Model, now: float) -> steps.Step:
     model = replace(model, stall_due=0.0, stalls=stalls)
     if model.state is not SessionState.RECONNECTING:  # which says itself why
         message = f"the page has been {model.state} for {patience:.0f} s without a word"
-        model = steps.fault(model, Reason.SYNCING, message, now)
+        model = transitions.fault(model, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
-        return model, (do.Load(),)
+        return model, (actions.Load(),)
     return _started_again(model, now)
 
 
-def again(model: m.Model, now: float) -> steps.Step:
+def again(model: Model, now: float) -> transitions.Step:
     """Load a page that could not be loaded; after 8 failures in a row, after 16, 32 ... start its browser again.
 
     The browser may be what does not work (its network service has died); a lost network costs few starts in a day.
     """
     failures, model = model.load_failures, replace(model, load_due=0.0, stall_due=0.0)
     start = failures >= FAILURES_BEFORE_A_START and failures.bit_count() == 1
-    return _started_again(model, now) if start and not model.saving else (model, (do.Load(),))
+    return _started_again(model, now) if start and not model.saving else (model, (actions.Load(),))
 
 
-def _started_again(model: m.Model, now: float) -> steps.Step:
-    model = replace(steps.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
-    return model, (do.Recycle(gently=True),)
+def _started_again(model: Model, now: float) -> transitions.Step:
+    model = replace(transitions.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
+    return model, (actions.Recycle(gently=True),)
 
 
-def _patience(model: m.Model) -> float:
+def _patience(model: Model) -> float:
     match model.state:
         case SessionState.SYNCING:
             patience = SYNC_PATIENCE

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import model as m
+from whatsapp_worker.core.state import Fault, Model, Settings
 
 CALM = 0.9
 """A warning stays until the value is below this part of its limit, so that it does not come and go."""
 
 
-def judged(settings: m.Settings, model: m.Model, now: float) -> m.Model:
+def judged(settings: Settings, model: Model, now: float) -> Model:
     """Return the model with the warnings of this moment; one that stays keeps its time and its words."""
     size = model.saved.size if model.saved else 0
     values = (
@@ -22,5 +22,5 @@ def judged(settings: m.Settings, model: m.Model, now: float) -> m.Model:
         stands = before.get(reason)
         if limit and value > limit * (CALM if stands else 1.0):
             message = f"{what} {value / 1e6:.0f} MB, more than the limit of {limit / 1e6:.0f} MB that was set"
-            found.append(stands or m.Fault(reason, message, now))
+            found.append(stands or Fault(reason, message, now))
     return replace(model, warnings=tuple(found)) if tuple(found) != model.warnings else model

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import page_events
 
 UNKNOWN = "unknown"
 """In the place of an account's hash: a login that nobody has proven yet says not whose it is (an imported archive)."""
@@ -73,7 +73,7 @@ class Model:
 
     state: SessionState = SessionState.CLAIMING
     since: float = 0.0
-    account: page.Account | None = None
+    account: page_events.Account | None = None
     known_hash: str = ""
     """Hash of the account that the profile or archive is said to hold; "" when a link has to be made."""
     previous_hash: str = ""

@@ -5,15 +5,15 @@ from typing import Any
 from whatsapp_session import report_bounds
 from whatsapp_session.conditions import SessionState
 from whatsapp_session.timestamps import rfc3339
-from whatsapp_worker import model as m
+from whatsapp_worker.core.state import UNKNOWN, Model
 
 
-def session(model: m.Model, pod_uid: str) -> dict[str, Any]:
+def session(model: Model, pod_uid: str) -> dict[str, Any]:
     """Return the whole object; what is not known is absent rather than null, and what is too long is cut."""
     return report_bounds.bounded(_document(model, pod_uid))
 
 
-def _document(model: m.Model, pod_uid: str) -> dict[str, Any]:
+def _document(model: Model, pod_uid: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "podUID": pod_uid,
         "state": str(model.state),
@@ -27,7 +27,7 @@ def _document(model: m.Model, pod_uid: str) -> dict[str, Any]:
             "platform": model.account.platform,
             "hash": model.account.hash,
         }
-    elif model.known_hash not in ("", m.UNKNOWN):
+    elif model.known_hash not in ("", UNKNOWN):
         document["account"] = {"hash": model.known_hash}
     if model.state is SessionState.AWAITING_LINK and model.qr:
         document["qr"] = {

@@ -4,17 +4,17 @@ from dataclasses import replace
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import model as m
+from whatsapp_worker.core import actions
+from whatsapp_worker.core.state import Fault, Model
 
 RETRY = Backoff(2.0, 60.0)
 """Pauses between loads, saves, starts of the browser and requests for codes that fail in a row."""
 UNLINKED = (SessionState.LAUNCHING, SessionState.AWAITING_LINK, SessionState.LOGGED_OUT)
 """States in which a code may stand in the model."""
-Step = tuple[m.Model, tuple[do.Action, ...]]
+Step = tuple[Model, tuple[actions.Action, ...]]
 
 
-def to(model: m.Model, state: SessionState, now: float) -> m.Model:
+def to(model: Model, state: SessionState, now: float) -> Model:
     """Change the state; a code stays only where it can be scanned."""
     if model.state is state:
         return model
@@ -23,13 +23,13 @@ def to(model: m.Model, state: SessionState, now: float) -> m.Model:
     return replace(model, state=state, since=now, stall_due=0.0)
 
 
-def fault(model: m.Model, reason: Reason, message: str, now: float) -> m.Model:
+def fault(model: Model, reason: Reason, message: str, now: float) -> Model:
     """Remember what went wrong; the same again keeps its time."""
     same = model.fault is not None and (model.fault.reason, model.fault.message) == (reason, message)
-    return model if same else replace(model, fault=m.Fault(reason, message, now))
+    return model if same else replace(model, fault=Fault(reason, message, now))
 
 
-def forgotten(model: m.Model) -> m.Model:
+def forgotten(model: Model) -> Model:
     """Return the model without anything of the login that is gone."""
     return replace(
         model,
@@ -51,12 +51,12 @@ def forgotten(model: m.Model) -> m.Model:
     )
 
 
-def not_there(model: m.Model) -> SessionState:
+def not_there(model: Model) -> SessionState:
     """Return the state of a session whose page is not there, or not of use: without a login there is none to regain."""
     return SessionState.RECONNECTING if model.known_hash or model.account else SessionState.LAUNCHING
 
 
-def not_loaded(model: m.Model, message: str, now: float) -> Step:
+def not_loaded(model: Model, message: str, now: float) -> Step:
     """Load the page again after a pause that grows; one load that fails may be told in two ways."""
     model = to(model, not_there(model), now)
     model = fault(model, Reason.RECONNECTING, message, now)
@@ -66,7 +66,7 @@ def not_loaded(model: m.Model, message: str, now: float) -> Step:
     return replace(model, load_failures=failures, load_due=now + RETRY.after(failures)), ()
 
 
-def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown) -> Step:
+def ended(model: Model, state: SessionState, now: float, shutdown: actions.Shutdown) -> Step:
     """End in a state."""
     model = replace(to(model, state, now), qr=None, pairing_code="", link_deadline=0.0)
     if shutdown.reason is not None and shutdown.code is not ExitCode.DONE:
@@ -74,6 +74,6 @@ def ended(model: m.Model, state: SessionState, now: float, shutdown: do.Shutdown
     return model, (shutdown,)
 
 
-def refused(model: m.Model, reason: Reason, message: str, now: float) -> Step:
+def refused(model: Model, reason: Reason, message: str, now: float) -> Step:
     """End because WhatsApp refuses; the profile stays as it is, what was saved before stays the newest."""
-    return ended(model, SessionState.FAILED, now, do.Shutdown(ExitCode.PAGE_REFUSED, reason, message, save=False))
+    return ended(model, SessionState.FAILED, now, actions.Shutdown(ExitCode.PAGE_REFUSED, reason, message, save=False))

@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import core
 
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import model
+from whatsapp_worker.core.state import Model
 
 LIVE_WITHIN = 30.0
 """Seconds since the loop last came round; a slow sync or a large restore does not stop it."""
@@ -20,7 +20,7 @@ class Subject(Protocol):
     """What health is asked about."""
 
     @property
-    def current(self) -> model.Model:
+    def current(self) -> Model:
         """The newest model."""
 
     @property

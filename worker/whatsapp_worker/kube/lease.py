@@ -16,7 +16,9 @@ from typing import Any
 
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
-from whatsapp_worker import guard, kube, notes
+from whatsapp_worker.core import operator_notes
+from whatsapp_worker.kube.api import Kube, KubeError
+from whatsapp_worker.system import watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 _RETRY = Backoff(0.1, 2.0, factor=1.5)
@@ -56,7 +58,7 @@ def standing(lease: Lease, me: str, seen: Sighting, now: float) -> Standing:
     """Judge whose the Lease is."""
     if seen.holder == me:
         return Standing.MINE
-    if not seen.holder or notes.read(lease).terminated_pod_uid == seen.holder:
+    if not seen.holder or operator_notes.read(lease).terminated_pod_uid == seen.holder:
         return Standing.FREE
     duration = float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
     return Standing.FREE if now - seen.since >= duration else Standing.HELD
@@ -83,7 +85,7 @@ def micro_time() -> str:
 class Holder:
     """Hold one Lease for this pod."""
 
-    def __init__(self, api: kube.Kube, pod_uid: str, on_seen: OnSeen = lambda lease, asked: None) -> None:
+    def __init__(self, api: Kube, pod_uid: str, on_seen: OnSeen = lambda lease, asked: None) -> None:
         self._api = api
         self._me = pod_uid
         self._on_seen = on_seen
@@ -107,11 +109,11 @@ class Holder:
                     (held or waiting)(f"the Lease is held by pod {seen.holder}")
                     slow = True
                 else:
-                    asked = guard.now()
+                    asked = watchdog.now()
                     self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
                     self._on_seen(self._lease, asked)
                     return
-            except kube.KubeError as error:
+            except KubeError as error:
                 self.silent_since = (self.silent_since or time.monotonic()) if error.status == 0 else 0.0
                 if error.status not in (403, 404, 409):
                     waiting(str(error))
@@ -135,13 +137,13 @@ class Holder:
         failures = 0
         while self._lease is not None:
             try:
-                asked = guard.now()
+                asked = watchdog.now()
                 self._lease = await self._api.put_lease(taken(self._lease, self._me, micro_time()))
                 self._on_seen(self._lease, asked)
                 return ""
-            except kube.KubeError as error:
+            except KubeError as error:
                 LOG.info("lease=unrenewed status=%s", error.status)
-            with contextlib.suppress(kube.KubeError):
+            with contextlib.suppress(KubeError):
                 lease = await self._api.get_lease()
                 holder = lease["spec"].get("holderIdentity") or ""
                 if holder not in ("", self._me):
@@ -160,11 +162,11 @@ class Holder:
             try:
                 await self._api.put_lease(given_back(lease, micro_time()))
                 return
-            except kube.KubeError as error:
+            except KubeError as error:
                 if error.status != 409:
                     LOG.info("lease=unreleased status=%s", error.status)
                     return
-            with contextlib.suppress(kube.KubeError):
+            with contextlib.suppress(KubeError):
                 lease = await self._api.get_lease()
                 if lease["spec"].get("holderIdentity") != self._me:
                     return

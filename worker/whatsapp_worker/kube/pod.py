@@ -12,36 +12,30 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
-from whatsapp_session import names, untrusted, worker_env
+from whatsapp_session import names, untrusted, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import (
-    client,
-    happenings,
-    health,
-    keeper,
-    kube,
-    lease,
-    model,
-    notes,
-    processes,
-    records,
-    reporter,
-    wishes,
-)
+from whatsapp_worker import client
+from whatsapp_worker.core import events, operator_notes, requests
+from whatsapp_worker.core.state import Fault, Model
+from whatsapp_worker.kube import health, lease, status_reporter
+from whatsapp_worker.kube.api import Names, in_cluster
+from whatsapp_worker.repository import records
+from whatsapp_worker.runtime import runner
+from whatsapp_worker.system import processes
 
 BLIND_AFTER = 10.0
 """Seconds of the API's silence after which a restarted container looks whether it may go on without."""
 MESSAGE_BYTES = 1900
 """Of the sentence in a termination message: the kubelet cuts the whole at 4096 bytes, and half of JSON says nothing."""
-MakeClient = Callable[[records.Owner, tuple[keeper.Reporter, ...], Callable[[], notes.Notes]], client.Client]
-_EVENTS: Mapping[str, Callable[[str], wishes.Wish]] = {
-    wishes.SAVE: happenings.SaveRequested,
-    wishes.RELINK: happenings.RelinkRequested,
-    wishes.TAKEOVER: happenings.TakeOverRequested,
+MakeClient = Callable[[records.Owner, tuple[runner.Reporter, ...], Callable[[], operator_notes.Notes]], client.Client]
+_EVENTS: Mapping[str, Callable[[str], requests.Wish]] = {
+    requests.SAVE: events.SaveRequested,
+    requests.RELINK: events.RelinkRequested,
+    requests.TAKEOVER: events.TakeOverRequested,
 }
 
 
-def owner(resource: worker_env.ResourceIdentity) -> records.Owner:
+def owner(resource: worker_config.ResourceIdentity) -> records.Owner:
     """Return who writes this pod's records."""
     mine = processes.me()
     return records.Owner(
@@ -56,7 +50,7 @@ def owner(resource: worker_env.ResourceIdentity) -> records.Owner:
     )
 
 
-def termination_message(outcome: keeper.Outcome) -> str:
+def termination_message(outcome: runner.Outcome) -> str:
     """Return what the operator reads when the container has ended: JSON of less than 4096 bytes, in any language."""
     # JSON writes a quotation mark or a backslash in two bytes.
     said = untrusted.text(outcome.message).encode()[:MESSAGE_BYTES].decode(errors="ignore")
@@ -66,7 +60,7 @@ def termination_message(outcome: keeper.Outcome) -> str:
     return json.dumps(document, ensure_ascii=False)
 
 
-def write_termination_message(outcome: keeper.Outcome) -> None:
+def write_termination_message(outcome: runner.Outcome) -> None:
     """Leave the message where the kubelet looks for it."""
     with contextlib.suppress(OSError):  # the exit code says the rest
         pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome), encoding="utf-8")
@@ -76,14 +70,14 @@ class Board:
     """Know what stands on the Lease, and pass its wishes to the session each time that it is seen."""
 
     def __init__(self) -> None:
-        self._notes = notes.Notes()
+        self._notes = operator_notes.Notes()
         self._seen = False
         self.asked = 0.0
         self.running: client.Client | None = None
 
     def see(self, lease: Mapping[str, Any], asked: float = 0.0) -> None:
         """Look at a Lease that has just been taken or renewed; ``asked`` is the boot clock's time before that."""
-        found = notes.read(lease)
+        found = operator_notes.read(lease)
         if self._seen:
             # What the first look said of the previous owner stays true.
             found = replace(found, terminated_pod_uid=self._notes.terminated_pod_uid)
@@ -94,12 +88,12 @@ class Board:
             for wish, time in found.wishes.items():
                 self.running.wish(_EVENTS[wish](time))
 
-    def notes(self) -> notes.Notes:
+    def notes(self) -> operator_notes.Notes:
         """Return what stood there last."""
         return self._notes
 
 
-async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keeper.Outcome:
+async def run(config: worker_config.WorkerConfig, make_client: MakeClient) -> runner.Outcome:
     """Run until the session ends; returns why."""
     resource = config.resource
     assert resource is not None, "only a pod of the operator has a resource"
@@ -113,16 +107,16 @@ async def run(config: worker_env.WorkerConfig, make_client: MakeClient) -> keepe
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    own = kube.Names(resource.namespace, resource.name)
-    async with health.served(config.health_port, lambda: board.running), kube.in_cluster(os.environ, own) as api:
-        status = reporter.StatusReporter(api, resource)
+    own = Names(resource.namespace, resource.name)
+    async with health.served(config.health_port, lambda: board.running), in_cluster(os.environ, own) as api:
+        status = status_reporter.StatusReporter(api, resource)
         holder = lease.Holder(api, resource.pod_uid, board.see)
         telling = asyncio.create_task(status.run())
         try:
             running = make_client(owner(resource), (status,), board.notes)
             start = await _permitted(holder, status, stopped, running.may_start_blind)
             if start is Start.NOT:
-                return keeper.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
+                return runner.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
             board.running = running
             return await _kept(holder, board, stopped, blind=start is Start.BLIND)
         finally:
@@ -142,7 +136,7 @@ class Start(Enum):
     """API and store are silent, and what lies there is this pod's own profile."""
 
 
-async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, blind: bool) -> keeper.Outcome:
+async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, blind: bool) -> runner.Outcome:
     running = board.running
     assert running is not None, "made by the caller"
 
@@ -166,20 +160,20 @@ async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, b
 
 async def _permitted(
     holder: lease.Holder,
-    status: reporter.StatusReporter,
+    status: status_reporter.StatusReporter,
     stopped: asyncio.Event,
     may_start_blind: Callable[[], Awaitable[bool]],
 ) -> Start:
     """Wait for the Lease, for a stop, or for the silence in which this pod's own profile may go on."""
     loop = asyncio.get_running_loop()
-    current = model.Model(since=time.time())
+    current = Model(since=time.time())
     status.show(current)
 
     told: dict[str, float] = {}
 
     def waiting(why: str) -> None:
         first = told.setdefault(why, time.time())  # the same again is no news
-        status.show(model.Model(since=current.since, fault=model.Fault(Reason.LEASE_HELD, why, first)))
+        status.show(Model(since=current.since, fault=Fault(Reason.LEASE_HELD, why, first)))
 
     taking = loop.create_task(holder.acquire(waiting))
     stopping = loop.create_task(stopped.wait())

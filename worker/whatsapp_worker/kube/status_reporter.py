@@ -10,8 +10,10 @@ from typing import Any
 from whatsapp_session import names, timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
-from whatsapp_session.worker_env import ResourceIdentity
-from whatsapp_worker import kube, model, view
+from whatsapp_session.worker_config import ResourceIdentity
+from whatsapp_worker.core import status
+from whatsapp_worker.core.state import Model
+from whatsapp_worker.kube.api import Kube, KubeError
 
 LOG = logging.getLogger("whatsapp_worker")
 SPACING = 1.0
@@ -47,7 +49,7 @@ def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -
     }
 
 
-def worth_telling(before: model.Model, after: model.Model) -> list[tuple[str, Reason, str]]:
+def worth_telling(before: Model, after: Model) -> list[tuple[str, Reason, str]]:
     """Return the Events (type, reason, message) for a change: what a person cares about, once each. Pure."""
     told = []
     if after.account and after.state is SessionState.SYNCING and before.state is SessionState.AWAITING_LINK:
@@ -65,18 +67,18 @@ def worth_telling(before: model.Model, after: model.Model) -> list[tuple[str, Re
 class StatusReporter:
     """Apply the newest model to ``status.session``; `run` works in the background, `finish` writes the last word."""
 
-    def __init__(self, api: kube.Kube, resource: ResourceIdentity) -> None:
+    def __init__(self, api: Kube, resource: ResourceIdentity) -> None:
         self._api = api
         self._resource = resource
-        self._model: model.Model | None = None
+        self._model: Model | None = None
         self._applied: Mapping[str, Any] | None = None
         self._news = asyncio.Event()
         self._state_news = asyncio.Event()
         self._events: list[dict[str, Any]] = []
 
-    def show(self, current: model.Model) -> None:
+    def show(self, current: Model) -> None:
         """Take the newest model; never blocks."""
-        before = self._model or model.Model()
+        before = self._model or Model()
         self._model = current
         self._events += [event(self._resource, *told) for told in worth_telling(before, current)]
         if current.state is not before.state:
@@ -94,7 +96,7 @@ class StatusReporter:
             try:
                 await self._apply()
                 failures = 0
-            except kube.KubeError as error:
+            except KubeError as error:
                 if error.status not in (0, 401, 403, 404):
                     LOG.warning("status=unwritten code=%s message=%s", error.status, error)
                 self._news.set()
@@ -112,7 +114,7 @@ class StatusReporter:
         try:
             async with asyncio.timeout(patience):
                 await self._apply()
-        except (TimeoutError, kube.KubeError):
+        except (TimeoutError, KubeError):
             LOG.info("status=unwritten last=true")
 
     async def _wait_for_the_store(self) -> None:
@@ -130,14 +132,14 @@ class StatusReporter:
     async def _apply(self) -> None:
         if self._model is None:
             return
-        document = view.session(self._model, self._resource.pod_uid)
+        document = status.session(self._model, self._resource.pod_uid)
         if document != self._applied:
             await self._api.apply_session(document)
             self._applied = document
         while self._events:
             try:
                 await self._api.create_event(self._events[0])
-            except kube.KubeError as error:
+            except KubeError as error:
                 if error.status in (0, 401, 403, 429, 500, 503):
                     raise
             self._events.pop(0)

@@ -18,7 +18,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import directory, errors, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import zip_directory
 
 ROOT = "Default"
 _IN_MEMORY = 4 << 20
@@ -190,7 +191,7 @@ def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = 
     for what the disk has no room for.
     """
     limits = limits or Limits()
-    directory.check(source, limits.entries)
+    zip_directory.check(source, limits.entries)
     with damage_told(), zipfile.ZipFile(source) as archive:
         entries = archive.infolist()
         most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from whatsapp_worker import errors, leveldb
+from whatsapp_worker import errors
+from whatsapp_worker.profile import leveldb
 
 INDEXED_DB = pathlib.PurePath("Default", "IndexedDB")
 LOCAL_STORAGE = pathlib.PurePath("Default", "Local Storage")

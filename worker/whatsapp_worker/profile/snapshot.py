@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, processes, profiles
+from whatsapp_worker import errors
+from whatsapp_worker.profile import layout
+from whatsapp_worker.system import processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,10 @@ class Staged:
 class Stager:
     """Stage snapshots beside one profile, on the same file system so that hard links work."""
 
-    def __init__(self, root: pathlib.Path, origin: str, digest: profiles.ContentDigest | None = None) -> None:
+    def __init__(self, root: pathlib.Path, origin: str, digest: layout.ContentDigest | None = None) -> None:
         self.root = root
         self.origin = origin
-        self.digest = digest or profiles.ContentDigest()
+        self.digest = digest or layout.ContentDigest()
         self._prefix = f".{root.name}.snapshot-"
 
     def sweep(self) -> None:
@@ -92,8 +94,8 @@ class Stager:
 
     def _checked(self, folder: pathlib.Path, sentinel: Sentinel | None, copy: "_Copy", seconds: float) -> Staged:
         try:
-            profiles.drop_dead_tables(profiles.check(folder, self.origin))
-            if sentinel and not profiles.holds_sentinel(folder, sentinel.key, sentinel.value):
+            layout.drop_dead_tables(layout.check(folder, self.origin))
+            if sentinel and not layout.holds_sentinel(folder, sentinel.key, sentinel.value):
                 raise errors.SnapshotFailed("the snapshot lacks what the page wrote last")
             digest = self.digest.of(folder)
         except errors.ArchiveDamaged as error:
@@ -114,18 +116,18 @@ class _Copy:
 
     def link_ahead(self) -> None:
         """Link what is there already, so that little is left for the freeze."""
-        for path in profiles.files(self.source):
+        for path in layout.files(self.source):
             self._make_parent(path)
-            if profiles.write_once(path):
+            if layout.write_once(path):
                 self._link(path)
 
     def finish(self) -> None:
         """Link and copy everything that is not there yet; the source must not change meanwhile."""
-        for path in profiles.files(self.source):
+        for path in layout.files(self.source):
             if path in self._done:
                 continue
             self._make_parent(path)
-            if profiles.write_once(path):
+            if layout.write_once(path):
                 self._link(path)
             else:
                 self._copy(path)

@@ -6,7 +6,8 @@ Source: the persistence protocol, section 4.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import records
 
 POLL_SECONDS = 60
 """P: a running owner reads the slot after its own every P/3."""

@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import archive, encryption, errors, log, profiles, pruning, records, snapshot, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import archive, encryption, layout, snapshot
+from whatsapp_worker.repository import log, records, retention
 
 RETENTION = 3
 IMPORT = "Import"
@@ -53,7 +55,7 @@ class Generations:
         self._log = journal
         self._keep = keep
         self._keys = keys
-        self._pruner = pruning.Pruner(store, journal, keep)
+        self._pruner = retention.Pruner(store, journal, keep)
 
     def publish(self, staged: snapshot.Staged, about: About) -> Published:
         """Upload the snapshot, take the head slot for it, and drop what retention does not keep, if the store lets us.
@@ -180,7 +182,7 @@ class Generations:
             try:
                 archive.extract(pathlib.Path(download.name), target)
                 with archive.damage_told():
-                    profiles.check(target)
+                    layout.check(target)
             except BaseException:
                 shutil.rmtree(target, ignore_errors=True)
                 raise

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from whatsapp_session import timestamps
-from whatsapp_worker import errors, records, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.repository import records
 
 _DIGITS = 12
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from whatsapp_worker import errors, log, ownership, records, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.repository import fencing, log, records
 
 _ATTEMPTS = 20
 
 
 def claim(
-    store: stores.Visible, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
+    store: stores.Visible, journal: log.SessionLog, known: fencing.Knowledge, wait: Callable[[float], None]
 ) -> records.Record:
     """Take the session; ``wait`` sleeps for the seconds in which the previous owner may still run unaware.
 
@@ -17,11 +18,11 @@ def claim(
     for _ in range(_ATTEMPTS):
         journal.newest()
         head = journal.previous()
-        waits = ownership.must_wait(head, journal.owner, known)
-        seconds = ownership.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
-        seconds = max(seconds, ownership.owed(head))
+        waits = fencing.must_wait(head, journal.owner, known)
+        seconds = fencing.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
+        seconds = max(seconds, fencing.owed(head))
         try:
-            record = journal.append(records.Claim(ownership.POLL_SECONDS, wait_seconds=seconds))
+            record = journal.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=seconds))
         except errors.Superseded:
             continue  # the previous owner published meanwhile: look again
         if seconds:

@@ -7,7 +7,8 @@ takes the missing archives for a loss.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from whatsapp_worker import errors, log, ownership, records, stores, tenure
+from whatsapp_worker import errors, stores
+from whatsapp_worker.repository import fencing, log, maintenance_claim, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Purged:
 
 
 def purge(
-    store: stores.Backend, journal: log.SessionLog, known: ownership.Knowledge, wait: Callable[[float], None]
+    store: stores.Backend, journal: log.SessionLog, known: fencing.Knowledge, wait: Callable[[float], None]
 ) -> Purged:
     """Claim the session, say in its log that nothing before counts any more, delete, release.
 
@@ -31,7 +32,7 @@ def purge(
     if not _left(store, journal):
         return Purged()
     # It waits: a stray writer may upload until it sees the claim, and what it leaves must be among what is deleted.
-    tenure.claim(store, journal, known, wait)
+    maintenance_claim.claim(store, journal, known, wait)
     if not _purged(journal):
         journal.append(records.Purge())
     archives = list(store.list(f"{journal.session}/archives/"))
@@ -46,7 +47,7 @@ def purge(
     if isinstance(store, stores.Sweeps):
         store.sweep(f"{journal.session}/")
     # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
-    tenure.release(journal)
+    maintenance_claim.release(journal)
     return Purged(len(archives), copy)
 
 

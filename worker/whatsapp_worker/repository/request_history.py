@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from enum import Enum, auto
 
 from whatsapp_session import timestamps
-from whatsapp_worker import records, wishes
+from whatsapp_worker.core import requests
+from whatsapp_worker.repository import records
 
 CLOCKS = 3600.0
 """Seconds by which the clocks of people and nodes may differ."""
@@ -44,9 +45,9 @@ def standing(newest_first: Iterable[records.Record], me: records.Owner, wish: st
 
 def _fulfils(body: records.Body, wish: str, time: str) -> bool:
     match body:
-        case records.Claim(takeover=carried_out) if wish == wishes.TAKEOVER:
+        case records.Claim(takeover=carried_out) if wish == requests.TAKEOVER:
             return bool(carried_out) and not timestamps.is_newer(time, carried_out)
-        case records.Logout(requested=carried_out) if wish == wishes.RELINK:
+        case records.Logout(requested=carried_out) if wish == requests.RELINK:
             return bool(carried_out) and not timestamps.is_newer(time, carried_out)
         case _:
             return False

@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from whatsapp_worker import errors, generations, profiles, records
+from whatsapp_worker import errors
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import generations, records
 
 NEWEST = 1 << 62
 """More than any slot's number."""
@@ -60,7 +62,7 @@ class Restorer:
                 self._broken.append(f"generation {candidate.generation.number}: {error}")
             else:
                 self._below = candidate.slot
-                profiles.swap_in(self._fresh, self.profile)
+                layout.swap_in(self._fresh, self.profile)
                 return Placed(candidate, self._told())
             self._below = candidate.slot
         if self._missing and self._missing == len(self._broken):
@@ -74,7 +76,7 @@ class Restorer:
         """Put an empty profile in place."""
         shutil.rmtree(self._fresh, ignore_errors=True)
         self._fresh.mkdir(mode=0o700)
-        profiles.swap_in(self._fresh, self.profile)
+        layout.swap_in(self._fresh, self.profile)
 
     @property
     def _fresh(self) -> pathlib.Path:

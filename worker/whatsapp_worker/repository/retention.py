@@ -8,7 +8,8 @@ import itertools
 import logging
 from collections.abc import Iterable
 
-from whatsapp_worker import errors, log, records, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.repository import log, records
 
 LOG = logging.getLogger("whatsapp_worker")
 _NEAR = 16

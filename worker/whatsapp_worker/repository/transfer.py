@@ -9,7 +9,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from whatsapp_worker import archive, errors, log, ownership, records, stores, tenure
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import archive
+from whatsapp_worker.repository import fencing, log, maintenance_claim, records
 
 _FAR = 1000
 """Slots that are looked through: days of saves. What is kept further back is looked for by its number."""
@@ -27,7 +29,7 @@ class Side:
 class How:
     """What a person allows, how to sleep, and whom to tell what has been done."""
 
-    known: ownership.Knowledge
+    known: fencing.Knowledge
     wait: Callable[[float], None]
     tell: Callable[[str], None]
     if_any: bool = False
@@ -67,10 +69,10 @@ def copy(source: Side, target: Side, how: How) -> int:
             _give_back(side, how)
         return 0
     # Before anything is written: a target that is in use would leave a claim and a release behind at each attempt.
-    ownership.must_wait(target.journal.previous(), target.journal.owner, how.known)
-    tenure.claim(source.store, source.journal, how.known, how.wait)
+    fencing.must_wait(target.journal.previous(), target.journal.owner, how.known)
+    maintenance_claim.claim(source.store, source.journal, how.known, how.wait)
     with _released(source):
-        tenure.claim(target.store, target.journal, how.known, how.wait)
+        maintenance_claim.claim(target.store, target.journal, how.known, how.wait)
         missing = _missing(source, target, how)
         made = [each for each in missing.generations if _archive(source, target, each, how)]
         # An older one in the target is what a restore would fall back to, unless its link has ended since.
@@ -81,7 +83,7 @@ def copy(source: Side, target: Side, how: How) -> int:
                 target.journal.append(word)
         for generation in reversed(made):
             target.journal.append(generation)
-        tenure.release(target.journal)
+        maintenance_claim.release(target.journal)
     return len(made)
 
 
@@ -91,7 +93,7 @@ def _released(side: Side) -> Iterator[None]:
     try:
         yield
     finally:
-        tenure.release(side.journal)
+        maintenance_claim.release(side.journal)
 
 
 def _give_back(side: Side, how: How) -> None:
@@ -102,9 +104,9 @@ def _give_back(side: Side, how: How) -> None:
     head = next(side.journal.back(side.journal.head), None)
     if head is None or not head.owner.same_session(side.journal.owner):
         return
-    if not isinstance(head.body, records.Release) or ownership.owed(head):
-        tenure.claim(side.store, side.journal, how.known, how.wait)
-        tenure.release(side.journal)
+    if not isinstance(head.body, records.Release) or fencing.owed(head):
+        maintenance_claim.claim(side.store, side.journal, how.known, how.wait)
+        maintenance_claim.release(side.journal)
 
 
 def _missing(source: Side, target: Side, how: How) -> Missing:

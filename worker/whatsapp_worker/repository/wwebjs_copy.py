@@ -1,8 +1,8 @@
 """Let the copy that the JavaScript stores read follow our generations, and see what others write in its place.
 
 The copy may lag after a crash, never leads (it is made of a record that stands in the log), and is brought up at the
-next start. What another program wrote there is never overwritten: it becomes a generation (`importing`), or a person
-removes it. Source: the persistence protocol, section 3. Calls block.
+next start. What another program wrote there is never overwritten: it becomes a generation (`wwebjs_import`), or a
+person removes it. Source: the persistence protocol, section 3. Calls block.
 """
 
 import datetime
@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 
 from whatsapp_session import timestamps
-from whatsapp_session.spec import Interop
-from whatsapp_worker import archive, errors, log, records, stores
+from whatsapp_session.session_spec import Interop
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import archive
+from whatsapp_worker.repository import log, records
 
 LOG = logging.getLogger("whatsapp_worker")
 HOUR = 3600.0

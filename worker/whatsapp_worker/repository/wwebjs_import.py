@@ -12,7 +12,9 @@ import shutil
 import tempfile
 from importlib import metadata
 
-from whatsapp_worker import archive, errors, generations, interop, log, profiles, stores
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import archive, layout
+from whatsapp_worker.repository import generations, log, wwebjs_copy
 
 LOG = logging.getLogger("whatsapp_worker")
 LIMIT = 8 << 30
@@ -41,7 +43,7 @@ def _prefix(session: str) -> str:
 
 
 def bring_in(
-    found: stores.Copy, copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path, session: str = ""
+    found: stores.Copy, copy: wwebjs_copy.Copy, kept: generations.Generations, folder: pathlib.Path, session: str = ""
 ) -> generations.Published:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
@@ -56,8 +58,8 @@ def bring_in(
                 archive.extract(original, profile)
             with archive.damage_told():
                 _check_logs(profile)
-                profiles.check(profile)
-                digest = profiles.ContentDigest().of(profile)
+                layout.check(profile)
+                digest = layout.ContentDigest().of(profile)
         finally:
             shutil.rmtree(profile, ignore_errors=True)
         version = metadata.version("whatsapp-session-operator")
@@ -71,13 +73,13 @@ def bring_in(
 
 def _check_logs(profile: pathlib.Path) -> None:
     found = [
-        path for folder in profiles.databases(profile) for path in (*profiles.logs(folder), *folder.glob("MANIFEST-*"))
+        path for folder in layout.databases(profile) for path in (*layout.logs(folder), *folder.glob("MANIFEST-*"))
     ]
     if sum(path.stat().st_size for path in found) > LOGS_LIMIT:
         raise errors.ArchiveDamaged("its logs are longer than any that Chromium writes")
 
 
-def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> None:
+def _download(found: stores.Copy, copy: wwebjs_copy.Copy, target: pathlib.Path) -> None:
     size = 0
     if found.size > LIMIT:
         raise errors.ArchiveDamaged("the archive is longer than 8 GiB")
@@ -96,7 +98,7 @@ def _download(found: stores.Copy, copy: interop.Copy, target: pathlib.Path) -> N
         raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
 
 
-def on_request(copy: interop.Copy, kept: generations.Generations, folder: pathlib.Path, *, discard: bool) -> str:
+def on_request(copy: wwebjs_copy.Copy, kept: generations.Generations, folder: pathlib.Path, *, discard: bool) -> str:
     """Import the foreign archive, or remove it; the session must be claimed. Returns a sentence for a person."""
     found = copy.foreign()
     if found is None:
@@ -115,7 +117,7 @@ def on_request(copy: interop.Copy, kept: generations.Generations, folder: pathli
 class Newcomer:
     """What stands in the copy's place at the start of a run."""
 
-    def __init__(self, copy: interop.Copy, kept: generations.Generations, journal: log.SessionLog) -> None:
+    def __init__(self, copy: wwebjs_copy.Copy, kept: generations.Generations, journal: log.SessionLog) -> None:
         self._copy = copy
         self._kept = kept
         self._log = journal

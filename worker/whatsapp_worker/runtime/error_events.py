@@ -4,7 +4,7 @@ import logging
 
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import errors
-from whatsapp_worker import happenings as on
+from whatsapp_worker.core import events
 
 LOG = logging.getLogger("whatsapp_worker")
 _FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
@@ -20,14 +20,14 @@ _FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
 """The first class that fits counts, so a class stands before its base."""
 
 
-def as_happening(error: Exception) -> on.Event:
+def as_happening(error: Exception) -> events.Event:
     """Return the event that tells of an error; one that nobody foresaw ends the worker loudly."""
     for kind, code, reason in _FOR_GOOD:
         if isinstance(error, kind):
-            return on.Fatal(code, reason, str(error))
+            return events.Fatal(code, reason, str(error))
     if isinstance(error, errors.BrowserError):
-        return on.BrowserGone(Reason.BROWSER_CRASHED, str(error))
+        return events.BrowserGone(Reason.BROWSER_CRASHED, str(error))
     if isinstance(error, errors.StoreError):
-        return on.Troubled(Reason.STORE_UNAVAILABLE, str(error))
+        return events.Troubled(Reason.STORE_UNAVAILABLE, str(error))
     LOG.error("a part of the worker failed", exc_info=error)
-    return on.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}")
+    return events.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}")

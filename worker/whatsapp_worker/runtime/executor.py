@@ -6,13 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, browser, errors, heart, model, steps
-from whatsapp_worker import happenings as on
-from whatsapp_worker.page import events
+from whatsapp_worker import auth, errors
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core.state import Model
+from whatsapp_worker.runtime import heartbeat
 
 LOG = logging.getLogger("whatsapp_worker")
-MakeBrowser = Callable[[Callable[[events.PageEvent], None], Callable[[], None]], browser.Browser]
-Post = Callable[[on.Event], None]
+MakeBrowser = Callable[[Callable[[page_events.PageEvent], None], Callable[[], None]], chromium.Browser]
+Post = Callable[[events.Event], None]
 
 
 class Hands:
@@ -23,7 +25,7 @@ class Hands:
         strategy: auth.Auth,
         make_browser: MakeBrowser,
         post: Post,
-        current: Callable[[], model.Model],
+        current: Callable[[], Model],
         phone_number: str,
     ) -> None:
         self._auth = strategy
@@ -31,7 +33,7 @@ class Hands:
         self._post = post
         self._current = current
         self._phone_number = phone_number
-        self.browser: browser.Browser | None = None
+        self.browser: chromium.Browser | None = None
         self._until: float | None = None
         self.changing = asyncio.Lock()
         """Held while a browser starts or ends."""
@@ -39,7 +41,7 @@ class Hands:
         """Decisions to end the browser so far; whoever takes one starts the next, unless a later one was taken."""
         self.saving = asyncio.Lock()
         """Held by a save, and by whatever must not come between its parts."""
-        self.heart = heart.Heart(lambda: self.browser, post)
+        self.heart = heartbeat.Heart(lambda: self.browser, post)
 
     def until(self, time: float) -> None:
         """Let whatever browser runs now, or is started later, run until this time of the boot clock."""
@@ -51,12 +53,12 @@ class Hands:
         """Let the strategy put a profile in place."""
         self._post(await self._placed(self._auth.before_browser()))
 
-    async def _placed(self, placing: Awaitable[on.Prepared]) -> on.Event:
+    async def _placed(self, placing: Awaitable[events.Prepared]) -> events.Event:
         """Wait for a profile; without one nothing else would ever happen, so that a new process is to try again."""
         try:
             return await placing
         except errors.StoreError as error:
-            return on.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
+            return events.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, str(error))
 
     async def launch(self) -> None:
         """Start the browser and load the page."""
@@ -79,11 +81,11 @@ class Hands:
                     raise
             if ending != self._endings:
                 return  # who has decided so waits for the lock and ends it
-            self._post(on.Launched(running.version, running.sandbox))
+            self._post(events.Launched(running.version, running.sandbox))
         await self.load()
 
     def _gone(self) -> None:
-        self._post(on.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
+        self._post(events.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
 
     async def load(self) -> None:
         """Load the page again."""
@@ -94,7 +96,7 @@ class Hands:
             await running.load()
         except errors.BrowserError as error:
             if running is self.browser:
-                self._post(on.LoadFailed(str(error)))
+                self._post(events.LoadFailed(str(error)))
 
     async def drop_browser(self, *, gently: bool = False) -> int:
         """End the browser; ``gently`` lets it write its profile first. Returns the decision's number."""
@@ -114,7 +116,7 @@ class Hands:
         """End the browser and start it again on the same profile."""
         ending = await self.drop_browser(gently=gently)
         if self._current().relaunches > 1:
-            await asyncio.sleep(steps.RETRY.after(self._current().relaunches))
+            await asyncio.sleep(transitions.RETRY.after(self._current().relaunches))
         await self._launch_after(ending)
 
     async def fall_back(self) -> None:
@@ -130,18 +132,18 @@ class Hands:
                 return
             running, account = self.browser, self._current().account
             if running is None or account is None:
-                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save", login))
+                self._post(events.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save", login))
                 return
             try:
                 await self._auth.connected(account, running.version)
                 result = await self._auth.save(running, account, trigger)
             except errors.StoreError as error:
-                self._post(on.SaveFailed(Reason.STORE_UNAVAILABLE, str(error), login))
+                self._post(events.SaveFailed(Reason.STORE_UNAVAILABLE, str(error), login))
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
-                self._post(on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login))
+                self._post(events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login))
             else:
                 saved, changed = (result.saved, result.changed) if result else (None, False)
-                self._post(on.SaveDone(saved, changed, login))
+                self._post(events.SaveDone(saved, changed, login))
 
     async def bury(self, account_hash: str) -> None:
         """Set the login aside after a logout."""
@@ -159,7 +161,7 @@ class Hands:
     async def ask_owner(self) -> None:
         """Ask the log whose the session is."""
         if await self._auth.still_owner():
-            self._post(on.StillOwner())
+            self._post(events.StillOwner())
         else:
             raise errors.Superseded("another worker has claimed the session")
 
@@ -176,19 +178,19 @@ class Hands:
         try:
             code = await self.browser.call("pairingCode", self._phone_number, True)
         except errors.BrowserError as error:
-            self._post(on.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+            self._post(events.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
         else:
             if code:
-                self._post(on.CodeShown(str(code)))
+                self._post(events.CodeShown(str(code)))
 
-    async def close(self, *, save: bool) -> on.SaveDone | on.SaveFailed | None:
+    async def close(self, *, save: bool) -> events.SaveDone | events.SaveFailed | None:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
         running, login = self.browser, self._current().login
         if running is None:
             if not (save and self._current().proven):
                 return None
             message = "no browser ran when the worker ended: the last save stands"
-            return on.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
+            return events.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
         account = self._current().account if save and self._current().proven else None
         try:
@@ -197,8 +199,8 @@ class Hands:
             result = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
-            return on.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
-        return None if result is None else on.SaveDone(result.saved, result.changed, login)
+            return events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
+        return None if result is None else events.SaveDone(result.saved, result.changed, login)
 
     async def kill(self) -> None:
         """End the browser at once."""

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import browser, errors, processes
-from whatsapp_worker import happenings as on
-from whatsapp_worker.page import events
+from whatsapp_worker import errors
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events
+from whatsapp_worker.system import processes
 
 BEAT = 10.0
 """Seconds between two questions; two without an answer make a page dead: within a minute in all."""
@@ -19,10 +20,10 @@ _ABSENCES = 6
 class Heart:
     """Watch one page at a time; ``seen`` is what the page said last, None while nothing listens there."""
 
-    def __init__(self, running: Callable[[], browser.Browser | None], post: Callable[[on.Event], None]) -> None:
+    def __init__(self, running: Callable[[], chromium.Browser | None], post: Callable[[events.Event], None]) -> None:
         self._running = running
         self._post = post
-        self.seen: events.Facts | None = None
+        self.seen: page_events.Facts | None = None
         self.paused = False
         """Set while the browser stands still on purpose."""
 
@@ -30,7 +31,7 @@ class Heart:
         """Look at the memory of this process and all below it, for ever."""
         while True:
             await asyncio.sleep(MEASURE)
-            self._post(on.Measured(await asyncio.to_thread(processes.memory, processes.me())))
+            self._post(events.Measured(await asyncio.to_thread(processes.memory, processes.me())))
 
     async def beat(self) -> None:
         """Ask for ever."""
@@ -47,11 +48,11 @@ class Heart:
                 silent += 1
                 if silent >= _SILENCES and asked is self._running():
                     silent = 0
-                    self._post(on.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
+                    self._post(events.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
                 continue
             silent, absent = 0, absent + 1 if facts is None else 0
             if absent >= _ABSENCES and asked is self._running():
                 absent = 0
-                self._post(on.Unattended())
+                self._post(events.Unattended())
             if facts is not None and (facts.state, facts.synced) != (seen.state, seen.synced):
-                self._post(events.Changed(facts))  # an event that the page swallowed
+                self._post(page_events.Changed(facts))  # an event that the page swallowed

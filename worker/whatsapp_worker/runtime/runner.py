@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import auth, errors, faults, guard, hands, machine, model, processes, telling, witness
-from whatsapp_worker import happenings as on
-from whatsapp_worker.page import events
+from whatsapp_worker import auth, errors
+from whatsapp_worker.core import actions, events, machine, ownership_deadline, page_events
+from whatsapp_worker.core.state import Model, Settings
+from whatsapp_worker.runtime import error_events, executor, listeners
+from whatsapp_worker.system import processes, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 TICK = 0.5
@@ -30,7 +31,7 @@ CLOSE_PATIENCE = 90.0
 class Reporter(Protocol):
     """Show the model to somebody; must not block."""
 
-    def show(self, current: model.Model) -> None:
+    def show(self, current: Model) -> None:
         """Take the newest model."""
 
 
@@ -49,32 +50,32 @@ class Keeper:
     def __init__(
         self,
         strategy: auth.Auth,
-        settings: model.Settings,
-        make_browser: hands.MakeBrowser,
-        tell: telling.Tell,
+        settings: Settings,
+        make_browser: executor.MakeBrowser,
+        tell: listeners.Tell,
         reporters: tuple[Reporter, ...],
     ) -> None:
         self._auth = strategy
         self._settings = settings
         self._reporters = reporters
-        self._events: asyncio.Queue[on.Event] = asyncio.Queue()
+        self._events: asyncio.Queue[events.Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._aside: set[asyncio.Task[None]] = set()
         """Those that set a login aside, which takes until the store answers."""
         self._placing: set[asyncio.Task[None]] = set()
         """Those that put a profile in place, which takes as long."""
-        self._hands = hands.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
-        self.teller = telling.Teller(tell)
+        self._hands = executor.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
+        self.teller = listeners.Teller(tell)
         self.closed = asyncio.Event()
         """Set when the browser has ended and the session is released; listeners may still hear the last news."""
-        self.model = model.Model(since=time.time())
-        self.witnesses = witness.Witnesses()
+        self.model = Model(since=time.time())
+        self.witnesses = ownership_deadline.Witnesses()
         self._deadline = 0.0
         self._silent = False
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
 
-    def post(self, event: on.Event) -> None:
+    def post(self, event: events.Event) -> None:
         """Let the machine hear of something; callable from the loop's thread."""
         self._events.put_nowait(event)
 
@@ -88,7 +89,7 @@ class Keeper:
         self._placing |= self._spawn(self._hands.prepare())
         self._spawn(self._tick(), heart.beat(), heart.measure(), self._watch())
         self._show()
-        ending: do.Shutdown | None = None
+        ending: actions.Shutdown | None = None
         try:
             while ending is None:
                 ending = await self._step(await self._events.get())
@@ -97,16 +98,16 @@ class Keeper:
             outcome = await self._end(ending)
         return outcome
 
-    async def _step(self, event: on.Event) -> do.Shutdown | None:
+    async def _step(self, event: events.Event) -> actions.Shutdown | None:
         frozen = self.model.state is SessionState.FROZEN
-        if isinstance(event, events.Attached | events.Changed | events.Synced) and not frozen:
+        if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
             self._hands.heart.seen = event.facts
         before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
         if self.model != before:
             self._show()
             self._note(before)
         for action in todo:
-            if isinstance(action, do.Shutdown):
+            if isinstance(action, actions.Shutdown):
                 return action
             await self._perform(action)
         return None
@@ -115,7 +116,7 @@ class Keeper:
         for reporter in self._reporters:
             reporter.show(self.model)
 
-    def _note(self, before: model.Model) -> None:
+    def _note(self, before: Model) -> None:
         if self.model.state is not before.state:
             LOG.info("state=%s before=%s", self.model.state, before.state)
         if self.model.fault and self.model.fault != before.fault:
@@ -124,35 +125,35 @@ class Keeper:
             if warning not in before.warnings:
                 LOG.warning("reason=%s message=%s", warning.reason, warning.message)
 
-    async def _perform(self, action: do.Action) -> None:
+    async def _perform(self, action: actions.Action) -> None:
         match action:
-            case do.Emit(name, arguments):
+            case actions.Emit(name, arguments):
                 self.teller.post(name, arguments)
-            case do.Launch():
+            case actions.Launch():
                 self._spawn(self._hands.launch())
-            case do.Recycle(gently):
+            case actions.Recycle(gently):
                 self._spawn(self._hands.recycle(gently))
-            case do.Load():
+            case actions.Load():
                 self._spawn(self._hands.load())
-            case do.FallBack():
+            case actions.FallBack():
                 self._placing |= self._spawn(self._hands.fall_back())
-            case do.Save(trigger):
+            case actions.Save(trigger):
                 self._spawn(self._hands.save(str(trigger), self.model.login))
-            case do.BuryLogin(account_hash):
+            case actions.BuryLogin(account_hash):
                 self._aside |= self._spawn(self._hands.bury(account_hash))
-            case do.Relink(account_hash, requested):
+            case actions.Relink(account_hash, requested):
                 self._aside |= self._spawn(self._hands.relink(account_hash, requested))
-            case do.AskOwner():
+            case actions.AskOwner():
                 self._spawn(self._hands.ask_owner())
-            case do.RefreshQr():
+            case actions.RefreshQr():
                 self._spawn(self._hands.call_page("refreshQr"))
-            case do.TakeOver():
+            case actions.TakeOver():
                 self._spawn(self._hands.call_page("takeOver"))
-            case do.Unlink():
+            case actions.Unlink():
                 self._spawn(self._hands.call_page("logout"))
-            case do.AskPairingCode():
+            case actions.AskPairingCode():
                 self._spawn(self._hands.pairing_code())
-            case do.Shutdown():
+            case actions.Shutdown():
                 raise AssertionError("handled by the loop")
             case _:
                 assert_never(action)
@@ -170,13 +171,13 @@ class Keeper:
         try:
             await work
         except Exception as error:
-            self.post(faults.as_happening(error))
+            self.post(error_events.as_happening(error))
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
             self._judge_silence()
-            self.post(on.Tick())
+            self.post(events.Tick())
             if os.getpid() == 1 and (running := self._hands.browser) is not None and not self._hands.changing.locked():
                 processes.reap(running.children)
 
@@ -188,24 +189,24 @@ class Keeper:
         if deadline != self._deadline:
             self._deadline = deadline
             self._hands.until(deadline)
-        silent = guard.now() >= deadline
+        silent = watchdog.now() >= deadline
         if silent is not self._silent:
             self._silent = self._hands.heart.paused = silent
-            self.post(on.Silenced() if silent else on.Answered())
+            self.post(events.Silenced() if silent else events.Answered())
 
     async def _watch(self) -> None:
         while True:
-            asked = guard.now()
+            asked = watchdog.now()
             with contextlib.suppress(errors.StoreError):
                 if self.model.state is not SessionState.CLAIMING:
                     if not await self._auth.still_owner():
                         raise errors.Superseded("another worker has claimed the session")
-                    self.witnesses.answered(witness.LOG, asked)
+                    self.witnesses.answered(ownership_deadline.LOG, asked)
             await asyncio.sleep(WATCH if self.model.state is not SessionState.CLAIMING else TICK)
 
-    async def _end(self, ending: do.Shutdown | None) -> Outcome:
+    async def _end(self, ending: actions.Shutdown | None) -> Outcome:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""
-        ending = ending or do.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
+        ending = ending or actions.Shutdown(ExitCode.CRASHED, Reason.CRASH_LOOP, "the worker's loop failed", save=False)
         superseded = ending.reason is Reason.SUPERSEDED
         began = time.monotonic()
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
@@ -229,7 +230,7 @@ class Keeper:
         await self.teller.finish()
         return Outcome(ending.code, ending.reason, ending.message)
 
-    async def _close(self, ending: do.Shutdown) -> None:
+    async def _close(self, ending: actions.Shutdown) -> None:
         """Let a login that is given up be set aside, then save and close the browser."""
         await _cancelled(self._placing)  # they may wait for a silent store for as long as they like
         if self._aside:
@@ -244,7 +245,7 @@ class Keeper:
     async def _hear_saves(self) -> None:
         """Take in how the save went that was under way: the loop that would have heard of it has ended."""
         while not self._events.empty():
-            if isinstance(event := self._events.get_nowait(), on.SaveDone | on.SaveFailed):
+            if isinstance(event := self._events.get_nowait(), events.SaveDone | events.SaveFailed):
                 await self._step(event)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, foreign
+from whatsapp_worker.stores import filesystem, plugin_guard
 
 
 @runtime_checkable
@@ -36,11 +36,11 @@ def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
     Raises StoreUnfenced for one with the four verbs only unless that is accepted, ConfigurationError for anything else.
     """
     if all(callable(getattr(made, verb, None)) for verb in ("create", "read", "list", "delete")):
-        with foreign.translated(kind, "visibility"):
+        with plugin_guard.translated(kind, "visibility"):
             visibility = getattr(made, "visibility", None)
         if not isinstance(visibility, int | float):
             raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
-        return foreign.guarded(kind, made, allow_unfenced)
+        return plugin_guard.guarded(kind, made, allow_unfenced)
     if not isinstance(made, Verbs):
         raise errors.ConfigurationError(
             f"the store {kind!r} has neither create, read, list, delete nor session_exists, save, extract, delete"
@@ -62,7 +62,7 @@ class UnfencedStore:
 
     visibility = 0.0
     every_save_copied = True
-    """Without the copy nothing is saved: the setting ``interop`` has no say."""
+    """Without the copy nothing is saved: the setting ``wwebjs_copy`` has no say."""
 
     def __init__(self, kind: str, made: Verbs) -> None:
         self._kind = kind
@@ -158,7 +158,7 @@ class UnfencedStore:
         return "what was saved is extracted"
 
     def _asked(self, verb: str, session: str) -> contextlib.AbstractContextManager[None]:
-        return foreign.translated(self._kind, f"{verb} of {session}")
+        return plugin_guard.translated(self._kind, f"{verb} of {session}")
 
 
 def _write(path: pathlib.Path, content: Iterable[bytes]) -> int:

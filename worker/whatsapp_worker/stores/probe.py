@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, verbs
+from whatsapp_worker.stores import filesystem, four_verbs
 
 ROUNDS = 3
 WRITERS = 4
@@ -21,7 +21,7 @@ def check(store: stores.Backend, say: Say, allow_unfenced: bool = False) -> None
     that is wrong.
     """
     folder = f"check-{secrets.token_hex(8)}"
-    if isinstance(store, verbs.UnfencedStore):
+    if isinstance(store, four_verbs.UnfencedStore):
         _told(say, "save, extract, delete", lambda: store.probe(folder))
         say("create: not exclusive, accepted by allowUnfenced")
         return

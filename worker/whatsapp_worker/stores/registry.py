@@ -4,9 +4,9 @@ import importlib.metadata
 import pathlib
 from collections.abc import Callable, Mapping
 
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filesystem, patience, verbs
+from whatsapp_worker.stores import filesystem, four_verbs, retry
 
 GROUP = "whatsapp_worker.stores"
 """Entry points of this group are stores of somebody else's making; the name is the kind of the address."""
@@ -14,7 +14,7 @@ Factory = Callable[[str, Mapping[str, str]], object]
 _EXAMPLES = "file:DIRECTORY, s3:BUCKET/PATH, mongodb:DATABASE"
 
 
-def settings(config: worker_env.WorkerConfig) -> stores.Settings:
+def settings(config: worker_config.WorkerConfig) -> stores.Settings:
     """Return what the worker's environment says about its store."""
     secrets = pathlib.Path(config.store_secrets) if config.store_secrets else None
     return stores.Settings(secrets, config.store_options, config.allow_unfenced)
@@ -30,7 +30,7 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
     """
     kind, rest = stores.split_address(address)
     given = given or stores.Settings()
-    waiting = patience.Patience(given.deadline)
+    waiting = retry.Patience(given.deadline)
     # The clients are imported where they are needed: a worker with a directory pays for neither.
     match kind:
         case "file":
@@ -44,7 +44,7 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
 
             return mongo.MongoStore(rest, given.secrets, waiting)
         case _:
-            return verbs.as_backend(kind, _made(kind, rest, given.options), given.allow_unfenced)
+            return four_verbs.as_backend(kind, _made(kind, rest, given.options), given.allow_unfenced)
 
 
 def _made(kind: str, rest: str, options: Mapping[str, str]) -> object:

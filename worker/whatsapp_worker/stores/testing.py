@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import checking, verbs
+from whatsapp_worker.stores import four_verbs, probe
 
 _NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 _SIZES = (0, 1, 255, 256 << 10, (256 << 10) + 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, (17 << 20) + 5)
@@ -95,7 +95,7 @@ class StoreContract:
 
     def test_of_many_creates_at_once_exactly_one_wins(self, store: stores.Backend) -> None:
         for number in range(self.ROUNDS):
-            won = checking.race(store, f"a/log/{number}", [str(me).encode() for me in range(self.WRITERS)])
+            won = probe.race(store, f"a/log/{number}", [str(me).encode() for me in range(self.WRITERS)])
             assert len(won) == 1, f"round {number}: {len(won)} writers won"
             assert read(store, f"a/log/{number}") == str(won[0]).encode()
 
@@ -246,7 +246,7 @@ class CopiesContract:
 class VerbsContract:
     """What the guide's four verbs promise; a subclass gives the fixtures ``foreign`` and ``tmp_path``."""
 
-    def test_a_session_is_saved_extracted_and_deleted(self, foreign: verbs.Verbs, tmp_path: pathlib.Path) -> None:
+    def test_a_session_is_saved_extracted_and_deleted(self, foreign: four_verbs.Verbs, tmp_path: pathlib.Path) -> None:
         assert not foreign.session_exists(SESSION)
         for number in (1, 2):
             (tmp_path / f"{number}.zip").write_bytes(content(1_000_000, number))
@@ -259,6 +259,6 @@ class VerbsContract:
         foreign.delete(SESSION)
         assert not foreign.session_exists(SESSION)
 
-    def test_what_was_not_saved_cannot_be_extracted(self, foreign: verbs.Verbs, tmp_path: pathlib.Path) -> None:
+    def test_what_was_not_saved_cannot_be_extracted(self, foreign: four_verbs.Verbs, tmp_path: pathlib.Path) -> None:
         with raises(Exception):
             foreign.extract(SESSION, tmp_path / "none.zip")

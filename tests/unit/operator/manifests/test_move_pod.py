@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from unit import operator_samples as samples
-from whatsapp_operator.desired import move_pod
-from whatsapp_operator.observed import Store
-from whatsapp_operator.parsing import parse_store_resource
+from scenes.operator import samples
+from whatsapp_operator.manifests import move_pod
+from whatsapp_operator.observed.parsing import parse_store_resource
+from whatsapp_operator.observed.state import Store
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forbidden_templates import ALLOWED, NEVER, TABLE, Forbidden
-from unit import operator_samples as samples
-from whatsapp_operator.desired import check_pod, move_pod, pod_security, purge_pod, worker_pod
-from whatsapp_operator.desired.pod_security import Level, violations
+from scenes.operator import samples
+from whatsapp_operator.manifests import move_pod, pod_security, purge_pod, store_check_pod, worker_pod
+from whatsapp_operator.manifests.pod_security import Level, violations
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -34,7 +34,7 @@ def pods(template: Manifest | None = None, store: Manifest | None = None) -> dic
     other = samples.store(**(store or {}))
     return {
         "worker": worker_pod.pod(one, other, samples.DEFAULTS),
-        "check": check_pod.pod(other, samples.DEFAULTS),
+        "check": store_check_pod.pod(other, samples.DEFAULTS),
         "move": move_pod.move_pod(one, samples.store(), other, samples.DEFAULTS),
         "purge": purge_pod.purge_pod(one, other, samples.DEFAULTS),
     }

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator.desired import access, check_pod, move_pod, purge_pod, worker_pod
-from whatsapp_operator.observed import Ownership, Pod
+from scenes.operator import samples
+from whatsapp_operator.manifests import move_pod, purge_pod, rbac, store_check_pod, worker_pod
+from whatsapp_operator.observed.state import Ownership, Pod
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -37,7 +37,7 @@ OWN, SHARED = "wasession-support", "wa-worker-default"
 def test_a_worker_has_its_own_account_unless_a_clouds_trust_may_name_the_stores(spec: Manifest, account: str) -> None:
     store, session = samples.store(**spec), samples.session()
     assert worker_pod.pod(session, store, samples.DEFAULTS)["spec"]["serviceAccountName"] == account
-    made, role, binding = access.access(session, store, None)
+    made, role, binding = rbac.access(session, store, None)
     assert made["metadata"]["name"] == account
     assert made["metadata"].get("annotations", {}) == store.annotations
     assert made["automountServiceAccountToken"] is False
@@ -47,7 +47,7 @@ def test_a_worker_has_its_own_account_unless_a_clouds_trust_may_name_the_stores(
 
 
 def test_account_role_and_binding_go_with_their_session() -> None:
-    for made in access.access(samples.session(), samples.store(), samples.pod()):
+    for made in rbac.access(samples.session(), samples.store(), samples.pod()):
         (owner,) = made["metadata"]["ownerReferences"]
         assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == (samples.UID, False, False)
         assert "annotations" not in made["metadata"]
@@ -55,7 +55,7 @@ def test_account_role_and_binding_go_with_their_session() -> None:
 
 def test_an_account_of_cloud_identity_outlives_the_last_save_of_its_pod() -> None:
     store = samples.store(serviceAccount={"annotations": ROLE_ARN, "shared": False})
-    account, role, _ = access.access(samples.session(), store, samples.pod())
+    account, role, _ = rbac.access(samples.session(), store, samples.pod())
     assert [owner["uid"] for owner in account["metadata"]["ownerReferences"]] == [samples.UID, samples.POD_UID]
     assert [owner["uid"] for owner in role["metadata"]["ownerReferences"]] == [samples.UID]
 
@@ -76,14 +76,14 @@ def running(account: str, ownership: Ownership = Ownership.OURS) -> Pod:
     ids=["of an earlier version", "as wanted", "predecessor's", "somebody else's"],
 )
 def test_a_worker_that_runs_keeps_its_rights_until_its_successor_comes(pod: Pod, subjects: list[str]) -> None:
-    _, _, binding = access.access(samples.session(), samples.store(), pod)
+    _, _, binding = rbac.access(samples.session(), samples.store(), pod)
     assert [subject["name"] for subject in binding["subjects"]] == subjects
 
 
 def test_pods_that_do_one_thing_to_a_store_have_its_account_and_no_token() -> None:
     session, store = samples.session(), samples.store()
     made = [
-        check_pod.pod(store, samples.DEFAULTS),
+        store_check_pod.pod(store, samples.DEFAULTS),
         purge_pod.purge_pod(session, store, samples.DEFAULTS),
         move_pod.move_pod(session, store, store, samples.DEFAULTS),
     ]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, set_spec
-from whatsapp_operator.desired.pod_security import Level
+from scenes.operator import samples
+from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, set_spec
+from whatsapp_operator.manifests.pod_security import Level
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

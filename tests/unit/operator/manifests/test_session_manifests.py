@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import merge
-from whatsapp_operator.desired import check_pod, claim, environment, lease, move_pod, purge_pod, worker_pod
-from whatsapp_session import names, worker_env
+from scenes.operator import samples
+from whatsapp_operator.manifests import (
+    lease,
+    move_pod,
+    pod_template,
+    purge_pod,
+    pvc,
+    store_check_pod,
+    worker_environment,
+    worker_pod,
+)
+from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
 
@@ -171,15 +179,15 @@ def test_the_whole_pod_of_an_empty_spec() -> None:
 def test_the_worker_understands_its_environment() -> None:
     session = samples.session({"browser": {"args": ["--lang=de"], "userAgent": "Mine/1"}, "clientId": ""})
     defaults = dataclasses.replace(samples.DEFAULTS, extra_browser_args=("--one",))
-    config = environment.config(session, samples.store(), defaults)
-    told = environment.environment(session, samples.store(), defaults)
+    config = worker_environment.config(session, samples.store(), defaults)
+    told = worker_environment.environment(session, samples.store(), defaults)
     environ = {item["name"]: item.get("value", "from the pod") for item in told}
     assert config.resource is not None
     said = "from the pod"
     resource = dataclasses.replace(
         config.resource, pod_name=said, pod_uid=said, node_name=said, namespace="from the pod"
     )
-    assert worker_env.from_env(environ) == dataclasses.replace(config, resource=resource)
+    assert worker_config.from_env(environ) == dataclasses.replace(config, resource=resource)
     assert config.browser_args == ("--lang=de", "--one")
     assert config.client_id == ""
 
@@ -210,13 +218,13 @@ def test_localauth_keeps_the_profile_on_a_claim(given: str | None, used: str) ->
     volume = next(item for item in made["spec"]["volumes"] if item["name"] == "data")
     assert volume["persistentVolumeClaim"] == {"claimName": used}
     assert env(made)["WHATSAPP_DATA_PATH"] == "/var/lib/whatsapp/data/.wwebjs_auth"
-    assert (claim.claim(session) is None) == (given is not None)
+    assert (pvc.claim(session) is None) == (given is not None)
 
 
 @pytest.mark.parametrize("on_delete", ["Retain", "Delete"])
 def test_a_claim_goes_with_its_session_only_if_asked(on_delete: str) -> None:
     local = {"onDelete": on_delete, "size": "3Gi", "storageClassName": "fast"}
-    made = claim.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
+    made = pvc.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
     assert made is not None
     assert ("ownerReferences" in made["metadata"]) == (on_delete == "Delete")
     assert made["spec"] == {
@@ -254,7 +262,7 @@ def test_every_pod_that_runs_the_workers_image_may_pull_it() -> None:
     session, store = samples.session(), samples.store()
     made = [
         worker_pod.pod(session, store, defaults),
-        check_pod.pod(store, defaults),
+        store_check_pod.pod(store, defaults),
         purge_pod.purge_pod(session, store, defaults),
         move_pod.move_pod(session, store, store, defaults),
     ]
@@ -330,18 +338,18 @@ def test_a_pod_template_is_merged_by_name_and_path() -> None:
 def test_a_variable_is_replaced_as_a_whole() -> None:
     base = {"env": [{"name": "A", "value": "1"}]}
     source = {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
-    assert merge.merged(base, {"env": [source]}) == {"env": [source]}
+    assert pod_template.merged(base, {"env": [source]}) == {"env": [source]}
 
 
 def test_what_has_no_name_is_left_to_the_api_server() -> None:
     overlay = {"containers": [{"image": "x"}, "y", {"name": "worker", "tty": True}]}
-    found = merge.merged({"containers": [{"name": "worker"}]}, overlay)
+    found = pod_template.merged({"containers": [{"name": "worker"}]}, overlay)
     assert found == {"containers": [{"name": "worker", "tty": True}, {"image": "x"}, "y"]}
 
 
 def test_merging_changes_neither_side() -> None:
     base, overlay = {"a": {"b": 1}}, {"a": {"c": 2}}
-    assert merge.merged(base, overlay) == {"a": {"b": 1, "c": 2}}
+    assert pod_template.merged(base, overlay) == {"a": {"b": 1, "c": 2}}
     assert (base, overlay) == ({"a": {"b": 1}}, {"a": {"c": 2}})
 
 

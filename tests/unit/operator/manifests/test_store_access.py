@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator.desired import store_access, worker_pod
-from whatsapp_session import worker_env
+from scenes.operator import samples
+from whatsapp_operator.manifests import store_access, worker_pod
+from whatsapp_session import worker_config
 
 Manifest = dict[str, Any]
 S3 = {"bucket": "archives"}
@@ -17,8 +17,8 @@ CREDENTIALS = "/var/run/secrets/whatsapp/store"
 
 def told(**spec: Any) -> dict[str, str]:
     """Return the variables that speak of the store."""
-    config = store_access.told(worker_env.WorkerConfig(), samples.store(**spec))
-    return {name: value for name, value in worker_env.to_env(config).items() if "STORE" in name or "ENC" in name}
+    config = store_access.told(worker_config.WorkerConfig(), samples.store(**spec))
+    return {name: value for name, value in worker_config.to_env(config).items() if "STORE" in name or "ENC" in name}
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_a_sessions_own_image_wins_over_its_stores() -> None:
 
 def test_the_worker_understands_what_it_is_told_of_every_store() -> None:
     for spec in ({"s3": S3}, {"mongodb": MONGO}, {"custom": {"name": "sqlite", "options": {"a": "1"}}}):
-        config = store_access.told(worker_env.WorkerConfig(), samples.store(**spec, allowUnfenced=True))
-        assert worker_env.from_env(worker_env.to_env(config)) == config
+        config = store_access.told(worker_config.WorkerConfig(), samples.store(**spec, allowUnfenced=True))
+        assert worker_config.from_env(worker_config.to_env(config)) == config
 
 
 @pytest.mark.parametrize(

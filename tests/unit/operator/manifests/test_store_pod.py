@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from unit import operator_samples as samples
-from whatsapp_operator.desired import store_pod, worker_pod
-from whatsapp_session import names, worker_env
+from scenes.operator import samples
+from whatsapp_operator.manifests import store_pod, worker_pod
+from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
 TASK = store_pod.Task(
     name="one-thing",
     namespace="bots",
     args=("store", "check"),
-    config=worker_env.WorkerConfig(client_id="support"),
+    config=worker_config.WorkerConfig(client_id="support"),
     labels={"app.kubernetes.io/component": "check"},
 )
 

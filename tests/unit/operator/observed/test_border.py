@@ -8,18 +8,23 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit import json_samples, schema_samples
-from unit import operator_samples as samples
-from whatsapp_operator import endings, essentials, events, moving, plan, purging, status
-from whatsapp_operator.desired import lease, worker_pod
-from whatsapp_operator.observed import Observed, Pod, Session
-from whatsapp_operator.parsing import parse_essentials, parse_head, parse_session_resource, parse_store_resource
-from whatsapp_operator.pod_parsing import parse_pod, parse_purge_pod
-from whatsapp_operator.stores import observed as stores_observed
-from whatsapp_operator.stores import plan as stores_plan
+import whatsapp_operator.store.plan
+from scenes import json_samples, schema_samples
+from scenes.operator import samples
+from whatsapp_operator.manifests import lease, worker_pod
+from whatsapp_operator.observed.parsing import (
+    parse_essentials,
+    parse_head,
+    parse_session_resource,
+    parse_store_resource,
+)
+from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
+from whatsapp_operator.observed.state import Observed, Pod, Session
+from whatsapp_operator.session import essentials, events, move, plan, purge, status, termination
+from whatsapp_operator.store import observed
 from whatsapp_session import names
 from whatsapp_session.conditions import MESSAGE_LENGTH, ConditionType
-from whatsapp_session.spec import SpecError
+from whatsapp_session.session_spec import SpecError
 
 Manifest = dict[str, Any]
 NOW = samples.NOON_SECONDS
@@ -68,14 +73,14 @@ def judged(session: Session, pod: Pod | None) -> None:
     list(events.happenings(session.status, own))
     list(events.ignored(session))
     status.report_is_stale(observed)
-    endings.left_behind(session, pod)
-    moving.due(observed)
+    termination.left_behind(session, pod)
+    move.due(observed)
     essentials.own_parts(observed, NOW)
     for found in (steps, essentials.steps(observed, wanted), essentials.steps(observed, None)):
         going = any(isinstance(step, plan.DeletePod) for step in found.actions)
         assert not session.deleting or pod is None or pod.deleting or going
-        free = any(isinstance(step, purging.ReleaseSession) for step in found.actions)
-        assert free or not (session.deleting and purging.held(session) and "skip-purge" in session.asked)
+        free = any(isinstance(step, purge.ReleaseSession) for step in found.actions)
+        assert free or not (session.deleting and purge.held(session) and "skip-purge" in session.asked)
 
 
 def resource(spec: Manifest, found: Any, **metadata: Any) -> Manifest:
@@ -125,8 +130,8 @@ def test_a_status_of_any_shape_is_judged(found: Any, annotations: Any, finalizer
 def test_any_termination_message_is_judged(message: str, code: int, phase: str) -> None:
     ended = samples.terminated(code, message, phase)
     judged(samples.session(status=samples.report("Connected")), samples.pod(**ended))
-    found = stores_observed.parse_check_pod(samples.pod_resource(**ended), samples.store())
-    stores_plan.plan(stores_observed.ObservedStore(samples.store(), pod=found), "hash")
+    found = observed.parse_check_pod(samples.pod_resource(**ended), samples.store())
+    whatsapp_operator.store.plan.plan(observed.ObservedStore(samples.store(), pod=found), "hash")
 
 
 @given(metadata=json_samples.ANYTHING, spec=json_samples.ANYTHING, state=PODS | json_samples.ANYTHING)
@@ -134,7 +139,7 @@ def test_a_pod_of_any_shape_is_judged(metadata: Any, spec: Any, state: Any) -> N
     raw = {"metadata": metadata, "spec": spec, "status": state}
     for pod in (parse_pod(raw, samples.NAME, samples.UID), parse_purge_pod(raw, samples.NAME, samples.UID)):
         judged(samples.session(), pod)
-        purging.steps(Observed(samples.session(DELETES, finalizers=[names.FINALIZER_PURGE]), None, purge_pod=pod))
+        purge.steps(Observed(samples.session(DELETES, finalizers=[names.FINALIZER_PURGE]), None, purge_pod=pod))
 
 
 @given(spec=json_samples.ANYTHING | st.fixed_dictionaries({"auth": json_samples.ANYTHING}))
@@ -150,5 +155,5 @@ def test_a_specification_of_any_shape_is_understood_or_named(spec: Any) -> None:
 def test_a_status_of_a_store_of_any_shape_is_read(found: Any) -> None:
     raw = samples.store_resource() | {"status": found}
     stored = parse_store_resource(raw)
-    check = stores_observed.parse_check(stored.status)
-    stores_plan.plan(stores_observed.ObservedStore(stored, check), "hash")
+    check = observed.parse_check(stored.status)
+    whatsapp_operator.store.plan.plan(observed.ObservedStore(stored, check), "hash")

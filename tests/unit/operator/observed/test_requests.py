@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import wishes
-from whatsapp_operator.observed import Session
+from scenes.operator import samples
+from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.state import Session
 from whatsapp_session import names
 
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"
@@ -20,14 +20,14 @@ def wishing(handled: dict[str, str] | None = None, told: dict[str, str] | None =
 
 
 def test_a_wish_goes_to_the_worker_until_one_of_both_says_that_it_is_done() -> None:
-    assert wishes.for_the_worker(wishing(save=LATE)) == {"save": LATE}
-    assert wishes.for_the_worker(wishing(handled={"save": EARLY}, save=LATE)) == {"save": LATE}
-    assert wishes.for_the_worker(wishing(handled={"save": LATE}, save=LATE)) == {}
-    assert wishes.for_the_worker(wishing(told={"save": LATE}, save=LATE)) == {}
+    assert requests.for_the_worker(wishing(save=LATE)) == {"save": LATE}
+    assert requests.for_the_worker(wishing(handled={"save": EARLY}, save=LATE)) == {"save": LATE}
+    assert requests.for_the_worker(wishing(handled={"save": LATE}, save=LATE)) == {}
+    assert requests.for_the_worker(wishing(told={"save": LATE}, save=LATE)) == {}
 
 
 def test_a_restart_is_the_operators_own_affair() -> None:
-    assert wishes.for_the_worker(wishing(restart=LATE)) == {}
+    assert requests.for_the_worker(wishing(restart=LATE)) == {}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_a_restart_is_the_operators_own_affair() -> None:
 )
 def test_what_is_no_request_is_ignored_with_the_reason(time: str, why: str) -> None:
     session = wishing(relink=time, restart=time, save=LATE)
-    assert wishes.for_the_worker(session) == {"save": LATE}
-    assert wishes.restart(session) is None
-    assert wishes.newest_start(session) is None
+    assert requests.for_the_worker(session) == {"save": LATE}
+    assert requests.restart(session) is None
+    assert requests.newest_start(session) is None
     assert [(item.annotation, item.value) for item in session.ignored] == [
         (names.wish_annotation("relink"), time[:64]),
         (names.wish_annotation("restart"), time[:64]),
@@ -56,7 +56,7 @@ def test_what_is_no_request_is_ignored_with_the_reason(time: str, why: str) -> N
 
 
 def test_a_request_of_a_clock_that_is_a_little_ahead_is_accepted() -> None:
-    assert wishes.restart(wishing(restart="2026-01-01T12:05:00Z")) == "2026-01-01T12:05:00Z"
+    assert requests.restart(wishing(restart="2026-01-01T12:05:00Z")) == "2026-01-01T12:05:00Z"
 
 
 def test_a_request_that_the_operator_does_not_know_is_ignored_with_the_reason() -> None:
@@ -64,7 +64,7 @@ def test_a_request_that_the_operator_does_not_know_is_ignored_with_the_reason() 
     assert [item.annotation for item in session.ignored] == [names.wish_annotation("restrat")]
     assert "it knows restart, relink, save, takeover, skip-purge" in session.ignored[0].why
     crowded = samples.session(annotations={names.wish_annotation(f"x{number}"): "" for number in range(5000)})
-    assert len(crowded.ignored) == wishes.LONGEST_LIST
+    assert len(crowded.ignored) == requests.LONGEST_LIST
 
 
 FAR = "9999-12-31T23:59:59Z"
@@ -73,21 +73,21 @@ FAR = "9999-12-31T23:59:59Z"
 def test_what_cannot_have_been_carried_out_hides_no_request_whoever_says_so() -> None:
     told = {"restart": LATE, "relink": FAR, "save": "x" * 65, **{f"key{number}": LATE for number in range(5000)}}
     session = wishing(told=told, handled={"save": FAR, "other": LATE}, relink=LATE, save=LATE)
-    assert wishes.for_the_worker(session) == {"relink": LATE, "save": LATE}
+    assert requests.for_the_worker(session) == {"relink": LATE, "save": LATE}
     pod = dataclasses.replace(samples.pod(), restarted_for=FAR)
-    assert wishes.handled(session, pod, samples.NOON_SECONDS) == {}
+    assert requests.handled(session, pod, samples.NOON_SECONDS) == {}
 
 
 def test_a_restart_that_was_carried_out_stays_in_the_template_when_its_annotation_goes() -> None:
-    assert wishes.restart(wishing(handled={"restart": EARLY})) == EARLY
-    assert wishes.restart(wishing(handled={"restart": EARLY}, restart=LATE)) == LATE
-    assert wishes.restart(wishing(handled={"restart": LATE}, restart=EARLY)) == LATE
+    assert requests.restart(wishing(handled={"restart": EARLY})) == EARLY
+    assert requests.restart(wishing(handled={"restart": EARLY}, restart=LATE)) == LATE
+    assert requests.restart(wishing(handled={"restart": LATE}, restart=EARLY)) == LATE
 
 
 def test_the_newest_wish_that_lets_a_session_start_counts() -> None:
-    assert wishes.newest_start(wishing(restart=EARLY, takeover=LATE, save="2026-01-01T12:00:00Z")) == LATE
+    assert requests.newest_start(wishing(restart=EARLY, takeover=LATE, save="2026-01-01T12:00:00Z")) == LATE
 
 
 def test_handled_wishes_are_never_forgotten_or_set_back() -> None:
     session = wishing(handled={"save": LATE, "relink": EARLY}, told={"save": EARLY, "relink": LATE})
-    assert wishes.handled(session, None, samples.NOON_SECONDS) == {"save": LATE, "relink": LATE}
+    assert requests.handled(session, None, samples.NOON_SECONDS) == {"save": LATE, "relink": LATE}

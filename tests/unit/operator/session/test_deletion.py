@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from kube_fake import TERMINATING
-from unit import operator_samples as samples
-from unit.operator_cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
-from unit.test_operator_killed import DELETE
+from fakes.kube import TERMINATING
+from scenes.operator import samples
+from scenes.operator.cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
+from unit.operator.session.test_killed_operator import DELETE
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key
+from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import SESSION, connected
-from whatsapp_operator import events, status
-from whatsapp_operator.observed import Observed
+from scenes.operator import samples
+from scenes.operator.cluster import SESSION, connected
+from whatsapp_operator.observed.state import Observed
+from whatsapp_operator.session import events, status
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from unit.operator_cluster import POD, PURGE_POD, SEEN, SESSION, Cluster, connected, set_spec
-from whatsapp_operator import endings, parsing, plan, status, wishes
-from whatsapp_operator.desired import lease
+from scenes.operator.cluster import POD, PURGE_POD, SEEN, SESSION, Cluster, connected, set_spec
+from whatsapp_operator.manifests import lease
+from whatsapp_operator.observed import parsing, requests
+from whatsapp_operator.session import plan, status, termination
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -16,8 +17,8 @@ FAULTS = {
     "the status": (status, "own_status"),
     "the conditions": (status, "conditions"),
     "the plan": (plan, "plan"),
-    "how a worker ended": (endings, "remember"),
-    "who wrote a report": (endings, "fresh_report"),
+    "how a worker ended": (termination, "remember"),
+    "who wrote a report": (termination, "fresh_report"),
     "a worker's words": (parsing, "_report"),
 }
 DELETES: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
@@ -143,7 +144,7 @@ def test_it_says_so_in_conditions_and_once_in_the_log(fault: Any, caplog: pytest
     stalled = condition(cluster, "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "OperatorFault")
     assert "can still be suspended, restarted and deleted" in stalled["message"]
-    assert "ValueError in broken, test_operator_fallback.py" in stalled["message"]
+    assert "ValueError in broken, test_fallback.py" in stalled["message"]
     assert len(caplog.records) == 1
     assert SECRET not in f"{cluster.status['conditions']} {caplog.text}"
     assert cluster.numbers.registry.get_sample_value("whatsapp_operator_reconcile_errors_total") == 3
@@ -180,7 +181,7 @@ def test_no_worker_starts_on_another_store_than_that_of_its_archives(monkeypatch
     assert POD not in cluster.kube.objects
 
 
-@pytest.mark.parametrize("part", [(wishes, "for_the_worker"), (lease, "lease")], ids=["requests", "the Lease"])
+@pytest.mark.parametrize("part", [(requests, "for_the_worker"), (lease, "lease")], ids=["requests", "the Lease"])
 def test_a_fault_in_composing_what_a_worker_needs_keeps_nobody_from_suspending(
     part: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

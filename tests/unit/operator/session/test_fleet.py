@@ -3,10 +3,10 @@
 import dataclasses
 from dataclasses import dataclass, field
 
-from unit import operator_samples as samples
-from unit.operator_cluster import Cluster, Manifest, run, set_spec
+from scenes.operator import samples
+from scenes.operator.cluster import Cluster, Manifest, run, set_spec
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key
+from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kube_fake import Killed
-from unit import operator_samples as samples
-from unit.operator_cluster import LEASE, MOVE_POD, POD, SEEN, SESSION, Cluster, set_spec
+from fakes.kube import Killed
+from scenes.operator import samples
+from scenes.operator.cluster import LEASE, MOVE_POD, POD, SEEN, SESSION, Cluster, set_spec
 from whatsapp_operator.errors import Unreachable
 from whatsapp_session import names
 

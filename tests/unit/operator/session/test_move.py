@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, on_store, set_spec
+from scenes.operator import samples
+from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, on_store, set_spec
 from whatsapp_operator.kube import Ref
 from whatsapp_session import names
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import POD, SESSION, connected, set_spec
-from whatsapp_operator import endings
-from whatsapp_operator.observed import Observed
+from scenes.operator import samples
+from scenes.operator.cluster import POD, SESSION, connected, set_spec
+from whatsapp_operator.observed.state import Observed
+from whatsapp_operator.session import termination
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -65,17 +65,17 @@ def test_a_worker_that_ends_at_an_odd_time_is_followed_by_another(odd: str) -> N
 def test_an_end_without_a_time_counts_from_when_its_pod_was_made() -> None:
     ended = samples.terminated(1, "", "Failed", finishedAt=ODD["year 0"])
     pod = dataclasses.replace(samples.pod(**ended), created=samples.NOON)
-    last = endings.remember(Observed(samples.session(), pod, samples.store()))
+    last = termination.remember(Observed(samples.session(), pod, samples.store()))
     assert last.end_time == samples.NOON
 
 
 def test_a_report_without_a_time_is_not_that_of_the_process_that_runs() -> None:
     for odd in (ODD["no such offset"], ODD["year 0"], ODD["nothing"]):
         session = samples.session(status=samples.report("Connected", stateSince=odd))
-        assert endings.fresh_report(session, samples.pod()) is None
-        assert endings.left_behind(session, samples.pod())
+        assert termination.fresh_report(session, samples.pod()) is None
+        assert termination.left_behind(session, samples.pod())
 
 
 def test_a_container_that_started_at_no_known_time_may_have_written_the_report() -> None:
     session = samples.session(status=samples.report("Connected"))
-    assert endings.fresh_report(session, samples.pod(**samples.running(ODD["no such offset"]))) is session.report
+    assert termination.fresh_report(session, samples.pod(**samples.running(ODD["no such offset"]))) is session.report

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import plan, status
-from whatsapp_operator.desired import worker_pod
-from whatsapp_operator.observed import Observed, Ownership, Trouble, Wanted
+from scenes.operator import samples
+from whatsapp_operator.manifests import worker_pod
+from whatsapp_operator.observed.state import Observed, Ownership, Trouble, Wanted
+from whatsapp_operator.session import plan, status
 from whatsapp_session.conditions import Reason
 
 SUSPENDED = {"operatingMode": "Suspended"}

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import plan, purging, status
-from whatsapp_operator.desired import purge_pod
-from whatsapp_operator.observed import Observed, Pod, Trouble
-from whatsapp_operator.pod_parsing import parse_purge_pod
+from scenes.operator import samples
+from whatsapp_operator.manifests import purge_pod
+from whatsapp_operator.observed.pod_parsing import parse_purge_pod
+from whatsapp_operator.observed.state import Observed, Pod, Trouble
+from whatsapp_operator.session import plan, purge, status
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -47,22 +47,22 @@ def kinds(observed: Observed) -> list[str]:
     return [type(step).__name__ for step in steps(observed)]
 
 
-AWAY = purging.DeletePurgePod(UID)
+AWAY = purge.DeletePurgePod(UID)
 ENDED = samples.terminated(0)
 FAILED = {"phase": "Failed", "reason": "Evicted"}
 
 
 def test_the_finalizer_is_there_only_with_delete() -> None:
     held = dataclasses.replace(samples.store(), finalizers=(names.FINALIZER_STORE,))
-    both = (purging.HoldStore(), purging.HoldSession())
-    assert purging.hold(samples.session(DELETE), samples.store()) == both
-    assert purging.hold(samples.session(DELETE), held) == (purging.HoldSession(),)
-    assert purging.hold(samples.session(DELETE), dataclasses.replace(samples.store(), deleting=True)) == both[1:]
-    assert purging.hold(samples.session(DELETE), None) == both[1:]
-    assert purging.hold(samples.session(DELETE, finalizers=[names.FINALIZER_PURGE]), held) == ()
-    assert purging.hold(samples.session(), samples.store()) == ()
-    (release,) = purging.hold(samples.session(finalizers=[names.FINALIZER_PURGE]), held)
-    assert release == purging.ReleaseSession("the archives will stay when the session is deleted")
+    both = (purge.HoldStore(), purge.HoldSession())
+    assert purge.hold(samples.session(DELETE), samples.store()) == both
+    assert purge.hold(samples.session(DELETE), held) == (purge.HoldSession(),)
+    assert purge.hold(samples.session(DELETE), dataclasses.replace(samples.store(), deleting=True)) == both[1:]
+    assert purge.hold(samples.session(DELETE), None) == both[1:]
+    assert purge.hold(samples.session(DELETE, finalizers=[names.FINALIZER_PURGE]), held) == ()
+    assert purge.hold(samples.session(), samples.store()) == ()
+    (release,) = purge.hold(samples.session(finalizers=[names.FINALIZER_PURGE]), held)
+    assert release == purge.ReleaseSession("the archives will stay when the session is deleted")
 
 
 def test_the_session_is_held_before_its_worker_is_made() -> None:
@@ -125,7 +125,7 @@ def test_a_wish_that_is_older_than_the_session_skips_nothing() -> None:
 def test_a_namespace_that_is_being_deleted_keeps_the_archives_and_lets_go() -> None:
     observed = dataclasses.replace(leaving(), refusal=Trouble(Reason.STOPPING, "the namespace is being deleted"))
     (step,) = steps(observed)
-    assert isinstance(step, purging.ReleaseSession)
+    assert isinstance(step, purge.ReleaseSession)
     assert "takes no pod" in step.message
     full = dataclasses.replace(leaving(), refusal=Trouble(Reason.QUOTA_EXCEEDED, "full"))
     assert kinds(full) == []
@@ -140,7 +140,7 @@ def test_a_pod_that_failed_is_made_anew_once_a_minute_and_no_faster() -> None:
 def test_a_pod_on_a_lost_node_is_deleted_without_its_node() -> None:
     observed = leaving(pod=purger(deletionTimestamp=samples.NOON, deletionGracePeriodSeconds=20))
     assert steps(samples.aged(observed, 79)) == []
-    assert steps(samples.aged(observed, 81)) == [purging.DeletePurgePod(UID, force=True)]
+    assert steps(samples.aged(observed, 81)) == [purge.DeletePurgePod(UID, force=True)]
 
 
 def told(observed: Observed) -> tuple[str, str, str]:

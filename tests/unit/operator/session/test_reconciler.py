@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from kube_fake import TERMINATING
-from unit import operator_samples as samples
-from unit.operator_cluster import LEASE, POD, SEEN, SESSION, Cluster, connected, set_spec
+from fakes.kube import TERMINATING
+from scenes.operator import samples
+from scenes.operator.cluster import LEASE, POD, SEEN, SESSION, Cluster, connected, set_spec
 from whatsapp_operator.errors import Conflict
 from whatsapp_session import names
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_cluster import POD, SESSION, Cluster, connected, set_spec
-from whatsapp_operator import answers, refusals
+from scenes.operator import samples
+from scenes.operator.cluster import POD, SESSION, Cluster, connected, set_spec
+from whatsapp_operator import answers
 from whatsapp_operator.errors import Asked, Cause, Conflict, Refused, Unreachable
 from whatsapp_operator.kube import Ref
+from whatsapp_operator.session import refusals
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from kube_fake import FakeKube
-from unit import operator_samples as samples
-from unit.operator_cluster import KEY, POD, SESSION, Cluster, connected, run, set_spec
-from whatsapp_operator import rights
+from fakes.kube import FakeKube
+from scenes.operator import samples
+from scenes.operator.cluster import KEY, POD, SESSION, Cluster, connected, run, set_spec
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key, Reconciler
+from whatsapp_operator.observed.state import Key
+from whatsapp_operator.session import rights
+from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

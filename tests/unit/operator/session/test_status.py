@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import endings, status
-from whatsapp_operator.desired import worker_pod
-from whatsapp_operator.observed import Last, Observed, Trouble
+from scenes.operator import samples
+from whatsapp_operator.manifests import worker_pod
+from whatsapp_operator.observed.state import Last, Observed, Trouble
+from whatsapp_operator.session import status, termination
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
 
-CONCEPTS = Path(__file__).parents[2] / "deploy" / "docs" / "concepts.md"
+CONCEPTS = Path(__file__).parents[4] / "deploy" / "docs" / "concepts.md"
 SEEN: dict[str, Any] = {"account": {"hash": "aa"}, "saved": {"generation": 1}}
 LAST: dict[str, Any] = {"linked": True, "saved": True, "accountHash": "aa"}
 
@@ -252,7 +252,7 @@ def test_nothing_is_written_when_nothing_changed() -> None:
 
 
 def test_a_session_that_is_newly_linked_is_not_saved_by_an_older_archive() -> None:
-    known = endings.remember(samples.observed("AwaitingLink", saved={"generation": 7}))
+    known = termination.remember(samples.observed("AwaitingLink", saved={"generation": 7}))
     assert known == Last(linked=False, saved=False, store="default")
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from whatsapp_operator import endings
-from whatsapp_operator.endings import Fate
-from whatsapp_operator.observed import Last, Observed
-from whatsapp_operator.pod_parsing import parse_pod
+from scenes.operator import samples
+from whatsapp_operator.observed.pod_parsing import parse_pod
+from whatsapp_operator.observed.state import Last, Observed
+from whatsapp_operator.session import termination
+from whatsapp_operator.session.termination import Fate
 from whatsapp_session.conditions import Reason
 
 
@@ -18,7 +18,7 @@ def after(code: int, message: str = "", last: dict[str, Any] | None = None, **mo
     phase = "Succeeded" if code == 0 else "Failed"
     pod = samples.pod(**samples.terminated(code, message, phase, **more))
     session = samples.session(status={"worker": {"last": last or {}}})
-    return endings.remember(Observed(session, pod, samples.store()))
+    return termination.remember(Observed(session, pod, samples.store()))
 
 
 def test_the_workers_last_words_are_kept() -> None:
@@ -53,14 +53,16 @@ def test_a_healthy_worker_ends_the_count_and_keeps_what_is_known() -> None:
     status = samples.report("Connected", account={"hash": "aa"}, saved={"generation": 1})
     status["worker"]["last"] = {"failures": 5, "endReason": "CrashLoop", "endTime": samples.NOON}
     observed = Observed(samples.session(status=status), samples.pod(), samples.store())
-    assert endings.remember(observed) == Last(account_hash="aa", linked=True, saved=True, store="default")
+    assert termination.remember(observed) == Last(account_hash="aa", linked=True, saved=True, store="default")
 
 
 def test_an_account_is_known_from_its_first_save_until_its_login_is_gone() -> None:
     def known(state: str, before: str | None, **report: object) -> str | None:
         status = samples.report(state, **report)
         status["worker"]["last"] = {} if before is None else {"accountHash": before}
-        return endings.remember(Observed(samples.session(status=status), samples.pod(), samples.store())).account_hash
+        return termination.remember(
+            Observed(samples.session(status=status), samples.pod(), samples.store())
+        ).account_hash
 
     account, saved = {"hash": "bb"}, {"generation": 1}
     assert known("Connected", None, account=account) is None, "not saved yet: a kill now is followed by a new code"
@@ -76,7 +78,7 @@ def test_an_account_is_known_from_its_first_save_until_its_login_is_gone() -> No
 def test_suspending_forgets_why_the_worker_ended() -> None:
     status = {"worker": {"last": {"endReason": "ArchiveMissing", "endTime": samples.NOON, "linked": True}}}
     observed = Observed(samples.session({"operatingMode": "Suspended"}, status), None, samples.store())
-    assert endings.remember(observed) == Last(linked=True)
+    assert termination.remember(observed) == Last(linked=True)
 
 
 def test_a_logout_leaves_no_link_behind() -> None:
@@ -87,14 +89,14 @@ def test_a_logout_leaves_no_link_behind() -> None:
 def test_an_archive_saved_before_a_lost_connection_still_counts() -> None:
     status = samples.report("Reconnecting") | {"worker": {"podUID": samples.POD_UID, "last": {"saved": True}}}
     observed = Observed(samples.session(status=status), samples.pod(), samples.store())
-    assert endings.remember(observed).saved is True
+    assert termination.remember(observed).saved is True
 
 
 def failed(word: str, code: int | None, message: str = "", **more: Any) -> Last:
     """Return what is remembered of a pod that failed as a whole, with what its container left if it ever ran."""
     status = {"phase": "Failed"} if code is None else samples.terminated(code, message, "Failed", **more)
     pod = samples.pod(**status, reason=word, message="The node was low on resource: memory.")
-    return endings.remember(Observed(samples.session(), pod, samples.store()))
+    return termination.remember(Observed(samples.session(), pod, samples.store()))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_what_the_node_did_to_a_pod_is_no_crash_of_its_worker(last: Last, reason
 def test_an_evicted_session_says_what_the_node_said_and_starts_again_after_a_pause() -> None:
     last = failed("Evicted", 137)
     assert "(Evicted): The node was low on resource: memory; make room on the node" in (last.end_message or "")
-    held = endings.hold(samples.session(), last, last.template_hash)
+    held = termination.hold(samples.session(), last, last.template_hash)
     assert held is not None
     assert (held.fate, held.pause, held.reason) == (Fate.BACKOFF, 10, Reason.EVICTED)
 
@@ -134,15 +136,15 @@ def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:
     resource = samples.pod_resource(phase="Failed", reason="OutOfcpu")
     resource["metadata"]["creationTimestamp"] = samples.NOON
     refused = parse_pod(resource, samples.NAME, samples.UID)
-    last = endings.remember(Observed(samples.session(), refused, samples.store()))
-    held = endings.hold(samples.session(), last, refused.template_hash)
+    last = termination.remember(Observed(samples.session(), refused, samples.store()))
+    held = termination.hold(samples.session(), last, refused.template_hash)
     assert held is not None
     assert (held.fate, held.pause) == (Fate.BACKOFF, 10)
 
 
 def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:
     pod = samples.pod(**samples.terminated(0, '{"reason": "QRExpired", "message": "nobody"}', phase="Running"))
-    last = endings.remember(Observed(samples.session(), pod, samples.store()))
+    last = termination.remember(Observed(samples.session(), pod, samples.store()))
     assert (last.end_reason, last.exit_code) == ("QRExpired", 0)
 
 
@@ -163,7 +165,7 @@ def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:
     ids=str,
 )
 def test_the_fate_of_each_exit_code(code: int, reason: str | None, fate: Fate) -> None:
-    assert endings.fate(code, reason) is fate
+    assert termination.fate(code, reason) is fate
 
 
 def test_a_foreign_pods_end_is_not_ours() -> None:
@@ -171,4 +173,4 @@ def test_a_foreign_pods_end_is_not_ours() -> None:
     assert observed.pod is not None
     foreign = dataclasses.replace(observed, session=dataclasses.replace(observed.session, uid="other"))
     pod = parse_pod(samples.pod_resource(**samples.terminated(3)), "other-name", "other-uid")
-    assert endings.remember(dataclasses.replace(foreign, pod=pod)) == Last()
+    assert termination.remember(dataclasses.replace(foreign, pod=pod)) == Last()

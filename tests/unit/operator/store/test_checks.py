@@ -2,24 +2,18 @@
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_store_samples import BAD, DOWN, GOOD, Manifest, aged, check, check_of, observed
-from whatsapp_operator.desired import check_pod, worker_pod
-from whatsapp_operator.observed import Ownership
-from whatsapp_operator.stores import plan, status
-from whatsapp_operator.stores.observed import (
-    ObservedStore,
-    Say,
-    Verdict,
-    parse_check,
-    parse_check_pod,
-)
+from scenes.operator import samples
+from scenes.operator.store_samples import BAD, DOWN, GOOD, Manifest, aged, check, check_of, observed
+from whatsapp_operator.manifests import store_check_pod, worker_pod
+from whatsapp_operator.observed.state import Ownership, Say
+from whatsapp_operator.store import plan, status
+from whatsapp_operator.store.observed import ObservedStore, Verdict, parse_check, parse_check_pod
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
 
 def test_the_whole_pod_of_a_check() -> None:
-    made = check_pod.pod(samples.store(podLabels={"cloud": "yes"}), samples.DEFAULTS)
+    made = store_check_pod.pod(samples.store(podLabels={"cloud": "yes"}), samples.DEFAULTS)
     digest = made["metadata"]["annotations"].pop(names.ANNOTATION_TEMPLATE_HASH)
     (container,) = made["spec"].pop("containers")
     assert len(digest) == 16
@@ -81,7 +75,7 @@ def test_the_whole_pod_of_a_check() -> None:
 
 def test_a_check_starts_without_its_secrets_so_that_it_can_name_them() -> None:
     store = samples.store(mongodb={"uriSecretRef": {"name": "login", "key": "uri"}, "database": "whatsapp"})
-    volumes = check_pod.pod(store, samples.DEFAULTS)["spec"]["volumes"]
+    volumes = store_check_pod.pod(store, samples.DEFAULTS)["spec"]["volumes"]
     assert [volume["secret"]["optional"] for volume in volumes if "secret" in volume] == [True]
 
 
@@ -153,7 +147,7 @@ def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float,
     ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "refused", "runs"],
 )  # fmt: skip
 def test_what_a_checks_pod_found(pod_status: Manifest, verdict: Verdict | None) -> None:
-    made = check_pod.pod(samples.store(), samples.DEFAULTS)
+    made = store_check_pod.pod(samples.store(), samples.DEFAULTS)
     made["metadata"] |= {"uid": "new", "creationTimestamp": samples.NOON}
     found = parse_check_pod({**made, "status": pod_status}, samples.store())
     assert found.verdict == verdict

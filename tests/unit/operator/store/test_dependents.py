@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.test_operator_stores import STORE, Stores
-from whatsapp_operator.stores import holding
+from scenes.operator import samples
+from unit.operator.store.test_reconciler import STORE, Stores
+from whatsapp_operator.store import dependents
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -39,7 +39,7 @@ def remote(**settings: Any) -> Manifest:
     ],
 )
 def test_a_session_needs_its_store_to_the_end(spec: Manifest, metadata: Manifest, needs: bool) -> None:
-    found = holding.users([samples.session_resource(spec, **metadata)], "default")
+    found = dependents.users([samples.session_resource(spec, **metadata)], "default")
     assert found == (["support"] if needs else [])
 
 
@@ -47,7 +47,7 @@ def test_a_session_needs_its_store_to_the_end(spec: Manifest, metadata: Manifest
 def test_a_session_that_goes_needs_the_store_that_it_was_not_moved_from_yet(metadata: Manifest, needs: bool) -> None:
     spec = remote(onDelete="Delete", storeRef={"name": "new"})
     status = {"worker": {"last": {"store": "default"}}}
-    found = holding.users([samples.session_resource(spec, status, **metadata)], "default")
+    found = dependents.users([samples.session_resource(spec, status, **metadata)], "default")
     assert found == (["support"] if needs else [])
 
 

@@ -4,17 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kube_fake import FakeKube, Killed
-from unit import operator_samples as samples
-from unit.operator_cluster import FakeClock, run
-from unit.operator_store_samples import DOWN
+from fakes.kube import FakeKube, Killed
+from scenes.operator import samples
+from scenes.operator.cluster import FakeClock, run
+from scenes.operator.store_samples import DOWN
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.reconcile import Key
-from whatsapp_operator.stores.observed import (
-    Say,
-)
-from whatsapp_operator.stores.reconcile import StoreReconciler
+from whatsapp_operator.observed.state import Key, Say
+from whatsapp_operator.store.reconciler import StoreReconciler
 from whatsapp_session import names
 
 KEY = Key(samples.NAMESPACE, "default")

@@ -4,16 +4,11 @@ import dataclasses
 
 import pytest
 
-from unit import operator_samples as samples
-from unit.operator_store_samples import BAD, DOWN, GOOD, aged, check, check_of, observed
-from whatsapp_operator.observed import Ownership, Trouble
-from whatsapp_operator.stores import hearsay, status
-from whatsapp_operator.stores.observed import (
-    Check,
-    ObservedStore,
-    Say,
-    Verdict,
-)
+from scenes.operator import samples
+from scenes.operator.store_samples import BAD, DOWN, GOOD, aged, check, check_of, observed
+from whatsapp_operator.observed.state import Ownership, Say, Trouble
+from whatsapp_operator.store import status, worker_reports
+from whatsapp_operator.store.observed import Check, ObservedStore, Verdict
 from whatsapp_session.conditions import Reason
 
 
@@ -114,7 +109,7 @@ def test_what_a_check_of_an_older_specification_found_is_not_believed() -> None:
 
 
 def test_what_workers_say_is_told_only_when_it_changes_the_picture() -> None:
-    said: hearsay.Hearsay[str] = hearsay.Hearsay()
+    said: worker_reports.Hearsay[str] = worker_reports.Hearsay()
     assert said.heard("bots/a", "bots/s3", Say("a")) == ["bots/s3"]
     assert said.heard("bots/b", "bots/s3", Say("b")) == []
     assert said.heard("bots/b", "bots/s3", Say("b", DOWN)) == ["bots/s3"]

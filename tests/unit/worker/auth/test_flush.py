@@ -2,31 +2,32 @@
 
 import pytest
 
-from whatsapp_worker import errors, saving
-from whatsapp_worker.page import events
+from whatsapp_worker import errors
+from whatsapp_worker.auth import flush
+from whatsapp_worker.core import page_events
 
-ALICE, BOB = events.Account("4917000000001@c.us"), events.Account("4917000000002@c.us")
-S = events.SocketState
+ALICE, BOB = page_events.Account("4917000000001@c.us"), page_events.Account("4917000000002@c.us")
+S = page_events.SocketState
 
 
 class Page:
     """A browser whose page says these facts."""
 
-    def __init__(self, state: events.SocketState, account: events.Account | None) -> None:
-        self._said = events.Facts(state, account=account)
+    def __init__(self, state: page_events.SocketState, account: page_events.Account | None) -> None:
+        self._said = page_events.Facts(state, account=account)
 
-    async def facts(self) -> events.Facts:
+    async def facts(self) -> page_events.Facts:
         return self._said
 
 
 @pytest.mark.parametrize("state", [S.CONNECTED, S.OPENING, S.TIMEOUT, S.CONFLICT, S.PROXYBLOCK])
 async def test_a_lost_connection_is_no_reason_to_lose_what_came_since_the_last_save(state: S) -> None:
-    await saving.ask(Page(state, ALICE), ALICE)  # type: ignore[arg-type] # what is asked of a browser
+    await flush.ask(Page(state, ALICE), ALICE)  # type: ignore[arg-type] # what is asked of a browser
 
 
 @pytest.mark.parametrize(
     ("state", "account"), [(S.UNPAIRED, ALICE), (S.UNPAIRED_IDLE, ALICE), (S.CONNECTED, None), (S.CONNECTED, BOB)]
 )
-async def test_a_login_that_is_not_surely_there_is_not_saved(state: S, account: events.Account | None) -> None:
+async def test_a_login_that_is_not_surely_there_is_not_saved(state: S, account: page_events.Account | None) -> None:
     with pytest.raises(errors.SnapshotFailed, match="does not say that it is linked as this account"):
-        await saving.ask(Page(state, account), ALICE)  # type: ignore[arg-type] # what is asked of a browser
+        await flush.ask(Page(state, account), ALICE)  # type: ignore[arg-type] # what is asked of a browser

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from unit.worker import profile_maker as make
+from scenes.worker import profile_maker
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import SaveTrigger
-from whatsapp_worker import auth, errors, generations, profiles, records, snapshot
+from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
-from whatsapp_worker.page import events
+from whatsapp_worker.core import page_events
+from whatsapp_worker.profile import layout, snapshot
+from whatsapp_worker.repository import generations, records
 from whatsapp_worker.stores import memory
 
 SESSION = "RemoteAuth"
-ALICE = events.Account("4917000000001@c.us")
+ALICE = page_events.Account("4917000000001@c.us")
 
 
 def blob(running: auth.RemoteAuth) -> pathlib.Path:
@@ -41,11 +43,11 @@ class Laptop:
 
     async def links(self, running: auth.RemoteAuth, content: bytes) -> None:
         """Let an account link in this profile, and save it."""
-        make.profile(running.profile)
+        profile_maker.profile(running.profile)
         blob(running).write_bytes(content)
         await running.connected(ALICE, "156.0")
         about = generations.About(ALICE.hash, str(SaveTrigger.FIRST_LINK), "156.0", "0.1")
-        with snapshot.Stager(running.profile, make.ORIGIN).closed(None) as staged:
+        with snapshot.Stager(running.profile, profile_maker.ORIGIN).closed(None) as staged:
             running._generations.publish(staged, about)
 
     async def stop(self) -> None:
@@ -91,7 +93,7 @@ async def test_a_profile_of_another_stores_session_is_not_taken_for_this_ones(la
     await laptop.links(first, b"alice's")
     second = await laptop.start(there, relink=True)
     await second.before_browser()
-    marker = profiles.read_marker(second.profile)
+    marker = layout.read_marker(second.profile)
     assert marker is not None
     assert marker.account_hash == ""
     back = await laptop.start(here)

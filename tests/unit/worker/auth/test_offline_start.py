@@ -10,26 +10,19 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from unit.worker import profile_maker as make
+from scenes.worker import profile_maker
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import (
-    auth,
-    browser,
-    conflict,
-    errors,
-    guard,
-    happenings,
-    keeper,
-    log,
-    model,
-    profiles,
-    records,
-    witness,
-)
+from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
-from whatsapp_worker.page import events
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import conflict, events, ownership_deadline, page_events
+from whatsapp_worker.core.state import Settings
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import log, records
+from whatsapp_worker.runtime import runner
 from whatsapp_worker.stores import memory
+from whatsapp_worker.system import watchdog
 
 MINE = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, 1.0)
 SESSION = "RemoteAuth"
@@ -68,16 +61,16 @@ class Scene:
         self.store = memory.MemoryStore()
         self.journal = log.SessionLog(self.store, SESSION, dataclasses.replace(MINE, pid=5))
         self.journal.append(records.Claim(60))
-        profile = make.profile(root / SESSION)
-        profiles.write_marker(profile, profiles.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid))
+        profile = profile_maker.profile(root / SESSION)
+        layout.write_marker(profile, layout.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid))
         self.cut_off()
         self.clock = 1000.0
         self.failures: list[Exception] = []
         self.auth = auth.RemoteAuth(self.store, "", root)
         self.browser = StillBrowser()
-        monkeypatch.setattr(guard, "now", lambda: self.clock)
-        monkeypatch.setattr(keeper, "TICK", 0.005)
-        monkeypatch.setattr(keeper, "WATCH", 0.005)
+        monkeypatch.setattr(watchdog, "now", lambda: self.clock)
+        monkeypatch.setattr(runner, "TICK", 0.005)
+        monkeypatch.setattr(runner, "WATCH", 0.005)
         monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.005, 0.005))
 
     def cut_off(self) -> None:
@@ -93,18 +86,18 @@ class Scene:
         found = sorted(name for name in self.store.contents if "/log/" in name)
         return [str(json.loads(self.store.contents[name])["kind"]) for name in found]
 
-    def keeper(self) -> keeper.Keeper:
+    def keeper(self) -> runner.Keeper:
         """Return a keeper as a client makes it for a blind start."""
 
-        def browser_made(*_: object) -> browser.Browser:
+        def browser_made(*_: object) -> chromium.Browser:
             return self.browser  # type: ignore[return-value] # a fake of what a keeper needs
 
         async def tell(name: str, arguments: tuple[object, ...]) -> None:
             """Have no listener."""
 
-        kept = keeper.Keeper(self.auth, model.Settings(), browser_made, tell, ())
-        kept.witnesses.validity = {witness.LEASE: 60.0, witness.LOG: 60.0}
-        kept.witnesses.answered(witness.LEASE, self.clock)
+        kept = runner.Keeper(self.auth, Settings(), browser_made, tell, ())
+        kept.witnesses.validity = {ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0}
+        kept.witnesses.answered(ownership_deadline.LEASE, self.clock)
         self.auth.setup(
             base.Context(
                 owner=MINE,
@@ -112,7 +105,7 @@ class Scene:
                 browser_version=lambda: "156.0",
                 blind=True,
                 failed=self.failures.append,
-                claimed=lambda time: kept.post(happenings.Claimed(time)),
+                claimed=lambda time: kept.post(events.Claimed(time)),
             )
         )
         return kept
@@ -131,12 +124,12 @@ async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(kept: keeper.Keeper) -> AsyncIterator[None]:
+async def running(kept: runner.Keeper) -> AsyncIterator[None]:
     task = asyncio.get_running_loop().create_task(kept.run())
     try:
         yield
     finally:
-        kept.post(happenings.StopRequested())
+        kept.post(events.StopRequested())
         await task
 
 
@@ -164,7 +157,7 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
     kept = scene.keeper()
     async with running(kept):
         await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
-        kept.post(events.Changed(events.Facts(events.SocketState.CONFLICT, True, None, "2.3000")))
+        kept.post(page_events.Changed(page_events.Facts(page_events.SocketState.CONFLICT, True, None, "2.3000")))
         await until(lambda: kept.model.state is SessionState.CONFLICT, lambda: f"Conflict; {kept.model}")
         await asyncio.sleep(0.05)
         assert kept.model.takeover_due == 0.0
@@ -176,7 +169,7 @@ async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> No
     kept = scene.keeper()
     async with running(kept):
         await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
-        kept.post(events.LoggedOut())
+        kept.post(page_events.LoggedOut())
         await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
         scene.comes_back()
         await until(lambda: scene.kinds() == ["claim", "claim", "logout"], lambda: f"a tombstone; {scene.kinds()}")
@@ -189,7 +182,7 @@ async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store
     falling = asyncio.create_task(scene.auth.fall_back())
     await asyncio.sleep(0.05)
     assert not falling.done()
-    assert profiles.read_marker(scene.auth.profile) == profiles.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid)
+    assert layout.read_marker(scene.auth.profile) == layout.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid)
     scene.comes_back()
     assert (await falling).known_hash == "", "the log knows no generation: now a link may be asked for"
     assert scene.kinds() == ["claim", "claim"]
@@ -199,15 +192,15 @@ async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store
 async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper, "ASIDE_PATIENCE", 0.1)
+    monkeypatch.setattr(runner, "ASIDE_PATIENCE", 0.1)
     kept = scene.keeper()
     began = time.monotonic()
     async with running(kept):
         await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
-        kept.post(events.LoggedOut())
+        kept.post(page_events.LoggedOut())
         await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
         await until(lambda: kept._hands.saving.locked(), lambda: "the tombstone to be waited for")
-    assert time.monotonic() - began < keeper.CLOSE_PATIENCE / 3
+    assert time.monotonic() - began < runner.CLOSE_PATIENCE / 3
 
 
 async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_worker_stops(scene: Scene) -> None:
@@ -216,9 +209,9 @@ async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_
     async with running(kept):
         await until(lambda: scene.kinds() == ["claim", "claim"], lambda: f"a claim; {scene.kinds()}")
         async with kept._hands.saving:  # an upload that takes its time
-            kept.post(events.LoggedOut())
+            kept.post(page_events.LoggedOut())
             await until(lambda: bool(kept._aside), lambda: "the tombstone to wait")
-            kept.post(happenings.StopRequested())
+            kept.post(events.StopRequested())
             await until(lambda: kept.beat == 0.0, lambda: "the end to begin")
     assert scene.kinds() == ["claim", "claim", "logout", "release"]
 
@@ -231,9 +224,9 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
     async with kept._hands.saving:  # an upload that takes its time
         if restarting:
             for _ in range(2):  # the second time it pauses before it starts
-                kept.post(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+                kept.post(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
             await until(lambda: kept.model.relaunches == 2, lambda: f"the second start; {kept.model}")
-        kept.post(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
+        kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
         launched = scene.browser.launches
         await asyncio.sleep(0.05)

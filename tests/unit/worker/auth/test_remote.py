@@ -9,13 +9,16 @@ import threading
 
 import pytest
 
-from unit.worker import profile_maker as make
+from scenes.worker import profile_maker
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import archive, auth, errors, generations, model, ownership, records, snapshot, stores
+from whatsapp_worker import auth, errors, stores
 from whatsapp_worker.auth import base
-from whatsapp_worker.page import events
-from whatsapp_worker.stores import memory, verbs
+from whatsapp_worker.core import page_events
+from whatsapp_worker.core.state import UNKNOWN
+from whatsapp_worker.profile import archive, snapshot
+from whatsapp_worker.repository import fencing, generations, records
+from whatsapp_worker.stores import four_verbs, memory
 
 SESSION = "RemoteAuth"
 
@@ -95,7 +98,7 @@ async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_arc
 
     scene.store.fail = slow
     about = generations.About("hash", "Shutdown", "156.0", "0.1")
-    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+    with snapshot.Stager(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
         saving = asyncio.create_task(asyncio.to_thread(scene.auth._generations.publish, staged, about))
         await asyncio.to_thread(uploading.wait, 10)
         await scene.auth.release()
@@ -126,7 +129,7 @@ async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_p
         await scene.auth.release()
     scene.store.fail = lambda verb, name: None
     about = generations.About("hash", "Shutdown", "156.0", "0.1")
-    with snapshot.Stager(make.profile(tmp_path / "profile"), make.ORIGIN).closed(None) as staged:
+    with snapshot.Stager(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
         scene.auth._generations.publish(staged, about)
     assert scene.kinds() == ["claim", "generation"]
     await scene.auth.clean_up()
@@ -166,24 +169,24 @@ async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
 ) -> None:
     monkeypatch.setattr(base, "_STORE_RETRY", Backoff(0.001, 0.001))
-    foreign = FourVerbs(b"".join(archive.write(make.profile(tmp_path / "profile"))), fails_at)
-    scene = Scene(tmp_path / "data", verbs.UnfencedStore("four", foreign))
+    foreign = FourVerbs(b"".join(archive.write(profile_maker.profile(tmp_path / "profile"))), fails_at)
+    scene = Scene(tmp_path / "data", four_verbs.UnfencedStore("four", foreign))
     prepared = await scene.auth.before_browser()
-    assert prepared.known_hash == model.UNKNOWN
+    assert prepared.known_hash == UNKNOWN
     reached = foreign.calls >= fails_at
     assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE] * reached
     await scene.auth.clean_up()
 
 
-ALICE = events.Account("4915112345678:3@c.us", "Alice", "android")
+ALICE = page_events.Account("4915112345678:3@c.us", "Alice", "android")
 
 
 async def save(scene: Scene, root: pathlib.Path, content: bytes) -> None:
     """Save a profile of this content as the session's own."""
-    profile = make.profile(root)
+    profile = profile_maker.profile(root)
     blob = next(profile.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
     blob.write_bytes(content + blob.read_bytes()[len(content) :])
-    with snapshot.Stager(profile, make.ORIGIN).closed(None) as staged:
+    with snapshot.Stager(profile, profile_maker.ORIGIN).closed(None) as staged:
         await asyncio.to_thread(scene.auth._publish, staged, ALICE, "Interval")
 
 
@@ -217,7 +220,7 @@ async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Sce
 async def test_what_a_restore_has_proven_outlives_the_restarts_of_the_container_that_proved_it(
     scene: Scene, tmp_path: pathlib.Path, saves: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "waiting_seconds", lambda *_: 0.0)  # the first pod has not released the session
+    monkeypatch.setattr(fencing, "waiting_seconds", lambda *_: 0.0)  # the first pod has not released the session
     contents = iter(range(100))
 
     async def save_often(times: int) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
-from whatsapp_worker import auth, errors, records
+from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
+from whatsapp_worker.repository import records
 
 
 async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_which(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from whatsapp_worker import app
+from whatsapp_worker.cli import run
 
 CLIENTS = ["boto3", "botocore.endpoint", "urllib3", "s3transfer", "pymongo.command", "asyncio", "a.store.of.ones.own"]
 
@@ -22,7 +22,7 @@ def loggers() -> Iterator[None]:
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
 def test_the_level_of_the_log_is_the_workers_own(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, because of which nothing would be configured
-    app.log_at(level)
+    run.log_at(level)
     number = logging.getLevelNamesMapping()[level.upper()]
     assert logging.getLogger("whatsapp_worker").getEffectiveLevel() == number
     for name in CLIENTS:

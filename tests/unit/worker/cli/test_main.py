@@ -6,25 +6,25 @@ import sys
 
 import pytest
 
-HEAVY = ("playwright", "boto3", "pymongo", "aiohttp", "whatsapp_worker.app")
+HEAVY = ("playwright", "boto3", "pymongo", "aiohttp", "whatsapp_worker.cli.run")
 STARTING = """
 import signal, sys, types
-from whatsapp_worker import start
-app = types.ModuleType("whatsapp_worker.app")
+from whatsapp_worker.cli import main
+app = types.ModuleType("whatsapp_worker.cli.run")
 
 def busy_with_imports():
     print("up", flush=True)
     signal.pause()
 
 app.main = busy_with_imports
-sys.modules["whatsapp_worker.app"] = sys.modules["whatsapp_worker"].app = app
+sys.modules["whatsapp_worker.cli.run"] = sys.modules["whatsapp_worker.cli"].run = app
 sys.argv = ["whatsapp-worker", *sys.argv[1:]]
-start.main()
+main.main()
 """
 
 
 def test_nothing_heavy_is_imported_before_a_signal_can_be_heard() -> None:
-    code = f"import sys, whatsapp_worker.start; print([name for name in {HEAVY} if name in sys.modules])"
+    code = f"import sys, whatsapp_worker.cli.main; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,30 +7,34 @@ import types
 
 import pytest
 
-from whatsapp_worker import app, auth, client, errors, flags, proxies, records
+from whatsapp_worker import auth, client, errors
 from whatsapp_worker.auth import local
-from whatsapp_worker.page import contract, events
+from whatsapp_worker.browser import command_line, proxy_address
+from whatsapp_worker.browser.page import contract
+from whatsapp_worker.cli import run
+from whatsapp_worker.core import page_events
+from whatsapp_worker.repository import records
 
-POD = flags.Environment("/usr/bin/chromium", sandbox=False, small_shm=True)
-LAPTOP = flags.Environment("/usr/bin/chromium", sandbox=True, small_shm=False)
+POD = command_line.Environment("/usr/bin/chromium", sandbox=False, small_shm=True)
+LAPTOP = command_line.Environment("/usr/bin/chromium", sandbox=True, small_shm=False)
 
 
 def test_there_is_one_list_of_disabled_features_with_all_names() -> None:
-    given = flags.arguments(POD, ["--disable-features=Mine,MediaRouter", "--mute-audio"])
+    given = command_line.arguments(POD, ["--disable-features=Mine,MediaRouter", "--mute-audio"])
     lists = [argument for argument in given if argument.startswith("--disable-features=")]
     assert len(lists) == 1
     names = lists[0].removeprefix("--disable-features=").split(",")
-    assert set(names) == {*flags.PLAYWRIGHT_DISABLED, *flags.STORAGE_FEATURES, "Mine"}
+    assert set(names) == {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, "Mine"}
     assert len(names) == len(set(names))
     assert "--mute-audio" in given
-    assert flags.FLUSH in given
+    assert command_line.FLUSH in given
 
 
 def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
-    assert "--disable-setuid-sandbox" in flags.arguments(POD, [])
-    assert "--disable-setuid-sandbox" not in flags.arguments(LAPTOP, [])
-    assert "--disable-dev-shm-usage" in flags.unwanted_defaults(LAPTOP)
-    assert "--disable-dev-shm-usage" not in flags.unwanted_defaults(POD)
+    assert "--disable-setuid-sandbox" in command_line.arguments(POD, [])
+    assert "--disable-setuid-sandbox" not in command_line.arguments(LAPTOP, [])
+    assert "--disable-dev-shm-usage" in command_line.unwanted_defaults(LAPTOP)
+    assert "--disable-dev-shm-usage" not in command_line.unwanted_defaults(POD)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
 )
 def test_a_switch_that_opens_or_moves_the_profile_is_refused_by_name(argument: str) -> None:
     with pytest.raises(errors.ConfigurationError, match=argument.partition("=")[0]):
-        flags.arguments(POD, [argument])
+        command_line.arguments(POD, [argument])
 
 
 @pytest.mark.parametrize(
@@ -54,14 +58,14 @@ def test_a_user_namespace_in_which_nothing_is_allowed_is_no_sandbox(
     made = types.SimpleNamespace(unshare=lambda flag: -1 if flag == refused else 0)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: made)
     with pytest.raises(SystemExit) as ended:
-        exec(flags.ATTEMPT, {})
+        exec(command_line.ATTEMPT, {})
     assert (not ended.value.code) is usable
 
 
 def test_the_resources_schema_refuses_the_same_switches() -> None:
-    charts = pathlib.Path(__file__).parents[3] / "charts" / "whatsapp-session-operator"
+    charts = pathlib.Path(__file__).parents[4] / "charts" / "whatsapp-session-operator"
     schema = (charts / "templates" / "crds" / "whatsappsessions.yaml").read_text()
-    assert f"!self.matches('^--{flags.FORBIDDEN.pattern}')" in schema
+    assert f"!self.matches('^--{command_line.FORBIDDEN.pattern}')" in schema
 
 
 @pytest.mark.parametrize(
@@ -74,8 +78,8 @@ def test_the_resources_schema_refuses_the_same_switches() -> None:
     ],
 )
 def test_a_proxys_address_is_parsed_whole(address: str, server: str, username: str, password: str) -> None:
-    found = proxies.parse(address)
-    assert found == proxies.Proxy(server, username, password)
+    found = proxy_address.parse(address)
+    assert found == proxy_address.Proxy(server, username, password)
     assert not password or password not in repr(found)
 
 
@@ -101,14 +105,14 @@ def test_a_wrong_address_of_a_proxy_in_a_secret_is_one_sentence_and_code_2(
     secret = tmp_path / "proxy"
     secret.write_text("http://bot:hunter2#x@proxy:3128\n")
     monkeypatch.setenv("WHATSAPP_PROXY_FILE", str(secret))
-    assert app.main(["run"]) == 2
+    assert run.main(["run"]) == 2
     captured = capsys.readouterr()
     assert (captured.err.count("\n"), "hunter" in captured.err) == (1, False)
 
 
 def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(errors.ConfigurationError, match="cannot be run"):
-        flags.environment({flags.EXECUTABLE: str(tmp_path / "none")})
+        command_line.environment({command_line.EXECUTABLE: str(tmp_path / "none")})
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
 def test_wrong_input_is_one_sentence_and_code_2(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert app.main(arguments) == 2
+    assert run.main(arguments) == 2
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.err.count("\n") == 1
@@ -135,7 +139,7 @@ def test_wrong_input_is_one_sentence_and_code_2(
 
 def test_the_help_names_every_flag_signal_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        app.main(["run", "--help"])
+        run.main(["run", "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
     for word in ("--auth", "--store", "--client-id", "--events", "file:DIRECTORY", "USR1", "Exit codes"):
@@ -145,7 +149,7 @@ def test_the_help_names_every_flag_signal_and_exit_code(capsys: pytest.CaptureFi
 @pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "--auth", "magic"]])
 def test_an_unknown_command_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        app.main(arguments)
+        run.main(arguments)
     assert ended.value.code == 2
     capsys.readouterr()
 
@@ -195,9 +199,9 @@ def test_a_wrong_page_contract_is_answered_with_its_name(tmp_path: pathlib.Path,
 
 
 def test_a_word_of_the_page_that_is_not_known_is_unknown_and_no_crash() -> None:
-    found = events.facts({"state": "BRAND_NEW", "account": None})
-    assert found.state is events.SocketState.UNKNOWN
-    assert events.parse({"kind": "brand new"}) is None
+    found = page_events.facts({"state": "BRAND_NEW", "account": None})
+    assert found.state is page_events.SocketState.UNKNOWN
+    assert page_events.parse({"kind": "brand new"}) is None
 
 
 PLAIN, OUT = "https://web.whatsapp.com/", "https://web.whatsapp.com/?post_logout=1&logout_reason=0"
@@ -215,7 +219,7 @@ PLAIN, OUT = "https://web.whatsapp.com/", "https://web.whatsapp.com/?post_logout
     ],
 )
 def test_the_address_after_a_logout_is_news_once(url: str, before: str, news: bool) -> None:
-    assert events.is_news_of_logout(url, before, "post_logout") is news
+    assert page_events.is_news_of_logout(url, before, "post_logout") is news
 
 
 def test_a_stale_lock_of_a_dead_process_goes_and_a_living_one_stays(tmp_path: pathlib.Path) -> None:

@@ -3,19 +3,20 @@
 import subprocess
 import sys
 
-from whatsapp_worker import leaving
+from whatsapp_worker.cli import shutdown
 
 HANGS = """
 import asyncio, sys, time
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import keeper, leaving
+from whatsapp_worker.runtime import runner
+from whatsapp_worker.cli import shutdown
 
 async def work():
     asyncio.get_running_loop().run_in_executor(None, time.sleep, float(sys.argv[1]))
-    return keeper.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, "a sentence")
+    return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED, "a sentence")
 
-leaving.PATIENCE = float(sys.argv[2])
-outcome = leaving.run(work(), lambda outcome: print("last words:", outcome.message))
+shutdown.PATIENCE = float(sys.argv[2])
+outcome = shutdown.run(work(), lambda outcome: print("last words:", outcome.message))
 print("returned:", outcome.message)
 """
 
@@ -28,7 +29,7 @@ def ended(seconds: float, patience: float) -> tuple[int, str]:
 
 
 def test_a_thread_that_hangs_is_not_waited_for() -> None:
-    assert ended(3600, leaving.PATIENCE) == (3, "last words: a sentence")
+    assert ended(3600, shutdown.PATIENCE) == (3, "last words: a sentence")
 
 
 def test_one_that_is_about_to_end_is() -> None:

@@ -4,185 +4,187 @@ from dataclasses import replace
 
 import pytest
 
-from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
+from scenes.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import conflict, happenings, linking, machine
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import actions, conflict, events, linking, machine, page_events
 
 
 def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
     for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
-        story = Story().connected().on(page.Changed(facts(state, ALICE)))
+        story = Story().connected().on(page_events.Changed(facts(state, ALICE)))
         assert story.model.state is SessionState.RECONNECTING, state
-        assert not story.does(do.BuryLogin), state
+        assert not story.does(actions.BuryLogin), state
 
 
 def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
     for pause in (2, 4, 8, 16, 32, 60, 60):
-        story.on(happenings.LoadFailed("net::ERR_CONNECTION_REFUSED"))
+        story.on(events.LoadFailed("net::ERR_CONNECTION_REFUSED"))
         assert story.model.state is SessionState.RECONNECTING
-        story.on(happenings.Tick(), after=pause - 0.1)
-        assert not story.does(do.Load)
-        story.on(happenings.Tick(), after=0.1)
-        assert story.actions == [do.Load()]
+        story.on(events.Tick(), after=pause - 0.1)
+        assert not story.does(actions.Load)
+        story.on(events.Tick(), after=0.1)
+        assert story.actions == [actions.Load()]
 
 
 def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("it answered 503"))
-    story.on(page.NotThePage(503))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(events.LoadFailed("it answered 503"))
+    story.on(page_events.NotThePage(503))
     assert story.model.load_failures == 1
     assert story.model.state is SessionState.RECONNECTING
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.fault.message) == (Reason.RECONNECTING, "the site answered 503")
-    assert story.on(happenings.Tick(), after=2).does(do.Load)
+    assert story.on(events.Tick(), after=2).does(actions.Load)
 
 
 def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said_to_have_changed() -> None:
-    foreign = page.NotThePage(200, ("window.require", "window.Debug.VERSION"))
+    foreign = page_events.NotThePage(200, ("window.require", "window.Debug.VERSION"))
     for linked in (False, True):
-        story = Story().launched(happenings.Prepared(ALICE.hash, SAVED) if linked else None)
+        story = Story().launched(events.Prepared(ALICE.hash, SAVED) if linked else None)
         for _ in range(linking.FOREIGN_LOADS):
             story.on(foreign)
-            assert not story.does(do.Shutdown)
+            assert not story.does(actions.Shutdown)
             assert story.model.fault is not None
             assert story.model.fault.reason is Reason.RECONNECTING
-            assert story.on(happenings.Tick(), after=61).does(do.Load)
+            assert story.on(events.Tick(), after=61).does(actions.Load)
         story.on(foreign)
-        assert story.does(do.Shutdown) is not linked, "a linked session waits for its page for ever"
+        assert story.does(actions.Shutdown) is not linked, "a linked session waits for its page for ever"
     for status in (503, 403):
         story = Story().launched()
         for _ in range(20):
-            story.on(page.NotThePage(status), happenings.Tick(), after=61)
-            assert not story.does(do.Shutdown)
+            story.on(page_events.NotThePage(status), events.Tick(), after=61)
+            assert not story.does(actions.Shutdown)
 
 
 def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it_is_back() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.BrowserGone(Reason.PAGE_DEAD, "dead"))
-    assert story.actions[-1] == do.Recycle(gently=True)
-    story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)), happenings.Tick())
-    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+    story = Story().connected().on(events.SaveDone(SAVED, True), events.BrowserGone(Reason.PAGE_DEAD, "dead"))
+    assert story.actions[-1] == actions.Recycle(gently=True)
+    story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)), events.Tick())
+    assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
 
 
 def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, True), happenings.Silenced())
+    story = Story().connected().on(events.SaveDone(SAVED, True), events.Silenced())
     assert story.model.state is SessionState.FROZEN
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.FROZEN
-    late = (page.Changed(facts(S.UNPAIRED)), happenings.Tick(), happenings.BrowserGone(Reason.PAGE_DEAD, "x"))
+    late = (page_events.Changed(facts(S.UNPAIRED)), events.Tick(), events.BrowserGone(Reason.PAGE_DEAD, "x"))
     story.on(*late, after=1000)
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
-    story.on(happenings.Answered())
+    story.on(events.Answered())
     assert (story.model.state, story.model.fault, story.actions) == (SessionState.CONNECTED, None, [])
 
 
 def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may() -> None:
-    story = Story().connected().on(happenings.Silenced(), happenings.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
+    story = Story().connected().on(events.Silenced(), events.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
     assert story.actions == []
-    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.on(events.Answered()).actions == [actions.Recycle()]
     assert story.model.state is SessionState.LAUNCHING
 
 
 def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
-    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Prepared(ALICE.hash, SAVED))
+    story = Story().on(events.Claimed(), events.Silenced(), events.Prepared(ALICE.hash, SAVED))
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.FROZEN
-    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.on(events.Answered()).actions == [actions.Recycle()]
     assert story.model.state is SessionState.LAUNCHING
-    story = Story().on(happenings.Claimed(), happenings.Silenced(), happenings.Answered(), happenings.Prepared())
-    assert story.actions == [do.Launch()]
+    story = Story().on(events.Claimed(), events.Silenced(), events.Answered(), events.Prepared())
+    assert story.actions == [actions.Launch()]
 
 
 def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
-    story = Story().connected().on(happenings.Silenced(), happenings.RelinkRequested("2026-01-01T00:00:00Z"))
-    assert story.does(do.Relink)
-    story.on(happenings.Prepared())
+    story = Story().connected().on(events.Silenced(), events.RelinkRequested("2026-01-01T00:00:00Z"))
+    assert story.does(actions.Relink)
+    story.on(events.Prepared())
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
-    assert story.on(happenings.Answered()).actions == [do.Recycle()]
+    assert story.on(events.Answered()).actions == [actions.Recycle()]
 
 
 def test_a_profile_that_begins_empty_after_a_fall_back_has_nothing_saved() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
-    assert story.does(do.FallBack)
-    story.on(happenings.Prepared(), happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE)))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
+    assert story.does(actions.FallBack)
+    story.on(events.Prepared(), events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE)))
     assert story.model.saved is None
 
 
 def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.UNPAIRED)))
-    assert story.does(do.FallBack)
-    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"), page.Attached(facts(S.UNPAIRED)))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
+    assert story.does(actions.FallBack)
+    story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "x"), page_events.Attached(facts(S.UNPAIRED)))
     assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
 
 
 def test_a_browser_that_starts_while_a_new_link_is_prepared_is_not_the_one_that_is_waited_for() -> None:
-    story = Story().connected().on(happenings.RelinkRequested("2026-01-01T00:00:00Z"), happenings.Launched("156"))
+    story = Story().connected().on(events.RelinkRequested("2026-01-01T00:00:00Z"), events.Launched("156"))
     assert story.model.state is SessionState.RESTORING
-    assert story.on(happenings.Prepared()).actions == [do.Launch()]
+    assert story.on(events.Prepared()).actions == [actions.Launch()]
 
 
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
-    assert Story().on(happenings.Claimed(), happenings.Silenced()).model.state is SessionState.RESTORING
+    assert Story().on(events.Claimed(), events.Silenced()).model.state is SessionState.RESTORING
 
 
 def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
-    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
-    assert story.actions[-1] == do.AskOwner()
-    assert not story.does(do.BuryLogin)
-    story.on(happenings.StillOwner()).on(happenings.Tick(), after=conflict.TAKEOVER.first)
-    assert story.actions == [do.TakeOver()]
-    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)))
+    assert story.actions[-1] == actions.AskOwner()
+    assert not story.does(actions.BuryLogin)
+    story.on(events.StillOwner()).on(events.Tick(), after=conflict.TAKEOVER.first)
+    assert story.actions == [actions.TakeOver()]
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.model.state is SessionState.CONNECTED
 
 
 def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
     story, pauses = Story().connected(), []
     for _ in range(3):
-        story.on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
+        story.on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.StillOwner())
         pauses.append(story.model.takeover_due - story.now)
-        story.on(happenings.Tick(), after=pauses[-1])
-        assert story.does(do.TakeOver)
+        story.on(events.Tick(), after=pauses[-1])
+        assert story.does(actions.TakeOver)
         story.model = replace(story.model, state=SessionState.RECONNECTING)
     assert pauses == [3, 6, 12]
 
 
 def test_whose_a_session_in_conflict_is_is_asked_again_until_somebody_answers() -> None:
-    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)))
-    story.on(happenings.Troubled(Reason.STORE_UNAVAILABLE, "no answer"))
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)))
+    story.on(events.Troubled(Reason.STORE_UNAVAILABLE, "no answer"))
     for pause in (10, 20, 40, 80, 160, 300, 300):
-        story.on(happenings.Tick(), after=pause - 0.1)
-        assert not story.does(do.AskOwner)
-        story.on(happenings.Tick(), after=0.1)
-        assert story.actions == [do.AskOwner()]
+        story.on(events.Tick(), after=pause - 0.1)
+        assert not story.does(actions.AskOwner)
+        story.on(events.Tick(), after=0.1)
+        assert story.actions == [actions.AskOwner()]
 
 
 def test_an_answer_that_a_frozen_session_missed_is_asked_for_again() -> None:
-    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.Silenced())
-    story.on(happenings.StillOwner(), happenings.Answered()).on(happenings.Tick(), after=30)
-    assert story.actions == [do.AskOwner()]
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.Silenced())
+    story.on(events.StillOwner(), events.Answered()).on(events.Tick(), after=30)
+    assert story.actions == [actions.AskOwner()]
 
 
 def test_a_session_that_the_page_did_not_take_back_is_taken_back_again() -> None:
-    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.StillOwner())
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.StillOwner())
     for _ in range(40):
-        assert story.on(happenings.Tick(), after=300).actions == [do.TakeOver()]
-        assert story.on(happenings.Tick(), after=300).actions == [do.AskOwner()]
-        story.on(happenings.StillOwner())
+        assert story.on(events.Tick(), after=300).actions == [actions.TakeOver()]
+        assert story.on(events.Tick(), after=300).actions == [actions.AskOwner()]
+        story.on(events.StillOwner())
 
 
 def test_a_conflict_that_comes_back_before_the_first_sync_is_one_more() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)), page.Changed(facts(S.CONFLICT, ALICE)))
-    story.on(page.Changed(facts(S.OPENING, ALICE)))
+    story = (
+        Story()
+        .awaiting()
+        .on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Changed(facts(S.CONFLICT, ALICE)))
+    )
+    story.on(page_events.Changed(facts(S.OPENING, ALICE)))
     assert story.model.state is SessionState.RECONNECTING
-    assert story.on(page.Changed(facts(S.CONFLICT, ALICE))).does(do.AskOwner)
+    assert story.on(page_events.Changed(facts(S.CONFLICT, ALICE))).does(actions.AskOwner)
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
-    story = Story().connected().on(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
+    story = Story().connected().on(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
     assert story.model.state is SessionState.SUPERSEDED
-    assert story.actions == [do.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
+    assert story.actions == [actions.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
 
 
 @pytest.mark.parametrize(
@@ -194,24 +196,24 @@ def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
     ],
 )
 def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, reason: Reason) -> None:
-    story = Story().restored().on(page.Changed(facts(state, ALICE)))
+    story = Story().restored().on(page_events.Changed(facts(state, ALICE)))
     assert story.model.fault is not None
     assert story.model.fault.reason is reason
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, do.Shutdown)
+    assert isinstance(shutdown, actions.Shutdown)
     assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
-    assert not story.does(do.BuryLogin)
+    assert not story.does(actions.BuryLogin)
 
 
 def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
-    broken = page.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
+    broken = page_events.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
     story = Story().launched().on(broken)
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, do.Shutdown)
+    assert isinstance(shutdown, actions.Shutdown)
     assert shutdown.code is ExitCode.PAGE_REFUSED
     assert "WAWebSocketModel.Socket.state" in shutdown.message
     story = Story().restored().on(broken)
-    assert not story.does(do.Shutdown)
+    assert not story.does(actions.Shutdown)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
 
@@ -219,49 +221,49 @@ def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_o
 def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() -> None:
     story = Story().connected()
     for _ in range(5):
-        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
-        assert story.actions[-1] == do.Recycle()
-    story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
+        assert story.actions[-1] == actions.Recycle()
+    story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
     shutdown = story.actions[-1]
-    assert isinstance(shutdown, do.Shutdown)
+    assert isinstance(shutdown, actions.Shutdown)
     assert shutdown.code is ExitCode.CRASHED
 
 
 def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
-    story = Story().on(happenings.Claimed(), happenings.Troubled(Reason.RESTORE_FAILED, "no room"))
+    story = Story().on(events.Claimed(), events.Troubled(Reason.RESTORE_FAILED, "no room"))
     assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
     assert story.model.fault is not None
-    story.on(happenings.Prepared(ALICE.hash))
+    story.on(events.Prepared(ALICE.hash))
     assert story.model.fault is None
 
 
 def test_a_save_that_does_not_end_is_overdue_and_goes_on() -> None:
     story = Story().connected()
-    assert story.does(do.Save)
-    story.on(happenings.Tick(), after=machine.SAVE_PATIENCE - 1)
+    assert story.does(actions.Save)
+    story.on(events.Tick(), after=machine.SAVE_PATIENCE - 1)
     assert story.model.overdue_since == 0.0
-    story.on(happenings.Tick(), after=2)
+    story.on(events.Tick(), after=2)
     since = story.model.overdue_since
     assert (since, story.actions, story.model.saving) == (story.now, [], True)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.BACKUP_OVERDUE
-    story.on(happenings.Tick(), happenings.Tick(), after=60)
+    story.on(events.Tick(), events.Tick(), after=60)
     assert (story.model.overdue_since, story.actions) == (since, []), "no second save beside the first"
-    story.on(happenings.SaveDone(SAVED, changed=True))
+    story.on(events.SaveDone(SAVED, changed=True))
     assert (story.model.overdue_since, story.model.fault, story.model.saving) == (0.0, None, False)
 
 
 def test_a_save_has_the_time_of_an_interval_at_least() -> None:
     story = Story(replace(SETTINGS, interval=3600)).connected()
-    story.on(happenings.Tick(), after=3599)
+    story.on(events.Tick(), after=3599)
     assert story.model.overdue_since == 0.0
-    story.on(happenings.Tick(), after=2)
+    story.on(events.Tick(), after=2)
     assert story.model.overdue_since == story.now
 
 
 def test_each_save_has_its_own_time() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, changed=True), after=machine.SAVE_PATIENCE - 1)
-    story.on(happenings.SaveRequested()).on(happenings.Tick(), after=10)
+    story = Story().connected().on(events.SaveDone(SAVED, changed=True), after=machine.SAVE_PATIENCE - 1)
+    story.on(events.SaveRequested()).on(events.Tick(), after=10)
     assert story.model.saving
     assert story.model.overdue_since == 0.0
 
@@ -269,35 +271,35 @@ def test_each_save_has_its_own_time() -> None:
 def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_in_a_row() -> None:
     story = Story(replace(SETTINGS, linking_timeout=0)).awaiting()
     for _ in range(10):
-        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=machine.LIFETIME)
-        assert story.actions[-1] == do.Recycle()
-        story.on(happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=machine.LIFETIME)
+        assert story.actions[-1] == actions.Recycle()
+        story.on(events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
     for _ in range(5):
-        story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
-        assert story.actions[-1] == do.Recycle()
-    assert story.on(happenings.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(do.Shutdown)
+        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
+        assert story.actions[-1] == actions.Recycle()
+    assert story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(actions.Shutdown)
 
 
 @pytest.mark.parametrize("state", [S.TIMEOUT, S.PROXYBLOCK, S.UNKNOWN, S.DELETED])
 def test_an_unlinked_session_whose_page_has_trouble_is_not_reconnecting_and_expires(state: S) -> None:
     for story in (Story().launched(), Story().awaiting()):
-        story.on(page.Changed(facts(state)))
+        story.on(page_events.Changed(facts(state)))
         assert story.model.state is SessionState.LAUNCHING, "nothing is linked that could be regained"
         assert story.model.fault is not None
-        story.on(page.Changed(facts(state)))
+        story.on(page_events.Changed(facts(state)))
         assert story.emitted == ["change_state"]
-        story.on(happenings.LoadFailed("x")).on(happenings.Tick(), after=1800)
+        story.on(events.LoadFailed("x")).on(events.Tick(), after=1800)
         assert story.model.state is SessionState.LINK_EXPIRED
-        assert story.does(do.Shutdown)
+        assert story.does(actions.Shutdown)
 
 
 def test_nobody_linking_after_a_logout_whose_page_has_trouble_ends_as_logged_out() -> None:
-    story = Story().connected().on(page.LoggedOut(), page.Changed(facts(S.TIMEOUT)))
-    assert story.on(happenings.Tick(), after=1800).model.state is SessionState.LOGGED_OUT
-    assert story.does(do.Shutdown)
+    story = Story().connected().on(page_events.LoggedOut(), page_events.Changed(facts(S.TIMEOUT)))
+    assert story.on(events.Tick(), after=1800).model.state is SessionState.LOGGED_OUT
+    assert story.does(actions.Shutdown)
 
 
 def test_a_linked_session_whose_page_has_trouble_is_reconnecting_for_as_long_as_it_takes() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Changed(facts(S.TIMEOUT)))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Changed(facts(S.TIMEOUT)))
     assert story.model.state is SessionState.RECONNECTING
-    assert not story.on(happenings.Tick(), after=1e6).does(do.Shutdown)
+    assert not story.on(events.Tick(), after=1e6).does(actions.Shutdown)

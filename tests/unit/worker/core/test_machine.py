@@ -2,32 +2,32 @@
 
 from dataclasses import replace
 
-from unit.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
+from scenes.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import happenings, linking
-from whatsapp_worker import model as m
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import actions, events, linking, page_events
+from whatsapp_worker.core.state import UNKNOWN, Restored
 
 
 def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() -> None:
-    story = Story().on(happenings.Claimed())
+    story = Story().on(events.Claimed())
     assert story.model.state is SessionState.RESTORING
-    story.on(happenings.Prepared())
-    assert story.actions == [do.Launch()]
-    story.on(happenings.Launched("156.0"), page.Attached(facts(S.OPENING)))
+    story.on(events.Prepared())
+    assert story.actions == [actions.Launch()]
+    story.on(events.Launched("156.0"), page_events.Attached(facts(S.OPENING)))
     assert story.model.state is SessionState.LAUNCHING
-    story.on(page.Changed(facts(S.UNPAIRED)), page.Qr("2@one"))
+    story.on(page_events.Changed(facts(S.UNPAIRED)), page_events.Qr("2@one"))
     assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
-    story.on(page.Changed(facts(S.PAIRING)), page.Changed(facts(S.CONNECTED, ALICE)), page.Progress(40))
+    story.on(
+        page_events.Changed(facts(S.PAIRING)), page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Progress(40)
+    )
     assert (story.model.state, story.model.qr) == (SessionState.SYNCING, None)
     assert story.emitted[-1] == "loading_screen"
-    story.on(page.Synced(facts(S.CONNECTED, ALICE, True)))
+    story.on(page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     assert story.emitted == ["authenticated", "ready"]
-    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions, (
+    assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, (
         "saved at once: a link that is not saved is lost by a restart"
     )
-    story.on(happenings.SaveDone(SAVED, changed=True))
+    story.on(events.SaveDone(SAVED, changed=True))
     assert story.emitted == ["remote_session_saved"]
 
 
@@ -35,40 +35,42 @@ def test_a_restored_session_is_ready_without_a_code() -> None:
     story = Story().restored()
     assert story.model.state is SessionState.CONNECTED
     assert story.emitted == ["authenticated", "ready"]
-    assert not story.does(do.Save)
-    story.on(happenings.Tick(), after=linking.SAVE_AFTER_RESTORE)
-    assert story.actions == [do.Save(SaveTrigger.INTERVAL)], "the login itself moved the ratchet on"
+    assert not story.does(actions.Save)
+    story.on(events.Tick(), after=linking.SAVE_AFTER_RESTORE)
+    assert story.actions == [actions.Save(SaveTrigger.INTERVAL)], "the login itself moved the ratchet on"
 
 
 def test_the_first_code_lives_a_minute_and_the_next_ones_20_seconds() -> None:
     story = Story().awaiting()
     assert story.model.qr is not None
     assert story.model.qr.expires_at - story.now == 60
-    story.on(page.Qr("2@two"), after=60)
+    story.on(page_events.Qr("2@two"), after=60)
     assert story.model.qr is not None
     assert (story.model.qr.attempt, story.model.qr.expires_at - story.now) == (2, 20)
-    story.on(happenings.Tick(), after=20)
+    story.on(events.Tick(), after=20)
     assert story.model.qr is None, "an expired code is not shown"
 
 
 def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.UNPAIRED_IDLE)), after=160)
-    assert story.does(do.RefreshQr)
-    story.on(page.Qr("2@seven"))
+    story = Story().awaiting().on(page_events.Changed(facts(S.UNPAIRED_IDLE)), after=160)
+    assert story.does(actions.RefreshQr)
+    story.on(page_events.Qr("2@seven"))
     assert story.model.qr is not None
     assert story.model.qr.expires_at - story.now == 60
-    story.on(happenings.Tick(), after=1800)
+    story.on(events.Tick(), after=1800)
     assert story.model.state is SessionState.LINK_EXPIRED
-    assert story.actions == [do.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)]
+    assert story.actions == [
+        actions.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)
+    ]
 
 
 def test_without_a_limit_a_browser_waits_for_ever() -> None:
-    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(happenings.Tick(), after=1e7)
+    story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(events.Tick(), after=1e7)
     assert story.model.state is SessionState.AWAITING_LINK
 
 
 def test_a_page_that_had_synced_before_anybody_listened_is_ready() -> None:
-    story = Story().awaiting().on(page.Attached(facts(S.CONNECTED, ALICE, True)))
+    story = Story().awaiting().on(page_events.Attached(facts(S.CONNECTED, ALICE, True)))
     assert story.emitted == ["authenticated", "ready"]
 
 
@@ -77,76 +79,87 @@ def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
         Story()
         .connected()
         .on(
-            page.Changed(facts(S.TIMEOUT, ALICE)),
-            page.Changed(facts(S.CONNECTED, ALICE)),
-            page.Synced(facts(S.CONNECTED, ALICE, True)),
+            page_events.Changed(facts(S.TIMEOUT, ALICE)),
+            page_events.Changed(facts(S.CONNECTED, ALICE)),
+            page_events.Synced(facts(S.CONNECTED, ALICE, True)),
         )
     )
     assert story.model.state is SessionState.CONNECTED
     assert "ready" not in story.emitted
-    assert not story.does(do.Save)
+    assert not story.does(actions.Save)
 
 
 def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_nothing_is_done() -> None:
     story = Story(replace(SETTINGS, archive_warning=900, memory_warning=1000)).connected()
-    story.on(happenings.SaveDone(SAVED, True), happenings.Measured(1001))
+    story.on(events.SaveDone(SAVED, True), events.Measured(1001))
     assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE, Reason.MEMORY_HIGH]
-    assert not [action for action in story.actions if not isinstance(action, do.Emit)]
+    assert not [action for action in story.actions if not isinstance(action, actions.Emit)]
     assert story.model.fault is None
-    story.on(happenings.Measured(950))
+    story.on(events.Measured(950))
     assert len(story.model.warnings) == 2
-    story.on(happenings.Measured(899))
+    story.on(events.Measured(899))
     assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE]
-    assert Story().connected().on(happenings.Measured(1 << 40)).model.warnings == ()
+    assert Story().connected().on(events.Measured(1 << 40)).model.warnings == ()
 
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.LoggedOut())
-    assert story.actions[-2:] == [do.BuryLogin(ALICE.hash), do.Emit("disconnected", ("LOGOUT",))]
+    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.LoggedOut())
+    assert story.actions[-2:] == [actions.BuryLogin(ALICE.hash), actions.Emit("disconnected", ("LOGOUT",))]
     assert story.model.state is SessionState.LOGGED_OUT
-    story.on(page.LoggedOut())
+    story.on(page_events.LoggedOut())
     assert story.actions == [], "the address says it once more"
-    story.on(page.Attached(facts(S.UNPAIRED)), page.Qr("2@new"))
+    story.on(page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
     assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["qr"])
     assert story.model.saved is None
-    story.on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
-    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
+    assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
 
 
 def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> None:
     story = Story().connected()
     removed = story.model.login
-    story.on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED)), page.Changed(facts(S.CONNECTED, BOB, True)))
-    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions
+    story.on(
+        page_events.LoggedOut(),
+        page_events.Attached(facts(S.UNPAIRED)),
+        page_events.Changed(facts(S.CONNECTED, BOB, True)),
+    )
+    assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
     before = story.model
-    story.on(happenings.SaveDone(SAVED, True, removed))
+    story.on(events.SaveDone(SAVED, True, removed))
     assert (story.model, story.actions) == (before, [])
-    story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "away", removed))
+    story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "away", removed))
     assert (story.model, story.actions) == (before, [])
-    story.on(happenings.SaveDone(SAVED, True, story.model.login))
+    story.on(events.SaveDone(SAVED, True, story.model.login))
     assert (story.model.saved, story.model.saving, story.emitted) == (SAVED, False, ["remote_session_saved"])
 
 
 def test_a_save_of_a_removed_login_that_ends_after_the_stop_is_not_announced() -> None:
     story = Story().connected()
     removed = story.model.login
-    story.on(page.LoggedOut(), happenings.StopRequested(), happenings.SaveDone(SAVED, True, removed))
+    story.on(page_events.LoggedOut(), events.StopRequested(), events.SaveDone(SAVED, True, removed))
     assert (story.model.saved, story.emitted) == (None, ["disconnected"])
 
 
 def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
     story = (
-        Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING)), page.LoggedOut())
+        Story()
+        .launched(events.Prepared(ALICE.hash, SAVED))
+        .on(page_events.Attached(facts(S.OPENING)), page_events.LoggedOut())
     )
-    assert story.does(do.BuryLogin)
-    story.on(page.Attached(facts(S.UNPAIRED)))
-    assert not story.does(do.FallBack)
+    assert story.does(actions.BuryLogin)
+    story.on(page_events.Attached(facts(S.UNPAIRED)))
+    assert not story.does(actions.FallBack)
 
 
 def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
-    story = Story().connected().on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED))).on(happenings.Tick(), after=1800)
+    story = (
+        Story()
+        .connected()
+        .on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)))
+        .on(events.Tick(), after=1800)
+    )
     assert story.model.state is SessionState.LOGGED_OUT
-    assert story.actions[0] == do.Shutdown(
+    assert story.actions[0] == actions.Shutdown(
         ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "nobody linked a phone in time", save=False
     )
 
@@ -154,33 +167,33 @@ def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
 def test_a_restored_profile_without_its_login_falls_back_and_says_so() -> None:
     story = (
         Story()
-        .launched(happenings.Prepared(ALICE.hash, SAVED, m.Restored(4, 900.0)))
-        .on(page.Attached(facts(S.UNPAIRED)))
+        .launched(events.Prepared(ALICE.hash, SAVED, Restored(4, 900.0)))
+        .on(page_events.Attached(facts(S.UNPAIRED)))
     )
-    assert story.does(do.FallBack)
+    assert story.does(actions.FallBack)
     assert story.emitted == ["auth_failure"]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.RESTORE_FAILED
-    assert not story.does(do.BuryLogin)
-    story.on(happenings.Prepared("", None, None), happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)))
+    assert not story.does(actions.BuryLogin)
+    story.on(events.Prepared("", None, None), events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
     assert story.model.state is SessionState.AWAITING_LINK
 
 
 def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
     story = Story(replace(SETTINGS, expected_account="+49 151 12345678")).awaiting()
-    story.on(page.Changed(facts(S.CONNECTED, BOB)))
-    assert story.actions[-1] == do.Unlink()
-    assert not story.does(do.Save)
-    story.on(page.Changed(facts(S.CONNECTED, ALICE)))
-    assert not story.does(do.Unlink)
+    story.on(page_events.Changed(facts(S.CONNECTED, BOB)))
+    assert story.actions[-1] == actions.Unlink()
+    assert not story.does(actions.Save)
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE)))
+    assert not story.does(actions.Unlink)
 
 
 def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept() -> None:
-    for known in (BOB.hash, m.UNKNOWN):
-        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(happenings.Prepared(known, SAVED))
-        story.on(page.Attached(facts(S.CONNECTED, BOB, True)))
+    for known in (BOB.hash, UNKNOWN):
+        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(events.Prepared(known, SAVED))
+        story.on(page_events.Attached(facts(S.CONNECTED, BOB, True)))
         (shutdown,) = story.actions
-        assert isinstance(shutdown, do.Shutdown), "and nothing is unlinked or buried"
+        assert isinstance(shutdown, actions.Shutdown), "and nothing is unlinked or buried"
         assert (shutdown.code, shutdown.reason) == (ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH)
         assert "set the expected account" in shutdown.message
         assert BOB.id.partition("@")[0] not in shutdown.message
@@ -188,50 +201,48 @@ def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_k
 
 
 def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
-    story = Story().connected().on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
+    story = Story().connected().on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
     assert story.model.state is SessionState.CONNECTED
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
-    story.on(happenings.Tick(), after=2)
-    assert story.actions == [do.Save(SaveTrigger.FIRST_LINK)]
-    story.on(happenings.SaveDone(SAVED, True))
+    story.on(events.Tick(), after=2)
+    assert story.actions == [actions.Save(SaveTrigger.FIRST_LINK)]
+    story.on(events.SaveDone(SAVED, True))
     assert (story.model.fault, story.model.overdue_since) == (None, 0.0)
 
 
 def test_saves_never_overlap() -> None:
     story = Story().connected()
-    assert story.does(do.Save)
-    story.on(happenings.SaveRequested(), happenings.Tick(), after=400)
-    assert not story.does(do.Save)
+    assert story.does(actions.Save)
+    story.on(events.SaveRequested(), events.Tick(), after=400)
+    assert not story.does(actions.Save)
 
 
 def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interval() -> None:
-    story = Story().restored().on(happenings.SaveRequested("2026-01-01T00:00:00Z"))
+    story = Story().restored().on(events.SaveRequested("2026-01-01T00:00:00Z"))
     assert story.model.saving
-    story.on(happenings.SaveDone(None, changed=False))
+    story.on(events.SaveDone(None, changed=False))
     assert (story.model.saving, story.model.saved, story.emitted) == (False, SAVED, [])
     assert story.model.handled == {"save": "2026-01-01T00:00:00Z"}
-    story.on(happenings.Tick(), after=300)
-    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+    story.on(events.Tick(), after=300)
+    assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
 
 
 def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, changed=False))
+    story = Story().connected().on(events.SaveDone(SAVED, changed=False))
     assert story.emitted == []
-    story.on(happenings.Tick(), after=300)
-    assert story.actions == [do.Save(SaveTrigger.INTERVAL)]
+    story.on(events.Tick(), after=300)
+    assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
 
 
 def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
-    story = Story().connected().on(happenings.StopRequested())
+    story = Story().connected().on(events.StopRequested())
     assert story.model.state is SessionState.STOPPING
-    assert story.actions == [do.Shutdown(ExitCode.DONE, None, "stopped as asked")]
-    assert story.on(happenings.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
+    assert story.actions == [actions.Shutdown(ExitCode.DONE, None, "stopped as asked")]
+    assert story.on(events.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
 
 
 def test_a_last_save_that_fails_is_the_last_word() -> None:
-    story = (
-        Story().connected().on(happenings.StopRequested(), happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
-    )
+    story = Story().connected().on(events.StopRequested(), events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
     assert story.model.fault is not None
     assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)

@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-from unit.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
+from scenes.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import happenings
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import actions, events, page_events
 
 MINUTES_OF_A_DAY = 1500
 """More than 1,024: two to the power of 1,024 is more than a float holds."""
@@ -15,25 +13,25 @@ MINUTES_OF_A_DAY = 1500
 def test_a_linked_session_survives_a_store_that_is_silent_for_a_day() -> None:
     story = Story().connected()
     for _ in range(MINUTES_OF_A_DAY):
-        story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "silent"))
+        story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "silent"))
         assert story.model.state is SessionState.CONNECTED
-        story.on(happenings.Tick(), after=60)
-        assert story.does(do.Save)
-    story.on(happenings.SaveDone(SAVED, changed=True))
+        story.on(events.Tick(), after=60)
+        assert story.does(actions.Save)
+    story.on(events.SaveDone(SAVED, changed=True))
     assert (story.model.saved, story.model.fault, story.model.overdue_since) == (SAVED, None, 0.0)
 
 
 def test_a_linked_session_survives_a_site_that_is_away_for_a_day() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
     for _ in range(MINUTES_OF_A_DAY):
-        story.on(happenings.LoadFailed("net::ERR_INTERNET_DISCONNECTED"))
+        story.on(events.LoadFailed("net::ERR_INTERNET_DISCONNECTED"))
         assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
-        story.on(happenings.Tick(), after=60)
-        assert story.does(do.Load) or story.does(do.Recycle)
-        assert not story.does(do.Shutdown)
+        story.on(events.Tick(), after=60)
+        assert story.does(actions.Load) or story.does(actions.Recycle)
+        assert not story.does(actions.Shutdown)
 
 
 def test_a_session_that_waits_for_a_phone_asks_for_codes_for_more_than_a_day() -> None:
-    story = Story(replace(SETTINGS, linking_timeout=10**9)).awaiting().on(page.Changed(facts(S.UNPAIRED_IDLE)))
+    story = Story(replace(SETTINGS, linking_timeout=10**9)).awaiting().on(page_events.Changed(facts(S.UNPAIRED_IDLE)))
     for _ in range(MINUTES_OF_A_DAY):
-        assert story.on(happenings.Tick(), after=60).does(do.RefreshQr)
+        assert story.on(events.Tick(), after=60).does(actions.RefreshQr)

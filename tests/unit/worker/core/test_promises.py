@@ -8,42 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
+from scenes.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import codes, happenings
-from whatsapp_worker import model as m
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import actions, events, link_codes, page_events
+from whatsapp_worker.core.state import Model
 
-_EACH_EVENT: tuple[happenings.Event, ...] = (
-    *(kind(facts(state, ALICE, True)) for kind in (page.Attached, page.Changed, page.Synced) for state in S),
-    page.Qr("2@x"),
-    page.Progress(50),
-    page.LoggedOut(),
-    page.PasskeyAsked(),
-    page.ContractBroken(("X",), session=True),
-    page.NotThePage(503),
-    page.NotThePage(200, ("X", "Y")),
-    happenings.Claimed(),
-    happenings.Prepared(),
-    happenings.Launched("156"),
-    happenings.LoadFailed("x"),
-    happenings.Unattended(),
-    happenings.BrowserGone(Reason.BROWSER_CRASHED, "x"),
-    happenings.SaveDone(SAVED, changed=True),
-    happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
-    happenings.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, "x"),
-    happenings.StillOwner(),
-    happenings.CodeShown("AAAA-BBBB"),
-    happenings.SaveRequested(),
-    happenings.RelinkRequested("2026-01-01T00:00:00Z"),
-    happenings.TakeOverRequested("2026-01-01T00:00:00Z"),
-    happenings.StopRequested(),
-    happenings.Troubled(Reason.STORE_UNAVAILABLE, "x"),
-    happenings.Silenced(),
-    happenings.Answered(),
-    happenings.Measured(1),
-    happenings.Tick(),
+_EACH_EVENT: tuple[events.Event, ...] = (
+    *(
+        kind(facts(state, ALICE, True))
+        for kind in (page_events.Attached, page_events.Changed, page_events.Synced)
+        for state in S
+    ),
+    page_events.Qr("2@x"),
+    page_events.Progress(50),
+    page_events.LoggedOut(),
+    page_events.PasskeyAsked(),
+    page_events.ContractBroken(("X",), session=True),
+    page_events.NotThePage(503),
+    page_events.NotThePage(200, ("X", "Y")),
+    events.Claimed(),
+    events.Prepared(),
+    events.Launched("156"),
+    events.LoadFailed("x"),
+    events.Unattended(),
+    events.BrowserGone(Reason.BROWSER_CRASHED, "x"),
+    events.SaveDone(SAVED, changed=True),
+    events.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
+    events.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, "x"),
+    events.StillOwner(),
+    events.CodeShown("AAAA-BBBB"),
+    events.SaveRequested(),
+    events.RelinkRequested("2026-01-01T00:00:00Z"),
+    events.TakeOverRequested("2026-01-01T00:00:00Z"),
+    events.StopRequested(),
+    events.Troubled(Reason.STORE_UNAVAILABLE, "x"),
+    events.Silenced(),
+    events.Answered(),
+    events.Measured(1),
+    events.Tick(),
 )
 
 
@@ -51,7 +53,7 @@ _ENDED = (SessionState.STOPPING, SessionState.LINK_EXPIRED, SessionState.SUPERSE
 
 
 def test_the_list_of_each_event_is_complete() -> None:
-    assert {type(event) for event in _EACH_EVENT} == set(get_args(happenings.Event))
+    assert {type(event) for event in _EACH_EVENT} == set(get_args(events.Event))
 
 
 @pytest.mark.parametrize("state", list(SessionState))
@@ -59,61 +61,61 @@ def test_every_event_is_answered_in_every_state_and_the_promises_hold(state: Ses
     for event in _EACH_EVENT:
         for account in (None, ALICE):
             story = Story()
-            story.model = m.Model(state, account=account, known_hash=account.hash if account else "", proven=True)
+            story.model = Model(state, account=account, known_hash=account.hash if account else "", proven=True)
             story.on(event)
             if state in _ENDED:
-                assert not [action for action in story.actions if not isinstance(action, do.Emit)], event
+                assert not [action for action in story.actions if not isinstance(action, actions.Emit)], event
                 assert story.model.state is state, event
-            if story.does(do.BuryLogin):
-                assert isinstance(event, page.LoggedOut), "only a logout buries a login"
-            if story.does(do.Relink):
-                assert isinstance(event, happenings.RelinkRequested), "only a person sets a login aside"
-            if story.does(do.Save):
+            if story.does(actions.BuryLogin):
+                assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
+            if story.does(actions.Relink):
+                assert isinstance(event, events.RelinkRequested), "only a person sets a login aside"
+            if story.does(actions.Save):
                 assert story.model.state is SessionState.CONNECTED, event
-            if story.does(do.Shutdown):
+            if story.does(actions.Shutdown):
                 assert story.model.state in (*_ENDED, SessionState.LOGGED_OUT), event
 
 
 _ACCOUNTS = st.sampled_from([None, ALICE, BOB])
 
 
-_FACTS = st.builds(page.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
+_FACTS = st.builds(page_events.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
 
 
 _TIMES = ["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "1970-01-01T00:00:00Z", "soon"]
 
 
-_EVENTS: st.SearchStrategy[happenings.Event] = st.one_of(
-    st.builds(page.Attached, _FACTS),
-    st.builds(page.Changed, _FACTS),
-    st.builds(page.Synced, _FACTS),
-    st.builds(page.Qr, st.just("2@x")),
-    st.builds(page.Progress, st.integers(0, 100)),
-    st.just(page.LoggedOut()),
-    st.builds(page.ContractBroken, st.just(("X",)), st.booleans()),
-    st.just(happenings.Claimed()),
-    st.builds(happenings.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
-    st.just(happenings.Launched("156")),
-    st.just(happenings.LoadFailed("x")),
-    st.just(happenings.Unattended()),
-    st.just(happenings.BrowserGone(Reason.PAGE_DEAD, "x")),
-    st.builds(happenings.SaveDone, st.sampled_from([None, SAVED]), st.booleans()),
-    st.just(happenings.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
-    st.just(happenings.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
-    st.just(happenings.StillOwner()),
-    st.just(happenings.CodeShown("AAAA-BBBB")),
-    st.just(happenings.SaveRequested()),
-    st.builds(happenings.SaveRequested, st.sampled_from(_TIMES)),
-    st.builds(happenings.RelinkRequested, st.sampled_from(_TIMES)),
-    st.builds(happenings.TakeOverRequested, st.sampled_from(_TIMES)),
-    st.just(happenings.StopRequested()),
-    st.builds(page.NotThePage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
-    st.builds(happenings.Measured, st.integers(0, 1 << 40)),
-    st.just(page.PasskeyAsked()),
-    st.just(happenings.Silenced()),
-    st.just(happenings.Answered()),
-    st.just(happenings.Troubled(Reason.STORE_UNAVAILABLE, "x")),
-    st.just(happenings.Tick()),
+_EVENTS: st.SearchStrategy[events.Event] = st.one_of(
+    st.builds(page_events.Attached, _FACTS),
+    st.builds(page_events.Changed, _FACTS),
+    st.builds(page_events.Synced, _FACTS),
+    st.builds(page_events.Qr, st.just("2@x")),
+    st.builds(page_events.Progress, st.integers(0, 100)),
+    st.just(page_events.LoggedOut()),
+    st.builds(page_events.ContractBroken, st.just(("X",)), st.booleans()),
+    st.just(events.Claimed()),
+    st.builds(events.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
+    st.just(events.Launched("156")),
+    st.just(events.LoadFailed("x")),
+    st.just(events.Unattended()),
+    st.just(events.BrowserGone(Reason.PAGE_DEAD, "x")),
+    st.builds(events.SaveDone, st.sampled_from([None, SAVED]), st.booleans()),
+    st.just(events.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
+    st.just(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "x")),
+    st.just(events.StillOwner()),
+    st.just(events.CodeShown("AAAA-BBBB")),
+    st.just(events.SaveRequested()),
+    st.builds(events.SaveRequested, st.sampled_from(_TIMES)),
+    st.builds(events.RelinkRequested, st.sampled_from(_TIMES)),
+    st.builds(events.TakeOverRequested, st.sampled_from(_TIMES)),
+    st.just(events.StopRequested()),
+    st.builds(page_events.NotThePage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
+    st.builds(events.Measured, st.integers(0, 1 << 40)),
+    st.just(page_events.PasskeyAsked()),
+    st.just(events.Silenced()),
+    st.just(events.Answered()),
+    st.just(events.Troubled(Reason.STORE_UNAVAILABLE, "x")),
+    st.just(events.Tick()),
 )
 
 
@@ -139,32 +141,32 @@ _HAPPENINGS = st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60)
 
 
 @given(_STORIES, _HAPPENINGS)
-def test_in_every_story_the_promises_hold(story: Story, events: list[tuple[happenings.Event, float]]) -> None:
+def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[events.Event, float]]) -> None:
     ended = story.model.state in _ENDED
-    for event, after in events:
+    for event, after in happened:
         before = story.model
         story.on(event, after=after)
-        assert not (ended and story.does(do.Launch)), "nothing starts after the end"
-        if story.does(do.BuryLogin):
-            assert isinstance(event, page.LoggedOut), "only a logout buries a login"
-        if story.does(do.Unlink):
+        assert not (ended and story.does(actions.Launch)), "nothing starts after the end"
+        if story.does(actions.BuryLogin):
+            assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
+        if story.does(actions.Unlink):
             assert not before.known_hash, "a saved login is not unlinked"
         if before.state is SessionState.FROZEN and story.model.state is SessionState.FROZEN:
-            assert not [a for a in story.actions if not isinstance(a, do.Emit)], "nothing is done meanwhile"
-        if story.does(do.Relink):
-            assert isinstance(event, happenings.RelinkRequested), "only a person sets a login aside"
+            assert not [a for a in story.actions if not isinstance(a, actions.Emit)], "nothing is done meanwhile"
+        if story.does(actions.Relink):
+            assert isinstance(event, events.RelinkRequested), "only a person sets a login aside"
             assert story.model.account is None
             assert story.model.saved is None
         for wish, time in before.handled.items():
             assert story.model.handled[wish] >= time, "what was handled stays handled"
-        if story.does(do.Save):
+        if story.does(actions.Save):
             assert story.model.state is SessionState.CONNECTED
             assert story.model.account is not None
             assert not before.saving, "saves do not overlap"
         if story.model.qr is not None:
             assert story.model.state in (SessionState.AWAITING_LINK, SessionState.LAUNCHING, SessionState.LOGGED_OUT)
-        assert sum(isinstance(action, do.Shutdown) for action in story.actions) <= (0 if ended else 1)
-        ended = ended or story.does(do.Shutdown)
+        assert sum(isinstance(action, actions.Shutdown) for action in story.actions) <= (0 if ended else 1)
+        ended = ended or story.does(actions.Shutdown)
         assert "2@x" not in repr((story.model, story.actions)), "no code in any repr"
         assert "4915112345678" not in repr((story.model, story.actions)), "no full number in any repr"
         if ended and story.model.state is SessionState.LOGGED_OUT:
@@ -173,33 +175,33 @@ def test_in_every_story_the_promises_hold(story: Story, events: list[tuple[happe
 
 @given(_STORIES, _HAPPENINGS)
 def test_in_every_story_browser_and_page_are_what_the_machine_says(
-    story: Story, events: list[tuple[happenings.Event, float]]
+    story: Story, happened: list[tuple[events.Event, float]]
 ) -> None:
     runs, asked = story.model.state is not SessionState.CLAIMING, story.model.pairing_asked
-    for event, after in events:
+    for event, after in happened:
         heard = story.model.state not in (SessionState.FROZEN, *_ENDED)
-        preparing = story.model.state is SessionState.RESTORING and not isinstance(event, happenings.Prepared)
+        preparing = story.model.state is SessionState.RESTORING and not isinstance(event, events.Prepared)
         story.on(event, after=after)
         if preparing:
             assert story.model.state in (SessionState.RESTORING, *_ENDED), "nobody but the strategy ends a restore"
         for action in story.actions:
             match action:
-                case do.Launch():
+                case actions.Launch():
                     assert not runs, "one browser after the other"
                     runs = True
-                case do.FallBack() | do.Relink():
+                case actions.FallBack() | actions.Relink():
                     runs = False
-                case do.Recycle():
+                case actions.Recycle():
                     runs = True
-                case do.AskPairingCode():
-                    assert not asked or story.now - asked >= codes.PAIRING_PAUSE, "WhatsApp limits their rate"
+                case actions.AskPairingCode():
+                    assert not asked or story.now - asked >= link_codes.PAIRING_PAUSE, "WhatsApp limits their rate"
                     asked = story.now
         if story.model.state is SessionState.CONNECTED:
             assert story.model.synced
             assert story.model.proven
             assert story.model.account
-        if isinstance(event, page.Attached | page.Changed | page.Synced) and heard:
+        if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and heard:
             connected = event.facts.state is S.CONNECTED
             assert connected or story.model.state is not SessionState.CONNECTED, "connected is what the page says it is"
-        if story.does(do.Shutdown):
+        if story.does(actions.Shutdown):
             return

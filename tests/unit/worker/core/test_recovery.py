@@ -1,132 +1,130 @@
 """How long the machine waits for a page that stalls, and what it does then."""
 
-from unit.worker.machine_story import ALICE, SAVED, S, Story, facts
+from scenes.worker.machine_story import ALICE, SAVED, S, Story, facts
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import happenings, patience
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import actions, events, page_events, recovery
 
 
 def test_a_page_that_loads_itself_again_is_not_connected_until_it_says_so() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.Attached(facts(S.OPENING, ALICE)))
+    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.Attached(facts(S.OPENING, ALICE)))
     assert story.model.state is SessionState.RECONNECTING
     assert story.model.proven, "a stop still saves"
-    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)))
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
     assert (story.model.state, story.emitted) == (SessionState.CONNECTED, ["change_state"])
-    assert not story.does(do.Save)
+    assert not story.does(actions.Save)
 
 
 def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_was_doing() -> None:
-    for story in (Story().connected(), Story().awaiting(), Story().connected().on(page.LoggedOut())):
-        story.on(happenings.Unattended())
+    for story in (Story().connected(), Story().awaiting(), Story().connected().on(page_events.LoggedOut())):
+        story.on(events.Unattended())
         assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
-        assert story.on(happenings.Tick(), after=2).actions == [do.Load()]
-    story.on(page.Attached(facts(S.UNPAIRED)))
+        assert story.on(events.Tick(), after=2).actions == [actions.Load()]
+    story.on(page_events.Attached(facts(S.UNPAIRED)))
     assert story.model.link_deadline, "an unlinked browser waits no longer than its time"
 
 
 def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
-    story = Story().restored().on(happenings.SaveDone(SAVED, True))
-    story.on(page.ContractBroken(("X",), session=True), happenings.Unattended())
+    story = Story().restored().on(events.SaveDone(SAVED, True))
+    story.on(page_events.ContractBroken(("X",), session=True), events.Unattended())
     assert story.model.state is SessionState.RECONNECTING
-    assert waits(story, patience.LONGEST_PATIENCE)
+    assert waits(story, recovery.LONGEST_PATIENCE)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
 
 
 def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED))
-    story.on(page.ContractBroken(("X",), session=True))
-    assert waits(story, patience.LAUNCH_PATIENCE.first)
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
+    story.on(page_events.ContractBroken(("X",), session=True))
+    assert waits(story, recovery.LAUNCH_PATIENCE.first)
 
 
 def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
-    story.on(happenings.Tick()).on(happenings.Tick(), after=patience.SYNC_PATIENCE.first)
-    assert story.actions == [do.Load()]
+    story = Story().awaiting().on(page_events.Changed(facts(S.CONNECTED, ALICE)))
+    story.on(events.Tick()).on(events.Tick(), after=recovery.SYNC_PATIENCE.first)
+    assert story.actions == [actions.Load()]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.SYNCING
 
 
 def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
-    story = Story().awaiting().on(page.Changed(facts(S.CONNECTED, ALICE)))
+    story = Story().awaiting().on(page_events.Changed(facts(S.CONNECTED, ALICE)))
     for percent in range(0, 100, 10):
-        story.on(page.Progress(percent), happenings.Tick(), after=100)
-        assert not story.does(do.Load)
+        story.on(page_events.Progress(percent), events.Tick(), after=100)
+        assert not story.does(actions.Load)
 
 
 def waits(story: Story, seconds: float) -> bool:
     """Tell whether nothing is done with the page for so long, and something right after it."""
-    story.on(happenings.Tick()).on(happenings.Tick(), after=seconds - 0.1)
-    waited = not story.does(do.Load) and not story.does(do.Recycle)
-    story.on(happenings.Tick(), after=0.1)
-    return waited and (story.does(do.Load) or story.does(do.Recycle))
+    story.on(events.Tick()).on(events.Tick(), after=seconds - 0.1)
+    waited = not story.does(actions.Load) and not story.does(actions.Recycle)
+    story.on(events.Tick(), after=0.1)
+    return waited and (story.does(actions.Load) or story.does(actions.Recycle))
 
 
 def test_a_linked_page_that_was_served_and_never_attached_is_loaded_again() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(happenings.LoadFailed("x"))
-    assert story.on(happenings.Tick(), after=2).actions == [do.Load()]
-    assert waits(story, patience.RECONNECT_PATIENCE.first)
-    assert story.actions == [do.Load()]
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(events.LoadFailed("x"))
+    assert story.on(events.Tick(), after=2).actions == [actions.Load()]
+    assert waits(story, recovery.RECONNECT_PATIENCE.first)
+    assert story.actions == [actions.Load()]
 
 
 def test_a_page_that_does_not_come_back_is_loaded_again_ever_more_seldom_and_now_and_then_its_browser_started() -> None:
-    story, done = Story().connected().on(happenings.SaveDone(SAVED, True)), []
+    story, done = Story().connected().on(events.SaveDone(SAVED, True)), []
     for pause in (300, 600, 1200, 2400, 3600, 3600, 3600):
-        story.on(page.Changed(facts(S.OPENING, ALICE)), page.Changed(facts(S.TIMEOUT, ALICE)))
+        story.on(page_events.Changed(facts(S.OPENING, ALICE)), page_events.Changed(facts(S.TIMEOUT, ALICE)))
         assert waits(story, pause), pause
         done += story.actions
-        if story.does(do.Recycle):
-            story.on(happenings.Launched("156"), page.Attached(facts(S.OPENING, ALICE)))
-            story.on(page.Changed(facts(S.TIMEOUT, ALICE)))
-    again = do.Recycle(gently=True)
-    assert done == [do.Load(), do.Load(), again, do.Load(), do.Load(), again, do.Load()]
+        if story.does(actions.Recycle):
+            story.on(events.Launched("156"), page_events.Attached(facts(S.OPENING, ALICE)))
+            story.on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
+    again = actions.Recycle(gently=True)
+    assert done == [actions.Load(), actions.Load(), again, actions.Load(), actions.Load(), again, actions.Load()]
     assert story.model.relaunches == 0, "not the browser's fault"
-    story.on(page.Changed(facts(S.CONNECTED, ALICE, True)), page.Changed(facts(S.TIMEOUT, ALICE)))
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)), page_events.Changed(facts(S.TIMEOUT, ALICE)))
     assert waits(story, 300)
 
 
 def test_a_linked_start_whose_page_stays_opening_is_loaded_again_ever_more_seldom() -> None:
-    story = Story().launched(happenings.Prepared(ALICE.hash, SAVED)).on(page.Attached(facts(S.OPENING, ALICE)))
+    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.OPENING, ALICE)))
     for pause in (90, 180, 360, 720):
         assert waits(story, pause), pause
-        story.on(page.Attached(facts(S.OPENING, ALICE)))
-    assert not story.does(do.BuryLogin)
+        story.on(page_events.Attached(facts(S.OPENING, ALICE)))
+    assert not story.does(actions.BuryLogin)
 
 
 def test_a_page_that_does_not_come_back_is_left_alone_while_a_save_is_under_way() -> None:
-    story = Story().connected().on(page.Changed(facts(S.TIMEOUT, ALICE)))
+    story = Story().connected().on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
     assert story.model.saving
     assert not waits(story, 300)
-    story.on(happenings.SaveDone(SAVED, True))
+    story.on(events.SaveDone(SAVED, True))
     assert waits(story, 300)
 
 
 def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
-    story = Story().connected().on(happenings.SaveDone(SAVED, True), page.Changed(facts(S.TIMEOUT, ALICE)))
-    story.on(happenings.Tick()).on(happenings.Tick(), after=299).on(page.Changed(facts(S.CONNECTED, ALICE, True)))
-    story.on(happenings.Tick(), after=10)
-    assert not story.does(do.Load)
+    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.Changed(facts(S.TIMEOUT, ALICE)))
+    story.on(events.Tick()).on(events.Tick(), after=299).on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
+    story.on(events.Tick(), after=10)
+    assert not story.does(actions.Load)
 
 
 def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
-    assert waits(Story().connected().on(page.LoggedOut()), patience.LAUNCH_PATIENCE.first)
+    assert waits(Story().connected().on(page_events.LoggedOut()), recovery.LAUNCH_PATIENCE.first)
 
 
 def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom() -> None:
-    for prepared in (happenings.Prepared(), happenings.Prepared(ALICE.hash, SAVED)):
+    for prepared in (events.Prepared(), events.Prepared(ALICE.hash, SAVED)):
         story, done = Story().launched(prepared), []
         end = story.now + 12 * 3600
         while story.now < end:
-            story.on(happenings.LoadFailed("timed out"), after=60)
+            story.on(events.LoadFailed("timed out"), after=60)
             for _ in range(130):  # until the next load, whose end is told a minute later
-                story.on(happenings.Tick(), after=0.5)
+                story.on(events.Tick(), after=0.5)
                 done += [(story.model.load_failures, type(action)) for action in story.actions]
-                if story.does(do.Load) or story.does(do.Recycle):
+                if story.does(actions.Load) or story.does(actions.Recycle):
                     break
-            if story.does(do.Recycle):
-                story.on(happenings.Launched("156"))
-        starts = [failures for failures, kind in done if kind is do.Recycle]
+            if story.does(actions.Recycle):
+                story.on(events.Launched("156"))
+        starts = [failures for failures, kind in done if kind is actions.Recycle]
         assert starts[:3] == [8, 16, 32]
         assert len(starts) < 10, "a lost network is no reason for a storm"
         assert story.model.relaunches == 0
@@ -135,6 +133,6 @@ def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom()
 def test_a_failing_load_starts_no_browser_under_a_save() -> None:
     story = Story().connected()
     assert story.model.saving
-    for _ in range(patience.FAILURES_BEFORE_A_START):
-        story.on(happenings.Unattended()).on(happenings.Tick(), after=61)
-        assert story.actions == [do.Load()]
+    for _ in range(recovery.FAILURES_BEFORE_A_START):
+        story.on(events.Unattended()).on(events.Tick(), after=61)
+        assert story.actions == [actions.Load()]

@@ -5,98 +5,98 @@ from typing import Any
 
 import pytest
 
-from unit.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
+from scenes.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
-from whatsapp_worker import actions as do
-from whatsapp_worker import errors, happenings, log, notes, records
-from whatsapp_worker.auth import base, claiming
-from whatsapp_worker.page import events as page
+from whatsapp_worker import errors
+from whatsapp_worker.auth import base, claim
+from whatsapp_worker.core import actions, events, operator_notes, page_events
+from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import memory
 
 T0, T1, T2, T3 = (f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4))
 
 
 def saved(story: Story) -> Story:
-    return story.on(happenings.SaveDone(SAVED, True))
+    return story.on(events.SaveDone(SAVED, True))
 
 
 def test_a_wish_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
-    story = saved(Story().connected()).on(happenings.SaveRequested(T1))
-    assert story.actions == [do.Save(SaveTrigger.REQUEST)]
+    story = saved(Story().connected()).on(events.SaveRequested(T1))
+    assert story.actions == [actions.Save(SaveTrigger.REQUEST)]
     assert story.model.handled == {}
-    story.on(happenings.SaveRequested(T1))
+    story.on(events.SaveRequested(T1))
     assert story.actions == [], "under way"
     saved(story)
     assert story.model.handled == {"save": T1}
     for time in (T1, T0):
-        assert story.on(happenings.SaveRequested(time)).actions == []
-    assert story.on(happenings.SaveRequested(T2)).does(do.Save)
+        assert story.on(events.SaveRequested(time)).actions == []
+    assert story.on(events.SaveRequested(T2)).does(actions.Save)
 
 
 def test_a_wish_for_a_save_waits_until_there_is_something_to_save() -> None:
-    story = Story().awaiting().on(happenings.SaveRequested(T1))
+    story = Story().awaiting().on(events.SaveRequested(T1))
     assert story.actions == []
-    story.on(page.Changed(facts(S.CONNECTED, ALICE)), page.Synced(facts(S.CONNECTED, ALICE, True)))
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     saved(story)
     assert story.model.handled == {"save": T1}, "the first save of a new link fulfils it"
 
 
 def test_a_wish_during_a_save_is_fulfilled_by_the_next_one() -> None:
-    story = Story().connected().on(happenings.SaveRequested(T1))
+    story = Story().connected().on(events.SaveRequested(T1))
     saved(story)
     assert story.model.handled == {}, "that save had begun before the wish"
-    assert story.on(happenings.Tick()).actions == [do.Save(SaveTrigger.REQUEST)]
+    assert story.on(events.Tick()).actions == [actions.Save(SaveTrigger.REQUEST)]
     assert saved(story).model.handled == {"save": T1}
 
 
 def test_a_save_that_fails_keeps_the_wish() -> None:
-    story = saved(Story().connected()).on(happenings.SaveRequested(T1))
-    story.on(happenings.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"), happenings.Tick())
-    assert not story.does(do.Save)
-    assert story.on(happenings.Tick(), after=5).does(do.Save)
+    story = saved(Story().connected()).on(events.SaveRequested(T1))
+    story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"), events.Tick())
+    assert not story.does(actions.Save)
+    assert story.on(events.Tick(), after=5).does(actions.Save)
     assert saved(story).model.handled == {"save": T1}
 
 
 def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
-    story = Story().on(happenings.Claimed(timestamps.seconds(T1) or 0.0), happenings.Prepared(ALICE.hash, SAVED))
-    story.on(happenings.Launched("156"), page.Attached(facts(S.CONNECTED, ALICE, True)))
+    story = Story().on(events.Claimed(timestamps.seconds(T1) or 0.0), events.Prepared(ALICE.hash, SAVED))
+    story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)))
     for time in (T0, "soon", "2026-01-03"):
-        for event in (happenings.SaveRequested(time), happenings.RelinkRequested(time)):
+        for event in (events.SaveRequested(time), events.RelinkRequested(time)):
             assert story.on(event).actions == [], time
-    assert story.on(happenings.RelinkRequested(T2)).does(do.Relink)
+    assert story.on(events.RelinkRequested(T2)).does(actions.Relink)
 
 
 def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process() -> None:
-    story = saved(Story().connected()).on(happenings.RelinkRequested(T1))
-    assert story.actions == [do.Emit("disconnected", ("LOGOUT",)), do.Relink(ALICE.hash, T1)]
+    story = saved(Story().connected()).on(events.RelinkRequested(T1))
+    assert story.actions == [actions.Emit("disconnected", ("LOGOUT",)), actions.Relink(ALICE.hash, T1)]
     assert (story.model.account, story.model.saved, story.model.known_hash) == (None, None, "")
-    story.on(page.LoggedOut(), page.Attached(facts(S.UNPAIRED)), happenings.RelinkRequested(T1))
+    story.on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)), events.RelinkRequested(T1))
     assert story.actions == [], "what the old browser says no longer matters, and the wish is under way"
-    story.on(happenings.Prepared(handled=(("relink", T1),)))
-    assert story.actions == [do.Launch()]
+    story.on(events.Prepared(handled=(("relink", T1),)))
+    assert story.actions == [actions.Launch()]
     assert story.model.handled == {"relink": T1}
-    story.on(happenings.Launched("156"), page.Attached(facts(S.UNPAIRED)), page.Qr("2@new"))
+    story.on(events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
     assert story.model.state is SessionState.AWAITING_LINK
-    assert not story.does(do.FallBack)
-    story.on(page.Changed(facts(S.CONNECTED, BOB)), page.Synced(facts(S.CONNECTED, BOB, True)))
-    assert do.Save(SaveTrigger.FIRST_LINK) in story.actions
+    assert not story.does(actions.FallBack)
+    story.on(page_events.Changed(facts(S.CONNECTED, BOB)), page_events.Synced(facts(S.CONNECTED, BOB, True)))
+    assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
 
 
 def test_a_save_that_ends_after_the_login_is_gone_says_nothing() -> None:
-    story = Story().connected().on(happenings.RelinkRequested(T1))
+    story = Story().connected().on(events.RelinkRequested(T1))
     saved(story)
     assert (story.model.saved, story.emitted) == (None, [])
 
 
 def test_in_a_conflict_a_wish_to_take_over_is_carried_out_at_once() -> None:
-    story = Story().connected().on(page.Changed(facts(S.CONFLICT, ALICE)), happenings.TakeOverRequested(T1))
-    assert story.actions[-1] == do.TakeOver()
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.TakeOverRequested(T1))
+    assert story.actions[-1] == actions.TakeOver()
     assert story.model.handled == {"takeover": T1}
 
 
 def test_a_session_that_is_ours_has_nothing_to_take_over() -> None:
-    story = Story().connected().on(happenings.TakeOverRequested(T1))
+    story = Story().connected().on(events.TakeOverRequested(T1))
     assert (story.actions, story.model.handled) == ([], {"takeover": T1})
 
 
@@ -109,11 +109,11 @@ class Place:
     def __init__(self) -> None:
         self.store = memory.MemoryStore()
 
-    def claimer(self, pod: str, found: notes.Notes, session: str = "uid", **more: Any) -> claiming.Claimer:
+    def claimer(self, pod: str, found: operator_notes.Notes, session: str = "uid", **more: Any) -> claim.Claimer:
         owner = records.Owner(cluster="c", namespace="n", session_uid=session, pod_uid=pod, host="wa-x", pid=len(pod))
         context = base.Context(owner, "https://x/", lambda: "", lease_notes=lambda: found, **more)
         self.log = log.SessionLog(self.store, "RemoteAuth-x", owner)
-        return claiming.Claimer(self.log, self.store, context)
+        return claim.Claimer(self.log, self.store, context)
 
 
 def soon(seconds: float) -> str:
@@ -121,8 +121,8 @@ def soon(seconds: float) -> str:
     return log.stamp(log.utc_now() + datetime.timedelta(seconds=seconds))
 
 
-def wished(**times: str) -> notes.Notes:
-    return notes.Notes(times)
+def wished(**times: str) -> operator_notes.Notes:
+    return operator_notes.Notes(times)
 
 
 def test_a_wish_to_relink_that_waited_for_the_start_is_carried_out_once() -> None:
@@ -170,7 +170,7 @@ def test_who_is_ended_while_it_waits_leaves_the_wait_to_its_successor(clean: boo
     assert taker.claim().wait == 62.0
     if clean:
         taker.release()
-    gone = notes.Notes({}, terminated_pod_uid="two")
+    gone = operator_notes.Notes({}, terminated_pod_uid="two")
     third = place.claimer("three", gone)
     assert third.claim().wait == 62.0, "the owner that was taken over may still run"
     third.waited()
@@ -184,7 +184,7 @@ def test_a_start_with_the_flag_relinks_without_a_wish() -> None:
 
 def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() -> None:
     place = Place()
-    claimer = place.claimer("one", notes.Notes(known_account="aa"))
+    claimer = place.claimer("one", operator_notes.Notes(known_account="aa"))
     claimer.claim()
     with pytest.raises(errors.ArchiveMissing, match="is it the right store"):
         claimer.refuse_the_wrong_store()
@@ -193,6 +193,6 @@ def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() 
 
 
 def test_a_store_is_not_refused_when_no_account_is_known() -> None:
-    claimer = Place().claimer("one", notes.Notes())
+    claimer = Place().claimer("one", operator_notes.Notes())
     claimer.claim()
     claimer.refuse_the_wrong_store()

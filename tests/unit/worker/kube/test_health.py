@@ -16,13 +16,15 @@ from aiohttp.test_utils import TestServer
 
 from simulator import tls
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker import health, kube, model
-from whatsapp_worker.page import events as page
+from whatsapp_worker.core import page_events
+from whatsapp_worker.core.state import Model, Saved, ShownCode
+from whatsapp_worker.kube import health
+from whatsapp_worker.kube.api import ApiServer, KubeError, Names, in_cluster
 
 
 @dataclass
 class Subject:
-    current: model.Model = field(default_factory=model.Model)
+    current: Model = field(default_factory=Model)
     beat: float = 0.0
 
 
@@ -76,15 +78,15 @@ async def test_alive_is_a_loop_that_comes_round(age: float, status: int) -> None
     ],
 )
 async def test_ready_is_what_pacing_counts(state: SessionState, status: int) -> None:
-    assert (await ask(Subject(model.Model(state=state)), "/readyz"))[0] == status
+    assert (await ask(Subject(Model(state=state)), "/readyz"))[0] == status
 
 
 async def test_metrics_tell_state_and_saves_and_never_who_or_a_code() -> None:
-    shown = model.Model(
+    shown = Model(
         state=SessionState.CONNECTED,
-        account=page.Account("4915112345678@c.us", "Support", "android"),
-        qr=model.ShownCode("2@secret"),
-        saved=model.Saved(7, 1000.0, 2048, "digest", "Interval"),
+        account=page_events.Account("4915112345678@c.us", "Support", "android"),
+        qr=ShownCode("2@secret"),
+        saved=Saved(7, 1000.0, 2048, "digest", "Interval"),
         save_failures=2,
     )
     status, text = await ask(Subject(shown), "/metrics")
@@ -132,12 +134,12 @@ def account(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-OWN = kube.Names("bots", "support")
+OWN = Names("bots", "support")
 
 
 async def test_the_token_is_read_again_at_each_use(api: tuple[Api, TestServer], tmp_path: pathlib.Path) -> None:
     remembered, server = api
-    async with kube.ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
         await client.get_lease()
         (tmp_path / "token").write_text("second")
         await client.get_lease()
@@ -149,7 +151,7 @@ async def test_the_four_requests_go_to_the_sessions_own_objects(
     api: tuple[Api, TestServer], tmp_path: pathlib.Path
 ) -> None:
     remembered, server = api
-    async with kube.ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
         await client.get_lease()
         await client.put_lease({"spec": {}})
         await client.apply_session({"state": "Connected"})
@@ -173,20 +175,20 @@ async def test_the_four_requests_go_to_the_sessions_own_objects(
 async def test_a_refusal_has_its_code_and_message(api: tuple[Api, TestServer], tmp_path: pathlib.Path) -> None:
     remembered, server = api
     remembered.status, remembered.body = 403, {"message": "retry shortly"}
-    async with kube.ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
-        with pytest.raises(kube.KubeError, match="403: retry shortly") as refused:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+        with pytest.raises(KubeError, match="403: retry shortly") as refused:
             await client.get_lease()
     assert refused.value.status == 403
 
 
 async def test_silence_is_no_refusal(tmp_path: pathlib.Path) -> None:
     with silent_port() as port:
-        async with kube.ApiServer(f"http://127.0.0.1:{port}", account(tmp_path), OWN) as client:
-            with pytest.raises(kube.KubeError, match="did not answer") as silent:
+        async with ApiServer(f"http://127.0.0.1:{port}", account(tmp_path), OWN) as client:
+            with pytest.raises(KubeError, match="did not answer") as silent:
                 await client.get_lease()
     assert silent.value.status == 0
 
 
 def test_outside_of_a_cluster_there_is_no_api() -> None:
     with pytest.raises(Exception, match="this is no pod"):
-        kube.in_cluster({}, OWN)
+        in_cluster({}, OWN)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from unit.worker.fake_kube import FakeKube
+from fakes.worker_kube import FakeKube
 from whatsapp_session import names
-from whatsapp_worker import lease, notes
+from whatsapp_worker.core import operator_notes
+from whatsapp_worker.kube import lease
 
 ME, OTHER = "uid-me", "uid-other"
 
@@ -98,7 +99,7 @@ async def test_what_the_operator_has_written_is_seen_when_the_lease_is_taken() -
     api, seen = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
     async with asyncio.timeout(60):
         await lease.Holder(api, ME, lambda found, asked: seen.append(found)).acquire(lambda why: None)
-    assert notes.read(seen[0]).terminated_pod_uid == OTHER
+    assert operator_notes.read(seen[0]).terminated_pod_uid == OTHER
 
 
 async def test_a_renewal_survives_refusals_conflicts_and_silence() -> None:

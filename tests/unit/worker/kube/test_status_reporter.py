@@ -11,38 +11,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit import json_samples, schema_samples
-from unit.worker.fake_kube import FakeKube
+from fakes.worker_kube import FakeKube
+from scenes import json_samples, schema_samples
 from whatsapp_session import report_bounds
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_session.worker_env import ResourceIdentity
-from whatsapp_worker import actions as do
-from whatsapp_worker import happenings, keeper, model, pod, reporter, terminal, view, wishes
-from whatsapp_worker.page import events as page
+from whatsapp_session.worker_config import ResourceIdentity
+from whatsapp_worker.cli import terminal
+from whatsapp_worker.core import actions, events, page_events, requests, status
+from whatsapp_worker.core.state import Fault, Model, Restored, Saved, ShownCode
+from whatsapp_worker.kube import pod, status_reporter
+from whatsapp_worker.runtime import runner
 
 REPORT = jsonschema.Draft7Validator(schema_samples.for_python(schema_samples.status_session()))
 RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
-ACCOUNT = page.Account("4915112345678:3@c.us", "Support", "android")
-SAVED = model.Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
-AWAITING = model.Model(
+ACCOUNT = page_events.Account("4915112345678:3@c.us", "Support", "android")
+SAVED = Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
+AWAITING = Model(
     state=SessionState.AWAITING_LINK,
     since=1_767_225_600.0,
-    qr=model.ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2),
+    qr=ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2),
 )
-CONNECTED = model.Model(
+CONNECTED = Model(
     state=SessionState.CONNECTED,
     since=1_767_225_600.0,
     account=ACCOUNT,
     known_hash=ACCOUNT.hash,
     saved=SAVED,
-    restored=model.Restored(11, 1_767_225_500.0),
+    restored=Restored(11, 1_767_225_500.0),
     web_version="2.3000.1",
     browser_version="156.0",
 )
 
 
 def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
-    assert view.session(replace(CONNECTED, handled={"save": "t"}), "uid-pod") == {
+    assert status.session(replace(CONNECTED, handled={"save": "t"}), "uid-pod") == {
         "podUID": "uid-pod",
         "state": "Connected",
         "stateSince": "2026-01-01T00:00:00Z",
@@ -62,7 +64,7 @@ def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
 
 
 def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
-    told = view.session(AWAITING, "uid-pod")
+    told = status.session(AWAITING, "uid-pod")
     assert told["qr"] == {
         "code": "2@secret",
         "issuedAt": "2026-01-01T00:00:00Z",
@@ -70,7 +72,7 @@ def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
         "attempt": 2,
     }
     for state in set(SessionState) - {SessionState.AWAITING_LINK}:
-        assert "qr" not in view.session(replace(AWAITING, state=state), "uid-pod")
+        assert "qr" not in status.session(replace(AWAITING, state=state), "uid-pod")
 
 
 def test_nothing_is_null() -> None:
@@ -79,18 +81,18 @@ def test_nothing_is_null() -> None:
             return [leaf for item in value.values() for leaf in leaves(item)]
         return [value]
 
-    for shown in (model.Model(), AWAITING, CONNECTED):
-        assert None not in leaves(view.session(shown, "uid-pod"))
+    for shown in (Model(), AWAITING, CONNECTED):
+        assert None not in leaves(status.session(shown, "uid-pod"))
 
 
 def test_all_devices_of_an_account_have_one_hash() -> None:
-    assert ACCOUNT.hash == page.Account("4915112345678@c.us").hash
+    assert ACCOUNT.hash == page_events.Account("4915112345678@c.us").hash
     assert len(ACCOUNT.hash) == 16
 
 
 @pytest.mark.parametrize("secret", ["2@secret", "4915112345678", "Support"])
 def test_no_repr_holds_a_code_a_number_or_a_name(secret: str) -> None:
-    assert secret not in repr((AWAITING, CONNECTED, page.Qr("2@secret"), do.Emit("qr", ("2@secret",))))
+    assert secret not in repr((AWAITING, CONNECTED, page_events.Qr("2@secret"), actions.Emit("qr", ("2@secret",))))
 
 
 class Told:
@@ -98,7 +100,7 @@ class Told:
 
     def __init__(self) -> None:
         self.api = FakeKube()
-        self.reporter = reporter.StatusReporter(self.api, RESOURCE)
+        self.reporter = status_reporter.StatusReporter(self.api, RESOURCE)
         self.task = asyncio.get_running_loop().create_task(self.reporter.run())
 
     async def until(self, count: int) -> None:
@@ -132,7 +134,7 @@ async def test_refusals_before_the_operator_has_named_the_pod_are_repeated_until
 
 async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
     told = Told()
-    told.reporter.show(model.Model())
+    told.reporter.show(Model())
     await asyncio.sleep(0.1)
     assert told.api.sessions == []
     told.reporter.show(CONNECTED)
@@ -143,7 +145,7 @@ async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
 
 async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> None:
     told = Told()
-    told.reporter.show(model.Model(fault=model.Fault(Reason.STORE_UNAVAILABLE, "ENOSPC")))
+    told.reporter.show(Model(fault=Fault(Reason.STORE_UNAVAILABLE, "ENOSPC")))
     await told.until(1)
     await told.end()
 
@@ -151,9 +153,7 @@ async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> No
 async def test_events_say_what_a_person_cares_about_once() -> None:
     told = Told()
     syncing = replace(CONNECTED, state=SessionState.SYNCING, saved=None)
-    faulty = replace(
-        CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=model.Fault(Reason.SNAPSHOT_FAILED, "why")
-    )
+    faulty = replace(CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=Fault(Reason.SNAPSHOT_FAILED, "why"))
     for shown in (AWAITING, syncing, replace(CONNECTED, saved=None), faulty, replace(faulty, save_failures=2)):
         told.reporter.show(shown)
     await told.reporter.finish()
@@ -173,12 +173,12 @@ class Listening:
     """A client that hears wishes."""
 
     def __init__(self) -> None:
-        self.heard: list[wishes.Wish] = []
+        self.heard: list[requests.Wish] = []
 
     def witnessed(self, asked: float) -> None:
         self.asked = asked
 
-    def wish(self, event: wishes.Wish) -> None:
+    def wish(self, event: requests.Wish) -> None:
         self.heard.append(event)
 
 
@@ -194,25 +194,25 @@ def test_what_stands_on_the_lease_reaches_the_session_at_each_look() -> None:
     assert (board.asked, client.asked) == (17.0, 17.0)
     board.see(lease(**{"relink-requested-at": "2026-01-01T00:00:00Z", "save-requested-at": "2026-01-02T00:00:00Z"}))
     assert client.heard == [
-        happenings.SaveRequested("2026-01-02T00:00:00Z"),
-        happenings.RelinkRequested("2026-01-01T00:00:00Z"),
+        events.SaveRequested("2026-01-02T00:00:00Z"),
+        events.RelinkRequested("2026-01-01T00:00:00Z"),
     ]
     assert board.notes().terminated_pod_uid == "uid-old", "the first look is what counts of the previous owner"
     assert board.notes().known_account == ""
     board.see(lease(**{"takeover-requested-at": "2026-01-03T00:00:00Z"}))
-    assert client.heard[-1] == happenings.TakeOverRequested("2026-01-03T00:00:00Z")
+    assert client.heard[-1] == events.TakeOverRequested("2026-01-03T00:00:00Z")
 
 
 def test_the_last_word_of_a_pod_is_json_for_the_operator() -> None:
-    said = json.loads(pod.termination_message(keeper.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, "gone")))
+    said = json.loads(pod.termination_message(runner.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, "gone")))
     assert said == {"reason": "ArchiveMissing", "message": "gone", "exitCode": 3}
-    assert "reason" not in json.loads(pod.termination_message(keeper.Outcome(ExitCode.DONE, None, "stopped")))
+    assert "reason" not in json.loads(pod.termination_message(runner.Outcome(ExitCode.DONE, None, "stopped")))
 
 
 def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None:
     stream = io.StringIO()
     shown = terminal.Terminal(stream)
-    for current in (model.Model(), AWAITING, AWAITING, replace(AWAITING, load_failures=1), CONNECTED):
+    for current in (Model(), AWAITING, AWAITING, replace(AWAITING, load_failures=1), CONNECTED):
         shown.show(current)
     text = stream.getvalue()
     assert text.count("code 2, valid for about 60 s") == 1
@@ -225,7 +225,7 @@ def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None
 def test_json_lines_tell_states_saves_and_faults_without_the_code() -> None:
     stream = io.StringIO()
     lines = terminal.EventLines(stream)
-    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=model.Fault(Reason.CONFLICT, "why"))):
+    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=Fault(Reason.CONFLICT, "why"))):
         lines.show(current)
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in told] == ["state", "state", "saved", "fault"]
@@ -239,26 +239,26 @@ NUMBERS = st.integers(0, 10**30)
 
 @given(message=TEXT)
 def test_the_last_word_fits_the_kubelets_4096_bytes_in_any_language(message: str) -> None:
-    written = pod.termination_message(keeper.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, message))
+    written = pod.termination_message(runner.Outcome(ExitCode.STORE_REFUSED, Reason.ARCHIVE_MISSING, message))
     assert len(written.encode()) < 4096
     assert json.loads(written)["reason"] == "ArchiveMissing"
 
 
 @st.composite
-def models(draw: st.DrawFn) -> model.Model:
+def models(draw: st.DrawFn) -> Model:
     """Return any model: page, store and browser may say what they like."""
-    fault = st.builds(model.Fault, st.sampled_from(Reason), TEXT, TIMES)
+    fault = st.builds(Fault, st.sampled_from(Reason), TEXT, TIMES)
     raw = draw(st.fixed_dictionaries({"id": TEXT, "pushname": TEXT, "platform": TEXT}))
-    return model.Model(
+    return Model(
         state=draw(st.sampled_from(SessionState)),
         since=draw(TIMES),
-        account=draw(st.sampled_from([None, page.facts({"account": raw}).account])),
+        account=draw(st.sampled_from([None, page_events.facts({"account": raw}).account])),
         known_hash=draw(TEXT),
-        qr=draw(st.none() | st.builds(model.ShownCode, TEXT, TIMES, TIMES, NUMBERS)),
+        qr=draw(st.none() | st.builds(ShownCode, TEXT, TIMES, TIMES, NUMBERS)),
         pairing_code=draw(TEXT),
-        saved=draw(st.none() | st.builds(model.Saved, NUMBERS, TIMES, NUMBERS, TEXT, TEXT)),
+        saved=draw(st.none() | st.builds(Saved, NUMBERS, TIMES, NUMBERS, TEXT, TEXT)),
         overdue_since=draw(TIMES),
-        restored=draw(st.none() | st.builds(model.Restored, NUMBERS, TIMES)),
+        restored=draw(st.none() | st.builds(Restored, NUMBERS, TIMES)),
         web_version=draw(TEXT),
         browser_version=draw(TEXT),
         sandbox=draw(TEXT),
@@ -270,13 +270,13 @@ def models(draw: st.DrawFn) -> model.Model:
 
 
 @given(models(), TEXT)
-def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: model.Model, uid: str) -> None:
-    told = view.session(shown, uid)
+def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: Model, uid: str) -> None:
+    told = status.session(shown, uid)
     REPORT.validate(told)
     assert len(json.dumps(told, ensure_ascii=False).encode()) < report_bounds.TOTAL_BYTES
 
 
 def test_a_push_name_of_a_megabyte_is_cut() -> None:
-    account = page.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
-    told = view.session(replace(CONNECTED, account=account), "uid-pod")
+    account = page_events.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
+    told = status.session(replace(CONNECTED, account=account), "uid-pod")
     assert len(told["account"]["pushName"]) == 128

@@ -10,8 +10,9 @@ import zipfile
 
 import pytest
 
-from unit.worker import profile_maker as make
-from whatsapp_worker import archive, errors, profiles
+from scenes.worker import profile_maker
+from whatsapp_worker import errors
+from whatsapp_worker.profile import archive, layout
 
 
 def packed(root: pathlib.Path) -> bytes:
@@ -37,14 +38,14 @@ def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.
 
 
 def test_a_profile_survives_the_way_there_and_back(tmp_path: pathlib.Path) -> None:
-    root = make.profile(tmp_path / "p")
+    root = profile_maker.profile(tmp_path / "p")
     archive.extract(written(tmp_path, packed(root)), tmp_path / "out")
     assert tree(tmp_path / "out") == tree(root)
 
 
 def test_sizes_stand_in_the_local_headers_and_no_descriptor_follows(tmp_path: pathlib.Path) -> None:
     # The JavaScript stores' reader is a stream: it breaks on data that contains a descriptor's signature.
-    root = make.profile(tmp_path / "p")
+    root = profile_maker.profile(tmp_path / "p")
     (root / "Default" / "trap").write_bytes(b"PK\x07\x08" * 10)
     content = packed(root)
     with zipfile.ZipFile(io.BytesIO(content)) as found:
@@ -60,18 +61,18 @@ def test_sizes_stand_in_the_local_headers_and_no_descriptor_follows(tmp_path: pa
 
 
 def test_the_layout_is_the_one_of_the_javascript_stores(tmp_path: pathlib.Path) -> None:
-    content = packed(make.profile(tmp_path / "p"))
+    content = packed(profile_maker.profile(tmp_path / "p"))
     with zipfile.ZipFile(io.BytesIO(content)) as found:
         names = found.namelist()
     assert names[0] == "Default/"
     assert all(name.startswith("Default/") for name in names)
     assert "Default/Local Storage/leveldb/" in names
-    assert f"Default/IndexedDB/{make.ORIGIN}/CURRENT" in names
+    assert f"Default/IndexedDB/{profile_maker.ORIGIN}/CURRENT" in names
     assert content.startswith(b"PK\x03\x04"), "no data before the first entry"
 
 
 def test_equal_contents_give_equal_archives(tmp_path: pathlib.Path) -> None:
-    one, two = make.profile(tmp_path / "1"), make.profile(tmp_path / "2")
+    one, two = profile_maker.profile(tmp_path / "1"), profile_maker.profile(tmp_path / "2")
     os.utime(one / "Default", (1, 1))
     assert packed(one) == packed(two)
 
@@ -179,7 +180,7 @@ def test_what_is_no_profile_is_refused(tmp_path: pathlib.Path, what: str) -> Non
 def test_an_archive_that_is_whole_but_holds_no_login_is_refused_by_the_profiles_check(tmp_path: pathlib.Path) -> None:
     archive.extract(written(tmp_path, REFUSED["the JavaScript library's empty zip"][0]), tmp_path / "out")
     with pytest.raises(errors.ArchiveDamaged, match="holds no localStorage"):
-        profiles.check(tmp_path / "out")
+        layout.check(tmp_path / "out")
 
 
 def flipped(content: bytes, at: int) -> bytes:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit.worker.test_generations import Place
-from whatsapp_worker import encryption, errors
+from unit.worker.repository.test_generations import Place
+from whatsapp_worker import errors
+from whatsapp_worker.profile import encryption
 
 KEY = encryption.Key(bytes(range(32)))
 OTHER = encryption.Key(bytes(32))

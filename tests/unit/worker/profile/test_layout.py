@@ -6,74 +6,79 @@ import shutil
 
 import pytest
 
-from unit.worker import profile_maker as make
-from whatsapp_worker import archive, errors, profiles, snapshot
+from scenes.worker import profile_maker
+from whatsapp_worker import errors
+from whatsapp_worker.profile import archive, layout, snapshot
 
 
 @pytest.fixture
 def root(tmp_path: pathlib.Path) -> pathlib.Path:
-    return make.profile(tmp_path / "profile")
+    return profile_maker.profile(tmp_path / "profile")
 
 
 def digest(root: pathlib.Path) -> str:
-    return profiles.ContentDigest().of(root)
+    return layout.ContentDigest().of(root)
 
 
 def test_only_the_login_is_archived(root: pathlib.Path) -> None:
-    names = {path.as_posix() for path in profiles.files(root)}
+    names = {path.as_posix() for path in layout.files(root)}
     assert "Default/Preferences" not in names
     assert not {name for name in names if name.endswith(("LOCK", "LOG"))}
-    assert f"Default/IndexedDB/{make.ORIGIN}/000005.ldb" in names
+    assert f"Default/IndexedDB/{profile_maker.ORIGIN}/000005.ldb" in names
 
 
 def test_another_layout_is_refused(root: pathlib.Path) -> None:
-    profiles.check(root, make.ORIGIN)
+    layout.check(root, profile_maker.ORIGIN)
     with pytest.raises(errors.ArchiveDamaged, match="no database https_example"):
-        profiles.check(root, "https_example.org_0.indexeddb.leveldb")
-    shutil.rmtree(root / profiles.LEVELDB)
-    (root / profiles.LOCAL_STORAGE / "local_storage.sqlite").write_bytes(b"SQLite format 3")
+        layout.check(root, "https_example.org_0.indexeddb.leveldb")
+    shutil.rmtree(root / layout.LEVELDB)
+    (root / layout.LOCAL_STORAGE / "local_storage.sqlite").write_bytes(b"SQLite format 3")
     with pytest.raises(errors.ArchiveDamaged, match="no localStorage"):
-        profiles.check(root, make.ORIGIN)
+        layout.check(root, profile_maker.ORIGIN)
 
 
 @pytest.mark.parametrize(
     ("url", "folder"),
     [
-        ("https://web.whatsapp.com/", make.ORIGIN),
+        ("https://web.whatsapp.com/", profile_maker.ORIGIN),
         ("http://127.0.0.1:8080/x", "http_127.0.0.1_8080.indexeddb.leveldb"),
     ],
 )
 def test_an_origin_has_its_folder(url: str, folder: str) -> None:
-    assert profiles.origin_folder(url) == folder
+    assert layout.origin_folder(url) == folder
 
 
 def test_the_content_digest_ignores_names_times_sequence_numbers_and_sentinels(
     root: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     before = digest(root)
-    other = make.profile(tmp_path / "other")
-    database = other / profiles.LEVELDB
+    other = profile_maker.profile(tmp_path / "other")
+    database = other / layout.LEVELDB
     shutil.rmtree(database)
-    changes: list[make.Change] = [
-        (make.storage_key("half"), b"\1login"),
-        (make.storage_key(profiles.SENTINEL + "1"), b"\1x"),
-        (make.storage_key(profiles.SENTINEL + "1"), None),
+    changes: list[profile_maker.Change] = [
+        (profile_maker.storage_key("half"), b"\1login"),
+        (profile_maker.storage_key(layout.SENTINEL + "1"), b"\1x"),
+        (profile_maker.storage_key(layout.SENTINEL + "1"), None),
         (b"META:https://web.whatsapp.com", b"\x08\x01"),
     ]
-    make.database(database, {8: b"local"}, changes, log=9)
+    profile_maker.database(database, {8: b"local"}, changes, log=9)
     os.utime(database, (1, 1))
     assert digest(other) == before
 
 
 @pytest.mark.parametrize("what", ["a table", "a log", "a blob"])
 def test_the_content_digest_sees_each_change(root: pathlib.Path, what: str) -> None:
-    cache = profiles.ContentDigest()
+    cache = layout.ContentDigest()
     before = cache.of(root)
     match what:
         case "a table":
-            make.database(root / profiles.INDEXED_DB / make.ORIGIN, {5: b"indexed", 6: b"mire"}, [(b"k", b"v")])
+            profile_maker.database(
+                root / layout.INDEXED_DB / profile_maker.ORIGIN, {5: b"indexed", 6: b"mire"}, [(b"k", b"v")]
+            )
         case "a log":
-            make.database(root / profiles.LEVELDB, {5: b"local"}, [(make.storage_key("half"), b"\1other")])
+            profile_maker.database(
+                root / layout.LEVELDB, {5: b"local"}, [(profile_maker.storage_key("half"), b"\1other")]
+            )
         case _:
             blob = next(path for path in root.rglob("1") if path.is_file())
             blob.unlink()
@@ -82,50 +87,50 @@ def test_the_content_digest_sees_each_change(root: pathlib.Path, what: str) -> N
 
 
 def test_a_sentinel_counts_only_with_its_value(root: pathlib.Path) -> None:
-    key = profiles.SENTINEL + "abc"
-    make.database(root / profiles.LEVELDB, {5: b"local"}, [(make.storage_key(key), b"\1right")])
-    assert profiles.holds_sentinel(root, key, "right")
-    assert not profiles.holds_sentinel(root, key, "wrong")
-    assert not profiles.holds_sentinel(root, key + "d", "right")
+    key = layout.SENTINEL + "abc"
+    profile_maker.database(root / layout.LEVELDB, {5: b"local"}, [(profile_maker.storage_key(key), b"\1right")])
+    assert layout.holds_sentinel(root, key, "right")
+    assert not layout.holds_sentinel(root, key, "wrong")
+    assert not layout.holds_sentinel(root, key + "d", "right")
 
 
 def test_a_marker_counts_only_when_it_is_complete_and_its_profile_is_there(root: pathlib.Path) -> None:
-    assert profiles.read_marker(root) is None
-    profiles.write_marker(root, profiles.Marker("RemoteAuth", 3, "hash", 2))
-    assert profiles.read_marker(root) is None
-    complete = profiles.Marker("RemoteAuth", 3, "hash", 2, complete=True)
-    profiles.write_marker(root, complete)
-    assert profiles.read_marker(root) == complete
-    profiles.marker_path(root).write_text("{")
-    assert profiles.read_marker(root) is None
-    profiles.write_marker(root, complete)
+    assert layout.read_marker(root) is None
+    layout.write_marker(root, layout.Marker("RemoteAuth", 3, "hash", 2))
+    assert layout.read_marker(root) is None
+    complete = layout.Marker("RemoteAuth", 3, "hash", 2, complete=True)
+    layout.write_marker(root, complete)
+    assert layout.read_marker(root) == complete
+    layout.marker_path(root).write_text("{")
+    assert layout.read_marker(root) is None
+    layout.write_marker(root, complete)
     shutil.rmtree(root)
-    assert profiles.read_marker(root) is None
+    assert layout.read_marker(root) is None
 
 
 def test_a_swap_removes_the_marker_of_the_old_profile_first(root: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    profiles.write_marker(root, profiles.Marker("RemoteAuth", 1, complete=True))
-    fresh = make.profile(tmp_path / "fresh")
+    layout.write_marker(root, layout.Marker("RemoteAuth", 1, complete=True))
+    fresh = profile_maker.profile(tmp_path / "fresh")
     (fresh / "Default" / "new").write_text("")
-    profiles.swap_in(fresh, root)
+    layout.swap_in(fresh, root)
     assert (root / "Default" / "new").exists()
-    assert profiles.read_marker(root) is None
+    assert layout.read_marker(root) is None
 
 
 def test_the_holder_of_a_lock_is_read_from_its_link(root: pathlib.Path) -> None:
-    assert profiles.lock_holder(root) is None
+    assert layout.lock_holder(root) is None
     (root / "SingletonLock").symlink_to("wa-old-pod-1234")
-    assert profiles.lock_holder(root) == ("wa-old-pod", 1234)
-    profiles.remove_locks(root)
-    assert profiles.lock_holder(root) is None
+    assert layout.lock_holder(root) == ("wa-old-pod", 1234)
+    layout.remove_locks(root)
+    assert layout.lock_holder(root) is None
 
 
 def test_a_snapshot_of_a_closed_profile_holds_the_login_and_leaves_no_trace(root: pathlib.Path) -> None:
-    dead = root / profiles.INDEXED_DB / make.ORIGIN / "000002.ldb"
+    dead = root / layout.INDEXED_DB / profile_maker.ORIGIN / "000002.ldb"
     dead.write_bytes(b"half written or obsolete")
-    stager = snapshot.Stager(root, make.ORIGIN)
+    stager = snapshot.Stager(root, profile_maker.ORIGIN)
     with stager.closed(None) as staged:
-        assert profiles.check(staged.folder, make.ORIGIN)
+        assert layout.check(staged.folder, profile_maker.ORIGIN)
         assert not (staged.folder / dead.relative_to(root)).exists()
         assert staged.content_digest == digest(root)
         assert staged.linked > 0
@@ -134,25 +139,25 @@ def test_a_snapshot_of_a_closed_profile_holds_the_login_and_leaves_no_trace(root
 
 
 def test_a_snapshot_without_its_sentinel_is_refused(root: pathlib.Path) -> None:
-    mark = snapshot.Sentinel(profiles.SENTINEL + "x", "y")
+    mark = snapshot.Sentinel(layout.SENTINEL + "x", "y")
     with (
         pytest.raises(errors.SnapshotFailed, match="lacks what the page wrote last"),
-        snapshot.Stager(root, make.ORIGIN).closed(mark),
+        snapshot.Stager(root, profile_maker.ORIGIN).closed(mark),
     ):
         pass
 
 
 def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
-    (root / profiles.INDEXED_DB / make.ORIGIN / "000006.ldb").unlink()
+    (root / layout.INDEXED_DB / profile_maker.ORIGIN / "000006.ldb").unlink()
     with (
         pytest.raises(errors.SnapshotFailed, match=r"not whole: .*000006\.ldb is missing"),
-        snapshot.Stager(root, make.ORIGIN).closed(None),
+        snapshot.Stager(root, profile_maker.ORIGIN).closed(None),
     ):
         pass
 
 
 def test_the_digest_remembers_no_more_files_than_there_are(root: pathlib.Path) -> None:
-    digest, sizes = profiles.ContentDigest(), []
+    digest, sizes = layout.ContentDigest(), []
     for number in range(20):
         (root / "Default" / "Preferences").write_text("x" * number)
         digest.of(root)
@@ -170,7 +175,7 @@ def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
         remove(path, ignore_errors=ignore_errors)
 
     monkeypatch.setattr(snapshot.shutil, "rmtree", watched)
-    with snapshot.Stager(root, make.ORIGIN).closed(None) as staged:
+    with snapshot.Stager(root, profile_maker.ORIGIN).closed(None) as staged:
         begun = archive.write(staged.folder)
         next(begun)
     with pytest.raises(FileNotFoundError):
@@ -183,5 +188,5 @@ def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
 
 def test_what_a_killed_worker_left_behind_is_swept(root: pathlib.Path) -> None:
     (root.parent / ".profile.snapshot-abc").mkdir()
-    snapshot.Stager(root, make.ORIGIN).sweep()
+    snapshot.Stager(root, profile_maker.ORIGIN).sweep()
     assert not (root.parent / ".profile.snapshot-abc").exists()

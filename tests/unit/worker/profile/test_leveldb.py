@@ -5,15 +5,18 @@ from collections.abc import Callable
 
 import pytest
 
-from unit.worker import profile_maker as make
-from whatsapp_worker import errors, leveldb
+from scenes.worker import profile_maker
+from whatsapp_worker import errors
+from whatsapp_worker.profile import leveldb
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    return make.database(tmp_path / "x.leveldb", {5: b"five" * 100, 7: b"seven"}, [(b"k", b"v"), (b"gone", None)])
+    return profile_maker.database(
+        tmp_path / "x.leveldb", {5: b"five" * 100, 7: b"seven"}, [(b"k", b"v"), (b"gone", None)]
+    )
 
 
 def test_the_checksum_is_that_of_the_format() -> None:
@@ -29,13 +32,15 @@ def test_the_live_tables_are_those_added_and_not_removed(folder: pathlib.Path) -
 
 
 def test_changes_are_read_across_blocks(tmp_path: pathlib.Path) -> None:
-    changes: list[make.Change] = [(b"a", b"x" * 100_000), (b"b", None), (b"c", b"y" * 40_000)]
-    data = make.log_file([make.batch(1, changes[:1]), make.batch(2, changes[1:])])
+    changes: list[profile_maker.Change] = [(b"a", b"x" * 100_000), (b"b", None), (b"c", b"y" * 40_000)]
+    data = profile_maker.log_file([profile_maker.batch(1, changes[:1]), profile_maker.batch(2, changes[1:])])
     assert [(change.key, change.value) for change in leveldb.changes(data)] == changes
 
 
 def test_a_torn_tail_of_a_log_is_what_leveldb_ignores_too() -> None:
-    data = make.log_file([make.batch(1, [(b"a", b"x")]), make.batch(2, [(b"b", b"y" * 50_000)])])
+    data = profile_maker.log_file(
+        [profile_maker.batch(1, [(b"a", b"x")]), profile_maker.batch(2, [(b"b", b"y" * 50_000)])]
+    )
     assert [change.key for change in leveldb.changes(data[:-1])] == [b"a"]
     assert list(leveldb.changes(data[:3])) == []
 
@@ -78,10 +83,12 @@ def test_a_database_that_is_not_whole_is_refused_by_the_file(folder: pathlib.Pat
 
 def test_an_unknown_edit_is_refused_and_not_guessed() -> None:
     with pytest.raises(errors.ArchiveDamaged, match="unknown kind 99"):
-        leveldb.read_manifest(make.log_file([make.varint(99)]))
+        leveldb.read_manifest(profile_maker.log_file([profile_maker.varint(99)]))
 
 
-@pytest.mark.parametrize("edit", [b"\x07\x00\xff", make.varint(1) + make.varint(50) + b"short", b"\x80"])
+@pytest.mark.parametrize(
+    "edit", [b"\x07\x00\xff", profile_maker.varint(1) + profile_maker.varint(50) + b"short", b"\x80"]
+)
 def test_an_edit_that_ends_early_is_refused(edit: bytes) -> None:
     with pytest.raises(errors.ArchiveDamaged, match="ends within"):
-        leveldb.read_manifest(make.log_file([edit]))
+        leveldb.read_manifest(profile_maker.log_file([edit]))

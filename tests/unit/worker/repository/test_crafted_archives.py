@@ -12,27 +12,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unit.worker import profile_maker as make
-from unit.worker.test_interop import SESSION, Scene
-from whatsapp_worker import archive, directory, errors, importing, leveldb, profiles
+from scenes.worker import profile_maker
+from unit.worker.repository.test_wwebjs_copy import SESSION, Scene
+from whatsapp_worker import errors
+from whatsapp_worker.profile import archive, layout, leveldb, zip_directory
+from whatsapp_worker.repository import wwebjs_import
 
-COMPARATOR = make.varint(1) + make.sliced(b"leveldb.BytewiseComparator")
+COMPARATOR = profile_maker.varint(1) + profile_maker.sliced(b"leveldb.BytewiseComparator")
 
 
 def table_edit(number: int, size: int = 1) -> bytes:
-    return COMPARATOR + make.varint(7) + b"\0" + make.varint(number) + make.varint(size) + make.sliced(b"a") * 2
+    return (
+        COMPARATOR
+        + profile_maker.varint(7)
+        + b"\0"
+        + profile_maker.varint(number)
+        + profile_maker.varint(size)
+        + profile_maker.sliced(b"a") * 2
+    )
 
 
 def archive_with(root: pathlib.Path, harm: Callable[[pathlib.Path], object]) -> bytes:
     """Return the archive of a profile whose localStorage was changed."""
-    made = make.profile(root)
+    made = profile_maker.profile(root)
     (made / "Default" / "Preferences").unlink()
-    harm(made / profiles.LEVELDB)
+    harm(made / layout.LEVELDB)
     return b"".join(archive.write(made))
 
 
 def manifest(record: bytes) -> Callable[[pathlib.Path], object]:
-    return lambda folder: (folder / "MANIFEST-000001").write_bytes(make.log_file([record]))
+    return lambda folder: (folder / "MANIFEST-000001").write_bytes(profile_maker.log_file([record]))
 
 
 def current(content: bytes) -> Callable[[pathlib.Path], object]:
@@ -46,11 +55,17 @@ HARM: dict[str, tuple[Callable[[pathlib.Path], object], str]] = {
     "a table's number of 300 digits": (manifest(table_edit(10**300)), "a number of more than 64 bits"),
     "a table's number of 5000 digits": (manifest(table_edit(10**5000)), "a number of more than 64 bits"),
     "a log's number of 5000 digits": (
-        manifest(COMPARATOR + make.varint(2) + make.varint(10**5000)),
+        manifest(COMPARATOR + profile_maker.varint(2) + profile_maker.varint(10**5000)),
         "a number of more than 64 bits",
     ),
-    "a number without an end": (manifest(COMPARATOR + make.varint(2) + b"\xff" * 900_000), "more than 64 bits"),
-    "a string of 2^60 bytes": (manifest(make.varint(1) + make.varint(1 << 60)), "ends within a string"),
+    "a number without an end": (
+        manifest(COMPARATOR + profile_maker.varint(2) + b"\xff" * 900_000),
+        "more than 64 bits",
+    ),
+    "a string of 2^60 bytes": (
+        manifest(profile_maker.varint(1) + profile_maker.varint(1 << 60)),
+        "ends within a string",
+    ),
     "a table of 2^63 bytes": (manifest(table_edit(5, 1 << 63)), "its manifest says"),
     "a table of no bytes": (
         lambda folder: ((folder / "000005.ldb").write_bytes(b""), manifest(table_edit(5, 0))(folder)),
@@ -61,11 +76,11 @@ HARM: dict[str, tuple[Callable[[pathlib.Path], object], str]] = {
         "MANIFEST-000001 is missing",
     ),
     "a batch that breaks off": (
-        lambda folder: (folder / "000009.log").write_bytes(make.log_file([b"short"])),
+        lambda folder: (folder / "000009.log").write_bytes(profile_maker.log_file([b"short"])),
         "shorter than its header",
     ),
     "a batch with a number without an end": (
-        lambda folder: (folder / "000009.log").write_bytes(make.log_file([bytes(12) + b"\xff" * 900_000])),
+        lambda folder: (folder / "000009.log").write_bytes(profile_maker.log_file([bytes(12) + b"\xff" * 900_000])),
         "more than 64 bits",
     ),
 }
@@ -91,7 +106,7 @@ def test_a_folder_with_the_name_of_a_log_is_no_log(tmp_path: pathlib.Path) -> No
 
 
 def test_a_manifest_that_is_too_long_is_not_read(tmp_path: pathlib.Path) -> None:
-    folder = make.database(tmp_path / "x.leveldb")
+    folder = profile_maker.database(tmp_path / "x.leveldb")
     with (folder / "MANIFEST-000001").open("ab") as stream:
         stream.truncate(leveldb.MANIFEST_LIMIT + 1)
     with pytest.raises(errors.ArchiveDamaged, match="is longer than any that Chromium writes"):
@@ -101,18 +116,18 @@ def test_a_manifest_that_is_too_long_is_not_read(tmp_path: pathlib.Path) -> None
 def test_a_manifest_with_too_many_tables_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leveldb, "TABLES", 3)
     with pytest.raises(errors.ArchiveDamaged, match="absurdly many"):
-        leveldb.read_manifest(make.log_file([table_edit(number) for number in range(5)]))
+        leveldb.read_manifest(profile_maker.log_file([table_edit(number) for number in range(5)]))
 
 
 def test_a_log_is_not_read_whole(tmp_path: pathlib.Path) -> None:
-    made = make.profile(tmp_path / "p")
-    log = made / profiles.LEVELDB / "000004.log"
+    made = profile_maker.profile(tmp_path / "p")
+    log = made / layout.LEVELDB / "000004.log"
     with log.open("ab") as stream:
         for _ in range(50):
             stream.write(bytes(1 << 20))
     tracemalloc.start()
-    profiles.ContentDigest().of(made)
-    assert not profiles.holds_sentinel(made, "key", "value")
+    layout.ContentDigest().of(made)
+    assert not layout.holds_sentinel(made, "key", "value")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 << 20
@@ -120,7 +135,7 @@ def test_a_log_is_not_read_whole(tmp_path: pathlib.Path) -> None:
 
 def test_a_record_of_a_log_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leveldb, "RECORD_LIMIT", 100_000)
-    data = make.log_file([make.batch(1, [(b"a", b"x" * 100_000)])])
+    data = profile_maker.log_file([profile_maker.batch(1, [(b"a", b"x" * 100_000)])])
     with pytest.raises(errors.ArchiveDamaged, match="longer than any"):
         list(leveldb.changes(data))
 
@@ -128,7 +143,7 @@ def test_a_record_of_a_log_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_logs_of_a_foreign_archive_that_would_take_minutes_are_refused(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "LOGS_LIMIT", 1000)
+    monkeypatch.setattr(wwebjs_import, "LOGS_LIMIT", 1000)
     scene = Scene(tmp_path)
     harm = lambda folder: (folder / "000009.log").write_bytes(bytes(1001))  # noqa: E731  reads as its neighbours do
     scene.foreign(archive_with(tmp_path / "crafted", harm))
@@ -139,7 +154,7 @@ def test_a_foreign_archive_above_the_limit_is_not_downloaded(tmp_path: pathlib.P
     scene = Scene(tmp_path)
     scene.foreign()
     copy, content = scene.place.store.copies[SESSION]
-    scene.place.store.copies[SESSION] = (dataclasses.replace(copy, size=importing.LIMIT + 1), content)
+    scene.place.store.copies[SESSION] = (dataclasses.replace(copy, size=wwebjs_import.LIMIT + 1), content)
     calls: list[str] = []
     scene.place.store.fail = lambda verb, name: calls.append(verb)
     assert "longer than 8 GiB" in scene.look()
@@ -171,9 +186,9 @@ def test_a_directory_is_looked_at_before_it_is_built(
 
 def test_a_directory_that_says_it_is_longer_than_any_is_not_read(tmp_path: pathlib.Path) -> None:
     with (tmp_path / "a.zip").open("wb") as stream:
-        stream.truncate(directory.LIMIT + 1)
+        stream.truncate(zip_directory.LIMIT + 1)
         stream.seek(0, 2)
-        stream.write(archive._END.pack(b"PK\5\6", 0, 0, 1, 1, directory.LIMIT + 1, 0, 0))
+        stream.write(archive._END.pack(b"PK\5\6", 0, 0, 1, 1, zip_directory.LIMIT + 1, 0, 0))
     tracemalloc.start()
     with pytest.raises(errors.ArchiveDamaged, match="directory is longer than"):
         archive.extract(tmp_path / "a.zip", tmp_path / "out")
@@ -211,12 +226,14 @@ EDITS = st.lists(
     st.one_of(
         st.just(COMPARATOR),
         st.builds(table_edit, NUMBERS, NUMBERS),
-        st.builds(lambda tag, number: make.varint(tag) + make.varint(number), st.integers(0, 12), NUMBERS),
+        st.builds(
+            lambda tag, number: profile_maker.varint(tag) + profile_maker.varint(number), st.integers(0, 12), NUMBERS
+        ),
         st.binary(max_size=40),
     ),
     max_size=5,
 ).map(b"".join)
-LOGS = st.one_of(st.binary(max_size=200), EDITS.map(lambda edits: make.log_file([bytes(12) + edits])))
+LOGS = st.one_of(st.binary(max_size=200), EDITS.map(lambda edits: profile_maker.log_file([bytes(12) + edits])))
 CURRENTS = st.one_of(
     st.binary(max_size=40),
     st.text(max_size=40).map(lambda text: f"MANIFEST-{text}\n".encode()),
@@ -227,20 +244,20 @@ CURRENTS = st.one_of(
 @settings(max_examples=80, deadline=5000)
 @given(
     st.one_of(st.just(b"MANIFEST-000001\n"), CURRENTS),
-    st.one_of(st.binary(max_size=200), st.lists(EDITS, max_size=3).map(make.log_file)),
+    st.one_of(st.binary(max_size=200), st.lists(EDITS, max_size=3).map(profile_maker.log_file)),
     LOGS,
 )
 def test_whatever_a_database_says_it_is_whole_or_damaged(
     tmp_path_factory: pytest.TempPathFactory, names: bytes, edits: bytes, log: bytes
 ) -> None:
-    root = make.profile(tmp_path_factory.mktemp("fuzz") / "profile")
-    folder = root / profiles.LEVELDB
+    root = profile_maker.profile(tmp_path_factory.mktemp("fuzz") / "profile")
+    folder = root / layout.LEVELDB
     (folder / "CURRENT").write_bytes(names)
     (folder / "MANIFEST-000001").write_bytes(edits)
     (folder / "000004.log").write_bytes(log)
     try:
-        profiles.check(root)
-        profiles.ContentDigest().of(root)
+        layout.check(root)
+        layout.ContentDigest().of(root)
     except errors.ArchiveDamaged:
         pass
     finally:

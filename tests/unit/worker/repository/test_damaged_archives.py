@@ -14,14 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unit.worker import profile_maker as make
-from unit.worker.test_interop import Scene
-from whatsapp_worker import archive, errors, profiles, records, restoring
+from scenes.worker import profile_maker
+from unit.worker.repository.test_wwebjs_copy import Scene
+from whatsapp_worker import errors
+from whatsapp_worker.profile import archive, layout
+from whatsapp_worker.repository import records, restore
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    root = make.profile(tmp_path_factory.mktemp("profile") / "profile")
+    root = profile_maker.profile(tmp_path_factory.mktemp("profile") / "profile")
     (root / "Default" / "Preferences").unlink()
     return b"".join(archive.write(root))
 
@@ -40,7 +42,7 @@ def tried(content: bytes, folder: pathlib.Path) -> bool:
     source.write_bytes(content)
     try:
         archive.extract(source, target)
-        profiles.check(target)
+        layout.check(target)
         whole = True
     except errors.ArchiveDamaged:
         whole = False
@@ -142,10 +144,10 @@ def test_a_bomb_that_lies_about_its_size_unpacks_to_what_it_said(folder: pathlib
     assert sum(path.stat().st_size for path in (folder / "deep").rglob("x")) <= 1000
 
 
-def restorer(scene: Scene) -> restoring.Restorer:
+def restorer(scene: Scene) -> restore.Restorer:
     profile = scene.folder / "data" / "RemoteAuth"
     profile.parent.mkdir()
-    made = restoring.Restorer(scene.place.kept, profile, lambda: "156.0")
+    made = restore.Restorer(scene.place.kept, profile, lambda: "156.0")
     made.begin(scene.place.journal.head + 1)
     return made
 
@@ -174,7 +176,7 @@ def test_a_damaged_newest_archive_is_said_and_the_previous_one_restored(tmp_path
     assert placed.candidate.generation.number == 1
     assert [text.partition(":")[0] for text in placed.broken] == ["generation 2"]
     assert not (tmp_path / "escaped").exists()
-    profiles.check(tmp_path / "data" / "RemoteAuth", make.ORIGIN)
+    layout.check(tmp_path / "data" / "RemoteAuth", profile_maker.ORIGIN)
 
 
 @pytest.mark.parametrize("harm", ["bomb", "path"])

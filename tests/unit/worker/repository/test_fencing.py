@@ -2,7 +2,8 @@
 
 import pytest
 
-from whatsapp_worker import errors, ownership, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import fencing, records
 
 POD = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p1", host="wa-x")
 OTHER_POD = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p2", host="wa-x")
@@ -11,7 +12,7 @@ OTHER_CLUSTER = records.Owner(cluster="c2", namespace="n", session_uid="s", pod_
 LAPTOP = records.Owner(host="h", boot_id="b", pid=1, start_time=1.0, data_path="/d")
 LAPTOP_AGAIN = records.Owner(host="h", boot_id="b", pid=2, start_time=2.0, data_path="/d")
 OTHER_PATH = records.Owner(host="h", boot_id="b", pid=3, start_time=3.0, data_path="/e")
-NOTHING = ownership.Knowledge()
+NOTHING = fencing.Knowledge()
 CLAIM = records.Claim(60)
 
 
@@ -25,25 +26,19 @@ def record(owner: records.Owner, body: records.Body = CLAIM) -> records.Record:
         pytest.param(None, POD, NOTHING, False, id="an empty log"),
         pytest.param(record(POD), POD, NOTHING, False, id="the same pod, its container restarted"),
         pytest.param(record(POD), OTHER_POD, NOTHING, True, id="another pod of the session"),
-        pytest.param(
-            record(POD), OTHER_POD, ownership.Knowledge(terminated_pod_uid="p1"), False, id="known to be gone"
-        ),
-        pytest.param(record(POD), OTHER_POD, ownership.Knowledge(terminated_pod_uid="p0"), True, id="another is gone"),
+        pytest.param(record(POD), OTHER_POD, fencing.Knowledge(terminated_pod_uid="p1"), False, id="known to be gone"),
+        pytest.param(record(POD), OTHER_POD, fencing.Knowledge(terminated_pod_uid="p0"), True, id="another is gone"),
         pytest.param(record(POD, records.Release()), OTHER_CLUSTER, NOTHING, False, id="released: anybody"),
         pytest.param(record(LAPTOP), LAPTOP_AGAIN, NOTHING, False, id="the same data path"),
-        pytest.param(
-            record(LAPTOP), OTHER_PATH, ownership.Knowledge(process_gone=True), False, id="its process is gone"
-        ),
-        pytest.param(
-            record(LAPTOP), OTHER_PATH, ownership.Knowledge(take_over=True), True, id="taken over by a person"
-        ),
-        pytest.param(record(POD), LAPTOP, ownership.Knowledge(take_over=True), True, id="a pod's, taken over"),
+        pytest.param(record(LAPTOP), OTHER_PATH, fencing.Knowledge(process_gone=True), False, id="its process is gone"),
+        pytest.param(record(LAPTOP), OTHER_PATH, fencing.Knowledge(take_over=True), True, id="taken over by a person"),
+        pytest.param(record(POD), LAPTOP, fencing.Knowledge(take_over=True), True, id="a pod's, taken over"),
     ],
 )
 def test_a_claim_is_allowed(
-    head: records.Record | None, me: records.Owner, known: ownership.Knowledge, waits: bool
+    head: records.Record | None, me: records.Owner, known: fencing.Knowledge, waits: bool
 ) -> None:
-    assert ownership.must_wait(head, me, known) is waits
+    assert fencing.must_wait(head, me, known) is waits
 
 
 @pytest.mark.parametrize(
@@ -61,12 +56,12 @@ def test_a_claim_is_allowed(
 )
 def test_a_foreign_owner_that_has_not_released_is_refused_by_name(head: records.Record, me: records.Owner) -> None:
     with pytest.raises(errors.SessionInUse, match=r"is in use by .* since its record of 2026-01-01T00:00:00\.000Z"):
-        ownership.must_wait(head, me, NOTHING)
+        fencing.must_wait(head, me, NOTHING)
 
 
 def test_the_wait_covers_the_old_owners_poll_the_stores_bound_and_a_margin() -> None:
     back = [record(POD, records.Release()), record(POD, records.Claim(90)), record(POD, records.Claim(30))]
-    assert ownership.waiting_seconds(back, 60.0) == 90 + 60 + ownership.MARGIN
+    assert fencing.waiting_seconds(back, 60.0) == 90 + 60 + fencing.MARGIN
 
 
 def test_two_pods_without_a_uid_are_never_the_same_place() -> None:
@@ -85,4 +80,4 @@ def test_two_pods_without_a_uid_are_never_the_same_place() -> None:
     ],
 )
 def test_who_follows_a_claimer_that_had_not_waited_waits_in_its_place(body: records.Body, seconds: float) -> None:
-    assert ownership.owed(record(POD, body)) == seconds
+    assert fencing.owed(record(POD, body)) == seconds

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from unit.worker import profile_maker as make
-from whatsapp_worker import encryption, errors, generations, log, records, snapshot
+from scenes.worker import profile_maker
+from whatsapp_worker import errors
+from whatsapp_worker.profile import encryption, snapshot
+from whatsapp_worker.repository import generations, log, records
 from whatsapp_worker.stores import filesystem, memory
 
 OWNER = records.Owner(host="h", data_path="/d")
@@ -18,7 +20,7 @@ OWNER = records.Owner(host="h", data_path="/d")
 class Place:
     def __init__(self, root: pathlib.Path, keep: int = 2, keys: encryption.Keys | None = None) -> None:
         self.store = memory.MemoryStore()
-        self.root = make.profile(root / "profile")
+        self.root = profile_maker.profile(root / "profile")
         self.journal = log.SessionLog(self.store, "RemoteAuth", OWNER)
         self.keep = keep
         self.use(keys)
@@ -30,7 +32,7 @@ class Place:
 
     def publish(self, proven: int = 0, account: str = "hash") -> generations.Published:
         about = generations.About(account, "Interval", "156.0", "0.1", proven)
-        with snapshot.Stager(self.root, make.ORIGIN).closed(None) as staged:
+        with snapshot.Stager(self.root, profile_maker.ORIGIN).closed(None) as staged:
             return self.kept.publish(staged, about)
 
     def archives(self) -> list[int]:
@@ -45,7 +47,7 @@ def place(tmp_path: pathlib.Path) -> Place:
 def test_what_is_published_is_restored_as_it_was(place: Place, tmp_path: pathlib.Path) -> None:
     published = place.publish()
     place.kept.fetch(published.generation, tmp_path / "fresh")
-    with snapshot.Stager(tmp_path / "fresh", make.ORIGIN).closed(None) as again:
+    with snapshot.Stager(tmp_path / "fresh", profile_maker.ORIGIN).closed(None) as again:
         assert again.content_digest == published.generation.content_digest
     assert published.generation.checks == ("linked", "databases")
 
@@ -379,7 +381,7 @@ def test_a_writer_that_was_superseded_hears_that_though_its_archive_cannot_be_de
 
 
 def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_path: pathlib.Path) -> None:
-    root = make.profile(tmp_path / "profile")
+    root = profile_maker.profile(tmp_path / "profile")
     blobs = next(path for path in root.rglob("*.indexeddb.blob")) / "1" / "01"
     blobs.mkdir()
     for number in range(7):
@@ -388,7 +390,7 @@ def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_p
     journal = log.SessionLog(store, "RemoteAuth", OWNER)
     journal.append(records.Claim(60))
     tracemalloc.start()
-    with snapshot.Stager(root, make.ORIGIN).closed(None) as staged:
+    with snapshot.Stager(root, profile_maker.ORIGIN).closed(None) as staged:
         inodes = {path.stat().st_ino for path in staged.folder.rglob("*") if path.is_file()}
         assert {path.stat().st_ino for path in blobs.iterdir()} <= inodes, "linked, not copied"
         about = generations.About("hash", "Interval", "156.0", "0.1")

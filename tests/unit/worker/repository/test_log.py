@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from whatsapp_worker import errors, log, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import memory
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)

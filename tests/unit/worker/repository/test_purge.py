@@ -4,14 +4,15 @@ import datetime
 
 import pytest
 
-from whatsapp_worker import errors, generations, log, ownership, purging, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import fencing, generations, log, purge, records
 from whatsapp_worker.stores import memory
 
 SESSION = "RemoteAuth-support"
 WORKER = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p1", host="wa-support")
 PURGER = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p2", host="wp-support")
 OTHER = records.Owner(cluster="c2", namespace="n", session_uid="t", pod_uid="p3", host="wa-support")
-NOTHING = ownership.Knowledge()
+NOTHING = fencing.Knowledge()
 UPLOADED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -36,15 +37,15 @@ def lived(owner: records.Owner = WORKER, *, released: bool = True) -> memory.Mem
     return store
 
 
-def purge(
+def purge_session(
     store: memory.MemoryStore,
     owner: records.Owner = PURGER,
-    known: ownership.Knowledge = NOTHING,
+    known: fencing.Knowledge = NOTHING,
     waits: list[float] | None = None,
-) -> purging.Purged:
+) -> purge.Purged:
     """Purge as somebody."""
     slept = [] if waits is None else waits
-    return purging.purge(store, log.SessionLog(store, SESSION, owner), known, slept.append)
+    return purge.purge(store, log.SessionLog(store, SESSION, owner), known, slept.append)
 
 
 def kinds(store: memory.MemoryStore) -> list[str]:
@@ -61,7 +62,7 @@ def left(store: memory.MemoryStore) -> list[str]:
 
 def test_archives_and_copy_go_and_the_log_says_so() -> None:
     store = lived()
-    assert purge(store) == purging.Purged(archives=2, copy=True)
+    assert purge_session(store) == purge.Purged(archives=2, copy=True)
     assert left(store) == []
     assert kinds(store) == ["Claim", "Generation", "Generation", "Release", "Claim", "Purge", "Release"]
 
@@ -70,15 +71,15 @@ def test_another_session_in_the_store_is_not_touched() -> None:
     store = lived()
     store.create("RemoteAuth-support-2/archives/00000001-a.zip", [b"other"])
     store.write_copy("RemoteAuth-support-2", b"other", UPLOADED)
-    purge(store)
+    purge_session(store)
     assert left(store) == ["RemoteAuth-support-2/archives/00000001-a.zip", "RemoteAuth-support-2"]
 
 
 def test_what_was_purged_is_neither_restored_nor_missed_and_numbers_go_on() -> None:
     store = lived()
-    purge(store)
+    purge_session(store)
     journal = log.SessionLog(store, SESSION, OTHER)
-    assert not ownership.must_wait(journal.newest(), OTHER, NOTHING)
+    assert not fencing.must_wait(journal.newest(), OTHER, NOTHING)
     claim = journal.append(records.Claim(60))
     kept = generations.Generations(store, journal)
     assert kept.next_candidate(claim.slot) is None
@@ -87,22 +88,22 @@ def test_what_was_purged_is_neither_restored_nor_missed_and_numbers_go_on() -> N
 
 def test_a_second_purge_writes_nothing() -> None:
     store = lived()
-    purge(store)
+    purge_session(store)
     before = dict(store.contents)
-    assert purge(store) == purging.Purged()
+    assert purge_session(store) == purge.Purged()
     assert store.contents == before
 
 
 def test_a_session_that_never_lived_gets_no_log() -> None:
     store = memory.MemoryStore()
-    assert purge(store) == purging.Purged()
+    assert purge_session(store) == purge.Purged()
     assert store.contents == {}
 
 
 def test_a_copy_without_a_log_goes_too() -> None:
     store = memory.MemoryStore()
     store.write_copy(SESSION, b"of a JavaScript store", UPLOADED)
-    assert purge(store) == purging.Purged(archives=0, copy=True)
+    assert purge_session(store) == purge.Purged(archives=0, copy=True)
     assert left(store) == []
 
 
@@ -110,9 +111,9 @@ def test_a_session_that_another_owner_holds_is_refused_and_untouched() -> None:
     store = lived(OTHER, released=False)
     before = dict(store.contents)
     with pytest.raises(errors.SessionInUse, match="in use by pod wa-support"):
-        purge(store)
+        purge_session(store)
     assert store.contents == before
-    assert purge(store, known=ownership.Knowledge(take_over=True)).archives == 2
+    assert purge_session(store, known=fencing.Knowledge(take_over=True)).archives == 2
 
 
 def test_a_stray_writer_is_fenced_and_what_it_leaves_is_deleted_too() -> None:
@@ -127,7 +128,7 @@ def test_a_stray_writer_is_fenced_and_what_it_leaves_is_deleted_too() -> None:
         with pytest.raises(errors.Superseded):
             stray.append(records.Release())
 
-    purging.purge(store, log.SessionLog(store, SESSION, PURGER), NOTHING, upload)
+    purge.purge(store, log.SessionLog(store, SESSION, PURGER), NOTHING, upload)
     assert waits == [62.0]
     assert left(store) == []
 
@@ -140,11 +141,11 @@ def test_nobody_else_may_follow_while_archives_are_being_deleted() -> None:
         if verb == "delete":
             head = log.SessionLog(store, SESSION, OTHER).newest()
             with pytest.raises(errors.SessionInUse):
-                ownership.must_wait(head, OTHER, NOTHING)
+                fencing.must_wait(head, OTHER, NOTHING)
             seen.append(name)
 
     store.fail = try_to_follow
-    purge(store)
+    purge_session(store)
     assert len(seen) == 2
 
 
@@ -173,7 +174,7 @@ def test_what_a_later_owner_has_brought_is_not_among_what_is_deleted(at: str) ->
 
     store.fail = take_over
     with pytest.raises(errors.Superseded):
-        purge(store)
+        purge_session(store)
     assert "sweep" not in seen
     if at != "delete_copy":
         assert f"{SESSION}/archives/00000003" in "".join(left(store))
@@ -184,7 +185,7 @@ def test_a_purge_that_is_killed_at_any_call_is_finished_by_the_next() -> None:
     calls: list[str] = []
     store = lived()
     store.fail = lambda verb, name: calls.append(verb)
-    purge(store)
+    purge_session(store)
     for fatal in range(len(calls)):
         store, seen = lived(), list[str]()
 
@@ -195,9 +196,9 @@ def test_a_purge_that_is_killed_at_any_call_is_finished_by_the_next() -> None:
 
         store.fail = die
         with pytest.raises(KeyboardInterrupt):
-            purge(store)
+            purge_session(store)
         store.fail = lambda verb, name: None
-        purge(store)
+        purge_session(store)
         assert left(store) == [], f"killed at {calls[fatal]} ({fatal})"
         assert kinds(store)[-1] == "Release"
         assert kinds(store).count("Purge") == 1

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from whatsapp_worker import errors, log, records
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import memory
 
 WRITERS = 3

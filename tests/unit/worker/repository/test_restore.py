@@ -8,9 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from unit.worker import profile_maker as make
-from unit.worker.test_generations import Place
-from whatsapp_worker import errors, profiles, restoring
+from scenes.worker import profile_maker
+from unit.worker.repository.test_generations import Place
+from whatsapp_worker import errors
+from whatsapp_worker.profile import layout
+from whatsapp_worker.repository import restore
 
 
 class Scene:
@@ -21,7 +23,7 @@ class Scene:
         self.version = "156.0"
         self.profile = root / "data" / "RemoteAuth"
         self.profile.parent.mkdir()
-        self.restorer = restoring.Restorer(self.place.kept, self.profile, lambda: self.version)
+        self.restorer = restore.Restorer(self.place.kept, self.profile, lambda: self.version)
         self.restorer.begin(self.place.journal.head + 1)
 
     def placed(self) -> int | None:
@@ -48,7 +50,7 @@ def test_the_newest_comes_first_then_each_older_one_once_then_an_empty_profile(s
 
 def test_what_is_placed_is_whole(scene: Scene) -> None:
     scene.placed()
-    profiles.check(scene.profile, make.ORIGIN)
+    layout.check(scene.profile, profile_maker.ORIGIN)
 
 
 def test_damaged_ones_are_passed_over_by_name(scene: Scene) -> None:
@@ -96,7 +98,7 @@ def test_a_store_that_falls_silent_at_any_read_costs_nothing(scene: Scene, part:
         try:
             scene.restorer.place_next()
         except errors.StoreUnavailable:
-            profiles.check(scene.profile, make.ORIGIN)
+            layout.check(scene.profile, profile_maker.ORIGIN)
             scene.place.store.fail = lambda verb, name: None
             assert scene.placed() == 3
         scene.place.store.fail = lambda verb, name: None

@@ -4,8 +4,9 @@ import pathlib
 
 import pytest
 
-from unit.worker.test_copying import POD, SESSION, Scene
-from whatsapp_worker import errors, log, records
+from unit.worker.repository.test_transfer import POD, SESSION, Scene
+from whatsapp_worker import errors
+from whatsapp_worker.repository import log, records
 
 
 @pytest.fixture

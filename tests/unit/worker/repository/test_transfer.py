@@ -5,10 +5,12 @@ import pathlib
 
 import pytest
 
-from unit.worker.test_encryption import KEY
-from unit.worker.test_generations import OWNER, Place
-from whatsapp_worker import copying, encryption, errors, generations, history, log, ownership, purging, records
-from whatsapp_worker.stores import memory, verbs
+from unit.worker.profile.test_encryption import KEY
+from unit.worker.repository.test_generations import OWNER, Place
+from whatsapp_worker import errors
+from whatsapp_worker.profile import encryption
+from whatsapp_worker.repository import fencing, generations, log, purge, records, request_history, transfer
+from whatsapp_worker.stores import four_verbs, memory
 
 SESSION = "RemoteAuth"
 COPIER = records.Owner(host="desk", boot_id="b", pid=7, data_path="/home")
@@ -36,9 +38,9 @@ class Scene:
         over: bool = False,
         if_any: bool = False,
     ) -> int:
-        how = copying.How(ownership.Knowledge(take_over=over), self.waited.append, self.told.append, if_any)
+        how = transfer.How(fencing.Knowledge(take_over=over), self.waited.append, self.told.append, if_any)
         one, other = source or self.place.store, target or self.target
-        return copying.copy(side(one, self.copier), side(other, self.copier), how)
+        return transfer.copy(side(one, self.copier), side(other, self.copier), how)
 
     def go_on(self, store: memory.MemoryStore, saves: int = 1) -> memory.MemoryStore:
         """Let the session's worker run on another store and save there; returns the store where it was."""
@@ -63,8 +65,8 @@ class Scene:
         return found
 
 
-def side(store: memory.MemoryStore, copier: records.Owner = COPIER) -> copying.Side:
-    return copying.Side(store, log.SessionLog(store, SESSION, copier))
+def side(store: memory.MemoryStore, copier: records.Owner = COPIER) -> transfer.Side:
+    return transfer.Side(store, log.SessionLog(store, SESSION, copier))
 
 
 def kinds(store: memory.MemoryStore) -> list[str]:
@@ -88,7 +90,7 @@ def test_what_is_kept_arrives_byte_for_byte_with_its_numbers(scene: Scene, tmp_p
     assert scene.told == ["generation 3 (0.0 MB): copied", "generation 2 (0.0 MB): copied"]
     journal = log.SessionLog(scene.target, SESSION, POD)
     journal.newest()
-    assert history.held_a_login(journal.back(journal.head)), "the session's known account finds its login there"
+    assert request_history.held_a_login(journal.back(journal.head)), "the session's known account finds its login there"
     found = generations.Generations(scene.target, journal).next_candidate(journal.head)
     assert found is not None
     generations.Generations(scene.target, journal).fetch(found.generation, tmp_path / "fresh")
@@ -205,7 +207,7 @@ def test_a_copy_that_breaks_off_anywhere_is_finished_by_the_next(scene: Scene, a
         stranger = log.SessionLog(scene.target, SESSION, POD)
         if stranger.newest() is not None and kinds(scene.target)[-1] != "Release":
             with pytest.raises(errors.SessionInUse):
-                ownership.must_wait(stranger.previous(), POD, ownership.Knowledge())
+                fencing.must_wait(stranger.previous(), POD, fencing.Knowledge())
         scene.copy()
     scene.target.fail = lambda verb, name: None
     assert scene.restorable(scene.target) == [3, 2]
@@ -261,7 +263,7 @@ def test_a_dead_history_leaves_its_last_number_so_that_the_way_back_stays_open(s
 def test_what_was_purged_in_the_target_is_copied_again(scene: Scene) -> None:
     scene.copy()
     there = log.SessionLog(scene.target, SESSION, COPIER)
-    purging.purge(scene.target, there, ownership.Knowledge(), scene.waited.append)
+    purge.purge(scene.target, there, fencing.Knowledge(), scene.waited.append)
     assert scene.restorable(scene.target) == []
     assert scene.copy() == 2
     assert scene.restorable(scene.target) == [3, 2]
@@ -346,16 +348,16 @@ def test_a_log_is_read_down_to_the_oldest_archive(scene: Scene) -> None:
 
 
 def test_a_long_log_is_not_read_to_its_beginning(scene: Scene) -> None:
-    for _ in range(copying._FAR):
+    for _ in range(transfer._FAR):
         scene.place.journal.append(records.Claim(60))
     scene.place.publish()
     scene.place.journal.append(records.Release())
     reads = counted_reads(scene.place.store)
     assert scene.copy() == 1
-    assert len(reads) < 2 * copying._FAR + 100
+    assert len(reads) < 2 * transfer._FAR + 100
 
 
-def pass_by(store: memory.MemoryStore, slots: int = copying._FAR, *words: records.Body) -> None:
+def pass_by(store: memory.MemoryStore, slots: int = transfer._FAR, *words: records.Body) -> None:
     """Let a session's worker write so many slots, whose archives have gone since, and these words before them."""
     journal = log.SessionLog(store, SESSION, POD)
     journal.newest()
@@ -375,13 +377,13 @@ def test_the_way_back_is_open_however_many_saves_came_between(scene: Scene) -> N
     pass_by(scene.target)
     scene.go_on(scene.target, saves=2)
     assert scene.copy(scene.target, home) == 2
-    assert scene.restorable(home)[:2] == [copying._FAR + 6, copying._FAR + 5]
+    assert scene.restorable(home)[:2] == [transfer._FAR + 6, transfer._FAR + 5]
 
 
 def test_what_ended_a_link_is_heard_of_on_the_way_back_however_long_ago_it_was(scene: Scene) -> None:
     scene.copy()
     home = scene.go_on(scene.target, saves=1)
-    pass_by(scene.target, copying._FAR, records.Logout("hash"))
+    pass_by(scene.target, transfer._FAR, records.Logout("hash"))
     scene.go_on(scene.target, saves=2)
     assert scene.copy(scene.target, home) == 2
     assert "Logout" in kinds(home)
@@ -395,7 +397,7 @@ def test_a_generation_that_was_proven_long_ago_is_copied(scene: Scene) -> None:
     scene.go_on(store, saves=2)
     reads = counted_reads(store)
     assert scene.copy() == 3
-    assert len(reads) < 2 * copying._FAR + 200
+    assert len(reads) < 2 * transfer._FAR + 200
     store.fail = lambda verb, name: None
     assert sorted(int(name.split("/")[-1][:8]) for name in scene.target.contents if "/archives/" in name)[0] == 3
 
@@ -414,8 +416,8 @@ def test_a_store_without_a_log_is_refused(scene: Scene, which: str) -> None:
         def delete(self, session: str) -> None:
             raise AssertionError
 
-    unfenced = verbs.UnfencedStore("simple", Simple())
-    other = copying.Side(unfenced, log.SessionLog(unfenced, SESSION, COPIER))
+    unfenced = four_verbs.UnfencedStore("simple", Simple())
+    other = transfer.Side(unfenced, log.SessionLog(unfenced, SESSION, COPIER))
     sides = (other, side(scene.target)) if which == "source" else (side(scene.place.store), other)
     with pytest.raises(errors.StoreRefused, match="keeps one archive and no log"):
-        copying.copy(*sides, copying.How(ownership.Knowledge(), scene.waited.append, scene.told.append))
+        transfer.copy(*sides, transfer.How(fencing.Knowledge(), scene.waited.append, scene.told.append))

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from unit.worker.test_encryption import KEY
-from unit.worker.test_generations import Place
-from whatsapp_session.spec import Interop
-from whatsapp_worker import encryption, errors, importing, interop, log, records, stores
+from unit.worker.profile.test_encryption import KEY
+from unit.worker.repository.test_generations import Place
+from whatsapp_session.session_spec import Interop
+from whatsapp_worker import errors, stores
+from whatsapp_worker.profile import encryption
+from whatsapp_worker.repository import log, records, wwebjs_copy, wwebjs_import
 
 SESSION = "RemoteAuth"
 
@@ -23,7 +25,7 @@ class Scene:
 
     def start(self, policy: Interop = Interop.EVERY_SAVE) -> None:
         """Go on as a new process would."""
-        self.copy = interop.Copy(self.place.store, self.place.journal, policy, lambda: self.now)
+        self.copy = wwebjs_copy.Copy(self.place.store, self.place.journal, policy, lambda: self.now)
 
     def save(self, *, edge: bool = False) -> stores.Copy | None:
         return self.copy.follow(self.place.publish().generation, edge=edge)
@@ -49,7 +51,7 @@ class Scene:
         return content
 
     def look(self) -> str:
-        return importing.Newcomer(self.copy, self.place.kept, self.place.journal).look(self.folder)
+        return wwebjs_import.Newcomer(self.copy, self.place.kept, self.place.journal).look(self.folder)
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_a_writer_that_slept_between_its_look_and_its_write_does_not_put_an_old_
         other.append(records.Claim(60))
         later.store, later.journal = store, other
         later.use(None)
-        interop.Copy(store, other).follow(later.publish().generation)
+        wwebjs_copy.Copy(store, other).follow(later.publish().generation)
 
     store.fail = meanwhile
     scene.copy.follow(stale.generation)
@@ -160,7 +162,7 @@ def test_what_another_program_wrote_is_told_and_never_overwritten(scene: Scene) 
         stands = scene.save()
         assert stands is not None
         assert scene.place.store.copies[SESSION][1] == theirs
-    said = importing.describe(SESSION, stands)
+    said = wwebjs_import.describe(SESSION, stands)
     assert "another program wrote RemoteAuth.zip" in said
     assert "store import" in said
     scene.start()
@@ -215,7 +217,7 @@ def test_a_foreign_archive_without_a_login_is_refused_by_name_and_ours_takes_its
 def test_what_a_killed_import_left_is_removed_and_another_sessions_is_not(scene: Scene) -> None:
     for name in (f".{SESSION}.import-x", f".{SESSION}-other.import-x"):
         (scene.folder / name / "profile").mkdir(parents=True)
-    importing.tidy(scene.folder, SESSION)
+    wwebjs_import.tidy(scene.folder, SESSION)
     assert [path.name for path in scene.folder.glob(".*import-*")] == [f".{SESSION}-other.import-x"]
 
 
@@ -225,7 +227,7 @@ def test_an_archive_that_is_written_anew_while_it_is_read_is_no_damage(scene: Sc
     assert found is not None
     scene.foreign(theirs[:-1])
     with pytest.raises(errors.StoreUnavailable):
-        importing.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+        wwebjs_import.bring_in(found, scene.copy, scene.place.kept, scene.folder)
 
 
 def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(scene: Scene) -> None:
@@ -234,7 +236,7 @@ def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(sce
     assert found is not None
     scene.foreign(theirs + b"x")
     with pytest.raises(errors.StoreUnavailable, match="written anew"):
-        importing.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+        wwebjs_import.bring_in(found, scene.copy, scene.place.kept, scene.folder)
 
 
 def test_an_archive_that_is_never_as_long_as_the_store_says_is_damaged(scene: Scene) -> None:
@@ -293,7 +295,7 @@ def test_a_store_without_copies_is_never_asked_for_one(tmp_path: pathlib.Path) -
         visibility = 0.0
         create, read, list, delete = store.create, store.read, store.list, store.delete
 
-    copy = interop.Copy(Plain(), place.journal)
+    copy = wwebjs_copy.Copy(Plain(), place.journal)
     assert copy.follow(place.publish().generation) is None
     assert copy.foreign() is None
     copy.drop()

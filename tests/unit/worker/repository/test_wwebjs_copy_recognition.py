@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from unit.worker.test_encryption import KEY
-from unit.worker.test_interop import SESSION, Scene
-from whatsapp_session.spec import Interop
-from whatsapp_worker import encryption, errors, importing, interop, log, records
+from unit.worker.profile.test_encryption import KEY
+from unit.worker.repository.test_wwebjs_copy import SESSION, Scene
+from whatsapp_session.session_spec import Interop
+from whatsapp_worker import errors
+from whatsapp_worker.profile import encryption
+from whatsapp_worker.repository import log, records, wwebjs_copy, wwebjs_import
 from whatsapp_worker.stores import filesystem
 
 
@@ -94,7 +96,7 @@ def test_a_directory_that_was_copied_goes_on_with_its_copy(scene: Scene) -> None
     assert found.source == "", "inode and time are others"
     journal = log.SessionLog(here, SESSION, scene.place.journal.owner)
     journal.newest()
-    copy = interop.Copy(here, journal, Interop.EVERY_SAVE)
+    copy = wwebjs_copy.Copy(here, journal, Interop.EVERY_SAVE)
     assert copy.foreign() is None
     again = dataclasses.replace(newest, number=2, archive=journal.archive_name(2))
     here.create(again.archive, [b"the next save"])
@@ -128,7 +130,7 @@ def test_a_plain_original_goes_when_it_has_been_imported_encrypted(scene: Scene,
     scene.place.use(encryption.Keys(KEY))
     if asked:
         scene.place.publish()
-        importing.on_request(scene.copy, scene.place.kept, scene.folder, discard=False)
+        wwebjs_import.on_request(scene.copy, scene.place.kept, scene.folder, discard=False)
     else:
         scene.look()
     assert scene.held() is None

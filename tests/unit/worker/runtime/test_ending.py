@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from unit.worker.machine_story import ALICE, SAVED, S, facts
+from scenes.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
-from whatsapp_worker import Client, auth, browser, client, happenings, keeper, model, telling
-from whatsapp_worker.page import events
+from whatsapp_worker import Client, auth, client
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events
+from whatsapp_worker.core.state import Model
+from whatsapp_worker.runtime import listeners, runner
 
 
 class Strategy(auth.Auth):
@@ -19,7 +22,7 @@ class Strategy(auth.Auth):
     saves = True
 
     def __init__(self) -> None:
-        self.closed_for: list[events.Account | None] = []
+        self.closed_for: list[page_events.Account | None] = []
         self.uploads = asyncio.Event()
         self.uploads.set()
         self.began = asyncio.Event()
@@ -28,25 +31,27 @@ class Strategy(auth.Auth):
     def profile(self) -> pathlib.Path:
         return pathlib.Path("/nowhere")
 
-    async def before_browser(self) -> happenings.Prepared:
+    async def before_browser(self) -> events.Prepared:
         self.context.claimed(0.0)
-        return happenings.Prepared()
+        return events.Prepared()
 
-    async def save(self, running: browser.Browser, account: events.Account, trigger: str) -> auth.SaveResult | None:
+    async def save(
+        self, running: chromium.Browser, account: page_events.Account, trigger: str
+    ) -> auth.SaveResult | None:
         self.began.set()
         await self.uploads.wait()
         return auth.SaveResult(SAVED, changed=True)
 
-    async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
+    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
         self.closed_for.append(account)
         await running.close()
         return auth.SaveResult(SAVED, changed=False)
 
 
-class Engine(browser.Browser):
+class Engine(chromium.Browser):
     """A browser without a process whose page is linked and synced at once."""
 
-    def __init__(self, _: object, on_event: Callable[[events.PageEvent], None], __: object) -> None:
+    def __init__(self, _: object, on_event: Callable[[page_events.PageEvent], None], __: object) -> None:
         self.tell = on_event
         self.version, self.sandbox, self.children, self.identity = "156", "None", frozenset(), None
 
@@ -57,7 +62,7 @@ class Engine(browser.Browser):
         return
 
     async def load(self) -> None:
-        self.tell(events.Attached(facts(S.CONNECTED, ALICE, True)))
+        self.tell(page_events.Attached(facts(S.CONNECTED, ALICE, True)))
 
     async def close(self) -> bool:
         return True
@@ -72,20 +77,20 @@ class Stopping:
     def __init__(self) -> None:
         self.seen = asyncio.Event()
 
-    def show(self, current: model.Model) -> None:
+    def show(self, current: Model) -> None:
         if current.state is SessionState.STOPPING:
             self.seen.set()
 
 
 @pytest.fixture(autouse=True)
 def without_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.browser, "Browser", Engine)
+    monkeypatch.setattr(client.chromium, "Browser", Engine)
 
 
 async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_the_last_save_nor_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(telling, "PATIENCE", 3600.0)
+    monkeypatch.setattr(listeners, "PATIENCE", 3600.0)
     strategy, done = Strategy(), []
     made = Client(auth=strategy)
 
@@ -118,7 +123,7 @@ async def test_whoever_waits_for_the_end_can_be_cancelled() -> None:
 
 
 async def test_a_listener_that_never_ends_is_given_up_after_the_last_save(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "PATIENCE", 0.02)
+    monkeypatch.setattr(listeners, "PATIENCE", 0.02)
     strategy, heard = Strategy(), []
     made = Client(auth=strategy)
     let_go = asyncio.Event()
@@ -174,7 +179,7 @@ async def test_a_listeners_exception_is_told_by_its_class_only(caplog: pytest.Lo
 
 
 async def test_a_release_that_hangs_is_given_up_within_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "RELEASE_PATIENCE", 0.01)
+    monkeypatch.setattr(runner, "RELEASE_PATIENCE", 0.01)
 
     class Hanging(Strategy):
         async def release(self) -> None:

@@ -6,18 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from unit.worker.machine_story import ALICE, BOB
+from scenes.worker.machine_story import ALICE, BOB
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import auth, browser, errors, hands, happenings, steps
-from whatsapp_worker import model as m
-from whatsapp_worker.page import events
+from whatsapp_worker import auth, errors
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core.state import Model
+from whatsapp_worker.runtime import executor
 
 
 class Strategy(auth.Auth):
     """Remember whose login was to be saved at the close."""
 
     def __init__(self) -> None:
-        self.closed_for: list[events.Account | None] = []
+        self.closed_for: list[page_events.Account | None] = []
 
     @property
     def profile(self) -> pathlib.Path:
@@ -26,15 +28,15 @@ class Strategy(auth.Auth):
     async def bury(self, account_hash: str) -> None:
         return
 
-    async def fall_back(self) -> happenings.Prepared:
-        return happenings.Prepared()
+    async def fall_back(self) -> events.Prepared:
+        return events.Prepared()
 
-    async def close(self, running: browser.Browser, account: events.Account | None) -> auth.SaveResult | None:
+    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
         self.closed_for.append(account)
         return None
 
 
-class Engine(browser.Browser):
+class Engine(chromium.Browser):
     """A browser without a process."""
 
     def __init__(self, worker: "Worker") -> None:
@@ -73,10 +75,10 @@ class Worker:
         self.entered, self.go = asyncio.Event(), asyncio.Event()
         """Set when a browser is being started; it is there once ``go`` is set, as it is unless a test clears it."""
         self.go.set()
-        self.model = m.Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
+        self.model = Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
         self.strategy = Strategy()
-        self.events: list[happenings.Event] = []
-        self.hands = hands.Hands(self.strategy, self._make, self.events.append, lambda: self.model, "")
+        self.events: list[events.Event] = []
+        self.hands = executor.Hands(self.strategy, self._make, self.events.append, lambda: self.model, "")
 
     def _make(self, *_: object) -> Engine:
         self.launched += 1
@@ -108,7 +110,7 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
     pausing, over = asyncio.Event(), asyncio.Event()
 
     async def pause(seconds: float) -> None:
-        assert seconds == steps.RETRY.after(2)
+        assert seconds == transitions.RETRY.after(2)
         pausing.set()
         await over.wait()
 
@@ -133,7 +135,7 @@ async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_
     worker.go.set()
     await asyncio.gather(first, second)
     assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
-    assert len([event for event in worker.events if isinstance(event, happenings.Launched)]) == 1
+    assert len([event for event in worker.events if isinstance(event, events.Launched)]) == 1
 
 
 async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
@@ -146,13 +148,13 @@ async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(wo
     await worker.hands.launch()
     await worker.hands.pairing_code()
     assert worker.calls == ["pairingCode"]
-    assert worker.events[-1] == happenings.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
+    assert worker.events[-1] == events.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
 
 
 async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
     await worker.hands.launch()
     await worker.hands.save("Interval")
-    assert worker.events[-1] == happenings.SaveDone(None, changed=False)
+    assert worker.events[-1] == events.SaveDone(None, changed=False)
 
 
 async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker: Worker) -> None:
@@ -165,7 +167,7 @@ async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker
     await saving
     assert worker.events[posted:] == [], "nothing of the new login, which has a save of its own"
     await worker.hands.save("FirstLink", 1)
-    assert worker.events[posted:] == [happenings.SaveDone(None, False, 1)]
+    assert worker.events[posted:] == [events.SaveDone(None, False, 1)]
 
 
 async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:
@@ -174,16 +176,16 @@ async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(
         await asyncio.sleep(0.01)
         assert worker.events == []
     await falling
-    assert worker.events == [happenings.Prepared()]
+    assert worker.events == [events.Prepared()]
 
 
 async def test_a_profile_that_the_store_keeps_from_being_put_in_place_ends_the_process(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(self: Strategy) -> happenings.Prepared:
+    async def gone(self: Strategy) -> events.Prepared:
         raise errors.NotFound("it went between two looks")
 
     monkeypatch.setattr(Strategy, "fall_back", gone)
     await worker.hands.fall_back()
     (event,) = worker.events
-    assert event == happenings.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, "it went between two looks")
+    assert event == events.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, "it went between two looks")

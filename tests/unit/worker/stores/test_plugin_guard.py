@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from whatsapp_worker import app, errors, stores
-from whatsapp_worker.stores import memory, registry, testing, verbs
+from whatsapp_worker import errors, stores
+from whatsapp_worker.cli import run
+from whatsapp_worker.stores import four_verbs, memory, registry, testing
 
 SECRET = "driver://user:pass-word@host"
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -77,7 +78,7 @@ class Able(Plain):
 
 
 def opened(made: object) -> stores.Backend:
-    return verbs.as_backend("mine", made, allow_unfenced=False)
+    return four_verbs.as_backend("mine", made, allow_unfenced=False)
 
 
 CALLS: dict[str, Callable[[memory.MemoryStore], object]] = {
@@ -117,7 +118,7 @@ def test_a_store_that_writes_a_record_twice_is_refused_unless_that_is_accepted()
     record = ("RemoteAuth-a/log/000000000001.json", [b"{}"])
     with pytest.raises(errors.StoreUnfenced, match="accept it with allowUnfenced"):
         opened(Overwriting()).create(*record)
-    verbs.as_backend("mine", Overwriting(), allow_unfenced=True).create(*record)
+    four_verbs.as_backend("mine", Overwriting(), allow_unfenced=True).create(*record)
 
 
 def test_a_store_is_asked_for_that_once() -> None:
@@ -185,7 +186,7 @@ class Forgetful:
 
 
 def test_a_store_of_four_verbs_that_extracts_nothing_is_unavailable() -> None:
-    store = verbs.UnfencedStore("mine", Forgetful())
+    store = four_verbs.UnfencedStore("mine", Forgetful())
     with pytest.raises(errors.StoreUnavailable, match="the store mine failed at extract of RemoteAuth-a"):
         store.stat_copy(SESSION)
 
@@ -217,7 +218,7 @@ def test_a_factory_that_fails_is_wrong_settings_and_its_words_are_not_told(
     with pytest.raises(errors.ConfigurationError, match=r"'failing' cannot be opened: OSError$") as caught:
         registry.open_store("failing:OSError")
     assert "pass-word" not in "".join(traceback.format_exception(caught.value))
-    assert app.main(["store", "check", "--store", "failing:OSError"]) == 2
+    assert run.main(["store", "check", "--store", "failing:OSError"]) == 2
     assert "pass-word" not in capsys.readouterr().err
 
 
@@ -225,4 +226,4 @@ def test_a_factory_that_cannot_reach_its_server_ends_the_worker_to_be_tried_agai
     package: None, tmp_path: pathlib.Path
 ) -> None:
     told = ["run", "--auth", "remote", "--data-path", str(tmp_path), "--store", "failing:errors.StoreUnavailable"]
-    assert app.main(told) == 1
+    assert run.main(told) == 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, patience
+from whatsapp_worker.stores import credentials, retry
 
 
 class Time:
@@ -21,8 +21,8 @@ class Time:
         self.now += seconds
 
 
-def waiting(time: Time, chance: float = 0.5, deadline: float = 10.0) -> patience.Patience:
-    return patience.Patience(deadline, 1.0, 4.0, lambda: time.now, time.sleep, lambda: chance)
+def waiting(time: Time, chance: float = 0.5, deadline: float = 10.0) -> retry.Patience:
+    return retry.Patience(deadline, 1.0, 4.0, lambda: time.now, time.sleep, lambda: chance)
 
 
 def failing(*failures: Exception) -> Callable[[], str]:

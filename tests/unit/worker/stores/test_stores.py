@@ -7,9 +7,9 @@ import pathlib
 
 import pytest
 
-from whatsapp_session import worker_env
+from whatsapp_session import worker_config
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import checking, filesystem, memory, registry, testing
+from whatsapp_worker.stores import filesystem, memory, probe, registry, testing
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -162,9 +162,9 @@ def test_an_address_opens_its_store(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_environment_of_a_worker_says_where_secrets_are() -> None:
-    config = worker_env.WorkerConfig(store_secrets="/secrets", store_options={"a": "b"}, allow_unfenced=True)
+    config = worker_config.WorkerConfig(store_secrets="/secrets", store_options={"a": "b"}, allow_unfenced=True)
     assert registry.settings(config) == stores.Settings(pathlib.Path("/secrets"), {"a": "b"}, True)
-    assert registry.settings(worker_env.WorkerConfig()) == stores.Settings()
+    assert registry.settings(worker_config.WorkerConfig()) == stores.Settings()
 
 
 @pytest.mark.parametrize(
@@ -225,10 +225,10 @@ def test_a_check_that_breaks_off_leaves_nothing_behind() -> None:
     store, creates = memory.MemoryStore(), iter(range(100))
 
     def fail(verb: str, name: str) -> None:
-        if verb == "create" and next(creates) == checking.WRITERS + 1:
+        if verb == "create" and next(creates) == probe.WRITERS + 1:
             raise errors.StoreUnavailable("silence")
 
     store.fail = fail
     with pytest.raises(errors.StoreUnavailable, match="silence"):
-        checking.check(store, lambda line: None)
+        probe.check(store, lambda line: None)
     assert not store.contents

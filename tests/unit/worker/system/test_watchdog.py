@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from unit.worker.test_processes import has_ended
-from whatsapp_worker import guard, witness
+from unit.worker.system.test_processes import has_ended
+from whatsapp_worker.core import ownership_deadline
+from whatsapp_worker.system import watchdog
 
 FAMILY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
@@ -42,23 +43,23 @@ def all_are(family: list[psutil.Process], status: str) -> bool:
 
 
 def test_past_its_time_a_browser_stands_still_and_goes_on_when_it_is_given_more(family: list[psutil.Process]) -> None:
-    watching = guard.Guard()
-    watching.until(guard.now() + 0.2)
+    watching = watchdog.Guard()
+    watching.until(watchdog.now() + 0.2)
     watching.watch_browser(family[0].pid)
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still")
     for member in family:
         member.send_signal(signal.SIGCONT)  # as a snapshot does at its end
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still again")
-    watching.until(guard.now() + 600)
+    watching.until(watchdog.now() + 600)
     until(lambda: all_are(family, psutil.STATUS_SLEEPING), "all to go on")
     family[0].kill()
     watching.close()
 
 
 def test_a_browser_that_stands_still_is_ended_with_its_worker_and_never_goes_on(family: list[psutil.Process]) -> None:
-    watching = guard.Guard()
+    watching = watchdog.Guard()
     watching.watch_browser(family[0].pid)
-    watching.until(guard.now())
+    watching.until(watchdog.now())
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still")
     watching.close()
     until(lambda: has_ended(family[0]), "the end of the browser")
@@ -66,20 +67,20 @@ def test_a_browser_that_stands_still_is_ended_with_its_worker_and_never_goes_on(
 
 
 def test_a_browser_may_close_by_itself_before_it_is_killed(family: list[psutil.Process]) -> None:
-    watching = guard.Guard()
+    watching = watchdog.Guard()
     watching.watch_driver([family[0].pid])
     began = time.monotonic()
     watching.close()
-    assert time.monotonic() - began > guard.PATIENCE / 2
+    assert time.monotonic() - began > watchdog.PATIENCE / 2
 
 
 def test_a_worker_may_run_until_the_last_of_its_witnesses_is_too_old() -> None:
-    witnesses = witness.Witnesses({witness.LEASE: 60.0, witness.LOG: 60.0})
+    witnesses = ownership_deadline.Witnesses({ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0})
     assert witnesses.deadline() is None, "nobody has been asked yet"
-    witnesses.answered(witness.LOG, 100.0)
+    witnesses.answered(ownership_deadline.LOG, 100.0)
     assert witnesses.deadline() == 160.0
-    witnesses.answered(witness.LEASE, 130.0)
+    witnesses.answered(ownership_deadline.LEASE, 130.0)
     assert witnesses.deadline() == 190.0, "one alone is enough"
-    witnesses.answered(witness.LEASE, 120.0)
+    witnesses.answered(ownership_deadline.LEASE, 120.0)
     assert witnesses.deadline() == 190.0, "an older answer that comes late changes nothing"
-    assert witness.Witnesses({}).deadline() is None
+    assert ownership_deadline.Witnesses({}).deadline() is None

@@ -17,7 +17,9 @@ def load(override: pathlib.Path | None = None) -> Mapping[str, Any]:
 
     Raises ConfigurationError if the file is no JSON object or has keys that the table does not have.
     """
-    table: dict[str, Any] = json.loads(resources.files("whatsapp_worker.page").joinpath("contract.json").read_text())
+    table: dict[str, Any] = json.loads(
+        resources.files("whatsapp_worker.browser.page").joinpath("contract.json").read_text()
+    )
     if override is None:
         return table
     try:
@@ -33,4 +35,4 @@ def load(override: pathlib.Path | None = None) -> Mapping[str, Any]:
 
 def script() -> str:
     """Return the function that runs in the page."""
-    return resources.files("whatsapp_worker.page").joinpath("adapter.js").read_text()
+    return resources.files("whatsapp_worker.browser.page").joinpath("adapter.js").read_text()

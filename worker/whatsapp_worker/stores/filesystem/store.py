@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import filecopies
+from whatsapp_worker.stores.filesystem import wwebjs_copy
 
 NETWORK_VISIBILITY = 60.0
 """Seconds: NFS clients cache directory attributes for up to 60 s (acdirmax)."""
@@ -181,8 +181,8 @@ class FilesystemStore:
         except OSError as error:
             raise _unavailable(error, session) from error
 
-    def _copy(self, session: str) -> filecopies.CopyFile:
-        return filecopies.CopyFile(self.directory, stores.checked(session))
+    def _copy(self, session: str) -> wwebjs_copy.CopyFile:
+        return wwebjs_copy.CopyFile(self.directory, stores.checked(session))
 
 
 def _write(path: pathlib.Path, content: Iterable[bytes]) -> None:

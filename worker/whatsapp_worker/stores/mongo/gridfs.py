@@ -8,7 +8,7 @@ from typing import Any
 import bson
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores.mongo import server as servers
+from whatsapp_worker.stores.mongo import server
 
 CHUNK = 255 << 10
 """Bytes of a chunk: GridFS' own default."""
@@ -21,14 +21,14 @@ class Bucket:
     GridFS' own writer is not used: it dates a file by the clock of the moment, and the newest date wins.
     """
 
-    def __init__(self, server: servers.Server, session: str, uploads: str) -> None:
+    def __init__(self, server: server.Server, session: str, uploads: str) -> None:
         self._server = server
         self._session = session
         self._file = f"{session}.zip"
         self._files, self._chunks = f"whatsapp-{session}.files", f"whatsapp-{session}.chunks"
         self._uploads = uploads
 
-    def _documents(self) -> list[servers.Document]:
+    def _documents(self) -> list[server.Document]:
         """Return the documents of the session's files, the newest first."""
         found = self._server.ask(self._file, lambda db: list(db[self._files].find({"filename": self._file})))
         return sorted(found, key=lambda document: (document["uploadDate"], str(document["_id"])), reverse=True)
@@ -106,12 +106,12 @@ class Bucket:
         date: datetime.datetime = found["uploadDate"]
         return date
 
-    def _insert(self, collection: str, document: servers.Document) -> None:
+    def _insert(self, collection: str, document: server.Document) -> None:
         with contextlib.suppress(errors.AlreadyExists):  # the try before had succeeded: no id is used twice
             self._server.ask(self._file, lambda db: db[collection].insert_one(document))
 
     def _make_indexes(self) -> None:
-        def make(db: servers.Database) -> None:
+        def make(db: server.Database) -> None:
             db[self._files].create_index([("filename", 1), ("uploadDate", 1)])
             db[self._chunks].create_index([("files_id", 1), ("n", 1)], unique=True)
 
@@ -127,8 +127,8 @@ class Bucket:
             raise errors.NotFound(self._file)
         return self._read(found[0])
 
-    def _read(self, document: servers.Document) -> Iterator[bytes]:
-        walk = servers.Walk(self._chunks, "n", int, {"files_id": document["_id"]})
+    def _read(self, document: server.Document) -> Iterator[bytes]:
+        walk = server.Walk(self._chunks, "n", int, {"files_id": document["_id"]})
         sent = 0
         while sent < document["length"]:
             chunk = self._server.ask(self._file, walk.following)
@@ -175,6 +175,6 @@ def _milliseconds(moment: datetime.datetime) -> datetime.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _described(document: servers.Document) -> stores.Copy:
+def _described(document: server.Document) -> stores.Copy:
     source = str((document.get("metadata") or {}).get("archive", ""))
     return stores.Copy(int(document["length"]), document["uploadDate"], str(document["_id"]), source)

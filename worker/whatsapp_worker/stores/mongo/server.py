@@ -12,7 +12,7 @@ import pymongo.database
 import pymongo.errors
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, patience
+from whatsapp_worker.stores import credentials, retry
 
 URI = "MONGODB_URI"
 CONNECT_TIMEOUT = 5.0
@@ -37,7 +37,7 @@ class Server:
         self,
         database: str,
         secrets: credentials.Files,
-        waiting: patience.Patience,
+        waiting: retry.Patience,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.patience = waiting

@@ -5,13 +5,12 @@ import datetime
 import functools
 import pathlib
 import re
-import secrets as tokens
+import secrets
 from collections.abc import Iterable, Iterator
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import credentials, patience
-from whatsapp_worker.stores.mongo import gridfs
-from whatsapp_worker.stores.mongo import server as servers
+from whatsapp_worker.stores import credentials, retry
+from whatsapp_worker.stores.mongo import gridfs, server
 
 INLINE = 256 << 10
 """Bytes of a content that stands in its name's document."""
@@ -34,7 +33,7 @@ class MongoStore:
     """Seconds: a primary that has lost its peers answers reads until it steps down (electionTimeoutMillis)."""
 
     def __init__(
-        self, database: str, secrets: pathlib.Path | None = None, waiting: patience.Patience | None = None
+        self, database: str, secrets: pathlib.Path | None = None, waiting: retry.Patience | None = None
     ) -> None:
         if not _DATABASE.fullmatch(database):
             raise errors.ConfigurationError(
@@ -42,7 +41,7 @@ class MongoStore:
                 "is a secret"
             )
         self._database = database
-        self._server = servers.Server(database, credentials.Files(secrets), waiting or patience.Patience())
+        self._server = server.Server(database, credentials.Files(secrets), waiting or retry.Patience())
 
     def __repr__(self) -> str:
         return f"MongoStore(database={self._database!r})"
@@ -54,7 +53,7 @@ class MongoStore:
     def create(self, name: str, content: Iterable[bytes]) -> None:
         """Insert the name's document, large contents after their chunks; the unique ``_id`` decides."""
         stores.checked(name)
-        nonce, cut = tokens.token_hex(16), _cut(content)
+        nonce, cut = secrets.token_hex(16), _cut(content)
         first = next(cut, b"")
         if len(first) <= INLINE:
             self._insert_name(name, {"size": len(first), "nonce": nonce, "data": first})
@@ -87,7 +86,7 @@ class MongoStore:
         with contextlib.suppress(errors.WorkerError):
             self._drop(name, upload)
 
-    def _insert_name(self, name: str, fields: servers.Document) -> None:
+    def _insert_name(self, name: str, fields: server.Document) -> None:
         try:
             self._server.ask(name, lambda db: db[NAMES].insert_one({"_id": name} | fields))
         except errors.AlreadyExists:
@@ -97,7 +96,7 @@ class MongoStore:
             if found["nonce"] != fields["nonce"]:
                 raise
 
-    def _insert_chunk(self, name: str, document: servers.Document) -> None:
+    def _insert_chunk(self, name: str, document: server.Document) -> None:
         # AlreadyExists: the try before had succeeded. No id is used twice.
         with contextlib.suppress(errors.AlreadyExists):
             self._server.ask(name, lambda db: db[CHUNKS].insert_one(document))
@@ -123,9 +122,9 @@ class MongoStore:
             return iter([bytes(found["data"])])
         return self._chunks(name, found)
 
-    def _chunks(self, name: str, about: servers.Document) -> Iterator[bytes]:
+    def _chunks(self, name: str, about: server.Document) -> Iterator[bytes]:
         size, upload = 0, about["upload"]
-        walk = servers.Walk(CHUNKS, "_id", functools.partial(_chunk_id, upload), {"_id": {"$lt": f"{upload}0"}})
+        walk = server.Walk(CHUNKS, "_id", functools.partial(_chunk_id, upload), {"_id": {"$lt": f"{upload}0"}})
         for number in range(about["chunks"]):
             chunk = self._server.ask(name, walk.following)
             if chunk is None or len(chunk["data"]) != chunk["size"]:
@@ -201,15 +200,15 @@ class MongoStore:
         self._copies(session).delete()
 
 
-def _find(collection: str, document_id: str, db: servers.Database) -> servers.Document | None:
+def _find(collection: str, document_id: str, db: server.Database) -> server.Document | None:
     return db[collection].find_one({"_id": document_id})
 
 
-def _forget(upload: str, db: servers.Database) -> None:
+def _forget(upload: str, db: server.Database) -> None:
     db[UPLOADS].delete_one({"_id": upload})
 
 
-def _page(after: str, end: str, db: servers.Database) -> list[servers.Document]:
+def _page(after: str, end: str, db: server.Database) -> list[server.Document]:
     found = db[NAMES].find({"_id": {"$gt": after, "$lt": end}}, {"size": 1})
     return list(found.sort("_id", 1).limit(_PAGE))
 
@@ -218,7 +217,7 @@ def _chunk_id(upload: str, number: int) -> str:
     return f"{upload}/{number:08d}"
 
 
-def _chunk_range(upload: str) -> servers.Document:
+def _chunk_range(upload: str) -> server.Document:
     return {"$gte": f"{upload}/", "$lt": f"{upload}0"}
 
 

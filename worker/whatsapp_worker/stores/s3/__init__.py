@@ -4,7 +4,7 @@
 ``download`` move in parts, ``store`` has the primitives. The only user of boto3.
 """
 
-from whatsapp_worker.stores.s3.place import Place, parse
+from whatsapp_worker.stores.s3.address import Place, parse
 from whatsapp_worker.stores.s3.store import S3Store
 
 __all__ = ["Place", "S3Store", "parse"]

@@ -12,8 +12,8 @@ import botocore.exceptions
 import urllib3.exceptions
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, patience
-from whatsapp_worker.stores.s3 import place
+from whatsapp_worker.stores import credentials, retry
+from whatsapp_worker.stores.s3 import address
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 15.0
@@ -70,7 +70,7 @@ class UploadGone(errors.StoreError):
 class Server:
     """A client for one bucket that follows changes of the credentials' files."""
 
-    def __init__(self, where: place.Place, secrets: credentials.Files, waiting: patience.Patience) -> None:
+    def __init__(self, where: address.Place, secrets: credentials.Files, waiting: retry.Patience) -> None:
         self.where = where
         self.patience = waiting
         self._secrets = secrets
@@ -130,7 +130,7 @@ def _name(error: Exception) -> str:
     return type(error).__name__
 
 
-def _connect(where: place.Place, secret: tuple[str, ...] | None) -> Any:
+def _connect(where: address.Place, secret: tuple[str, ...] | None) -> Any:
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,

@@ -4,13 +4,13 @@ import contextlib
 import datetime
 import itertools
 import pathlib
-import secrets as tokens
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores import credentials, patience
-from whatsapp_worker.stores.s3 import download, place, requests, upload
+from whatsapp_worker.stores import credentials, retry
+from whatsapp_worker.stores.s3 import address, download, requests, upload
 
 _NONCE = "whatsapp-create"
 _SOURCE = "whatsapp-archive"
@@ -32,13 +32,13 @@ class S3Store:
 
     def __init__(
         self,
-        where: place.Place | str,
+        where: address.Place | str,
         secrets: pathlib.Path | None = None,
         allow_unfenced: bool = False,
-        waiting: patience.Patience | None = None,
+        waiting: retry.Patience | None = None,
     ) -> None:
-        self.where = place.Place(where) if isinstance(where, str) else where
-        self._server = requests.Server(self.where, credentials.Files(secrets), waiting or patience.Patience())
+        self.where = address.Place(where) if isinstance(where, str) else where
+        self._server = requests.Server(self.where, credentials.Files(secrets), waiting or retry.Patience())
         self._allow_unfenced = allow_unfenced
         self._exclusive = allow_unfenced
         """The server was seen to refuse a second create, or the user does not mind."""
@@ -52,7 +52,7 @@ class S3Store:
         The object carries a nonce, because a repetition of a request that succeeded is told that the name exists.
         Raises StoreUnfenced if the server is seen to let a second writer win.
         """
-        key, nonce = self.where.key(stores.checked(name)), tokens.token_hex(16)
+        key, nonce = self.where.key(stores.checked(name)), secrets.token_hex(16)
         cut = upload.parts(content)
         first = next(cut, bytearray())
         second = next(cut, None) if len(first) == upload.PART else None

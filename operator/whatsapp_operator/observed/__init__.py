@@ -1,0 +1,1 @@
+"""Hold what was observed, as frozen values, and parse it."""

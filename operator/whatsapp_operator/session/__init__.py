@@ -1,0 +1,1 @@
+"""Bring sessions to what their specification says: observe, plan, act, report."""

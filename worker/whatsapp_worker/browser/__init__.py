@@ -1,0 +1,1 @@
+"""Run Chromium, and speak with WhatsApp Web's page in it."""

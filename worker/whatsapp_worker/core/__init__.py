@@ -1,0 +1,1 @@
+"""Decide, without I/O, what a worker does next: events in, actions out."""

@@ -1,0 +1,1 @@
+"""Run a session inside a pod: its Lease, its status, its health."""

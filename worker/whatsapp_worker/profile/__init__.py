@@ -1,0 +1,1 @@
+"""Know the browser profile: on disk, in a snapshot, in an archive."""

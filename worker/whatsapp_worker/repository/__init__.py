@@ -1,0 +1,1 @@
+"""Keep one session in a store: its numbered log, its generations, who may write them."""

@@ -1,0 +1,1 @@
+"""Perform what the core decides: one loop of events, one browser."""
