@@ -13,7 +13,7 @@ from component.workers import Home, wait
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker import Client, Options, RemoteAuth
 from whatsapp_worker.core import recovery
-from whatsapp_worker.core.state import Fault, Model
+from whatsapp_worker.core.state import Model, Problem
 
 
 def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
@@ -92,7 +92,7 @@ async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_
     monkeypatch.setattr(recovery, "SYNC_PATIENCE", Backoff(4.0, 3600.0))  # three minutes are too long for a test
     home = make_home(sync_fault="never")
     home.root.mkdir(parents=True, exist_ok=True)
-    faults: list[Fault] = []
+    faults: list[Problem] = []
 
     class Listening:
         def show(self, current: Model) -> None:

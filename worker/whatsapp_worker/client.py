@@ -214,7 +214,7 @@ class Client:
             blind=blind,
             failed=lambda error: kept.post(error_events.as_happening(error)),
             lease_notes=self._lease_notes,
-            trouble=lambda reason, message: kept.post(events.Troubled(reason, message)),
+            trouble=lambda reason, message: kept.post(events.RetryingAfter(reason, message)),
             claimed=lambda time: kept.post(events.Claimed(time)),
         )
 

@@ -36,8 +36,8 @@ class Story:
             self.actions += actions
         return self
 
-    def launched(self, prepared: events.Prepared | None = None) -> "Story":
-        return self.on(events.Claimed(), prepared or events.Prepared(), events.Launched("156.0"))
+    def launched(self, prepared: events.ProfileReady | None = None) -> "Story":
+        return self.on(events.Claimed(), prepared or events.ProfileReady(), events.Launched("156.0"))
 
     def awaiting(self) -> "Story":
         return self.launched().on(page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@one"))
@@ -48,7 +48,7 @@ class Story:
         )
 
     def restored(self) -> "Story":
-        prepared = events.Prepared(ALICE.hash, SAVED, Restored(4, 900.0))
+        prepared = events.ProfileReady(ALICE.hash, SAVED, Restored(4, 900.0))
         return self.launched(prepared).on(page_events.Attached(facts(S.CONNECTED, ALICE, True)))
 
     @property

@@ -92,11 +92,11 @@ class Auth:
         """The browser's user data directory."""
         raise NotImplementedError
 
-    async def before_browser(self) -> events.Prepared:
+    async def before_browser(self) -> events.ProfileReady:
         """Make the profile ready; the browser starts on it when this returns."""
         raise NotImplementedError
 
-    async def fall_back(self) -> events.Prepared:
+    async def fall_back(self) -> events.ProfileReady:
         """Put the next older profile in place after one came up without its login; the default starts empty."""
         raise NotImplementedError
 
@@ -115,7 +115,7 @@ class Auth:
     async def bury(self, account_hash: str) -> None:
         """Set the login aside: the phone has removed the device."""
 
-    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Set the login aside because a person asked, and put an empty profile in place; no browser runs."""
         await self.bury(account_hash)
         prepared = await self.fall_back()

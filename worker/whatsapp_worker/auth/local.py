@@ -77,7 +77,7 @@ class LocalAuth(base.Auth):
         self._log = log.SessionLog(store, self._root.name, context.owner)
         self._claimer = claim.Claimer(self._log, store, context)
 
-    async def before_browser(self) -> events.Prepared:
+    async def before_browser(self) -> events.ProfileReady:
         """Claim the session, wait out a previous owner, use the profile as it is."""
         await asyncio.to_thread(self._tidy)
         claimed = await self.patiently(self._claimer.claim)
@@ -89,7 +89,7 @@ class LocalAuth(base.Auth):
         else:
             marker = await asyncio.to_thread(self._use, claimed)
             restored = Restored(0, time.time()) if marker and marker.account_hash else None
-            prepared = events.Prepared(known_hash=marker.account_hash if marker else "", restored=restored)
+            prepared = events.ProfileReady(known_hash=marker.account_hash if marker else "", restored=restored)
         return prepared.after(claimed.handled)
 
     def _tidy(self) -> None:
@@ -110,10 +110,10 @@ class LocalAuth(base.Auth):
         marker = layout.read_marker(self._root)
         return marker.account_hash if marker else ""
 
-    async def fall_back(self) -> events.Prepared:
+    async def fall_back(self) -> events.ProfileReady:
         """Go on with the profile: it is all there is, and only a logout removes it."""
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
-        return events.Prepared()
+        return events.ProfileReady()
 
     def _marker(self, account_hash: str) -> layout.Marker:
         return layout.Marker(self._root.name, self._log.head, account_hash, complete=True)
@@ -138,12 +138,12 @@ class LocalAuth(base.Auth):
         await self.patiently(lambda: self._log.append(records.Logout(account_hash)))
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
 
-    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Remove the profile, as a logout does, and begin with an empty one."""
         self._previous = None
         await self.patiently(lambda: self._log.append(records.Logout(account_hash, requested)))
         await asyncio.to_thread(self._empty)
-        return events.Prepared(handled=((requests.RELINK, requested),))
+        return events.ProfileReady(handled=((requests.RELINK, requested),))
 
     def _empty(self) -> None:
         layout.marker_path(self._root).unlink(missing_ok=True)

@@ -21,14 +21,14 @@ class NoAuth(base.Auth):
         assert self._parent is not None, "before_browser comes first"
         return self._parent / "profile"
 
-    async def before_browser(self) -> events.Prepared:
+    async def before_browser(self) -> events.ProfileReady:
         """Make an empty profile."""
         self._parent = pathlib.Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="whatsapp-"))
         self.profile.mkdir()
         self.context.claimed(0.0)
-        return events.Prepared()
+        return events.ProfileReady()
 
-    async def fall_back(self) -> events.Prepared:
+    async def fall_back(self) -> events.ProfileReady:
         """Start empty again."""
         await self.clean_up()
         return await self.before_browser()

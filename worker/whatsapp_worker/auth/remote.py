@@ -14,7 +14,7 @@ from whatsapp_worker import errors, stores
 from whatsapp_worker.auth import base, claim, flush, latest_generation, local, locked_profile, offline_start
 from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events, requests
-from whatsapp_worker.core.state import UNKNOWN, Fault, Restored
+from whatsapp_worker.core.state import UNKNOWN, Problem, Restored
 from whatsapp_worker.profile import encryption, layout, snapshot
 from whatsapp_worker.repository import generations, log, records, restore, wwebjs_copy, wwebjs_import
 from whatsapp_worker.stores import registry
@@ -83,7 +83,7 @@ class RemoteAuth(base.Auth):
         self._restorer = restore.Restorer(self._generations, self.profile, context.browser_version)
         self._stager = snapshot.Stager(self.profile, layout.origin_folder(context.url))
 
-    async def before_browser(self) -> events.Prepared:
+    async def before_browser(self) -> events.ProfileReady:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         if self.context.blind:
@@ -104,7 +104,7 @@ class RemoteAuth(base.Auth):
         journal = log.SessionLog(self.store, self.session, owner)
         return await asyncio.to_thread(offline_start.is_alone, self.profile, journal, owner)
 
-    async def _go_on_blind(self) -> events.Prepared:
+    async def _go_on_blind(self) -> events.ProfileReady:
         marker = await asyncio.to_thread(self._own.reopened)
         if marker is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
@@ -113,15 +113,15 @@ class RemoteAuth(base.Auth):
         self._newest.restored = marker.generation
         self._resumption = offline_start.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
-        fault = Fault(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
-        return events.Prepared(marker.account_hash, None, Restored(0, time.time()), fault)
+        fault = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
+        return events.ProfileReady(marker.account_hash, None, Restored(0, time.time()), fault)
 
     async def _resume(self) -> None:
         claim = await self.patiently(self._claimer.resume)
         self._own.claimed(claim)
         self._newest.found = await self.patiently(lambda: self._generations.next_candidate(claim.slot))
 
-    async def _place(self, marker: layout.Marker | None) -> events.Prepared:
+    async def _place(self, marker: layout.Marker | None) -> events.ProfileReady:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
         if noticed := await self.patiently(lambda: self._newcomer.look(self._data_path)):
             self.context.trouble(Reason.FOREIGN_ARCHIVE, noticed)
@@ -135,16 +135,16 @@ class RemoteAuth(base.Auth):
             self._newest.restored = marker.generation  # of which this profile is a continuation
             await asyncio.to_thread(self._own.mark, marker.account_hash, marker.generation)
             restored = Restored(0, time.time()) if marker.account_hash else None
-            prepared = events.Prepared(marker.account_hash, self._newest.saved(), restored)
+            prepared = events.ProfileReady(marker.account_hash, self._newest.saved(), restored)
         await self._follow(self.patiently, edge=True)
         return prepared
 
-    async def fall_back(self) -> events.Prepared:
+    async def fall_back(self) -> events.ProfileReady:
         """Restore the next older generation, or start empty and say so; after a blind start not before the claim."""
         prepared = await self.patiently(self._restore_older)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
-        fault = Fault(Reason.RESTORE_FAILED, message, time.time())
+        fault = Problem(Reason.RESTORE_FAILED, message, time.time())
         restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
         return dataclasses.replace(prepared, restored=restored, fault=fault)
 
@@ -166,20 +166,20 @@ class RemoteAuth(base.Auth):
         newest = self._generations.next_candidate(below)
         return newest.generation.account_hash if newest else ""
 
-    def _restore(self) -> events.Prepared:
+    def _restore(self) -> events.ProfileReady:
         placed = self._restorer.place_next()
-        fault = Fault(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
+        fault = Problem(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
         self._newest.place(placed.candidate)
         if placed.candidate is None:
             self._own.mark("", 0)
-            return events.Prepared(fault=fault)
+            return events.ProfileReady(fault=fault)
         generation = placed.candidate.generation
         known = generation.account_hash or UNKNOWN
         self._own.mark(known, generation.number)
         restored = Restored(generation.number, time.time(), bool(placed.broken))
-        return events.Prepared(known, self._newest.saved(), restored, fault)
+        return events.ProfileReady(known, self._newest.saved(), restored, fault)
 
-    def _restore_older(self) -> events.Prepared:
+    def _restore_older(self) -> events.ProfileReady:
         self._claimer.held()
         return self._restore()
 
@@ -259,12 +259,12 @@ class RemoteAuth(base.Auth):
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)
 
-    async def relink(self, account_hash: str, requested: str) -> events.Prepared:
+    async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Do as after a logout, on a profile that is empty from the start."""
         await self._set_aside(records.Logout(account_hash, requested))
         await asyncio.to_thread(self._restorer.place_nothing)
         await asyncio.to_thread(self._own.mark, "", 0)
-        return events.Prepared(handled=((requests.RELINK, requested),))
+        return events.ProfileReady(handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Read the slot after ours; after a blind start there is none until the store has answered."""

@@ -9,7 +9,7 @@ from typing import TextIO
 import segno
 
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker.core.state import Fault, Model, Saved, ShownCode
+from whatsapp_worker.core.state import Model, Problem, Saved, ShownCode
 
 _SAYS = {
     SessionState.CLAIMING: "claiming the session in the store",
@@ -93,8 +93,8 @@ class EventLines:
         self._stream = stream
         self._state: SessionState | None = None
         self._saved: Saved | None = None
-        self._fault: Fault | None = None
-        self._warnings: tuple[Fault, ...] = ()
+        self._fault: Problem | None = None
+        self._warnings: tuple[Problem, ...] = ()
         self._sandbox = ""
 
     def show(self, current: Model) -> None:

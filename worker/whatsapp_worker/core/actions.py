@@ -23,7 +23,7 @@ class Recycle:
 
 
 @dataclass(frozen=True, slots=True)
-class FallBack:
+class RestorePrevious:
     """End the browser and put the next older profile in place, or an empty one."""
 
 
@@ -45,7 +45,7 @@ class Save:
 
 
 @dataclass(frozen=True, slots=True)
-class BuryLogin:
+class RetireLogin:
     """Set the archives of the account that logged out aside: they are never restored again."""
 
     account_hash: str
@@ -60,7 +60,7 @@ class Relink:
 
 
 @dataclass(frozen=True, slots=True)
-class AskOwner:
+class CheckOwnership:
     """Ask the log whose claim is the newest."""
 
 
@@ -96,13 +96,13 @@ Action = (
     Launch
     | Load
     | Recycle
-    | FallBack
+    | RestorePrevious
     | RefreshQr
     | AskPairingCode
     | Save
-    | BuryLogin
+    | RetireLogin
     | Relink
-    | AskOwner
+    | CheckOwnership
     | TakeOver
     | Unlink
     | Emit

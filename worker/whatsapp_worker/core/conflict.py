@@ -21,8 +21,8 @@ def found(model: Model, now: float) -> transitions.Step:
     """Ask whose the session is."""
     if model.state is SessionState.CONFLICT:
         return model, ()
-    model = transitions.fault(
-        transitions.to(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now
+    model = transitions.with_problem(
+        transitions.enter(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now
     )
     model = replace(model, takeover_due=0.0, owner_asked=0)
     return _asking(model, now, (actions.Emit("disconnected", ("CONFLICT",)),))
@@ -49,4 +49,4 @@ def tick(model: Model, now: float) -> transitions.Step:
 
 def _asking(model: Model, now: float, told: tuple[actions.Action, ...] = ()) -> transitions.Step:
     due = now + ASKING.after(model.owner_asked + 1)
-    return replace(model, owner_asked=model.owner_asked + 1, owner_due=due), (*told, actions.AskOwner())
+    return replace(model, owner_asked=model.owner_asked + 1, owner_due=due), (*told, actions.CheckOwnership())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker.core import page_events
-from whatsapp_worker.core.state import Fault, Restored, Saved
+from whatsapp_worker.core.state import Problem, Restored, Saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +15,16 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class ProfileReady:
     """The profile is in place; ``handled`` pairs wishes that this start has fulfilled with their times."""
 
     known_hash: str = ""
     saved: Saved | None = None
     restored: Restored | None = None
-    fault: Fault | None = None
+    fault: Problem | None = None
     handled: tuple[tuple[str, str], ...] = ()
 
-    def after(self, handled: tuple[tuple[str, str], ...]) -> "Prepared":
+    def after(self, handled: tuple[tuple[str, str], ...]) -> "ProfileReady":
         """Return the same with wishes that were fulfilled before it."""
         return replace(self, handled=(*handled, *self.handled))
 
@@ -45,7 +45,7 @@ class LoadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unattended:
+class AdapterMissing:
     """No adapter has answered in the page for a while, though the page itself does: it shows something else."""
 
 
@@ -126,12 +126,12 @@ class StopRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Silenced:
+class OwnershipExpired:
     """No witness has said in time that the session is ours: the browser stands still."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class OwnershipRenewed:
     """A witness says again that the session is ours: the browser goes on."""
 
 
@@ -143,7 +143,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Troubled:
+class RetryingAfter:
     """Something transient that the state should tell while it is tried again."""
 
     reason: Reason
@@ -158,10 +158,10 @@ class Tick:
 Event = (
     page_events.PageEvent
     | Claimed
-    | Prepared
+    | ProfileReady
     | Launched
     | LoadFailed
-    | Unattended
+    | AdapterMissing
     | BrowserGone
     | SaveDone
     | SaveFailed
@@ -172,9 +172,9 @@ Event = (
     | RelinkRequested
     | TakeOverRequested
     | StopRequested
-    | Troubled
-    | Silenced
-    | Answered
+    | RetryingAfter
+    | OwnershipExpired
+    | OwnershipRenewed
     | Measured
     | Tick
 )

@@ -18,10 +18,10 @@ WITH_A_BROWSER = (
 KEPT_BACK = (
     page_events.PageEvent,
     events.LoadFailed,
-    events.Unattended,
+    events.AdapterMissing,
     events.BrowserGone,
     events.Launched,
-    events.Troubled,
+    events.RetryingAfter,
     events.Tick,
     events.StillOwner,
 )
@@ -29,19 +29,19 @@ KEPT_BACK = (
 MESSAGE = "neither the Lease nor the store has answered in time: the browser stands still until one of them does"
 
 
-def changed(model: Model, event: events.Silenced | events.Answered, now: float) -> transitions.Step:
+def changed(model: Model, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> transitions.Step:
     """Freeze where a browser runs, and return to what was before."""
     match event:
-        case events.Silenced():
+        case events.OwnershipExpired():
             model = replace(model, silenced=True)
             return (_frozen(model, model.state, now) if model.state in WITH_A_BROWSER else model), ()
-        case events.Answered():
+        case events.OwnershipRenewed():
             model = replace(model, silenced=False)
             if model.state is not SessionState.FROZEN or model.frozen_from is None:
                 return model, ()
             gone = model.frozen_from is SessionState.LAUNCHING
             fault = None if model.fault and model.fault.reason is Reason.FROZEN else model.fault
-            model = replace(transitions.to(model, model.frozen_from, now), frozen_from=None, fault=fault)
+            model = replace(transitions.enter(model, model.frozen_from, now), frozen_from=None, fault=fault)
             return model, (actions.Recycle(),) if gone else ()
 
 
@@ -53,8 +53,8 @@ def prepared(model: Model, now: float) -> transitions.Step:
 
 
 def _frozen(model: Model, returns_to: SessionState, now: float) -> Model:
-    model = replace(transitions.to(model, SessionState.FROZEN, now), frozen_from=returns_to)
-    return transitions.fault(model, Reason.FROZEN, MESSAGE, now)
+    model = replace(transitions.enter(model, SessionState.FROZEN, now), frozen_from=returns_to)
+    return transitions.with_problem(model, Reason.FROZEN, MESSAGE, now)
 
 
 def kept_back(model: Model, event: events.Event) -> transitions.Step:

@@ -73,16 +73,16 @@ def _by_state(settings: Settings, model: Model, facts: page_events.Facts, synced
 def _on_the_way(model: Model, now: float) -> Model:
     # The first sync of a link may well be interrupted, and is Syncing all the while.
     leaves = model.state in _LINKED and (model.synced or model.state is SessionState.CONFLICT)
-    return transitions.to(model, SessionState.RECONNECTING, now) if leaves else model
+    return transitions.enter(model, SessionState.RECONNECTING, now) if leaves else model
 
 
 def _reconnecting(settings: Settings, model: Model, reason: Reason, message: str, now: float) -> transitions.Step:
-    state = transitions.not_there(model)
+    state = transitions.offline_state(model)
     told = () if model.state is state else (actions.Emit("disconnected", (str(reason),)),)
     if state is SessionState.LAUNCHING:
         model = replace(model, link_deadline=_deadline(settings, model, now))
-    model = replace(transitions.to(model, state, now), qr=None)
-    return transitions.fault(model, reason, message, now), told
+    model = replace(transitions.enter(model, state, now), qr=None)
+    return transitions.with_problem(model, reason, message, now), told
 
 
 def _deadline(settings: Settings, model: Model, now: float) -> float:
@@ -93,19 +93,19 @@ def _deadline(settings: Settings, model: Model, now: float) -> float:
 def _unpaired(settings: Settings, model: Model, facts: page_events.Facts, now: float) -> transitions.Step:
     if model.known_hash and not model.logged_out:
         message = "the restored profile came up without its login and no logout was seen"
-        told = (actions.Emit("auth_failure", (message,)), actions.FallBack())
+        told = (actions.Emit("auth_failure", (message,)), actions.RestorePrevious())
         previous = model.known_hash
         model = replace(
-            transitions.to(model, SessionState.RESTORING, now),
+            transitions.enter(model, SessionState.RESTORING, now),
             known_hash="",
             previous_hash=previous,
             account=None,
             qr=None,
         )
-        return transitions.fault(model, Reason.RESTORE_FAILED, message, now), told
+        return transitions.with_problem(model, Reason.RESTORE_FAILED, message, now), told
     if model.state is not SessionState.AWAITING_LINK:
         model = replace(
-            transitions.to(model, SessionState.AWAITING_LINK, now),
+            transitions.enter(model, SessionState.AWAITING_LINK, now),
             link_deadline=_deadline(settings, model, now),
             account=None,
             percent=-1,
@@ -122,14 +122,14 @@ def _connected(
         return _mismatch(model, account, now)
     model = replace(model, account=account, qr=None, pairing_code="", link_deadline=0.0, logged_out=False)
     if not synced or account is None:
-        return transitions.to(model, SessionState.SYNCING, now), ()
+        return transitions.enter(model, SessionState.SYNCING, now), ()
     if model.state is SessionState.CONNECTED and model.synced:
         return model, ()
     new_link = account.hash != model.known_hash
     other = new_link and model.previous_hash not in ("", UNKNOWN, account.hash)
     first = not model.proven
     model = replace(
-        transitions.to(model, SessionState.CONNECTED, now),
+        transitions.enter(model, SessionState.CONNECTED, now),
         synced=True,
         proven=True,
         known_hash=account.hash,
@@ -144,7 +144,7 @@ def _connected(
         return model, ()
     if other:
         message = f"another account linked: {account.masked}; what was saved for the previous one stays apart"
-        model = transitions.fault(model, Reason.ACCOUNT_CHANGED, message, now)
+        model = transitions.with_problem(model, Reason.ACCOUNT_CHANGED, message, now)
     events = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
     if not settings.saves or model.saving:
         return model, events
@@ -159,14 +159,14 @@ def _connected(
 def _mismatch(model: Model, account: page_events.Account, now: float) -> transitions.Step:
     if not model.known_hash:
         message = f"{account.masked} linked, which is not the expected account"
-        return transitions.fault(model, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
+        return transitions.with_problem(model, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
     # To unlink it as well would bury its archives, and a slip of the pen in the settings is enough to come here.
     message = (
         f"the saved login is of {account.masked}, which is not the expected account; nothing was unlinked or deleted: "
         "set the expected account to this one, or ask for a new link (relink) to give this login up"
     )
     shutdown = actions.Shutdown(ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH, message, save=False)
-    return transitions.ended(model, SessionState.FAILED, now, shutdown)
+    return transitions.finish(model, SessionState.FAILED, now, shutdown)
 
 
 def _expected(expected: str, account: page_events.Account) -> bool:
@@ -179,13 +179,13 @@ def logged_out(model: Model, now: float) -> transitions.Step:
     if model.logged_out or not (model.account or model.known_hash):
         return model, ()
     buried = model.account.hash if model.account else model.known_hash
-    model = transitions.forgotten(transitions.to(model, SessionState.LOGGED_OUT, now))
+    model = transitions.without_login(transitions.enter(model, SessionState.LOGGED_OUT, now))
     model = replace(model, previous_hash=buried, logged_out=True)
-    model = transitions.fault(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
-    return model, (actions.BuryLogin(buried), actions.Emit("disconnected", ("LOGOUT",)))
+    model = transitions.with_problem(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
+    return model, (actions.RetireLogin(buried), actions.Emit("disconnected", ("LOGOUT",)))
 
 
-def not_the_page(model: Model, event: page_events.NotThePage, now: float) -> transitions.Step:
+def not_the_page(model: Model, event: page_events.UnexpectedPage, now: float) -> transitions.Step:
     """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
     if not event.missing:
         return transitions.not_loaded(model, f"the site answered {event.status}", now)
@@ -208,5 +208,5 @@ def contract_broken(model: Model, event: page_events.ContractBroken, now: float)
     if model.account or model.known_hash:
         # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
         model = replace(_on_the_way(model, now), unreadable=True)
-        return transitions.fault(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+        return transitions.with_problem(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
     return transitions.refused(model, Reason.PAGE_CONTRACT_BROKEN, message, now)

@@ -30,7 +30,7 @@ _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD, Reason.RESTORE_FAILED)
 _SAVE_FAULTS = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERDUE)
 _PASSKEY = "WhatsApp asks this account for a passkey to link, which a browser without a person at it cannot give"
 _WITHOUT_A_BROWSER = (SessionState.CLAIMING, SessionState.RESTORING)
-_OF_THE_BROWSER = (page_events.PageEvent, events.Launched, events.LoadFailed, events.Unattended, events.BrowserGone)
+_OF_THE_BROWSER = (page_events.PageEvent, events.Launched, events.LoadFailed, events.AdapterMissing, events.BrowserGone)
 _ENDED = (
     SessionState.STOPPING,
     SessionState.LINK_EXPIRED,
@@ -62,28 +62,28 @@ def step(settings: Settings, model: Model, event: events.Event, now: float) -> t
         case page_events.LoggedOut():
             return linking.logged_out(model, now)
         case page_events.PasskeyAsked():
-            return transitions.fault(model, Reason.PASSKEY_REQUIRED, _PASSKEY, now), ()
+            return transitions.with_problem(model, Reason.PASSKEY_REQUIRED, _PASSKEY, now), ()
         case page_events.ContractBroken():
             return linking.contract_broken(model, event, now)
-        case page_events.NotThePage():
+        case page_events.UnexpectedPage():
             return linking.not_the_page(model, event, now)
-        case events.Unattended():
+        case events.AdapterMissing():
             return linking.unattended(model, now)
-        case events.Claimed() | events.Prepared() if model.state not in _WITHOUT_A_BROWSER:
+        case events.Claimed() | events.ProfileReady() if model.state not in _WITHOUT_A_BROWSER:
             return model, ()  # a browser runs on the profile
         case (
             events.Claimed()
-            | events.Prepared()
+            | events.ProfileReady()
             | events.Launched()
             | events.LoadFailed()
             | events.BrowserGone()
-            | events.Troubled()
+            | events.RetryingAfter()
         ):
             return _life(settings, model, event, now)
         case events.SaveDone() | events.SaveFailed():
             model, todo = _saving(settings, model, event, now)
             return size_limits.judged(settings, model, now), todo
-        case events.Silenced() | events.Answered():
+        case events.OwnershipExpired() | events.OwnershipRenewed():
             return freeze.changed(model, event, now)
         case events.Measured(memory):
             return size_limits.judged(settings, replace(model, memory=memory), now), ()
@@ -93,9 +93,9 @@ def step(settings: Settings, model: Model, event: events.Event, now: float) -> t
             return conflict.still_owner(model, now), ()
         case events.Fatal(code, reason, message):
             state = SessionState.SUPERSEDED if reason is Reason.SUPERSEDED else SessionState.FAILED
-            return transitions.ended(model, state, now, actions.Shutdown(code, reason, message, save=False))
+            return transitions.finish(model, state, now, actions.Shutdown(code, reason, message, save=False))
         case events.StopRequested():
-            return transitions.ended(
+            return transitions.finish(
                 model, SessionState.STOPPING, now, actions.Shutdown(ExitCode.DONE, None, "stopped as asked")
             )
         case events.Tick():
@@ -113,7 +113,7 @@ def _after_end(model: Model, event: events.Event, now: float) -> transitions.Ste
             return replace(model, saved=saved or model.saved, saving=False, overdue_since=0.0), emitted
         case events.SaveFailed(reason, message):
             model = replace(model, saving=False, overdue_since=model.overdue_since or now)
-            return transitions.fault(model, reason, message, now), ()
+            return transitions.with_problem(model, reason, message, now), ()
         case _:
             return model, ()
 
@@ -122,21 +122,21 @@ def _life(
     settings: Settings,
     model: Model,
     event: events.Claimed
-    | events.Prepared
+    | events.ProfileReady
     | events.Launched
     | events.LoadFailed
     | events.BrowserGone
-    | events.Troubled,
+    | events.RetryingAfter,
     now: float,
 ) -> transitions.Step:
     match event:
         case events.Claimed(time):
-            return replace(transitions.to(model, SessionState.RESTORING, now), claimed_at=time), ()
-        case events.Prepared(known_hash, saved, restored, fault, handled):
+            return replace(transitions.enter(model, SessionState.RESTORING, now), claimed_at=time), ()
+        case events.ProfileReady(known_hash, saved, restored, fault, handled):
             for wish, asked in handled:
                 model = requests.done(model, wish, asked)
             fresh = replace(
-                transitions.to(model, SessionState.LAUNCHING, now),
+                transitions.enter(model, SessionState.LAUNCHING, now),
                 account=None,
                 known_hash=known_hash,
                 saved=saved or (model.saved if known_hash else None),  # an empty profile has none
@@ -147,15 +147,15 @@ def _life(
             )
             return freeze.prepared(fresh, now)
         case events.Launched(version, sandbox):
-            model = transitions.to(model, SessionState.LAUNCHING, now)
+            model = transitions.enter(model, SessionState.LAUNCHING, now)
             model = replace(model, browser_version=version, sandbox=sandbox, launched_at=now)
             return replace(model, load_due=0.0, stall_due=0.0), ()
         case events.LoadFailed(message):
             return transitions.not_loaded(model, message, now)
         case events.BrowserGone():
             return _gone(settings, model, event, now)
-        case events.Troubled(reason, message):
-            return transitions.fault(model, reason, message, now), ()
+        case events.RetryingAfter(reason, message):
+            return transitions.with_problem(model, reason, message, now), ()
         case _:
             assert_never(event)
 
@@ -164,7 +164,9 @@ def _gone(settings: Settings, model: Model, event: events.BrowserGone, now: floa
     # One that has lived ended for reasons of its own, however long a link is waited for: it is the first in its row.
     lived = model.launched_at and now - model.launched_at >= LIFETIME
     relaunches = 1 if lived else model.relaunches + 1
-    model = transitions.fault(transitions.to(model, SessionState.LAUNCHING, now), event.reason, event.message, now)
+    model = transitions.with_problem(
+        transitions.enter(model, SessionState.LAUNCHING, now), event.reason, event.message, now
+    )
     # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
     dead = event.reason is Reason.PAGE_DEAD
     model = replace(
@@ -182,7 +184,7 @@ def _gone(settings: Settings, model: Model, event: events.BrowserGone, now: floa
     if relaunches > 5:
         message = f"{event.message}, {relaunches} times in a row"
         shutdown = actions.Shutdown(ExitCode.CRASHED, event.reason, message, save=False)
-        return transitions.ended(model, SessionState.FAILED, now, shutdown)
+        return transitions.finish(model, SessionState.FAILED, now, shutdown)
     return model, (actions.Emit("disconnected", (str(event.reason),)), actions.Recycle(gently=dead))
 
 
@@ -212,7 +214,7 @@ def _saving(
                 save_due=now + min(transitions.RETRY.after(failures), settings.interval),
                 overdue_since=model.overdue_since or now,
             )
-            return transitions.fault(model, reason, message, now), ()
+            return transitions.with_problem(model, reason, message, now), ()
         case _:
             assert_never(event)
 
@@ -223,7 +225,7 @@ def _overdue(settings: Settings, model: Model, now: float) -> Model:
     if not (model.saving and model.proven) or model.overdue_since or now - model.saving_since <= longest:
         return model
     message = f"a save has not ended within {longest / 60:.0f} minutes: does the store, or this machine's disk, hang?"
-    return transitions.fault(replace(model, overdue_since=now), Reason.BACKUP_OVERDUE, message, now)
+    return transitions.with_problem(replace(model, overdue_since=now), Reason.BACKUP_OVERDUE, message, now)
 
 
 def _tick(settings: Settings, model: Model, now: float) -> transitions.Step:
@@ -233,7 +235,7 @@ def _tick(settings: Settings, model: Model, now: float) -> transitions.Step:
         state = SessionState.LOGGED_OUT if model.logged_out else SessionState.LINK_EXPIRED
         reason = Reason.LOGGED_OUT_FROM_PHONE if model.logged_out else Reason.QR_EXPIRED
         message = "nobody linked a phone in time"
-        return transitions.ended(model, state, now, actions.Shutdown(ExitCode.DONE, reason, message, save=False))
+        return transitions.finish(model, state, now, actions.Shutdown(ExitCode.DONE, reason, message, save=False))
     if model.load_due and now >= model.load_due:
         return recovery.again(model, now)
     if model.state in transitions.UNLINKED:

@@ -120,14 +120,14 @@ class ContractBroken:
 
 
 @dataclass(frozen=True, slots=True)
-class NotThePage:
+class UnexpectedPage:
     """Something else than WhatsApp Web was served: an HTTP error, or a page without anything of ``missing``."""
 
     status: int
     missing: tuple[str, ...] = ()
 
 
-PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken | NotThePage
+PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken | UnexpectedPage
 
 
 def facts(raw: Mapping[str, Any]) -> Facts:
@@ -171,7 +171,7 @@ def parse(raw: Mapping[str, Any]) -> PageEvent | None:
         case "contract":
             return ContractBroken(tuple(str(name) for name in raw["missing"]), bool(raw["session"]))
         case "foreign":
-            return NotThePage(int(raw["status"]), tuple(str(name) for name in raw["missing"]))
+            return UnexpectedPage(int(raw["status"]), tuple(str(name) for name in raw["missing"]))
         case _:
             return None
 

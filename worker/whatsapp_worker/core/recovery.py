@@ -32,7 +32,7 @@ def tick(model: Model, now: float) -> transitions.Step:
     model = replace(model, stall_due=0.0, stalls=stalls)
     if model.state is not SessionState.RECONNECTING:  # which says itself why
         message = f"the page has been {model.state} for {patience:.0f} s without a word"
-        model = transitions.fault(model, Reason.SYNCING, message, now)
+        model = transitions.with_problem(model, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
         return model, (actions.Load(),)
     return _started_again(model, now)
@@ -49,7 +49,7 @@ def again(model: Model, now: float) -> transitions.Step:
 
 
 def _started_again(model: Model, now: float) -> transitions.Step:
-    model = replace(transitions.to(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
+    model = replace(transitions.enter(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
     return model, (actions.Recycle(gently=True),)
 
 

@@ -60,7 +60,7 @@ def _relink(model: Model, time: str, now: float) -> transitions.Step:
     buried = model.account.hash if model.account else model.known_hash
     told: tuple[actions.Action, ...] = (actions.Emit("disconnected", ("LOGOUT",)),) if buried else ()
     return replace(
-        transitions.forgotten(transitions.to(model, SessionState.RESTORING, now)),
+        transitions.without_login(transitions.enter(model, SessionState.RESTORING, now)),
         previous_hash=buried or model.previous_hash,
         link_deadline=0.0,
         load_due=0.0,

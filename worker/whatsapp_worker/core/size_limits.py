@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from whatsapp_session.conditions import Reason
-from whatsapp_worker.core.state import Fault, Model, Settings
+from whatsapp_worker.core.state import Model, Problem, Settings
 
 CALM = 0.9
 """A warning stays until the value is below this part of its limit, so that it does not come and go."""
@@ -22,5 +22,5 @@ def judged(settings: Settings, model: Model, now: float) -> Model:
         stands = before.get(reason)
         if limit and value > limit * (CALM if stands else 1.0):
             message = f"{what} {value / 1e6:.0f} MB, more than the limit of {limit / 1e6:.0f} MB that was set"
-            found.append(stands or Fault(reason, message, now))
+            found.append(stands or Problem(reason, message, now))
     return replace(model, warnings=tuple(found)) if tuple(found) != model.warnings else model

@@ -59,7 +59,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Problem:
     """The last thing that went wrong, as it is shown."""
 
     reason: Reason
@@ -125,10 +125,10 @@ class Model:
     web_version: str = ""
     browser_version: str = ""
     sandbox: str = ""
-    fault: Fault | None = None
+    fault: Problem | None = None
     memory: int = 0
     """Bytes that worker and browser took when last looked at."""
-    warnings: tuple[Fault, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     """What exceeds the user's limits; nothing is done about it."""
     logged_out: bool = False
     """The phone removed this device in this run and no new link has been made."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker.core import actions
-from whatsapp_worker.core.state import Fault, Model
+from whatsapp_worker.core.state import Model, Problem
 
 RETRY = Backoff(2.0, 60.0)
 """Pauses between loads, saves, starts of the browser and requests for codes that fail in a row."""
@@ -14,7 +14,7 @@ UNLINKED = (SessionState.LAUNCHING, SessionState.AWAITING_LINK, SessionState.LOG
 Step = tuple[Model, tuple[actions.Action, ...]]
 
 
-def to(model: Model, state: SessionState, now: float) -> Model:
+def enter(model: Model, state: SessionState, now: float) -> Model:
     """Change the state; a code stays only where it can be scanned."""
     if model.state is state:
         return model
@@ -23,13 +23,13 @@ def to(model: Model, state: SessionState, now: float) -> Model:
     return replace(model, state=state, since=now, stall_due=0.0)
 
 
-def fault(model: Model, reason: Reason, message: str, now: float) -> Model:
+def with_problem(model: Model, reason: Reason, message: str, now: float) -> Model:
     """Remember what went wrong; the same again keeps its time."""
     same = model.fault is not None and (model.fault.reason, model.fault.message) == (reason, message)
-    return model if same else replace(model, fault=Fault(reason, message, now))
+    return model if same else replace(model, fault=Problem(reason, message, now))
 
 
-def forgotten(model: Model) -> Model:
+def without_login(model: Model) -> Model:
     """Return the model without anything of the login that is gone."""
     return replace(
         model,
@@ -51,29 +51,29 @@ def forgotten(model: Model) -> Model:
     )
 
 
-def not_there(model: Model) -> SessionState:
+def offline_state(model: Model) -> SessionState:
     """Return the state of a session whose page is not there, or not of use: without a login there is none to regain."""
     return SessionState.RECONNECTING if model.known_hash or model.account else SessionState.LAUNCHING
 
 
 def not_loaded(model: Model, message: str, now: float) -> Step:
     """Load the page again after a pause that grows; one load that fails may be told in two ways."""
-    model = to(model, not_there(model), now)
-    model = fault(model, Reason.RECONNECTING, message, now)
+    model = enter(model, offline_state(model), now)
+    model = with_problem(model, Reason.RECONNECTING, message, now)
     if model.load_due > now:
         return model, ()
     failures = model.load_failures + 1
     return replace(model, load_failures=failures, load_due=now + RETRY.after(failures)), ()
 
 
-def ended(model: Model, state: SessionState, now: float, shutdown: actions.Shutdown) -> Step:
+def finish(model: Model, state: SessionState, now: float, shutdown: actions.Shutdown) -> Step:
     """End in a state."""
-    model = replace(to(model, state, now), qr=None, pairing_code="", link_deadline=0.0)
+    model = replace(enter(model, state, now), qr=None, pairing_code="", link_deadline=0.0)
     if shutdown.reason is not None and shutdown.code is not ExitCode.DONE:
-        model = fault(model, shutdown.reason, shutdown.message, now)
+        model = with_problem(model, shutdown.reason, shutdown.message, now)
     return model, (shutdown,)
 
 
 def refused(model: Model, reason: Reason, message: str, now: float) -> Step:
     """End because WhatsApp refuses; the profile stays as it is, what was saved before stays the newest."""
-    return ended(model, SessionState.FAILED, now, actions.Shutdown(ExitCode.PAGE_REFUSED, reason, message, save=False))
+    return finish(model, SessionState.FAILED, now, actions.Shutdown(ExitCode.PAGE_REFUSED, reason, message, save=False))

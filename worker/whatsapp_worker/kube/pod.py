@@ -16,7 +16,7 @@ from whatsapp_session import names, untrusted, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import client
 from whatsapp_worker.core import events, operator_notes, requests
-from whatsapp_worker.core.state import Fault, Model
+from whatsapp_worker.core.state import Model, Problem
 from whatsapp_worker.kube import health, lease, status_reporter
 from whatsapp_worker.kube.api import Names, in_cluster
 from whatsapp_worker.repository import records
@@ -173,7 +173,7 @@ async def _permitted(
 
     def waiting(why: str) -> None:
         first = told.setdefault(why, time.time())  # the same again is no news
-        status.show(Model(since=current.since, fault=Fault(Reason.LEASE_HELD, why, first)))
+        status.show(Model(since=current.since, fault=Problem(Reason.LEASE_HELD, why, first)))
 
     taking = loop.create_task(holder.acquire(waiting))
     stopping = loop.create_task(stopped.wait())

@@ -28,6 +28,6 @@ def as_happening(error: Exception) -> events.Event:
     if isinstance(error, errors.BrowserError):
         return events.BrowserGone(Reason.BROWSER_CRASHED, str(error))
     if isinstance(error, errors.StoreError):
-        return events.Troubled(Reason.STORE_UNAVAILABLE, str(error))
+        return events.RetryingAfter(Reason.STORE_UNAVAILABLE, str(error))
     LOG.error("a part of the worker failed", exc_info=error)
     return events.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}")

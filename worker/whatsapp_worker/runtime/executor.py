@@ -53,7 +53,7 @@ class Hands:
         """Let the strategy put a profile in place."""
         self._post(await self._placed(self._auth.before_browser()))
 
-    async def _placed(self, placing: Awaitable[events.Prepared]) -> events.Event:
+    async def _placed(self, placing: Awaitable[events.ProfileReady]) -> events.Event:
         """Wait for a profile; without one nothing else would ever happen, so that a new process is to try again."""
         try:
             return await placing
@@ -178,7 +178,7 @@ class Hands:
         try:
             code = await self.browser.call("pairingCode", self._phone_number, True)
         except errors.BrowserError as error:
-            self._post(events.Troubled(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
+            self._post(events.RetryingAfter(Reason.AWAITING_SCAN, f"no pairing code: {error}"))
         else:
             if code:
                 self._post(events.CodeShown(str(code)))

@@ -53,6 +53,6 @@ class Heart:
             silent, absent = 0, absent + 1 if facts is None else 0
             if absent >= _ABSENCES and asked is self._running():
                 absent = 0
-                self._post(events.Unattended())
+                self._post(events.AdapterMissing())
             if facts is not None and (facts.state, facts.synced) != (seen.state, seen.synced):
                 self._post(page_events.Changed(facts))  # an event that the page swallowed

@@ -135,15 +135,15 @@ class Keeper:
                 self._spawn(self._hands.recycle(gently))
             case actions.Load():
                 self._spawn(self._hands.load())
-            case actions.FallBack():
+            case actions.RestorePrevious():
                 self._placing |= self._spawn(self._hands.fall_back())
             case actions.Save(trigger):
                 self._spawn(self._hands.save(str(trigger), self.model.login))
-            case actions.BuryLogin(account_hash):
+            case actions.RetireLogin(account_hash):
                 self._aside |= self._spawn(self._hands.bury(account_hash))
             case actions.Relink(account_hash, requested):
                 self._aside |= self._spawn(self._hands.relink(account_hash, requested))
-            case actions.AskOwner():
+            case actions.CheckOwnership():
                 self._spawn(self._hands.ask_owner())
             case actions.RefreshQr():
                 self._spawn(self._hands.call_page("refreshQr"))
@@ -192,7 +192,7 @@ class Keeper:
         silent = watchdog.now() >= deadline
         if silent is not self._silent:
             self._silent = self._hands.heart.paused = silent
-            self.post(events.Silenced() if silent else events.Answered())
+            self.post(events.OwnershipExpired() if silent else events.OwnershipRenewed())
 
     async def _watch(self) -> None:
         while True:

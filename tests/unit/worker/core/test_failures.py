@@ -13,11 +13,11 @@ def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
     for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
         story = Story().connected().on(page_events.Changed(facts(state, ALICE)))
         assert story.model.state is SessionState.RECONNECTING, state
-        assert not story.does(actions.BuryLogin), state
+        assert not story.does(actions.RetireLogin), state
 
 
 def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
     for pause in (2, 4, 8, 16, 32, 60, 60):
         story.on(events.LoadFailed("net::ERR_CONNECTION_REFUSED"))
         assert story.model.state is SessionState.RECONNECTING
@@ -28,8 +28,8 @@ def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
 
 
 def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(events.LoadFailed("it answered 503"))
-    story.on(page_events.NotThePage(503))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(events.LoadFailed("it answered 503"))
+    story.on(page_events.UnexpectedPage(503))
     assert story.model.load_failures == 1
     assert story.model.state is SessionState.RECONNECTING
     assert story.model.fault is not None
@@ -38,9 +38,9 @@ def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
 
 
 def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said_to_have_changed() -> None:
-    foreign = page_events.NotThePage(200, ("window.require", "window.Debug.VERSION"))
+    foreign = page_events.UnexpectedPage(200, ("window.require", "window.Debug.VERSION"))
     for linked in (False, True):
-        story = Story().launched(events.Prepared(ALICE.hash, SAVED) if linked else None)
+        story = Story().launched(events.ProfileReady(ALICE.hash, SAVED) if linked else None)
         for _ in range(linking.FOREIGN_LOADS):
             story.on(foreign)
             assert not story.does(actions.Shutdown)
@@ -52,7 +52,7 @@ def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said
     for status in (503, 403):
         story = Story().launched()
         for _ in range(20):
-            story.on(page_events.NotThePage(status), events.Tick(), after=61)
+            story.on(page_events.UnexpectedPage(status), events.Tick(), after=61)
             assert not story.does(actions.Shutdown)
 
 
@@ -64,53 +64,53 @@ def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it
 
 
 def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), events.Silenced())
+    story = Story().connected().on(events.SaveDone(SAVED, True), events.OwnershipExpired())
     assert story.model.state is SessionState.FROZEN
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.FROZEN
     late = (page_events.Changed(facts(S.UNPAIRED)), events.Tick(), events.BrowserGone(Reason.PAGE_DEAD, "x"))
     story.on(*late, after=1000)
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
-    story.on(events.Answered())
+    story.on(events.OwnershipRenewed())
     assert (story.model.state, story.model.fault, story.actions) == (SessionState.CONNECTED, None, [])
 
 
 def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may() -> None:
-    story = Story().connected().on(events.Silenced(), events.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
+    story = Story().connected().on(events.OwnershipExpired(), events.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
     assert story.actions == []
-    assert story.on(events.Answered()).actions == [actions.Recycle()]
+    assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
     assert story.model.state is SessionState.LAUNCHING
 
 
 def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
-    story = Story().on(events.Claimed(), events.Silenced(), events.Prepared(ALICE.hash, SAVED))
+    story = Story().on(events.Claimed(), events.OwnershipExpired(), events.ProfileReady(ALICE.hash, SAVED))
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.FROZEN
-    assert story.on(events.Answered()).actions == [actions.Recycle()]
+    assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
     assert story.model.state is SessionState.LAUNCHING
-    story = Story().on(events.Claimed(), events.Silenced(), events.Answered(), events.Prepared())
+    story = Story().on(events.Claimed(), events.OwnershipExpired(), events.OwnershipRenewed(), events.ProfileReady())
     assert story.actions == [actions.Launch()]
 
 
 def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
-    story = Story().connected().on(events.Silenced(), events.RelinkRequested("2026-01-01T00:00:00Z"))
+    story = Story().connected().on(events.OwnershipExpired(), events.RelinkRequested("2026-01-01T00:00:00Z"))
     assert story.does(actions.Relink)
-    story.on(events.Prepared())
+    story.on(events.ProfileReady())
     assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
-    assert story.on(events.Answered()).actions == [actions.Recycle()]
+    assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
 
 
 def test_a_profile_that_begins_empty_after_a_fall_back_has_nothing_saved() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
-    assert story.does(actions.FallBack)
-    story.on(events.Prepared(), events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE)))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
+    assert story.does(actions.RestorePrevious)
+    story.on(events.ProfileReady(), events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE)))
     assert story.model.saved is None
 
 
 def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
-    assert story.does(actions.FallBack)
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
+    assert story.does(actions.RestorePrevious)
     story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "x"), page_events.Attached(facts(S.UNPAIRED)))
     assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
 
@@ -118,17 +118,17 @@ def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed(
 def test_a_browser_that_starts_while_a_new_link_is_prepared_is_not_the_one_that_is_waited_for() -> None:
     story = Story().connected().on(events.RelinkRequested("2026-01-01T00:00:00Z"), events.Launched("156"))
     assert story.model.state is SessionState.RESTORING
-    assert story.on(events.Prepared()).actions == [actions.Launch()]
+    assert story.on(events.ProfileReady()).actions == [actions.Launch()]
 
 
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
-    assert Story().on(events.Claimed(), events.Silenced()).model.state is SessionState.RESTORING
+    assert Story().on(events.Claimed(), events.OwnershipExpired()).model.state is SessionState.RESTORING
 
 
 def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)))
-    assert story.actions[-1] == actions.AskOwner()
-    assert not story.does(actions.BuryLogin)
+    assert story.actions[-1] == actions.CheckOwnership()
+    assert not story.does(actions.RetireLogin)
     story.on(events.StillOwner()).on(events.Tick(), after=conflict.TAKEOVER.first)
     assert story.actions == [actions.TakeOver()]
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
@@ -148,25 +148,25 @@ def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
 
 def test_whose_a_session_in_conflict_is_is_asked_again_until_somebody_answers() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)))
-    story.on(events.Troubled(Reason.STORE_UNAVAILABLE, "no answer"))
+    story.on(events.RetryingAfter(Reason.STORE_UNAVAILABLE, "no answer"))
     for pause in (10, 20, 40, 80, 160, 300, 300):
         story.on(events.Tick(), after=pause - 0.1)
-        assert not story.does(actions.AskOwner)
+        assert not story.does(actions.CheckOwnership)
         story.on(events.Tick(), after=0.1)
-        assert story.actions == [actions.AskOwner()]
+        assert story.actions == [actions.CheckOwnership()]
 
 
 def test_an_answer_that_a_frozen_session_missed_is_asked_for_again() -> None:
-    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.Silenced())
-    story.on(events.StillOwner(), events.Answered()).on(events.Tick(), after=30)
-    assert story.actions == [actions.AskOwner()]
+    story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.OwnershipExpired())
+    story.on(events.StillOwner(), events.OwnershipRenewed()).on(events.Tick(), after=30)
+    assert story.actions == [actions.CheckOwnership()]
 
 
 def test_a_session_that_the_page_did_not_take_back_is_taken_back_again() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.StillOwner())
     for _ in range(40):
         assert story.on(events.Tick(), after=300).actions == [actions.TakeOver()]
-        assert story.on(events.Tick(), after=300).actions == [actions.AskOwner()]
+        assert story.on(events.Tick(), after=300).actions == [actions.CheckOwnership()]
         story.on(events.StillOwner())
 
 
@@ -178,7 +178,7 @@ def test_a_conflict_that_comes_back_before_the_first_sync_is_one_more() -> None:
     )
     story.on(page_events.Changed(facts(S.OPENING, ALICE)))
     assert story.model.state is SessionState.RECONNECTING
-    assert story.on(page_events.Changed(facts(S.CONFLICT, ALICE))).does(actions.AskOwner)
+    assert story.on(page_events.Changed(facts(S.CONFLICT, ALICE))).does(actions.CheckOwnership)
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
@@ -202,7 +202,7 @@ def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, r
     shutdown = story.actions[-1]
     assert isinstance(shutdown, actions.Shutdown)
     assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
-    assert not story.does(actions.BuryLogin)
+    assert not story.does(actions.RetireLogin)
 
 
 def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
@@ -230,10 +230,10 @@ def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() 
 
 
 def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
-    story = Story().on(events.Claimed(), events.Troubled(Reason.RESTORE_FAILED, "no room"))
+    story = Story().on(events.Claimed(), events.RetryingAfter(Reason.RESTORE_FAILED, "no room"))
     assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
     assert story.model.fault is not None
-    story.on(events.Prepared(ALICE.hash))
+    story.on(events.ProfileReady(ALICE.hash))
     assert story.model.fault is None
 
 
@@ -300,6 +300,6 @@ def test_nobody_linking_after_a_logout_whose_page_has_trouble_ends_as_logged_out
 
 
 def test_a_linked_session_whose_page_has_trouble_is_reconnecting_for_as_long_as_it_takes() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Changed(facts(S.TIMEOUT)))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Changed(facts(S.TIMEOUT)))
     assert story.model.state is SessionState.RECONNECTING
     assert not story.on(events.Tick(), after=1e6).does(actions.Shutdown)

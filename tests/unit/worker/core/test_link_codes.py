@@ -51,7 +51,7 @@ def test_a_pairing_code_is_renewed_when_its_time_is_over() -> None:
 
 def test_a_pairing_code_that_whatsapp_refuses_is_asked_for_once_a_minute_however_the_page_flaps() -> None:
     story, asked = pairing(), 0
-    story.on(events.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit"))
+    story.on(events.RetryingAfter(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit"))
     for _ in range(60):  # of five seconds each
         story.on(
             page_events.Changed(facts(S.OPENING)), page_events.Changed(facts(S.UNPAIRED)), events.Tick(), after=5 / 3

@@ -11,7 +11,7 @@ from whatsapp_worker.core.state import UNKNOWN, Restored
 def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() -> None:
     story = Story().on(events.Claimed())
     assert story.model.state is SessionState.RESTORING
-    story.on(events.Prepared())
+    story.on(events.ProfileReady())
     assert story.actions == [actions.Launch()]
     story.on(events.Launched("156.0"), page_events.Attached(facts(S.OPENING)))
     assert story.model.state is SessionState.LAUNCHING
@@ -104,7 +104,7 @@ def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_not
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
     story = Story().connected().on(events.SaveDone(SAVED, True), page_events.LoggedOut())
-    assert story.actions[-2:] == [actions.BuryLogin(ALICE.hash), actions.Emit("disconnected", ("LOGOUT",))]
+    assert story.actions[-2:] == [actions.RetireLogin(ALICE.hash), actions.Emit("disconnected", ("LOGOUT",))]
     assert story.model.state is SessionState.LOGGED_OUT
     story.on(page_events.LoggedOut())
     assert story.actions == [], "the address says it once more"
@@ -143,12 +143,12 @@ def test_a_save_of_a_removed_login_that_ends_after_the_stop_is_not_announced() -
 def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
     story = (
         Story()
-        .launched(events.Prepared(ALICE.hash, SAVED))
+        .launched(events.ProfileReady(ALICE.hash, SAVED))
         .on(page_events.Attached(facts(S.OPENING)), page_events.LoggedOut())
     )
-    assert story.does(actions.BuryLogin)
+    assert story.does(actions.RetireLogin)
     story.on(page_events.Attached(facts(S.UNPAIRED)))
-    assert not story.does(actions.FallBack)
+    assert not story.does(actions.RestorePrevious)
 
 
 def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
@@ -167,15 +167,15 @@ def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
 def test_a_restored_profile_without_its_login_falls_back_and_says_so() -> None:
     story = (
         Story()
-        .launched(events.Prepared(ALICE.hash, SAVED, Restored(4, 900.0)))
+        .launched(events.ProfileReady(ALICE.hash, SAVED, Restored(4, 900.0)))
         .on(page_events.Attached(facts(S.UNPAIRED)))
     )
-    assert story.does(actions.FallBack)
+    assert story.does(actions.RestorePrevious)
     assert story.emitted == ["auth_failure"]
     assert story.model.fault is not None
     assert story.model.fault.reason is Reason.RESTORE_FAILED
-    assert not story.does(actions.BuryLogin)
-    story.on(events.Prepared("", None, None), events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
+    assert not story.does(actions.RetireLogin)
+    story.on(events.ProfileReady("", None, None), events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
     assert story.model.state is SessionState.AWAITING_LINK
 
 
@@ -190,7 +190,7 @@ def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
 
 def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_kept() -> None:
     for known in (BOB.hash, UNKNOWN):
-        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(events.Prepared(known, SAVED))
+        story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(events.ProfileReady(known, SAVED))
         story.on(page_events.Attached(facts(S.CONNECTED, BOB, True)))
         (shutdown,) = story.actions
         assert isinstance(shutdown, actions.Shutdown), "and nothing is unlinked or buried"

@@ -22,7 +22,7 @@ def test_a_linked_session_survives_a_store_that_is_silent_for_a_day() -> None:
 
 
 def test_a_linked_session_survives_a_site_that_is_away_for_a_day() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
     for _ in range(MINUTES_OF_A_DAY):
         story.on(events.LoadFailed("net::ERR_INTERNET_DISCONNECTED"))
         assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)

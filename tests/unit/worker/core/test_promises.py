@@ -24,13 +24,13 @@ _EACH_EVENT: tuple[events.Event, ...] = (
     page_events.LoggedOut(),
     page_events.PasskeyAsked(),
     page_events.ContractBroken(("X",), session=True),
-    page_events.NotThePage(503),
-    page_events.NotThePage(200, ("X", "Y")),
+    page_events.UnexpectedPage(503),
+    page_events.UnexpectedPage(200, ("X", "Y")),
     events.Claimed(),
-    events.Prepared(),
+    events.ProfileReady(),
     events.Launched("156"),
     events.LoadFailed("x"),
-    events.Unattended(),
+    events.AdapterMissing(),
     events.BrowserGone(Reason.BROWSER_CRASHED, "x"),
     events.SaveDone(SAVED, changed=True),
     events.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
@@ -41,9 +41,9 @@ _EACH_EVENT: tuple[events.Event, ...] = (
     events.RelinkRequested("2026-01-01T00:00:00Z"),
     events.TakeOverRequested("2026-01-01T00:00:00Z"),
     events.StopRequested(),
-    events.Troubled(Reason.STORE_UNAVAILABLE, "x"),
-    events.Silenced(),
-    events.Answered(),
+    events.RetryingAfter(Reason.STORE_UNAVAILABLE, "x"),
+    events.OwnershipExpired(),
+    events.OwnershipRenewed(),
     events.Measured(1),
     events.Tick(),
 )
@@ -66,7 +66,7 @@ def test_every_event_is_answered_in_every_state_and_the_promises_hold(state: Ses
             if state in _ENDED:
                 assert not [action for action in story.actions if not isinstance(action, actions.Emit)], event
                 assert story.model.state is state, event
-            if story.does(actions.BuryLogin):
+            if story.does(actions.RetireLogin):
                 assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
             if story.does(actions.Relink):
                 assert isinstance(event, events.RelinkRequested), "only a person sets a login aside"
@@ -94,10 +94,10 @@ _EVENTS: st.SearchStrategy[events.Event] = st.one_of(
     st.just(page_events.LoggedOut()),
     st.builds(page_events.ContractBroken, st.just(("X",)), st.booleans()),
     st.just(events.Claimed()),
-    st.builds(events.Prepared, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
+    st.builds(events.ProfileReady, st.sampled_from(["", ALICE.hash]), st.sampled_from([None, SAVED])),
     st.just(events.Launched("156")),
     st.just(events.LoadFailed("x")),
-    st.just(events.Unattended()),
+    st.just(events.AdapterMissing()),
     st.just(events.BrowserGone(Reason.PAGE_DEAD, "x")),
     st.builds(events.SaveDone, st.sampled_from([None, SAVED]), st.booleans()),
     st.just(events.SaveFailed(Reason.SNAPSHOT_FAILED, "x")),
@@ -109,12 +109,12 @@ _EVENTS: st.SearchStrategy[events.Event] = st.one_of(
     st.builds(events.RelinkRequested, st.sampled_from(_TIMES)),
     st.builds(events.TakeOverRequested, st.sampled_from(_TIMES)),
     st.just(events.StopRequested()),
-    st.builds(page_events.NotThePage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
+    st.builds(page_events.UnexpectedPage, st.sampled_from([200, 503]), st.sampled_from([(), ("X", "Y")])),
     st.builds(events.Measured, st.integers(0, 1 << 40)),
     st.just(page_events.PasskeyAsked()),
-    st.just(events.Silenced()),
-    st.just(events.Answered()),
-    st.just(events.Troubled(Reason.STORE_UNAVAILABLE, "x")),
+    st.just(events.OwnershipExpired()),
+    st.just(events.OwnershipRenewed()),
+    st.just(events.RetryingAfter(Reason.STORE_UNAVAILABLE, "x")),
     st.just(events.Tick()),
 )
 
@@ -147,7 +147,7 @@ def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[eve
         before = story.model
         story.on(event, after=after)
         assert not (ended and story.does(actions.Launch)), "nothing starts after the end"
-        if story.does(actions.BuryLogin):
+        if story.does(actions.RetireLogin):
             assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
         if story.does(actions.Unlink):
             assert not before.known_hash, "a saved login is not unlinked"
@@ -180,7 +180,7 @@ def test_in_every_story_browser_and_page_are_what_the_machine_says(
     runs, asked = story.model.state is not SessionState.CLAIMING, story.model.pairing_asked
     for event, after in happened:
         heard = story.model.state not in (SessionState.FROZEN, *_ENDED)
-        preparing = story.model.state is SessionState.RESTORING and not isinstance(event, events.Prepared)
+        preparing = story.model.state is SessionState.RESTORING and not isinstance(event, events.ProfileReady)
         story.on(event, after=after)
         if preparing:
             assert story.model.state in (SessionState.RESTORING, *_ENDED), "nobody but the strategy ends a restore"
@@ -189,7 +189,7 @@ def test_in_every_story_browser_and_page_are_what_the_machine_says(
                 case actions.Launch():
                     assert not runs, "one browser after the other"
                     runs = True
-                case actions.FallBack() | actions.Relink():
+                case actions.RestorePrevious() | actions.Relink():
                     runs = False
                 case actions.Recycle():
                     runs = True

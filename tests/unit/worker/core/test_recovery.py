@@ -16,7 +16,7 @@ def test_a_page_that_loads_itself_again_is_not_connected_until_it_says_so() -> N
 
 def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_was_doing() -> None:
     for story in (Story().connected(), Story().awaiting(), Story().connected().on(page_events.LoggedOut())):
-        story.on(events.Unattended())
+        story.on(events.AdapterMissing())
         assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
         assert story.on(events.Tick(), after=2).actions == [actions.Load()]
     story.on(page_events.Attached(facts(S.UNPAIRED)))
@@ -25,7 +25,7 @@ def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_w
 
 def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
     story = Story().restored().on(events.SaveDone(SAVED, True))
-    story.on(page_events.ContractBroken(("X",), session=True), events.Unattended())
+    story.on(page_events.ContractBroken(("X",), session=True), events.AdapterMissing())
     assert story.model.state is SessionState.RECONNECTING
     assert waits(story, recovery.LONGEST_PATIENCE)
     assert story.model.fault is not None
@@ -33,7 +33,7 @@ def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_onc
 
 
 def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
     story.on(page_events.ContractBroken(("X",), session=True))
     assert waits(story, recovery.LAUNCH_PATIENCE.first)
 
@@ -62,7 +62,7 @@ def waits(story: Story, seconds: float) -> bool:
 
 
 def test_a_linked_page_that_was_served_and_never_attached_is_loaded_again() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(events.LoadFailed("x"))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(events.LoadFailed("x"))
     assert story.on(events.Tick(), after=2).actions == [actions.Load()]
     assert waits(story, recovery.RECONNECT_PATIENCE.first)
     assert story.actions == [actions.Load()]
@@ -85,11 +85,11 @@ def test_a_page_that_does_not_come_back_is_loaded_again_ever_more_seldom_and_now
 
 
 def test_a_linked_start_whose_page_stays_opening_is_loaded_again_ever_more_seldom() -> None:
-    story = Story().launched(events.Prepared(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.OPENING, ALICE)))
+    story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.OPENING, ALICE)))
     for pause in (90, 180, 360, 720):
         assert waits(story, pause), pause
         story.on(page_events.Attached(facts(S.OPENING, ALICE)))
-    assert not story.does(actions.BuryLogin)
+    assert not story.does(actions.RetireLogin)
 
 
 def test_a_page_that_does_not_come_back_is_left_alone_while_a_save_is_under_way() -> None:
@@ -112,7 +112,7 @@ def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
 
 
 def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom() -> None:
-    for prepared in (events.Prepared(), events.Prepared(ALICE.hash, SAVED)):
+    for prepared in (events.ProfileReady(), events.ProfileReady(ALICE.hash, SAVED)):
         story, done = Story().launched(prepared), []
         end = story.now + 12 * 3600
         while story.now < end:
@@ -134,5 +134,5 @@ def test_a_failing_load_starts_no_browser_under_a_save() -> None:
     story = Story().connected()
     assert story.model.saving
     for _ in range(recovery.FAILURES_BEFORE_A_START):
-        story.on(events.Unattended()).on(events.Tick(), after=61)
+        story.on(events.AdapterMissing()).on(events.Tick(), after=61)
         assert story.actions == [actions.Load()]

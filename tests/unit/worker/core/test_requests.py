@@ -59,7 +59,7 @@ def test_a_save_that_fails_keeps_the_wish() -> None:
 
 
 def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
-    story = Story().on(events.Claimed(timestamps.seconds(T1) or 0.0), events.Prepared(ALICE.hash, SAVED))
+    story = Story().on(events.Claimed(timestamps.seconds(T1) or 0.0), events.ProfileReady(ALICE.hash, SAVED))
     story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)))
     for time in (T0, "soon", "2026-01-03"):
         for event in (events.SaveRequested(time), events.RelinkRequested(time)):
@@ -73,12 +73,12 @@ def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_proc
     assert (story.model.account, story.model.saved, story.model.known_hash) == (None, None, "")
     story.on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)), events.RelinkRequested(T1))
     assert story.actions == [], "what the old browser says no longer matters, and the wish is under way"
-    story.on(events.Prepared(handled=(("relink", T1),)))
+    story.on(events.ProfileReady(handled=(("relink", T1),)))
     assert story.actions == [actions.Launch()]
     assert story.model.handled == {"relink": T1}
     story.on(events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
     assert story.model.state is SessionState.AWAITING_LINK
-    assert not story.does(actions.FallBack)
+    assert not story.does(actions.RestorePrevious)
     story.on(page_events.Changed(facts(S.CONNECTED, BOB)), page_events.Synced(facts(S.CONNECTED, BOB, True)))
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
 

@@ -18,7 +18,7 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.worker_config import ResourceIdentity
 from whatsapp_worker.cli import terminal
 from whatsapp_worker.core import actions, events, page_events, requests, status
-from whatsapp_worker.core.state import Fault, Model, Restored, Saved, ShownCode
+from whatsapp_worker.core.state import Model, Problem, Restored, Saved, ShownCode
 from whatsapp_worker.kube import pod, status_reporter
 from whatsapp_worker.runtime import runner
 
@@ -145,7 +145,7 @@ async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
 
 async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> None:
     told = Told()
-    told.reporter.show(Model(fault=Fault(Reason.STORE_UNAVAILABLE, "ENOSPC")))
+    told.reporter.show(Model(fault=Problem(Reason.STORE_UNAVAILABLE, "ENOSPC")))
     await told.until(1)
     await told.end()
 
@@ -153,7 +153,7 @@ async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> No
 async def test_events_say_what_a_person_cares_about_once() -> None:
     told = Told()
     syncing = replace(CONNECTED, state=SessionState.SYNCING, saved=None)
-    faulty = replace(CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=Fault(Reason.SNAPSHOT_FAILED, "why"))
+    faulty = replace(CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=Problem(Reason.SNAPSHOT_FAILED, "why"))
     for shown in (AWAITING, syncing, replace(CONNECTED, saved=None), faulty, replace(faulty, save_failures=2)):
         told.reporter.show(shown)
     await told.reporter.finish()
@@ -225,7 +225,7 @@ def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None
 def test_json_lines_tell_states_saves_and_faults_without_the_code() -> None:
     stream = io.StringIO()
     lines = terminal.EventLines(stream)
-    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=Fault(Reason.CONFLICT, "why"))):
+    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=Problem(Reason.CONFLICT, "why"))):
         lines.show(current)
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in told] == ["state", "state", "saved", "fault"]

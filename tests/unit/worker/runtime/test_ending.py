@@ -31,9 +31,9 @@ class Strategy(auth.Auth):
     def profile(self) -> pathlib.Path:
         return pathlib.Path("/nowhere")
 
-    async def before_browser(self) -> events.Prepared:
+    async def before_browser(self) -> events.ProfileReady:
         self.context.claimed(0.0)
-        return events.Prepared()
+        return events.ProfileReady()
 
     async def save(
         self, running: chromium.Browser, account: page_events.Account, trigger: str

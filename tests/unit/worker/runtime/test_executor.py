@@ -28,8 +28,8 @@ class Strategy(auth.Auth):
     async def bury(self, account_hash: str) -> None:
         return
 
-    async def fall_back(self) -> events.Prepared:
-        return events.Prepared()
+    async def fall_back(self) -> events.ProfileReady:
+        return events.ProfileReady()
 
     async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
         self.closed_for.append(account)
@@ -148,7 +148,7 @@ async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(wo
     await worker.hands.launch()
     await worker.hands.pairing_code()
     assert worker.calls == ["pairingCode"]
-    assert worker.events[-1] == events.Troubled(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
+    assert worker.events[-1] == events.RetryingAfter(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
 
 
 async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
@@ -176,13 +176,13 @@ async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(
         await asyncio.sleep(0.01)
         assert worker.events == []
     await falling
-    assert worker.events == [events.Prepared()]
+    assert worker.events == [events.ProfileReady()]
 
 
 async def test_a_profile_that_the_store_keeps_from_being_put_in_place_ends_the_process(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(self: Strategy) -> events.Prepared:
+    async def gone(self: Strategy) -> events.ProfileReady:
         raise errors.NotFound("it went between two looks")
 
     monkeypatch.setattr(Strategy, "fall_back", gone)

@@ -51,7 +51,7 @@ async def told(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[events.Event
 
 
 async def test_a_page_without_an_adapter_is_told_after_a_minute_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await told(Page(6, None), monkeypatch) == [events.Unattended()]
+    assert await told(Page(6, None), monkeypatch) == [events.AdapterMissing()]
     assert await told(Page(9, None, None, None, None, None, SEEN, None, None, None), monkeypatch) == []
 
 

@@ -127,8 +127,8 @@ ERRORS: list[tuple[Exception, str, str]] = [
     (errors.LogBroken("x"), "Fatal", "RestoreFailed"),
     (errors.ConfigurationError("x"), "Fatal", "InvalidPodTemplate"),
     (errors.BrowserError("x"), "BrowserGone", "BrowserCrashed"),
-    (errors.StoreUnavailable("x"), "Troubled", "StoreUnavailable"),
-    (errors.NotFound("x"), "Troubled", "StoreUnavailable"),
+    (errors.StoreUnavailable("x"), "RetryingAfter", "StoreUnavailable"),
+    (errors.NotFound("x"), "RetryingAfter", "StoreUnavailable"),
 ]
 
 
@@ -136,7 +136,7 @@ ERRORS: list[tuple[Exception, str, str]] = [
 def test_an_error_becomes_the_event_that_says_what_to_do(error: Exception, kind: str, reason: str) -> None:
     event = error_events.as_happening(error)
     assert type(event).__name__ == kind
-    assert isinstance(event, events.Fatal | events.BrowserGone | events.Troubled)
+    assert isinstance(event, events.Fatal | events.BrowserGone | events.RetryingAfter)
     assert str(event.reason) == reason
 
 
