@@ -13,7 +13,7 @@ from component.workers import Home, wait
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker import Client, Options, RemoteAuth
 from whatsapp_worker.core import recovery
-from whatsapp_worker.core.state import Model, Problem
+from whatsapp_worker.core.state import Problem, State
 
 
 def test_two_workers_on_one_store_do_not_take_each_others_session(home: Home) -> None:
@@ -95,9 +95,9 @@ async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_
     faults: list[Problem] = []
 
     class Listening:
-        def show(self, current: Model) -> None:
-            if current.fault and current.fault not in faults:
-                faults.append(current.fault)
+        def show(self, current: State) -> None:
+            if current.problem and current.problem not in faults:
+                faults.append(current.problem)
                 home.simulator.admin.set_knobs(sync_fault="none")
 
     options = Options(browser_args=tuple(home.simulator.browser_args()))

@@ -16,7 +16,8 @@ from whatsapp_worker.auth import Auth, Context, NoAuth
 from whatsapp_worker.browser import chromium, command_line, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import events, operator_notes, ownership_deadline, phone_numbers, requests
-from whatsapp_worker.core.state import Model, Settings
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import State
 from whatsapp_worker.repository import fencing, records
 from whatsapp_worker.runtime import error_events, runner
 from whatsapp_worker.system import processes, watchdog
@@ -127,12 +128,12 @@ class Client:
     @property
     def state(self) -> SessionState:
         """What the session is doing."""
-        return self._keeper.model.state if self._keeper else SessionState.CLAIMING
+        return self._keeper.state.session_state if self._keeper else SessionState.CLAIMING
 
     @property
-    def current(self) -> Model:
+    def current(self) -> State:
         """Everything the session knows of itself."""
-        return self._keeper.model if self._keeper else Model()
+        return self._keeper.state if self._keeper else State()
 
     @property
     def beat(self) -> float:
@@ -218,7 +219,7 @@ class Client:
             claimed=lambda time: kept.post(events.Claimed(time)),
         )
 
-    def wish(self, event: requests.Wish) -> None:
+    def wish(self, event: requests.Request) -> None:
         """Pass a person's wish on; one that was handled or is under way is ignored."""
         self._post(event)
 

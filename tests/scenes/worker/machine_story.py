@@ -1,7 +1,8 @@
 """Drive the worker's machine through stories, without a browser and without a clock."""
 
 from whatsapp_worker.core import actions, events, machine, page_events
-from whatsapp_worker.core.state import Model, Restored, Saved, Settings
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import Restored, Saved, State
 
 ALICE = page_events.Account("4915112345678:3@c.us", "Alice", "android")
 
@@ -9,7 +10,7 @@ ALICE = page_events.Account("4915112345678:3@c.us", "Alice", "android")
 BOB = page_events.Account("4917087654321@c.us", "Bob", "iphone")
 
 
-SETTINGS = Settings(interval=300, linking_timeout=1800)
+SETTINGS = Settings(interval=300, linking_timeout=1800, strict=True)
 
 
 S = page_events.SocketState
@@ -24,7 +25,7 @@ class Story:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.settings = settings
-        self.model = Model()
+        self.state = State()
         self.now = 1000.0
         self.actions: list[actions.Action] = []
 
@@ -32,7 +33,7 @@ class Story:
         self.actions = []
         for event in events:
             self.now += after
-            self.model, actions = machine.step(self.settings, self.model, event, self.now)
+            self.state, actions = machine.step(self.settings, self.state, event, self.now)
             self.actions += actions
         return self
 

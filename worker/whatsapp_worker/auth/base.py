@@ -119,7 +119,7 @@ class Auth:
         """Set the login aside because a person asked, and put an empty profile in place; no browser runs."""
         await self.bury(account_hash)
         prepared = await self.fall_back()
-        return dataclasses.replace(prepared, fault=None, handled=((requests.RELINK, requested),))
+        return dataclasses.replace(prepared, problem=None, handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Tell whether nobody has claimed the session after us; raises StoreUnavailable while nobody can say."""

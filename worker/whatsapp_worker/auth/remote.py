@@ -113,8 +113,8 @@ class RemoteAuth(base.Auth):
         self._newest.restored = marker.generation
         self._resumption = offline_start.Resumption(self._resume, self.context.failed)
         self.context.claimed(0.0)
-        fault = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
-        return events.ProfileReady(marker.account_hash, None, Restored(0, time.time()), fault)
+        problem = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
+        return events.ProfileReady(marker.account_hash, None, Restored(0, time.time()), problem)
 
     async def _resume(self) -> None:
         claim = await self.patiently(self._claimer.resume)
@@ -144,9 +144,9 @@ class RemoteAuth(base.Auth):
         prepared = await self.patiently(self._restore_older)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
-        fault = Problem(Reason.RESTORE_FAILED, message, time.time())
+        problem = Problem(Reason.RESTORE_FAILED, message, time.time())
         restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
-        return dataclasses.replace(prepared, restored=restored, fault=fault)
+        return dataclasses.replace(prepared, restored=restored, problem=problem)
 
     def _tidy(self) -> None:
         self._own.hold()
@@ -168,16 +168,16 @@ class RemoteAuth(base.Auth):
 
     def _restore(self) -> events.ProfileReady:
         placed = self._restorer.place_next()
-        fault = Problem(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
+        problem = Problem(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
         self._newest.place(placed.candidate)
         if placed.candidate is None:
             self._own.mark("", 0)
-            return events.ProfileReady(fault=fault)
+            return events.ProfileReady(problem=problem)
         generation = placed.candidate.generation
         known = generation.account_hash or UNKNOWN
         self._own.mark(known, generation.number)
         restored = Restored(generation.number, time.time(), bool(placed.broken))
-        return events.ProfileReady(known, self._newest.saved(), restored, fault)
+        return events.ProfileReady(known, self._newest.saved(), restored, problem)
 
     def _restore_older(self) -> events.ProfileReady:
         self._claimer.held()

@@ -9,7 +9,8 @@ from typing import TextIO
 import segno
 
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker.core.state import Model, Problem, Saved, ShownCode
+from whatsapp_worker.core import changes
+from whatsapp_worker.core.state import ShownCode, State
 
 _SAYS = {
     SessionState.CLAIMING: "claiming the session in the store",
@@ -34,43 +35,18 @@ class Terminal:
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
-        self._last = Model()
-        self._state: SessionState | None = None
+        self._last: State | None = None
         self._drawn = 0
 
-    def show(self, current: Model) -> None:
+    def show(self, current: State) -> None:
         """Write what is new."""
         last, self._last = self._last, current
-        if current.state is not self._state:
-            self._state = current.state
-            self._line(_SAYS[current.state] + self._detail(current))
-        if current.fault and current.fault != last.fault:
-            self._line(f"! {current.fault.reason}: {current.fault.message}")
-        if current.sandbox and not last.sandbox:
-            self._line(f"browser {current.browser_version}, sandbox: {current.sandbox}")
-        for warning in current.warnings:
-            if warning not in last.warnings:
-                self._line(f"! {warning.reason}: {warning.message}")
-        if current.qr and current.qr != last.qr:
-            self._draw(current.qr)
-        if current.pairing_code and current.pairing_code != last.pairing_code:
-            self._line(f"pairing code: {current.pairing_code}")
-        if current.state is SessionState.SYNCING and current.percent != last.percent and current.percent >= 0:
-            self._line(f"  {current.percent} %")
-        new = last.saved is None or (current.saved and current.saved.generation != last.saved.generation)
-        if current.saved and new and current.saved.size:
-            size = current.saved.size / 1e6
-            self._line(f"saved: generation {current.saved.generation}, {size:.1f} MB ({current.saved.trigger})")
-
-    @staticmethod
-    def _detail(current: Model) -> str:
-        if current.state is SessionState.CONNECTED and current.account:
-            return f" as {current.account.masked}"
-        return ""
-
-    def _line(self, text: str) -> None:
-        self._drawn = 0
-        print(f"{time.strftime('%H:%M:%S')}  {text}", file=self._stream, flush=True)
+        for change in changes.changes(last, current):
+            if isinstance(change, changes.QrShown):
+                self._draw(change.qr)
+            elif line := _line(change):
+                self._drawn = 0
+                print(f"{time.strftime('%H:%M:%S')}  {line}", file=self._stream, flush=True)
 
     def _draw(self, shown: ShownCode) -> None:
         picture = io.StringIO()
@@ -83,6 +59,26 @@ class Terminal:
         self._drawn = text.count("\n") + 1
 
 
+def _line(change: changes.Change) -> str:
+    """Return what a terminal says of a change, "" if nothing."""
+    match change:
+        case changes.StateChanged(_, state, account):
+            who = f" as {account.masked}" if account and state is SessionState.CONNECTED else ""
+            return _SAYS[state] + who
+        case changes.ProblemReported(problem) | changes.WarningRaised(problem):
+            return f"! {problem.reason}: {problem.message}"
+        case changes.BrowserKnown(version, sandbox):
+            return f"browser {version}, sandbox: {sandbox}"
+        case changes.PairingCodeShown(pairing_code):
+            return f"pairing code: {pairing_code.code}"
+        case changes.Progressed(percent):
+            return f"  {percent} %"
+        case changes.GenerationSaved(saved) if saved.size:
+            return f"saved: generation {saved.generation}, {saved.size / 1e6:.1f} MB ({saved.trigger})"
+        case _:
+            return ""
+
+
 class EventLines:
     """Print one JSON object a line for each event and each change of state, for scripts.
 
@@ -91,30 +87,23 @@ class EventLines:
 
     def __init__(self, stream: TextIO = sys.stdout) -> None:
         self._stream = stream
-        self._state: SessionState | None = None
-        self._saved: Saved | None = None
-        self._fault: Problem | None = None
-        self._warnings: tuple[Problem, ...] = ()
-        self._sandbox = ""
+        self._last: State | None = None
 
-    def show(self, current: Model) -> None:
-        """Write changes of state, saves, faults and warnings, and once what the browser is."""
-        if current.sandbox and not self._sandbox:
-            self._sandbox = current.sandbox
-            self.event("browser", version=current.browser_version, sandbox=current.sandbox)
-        for warning in current.warnings:
-            if warning not in self._warnings:
-                self.event("warning", reason=str(warning.reason), message=warning.message)
-        if current.state is not self._state:
-            self._state = current.state
-            account = current.account.masked if current.account else None
-            self.event("state", state=str(current.state), account=account)
-        if current.fault and current.fault != self._fault:
-            self.event("fault", reason=str(current.fault.reason), message=current.fault.message)
-        if current.saved and (self._saved is None or current.saved.generation != self._saved.generation):
-            saved = current.saved
-            self.event("saved", generation=saved.generation, bytes=saved.size, trigger=str(saved.trigger))
-        self._saved, self._fault, self._warnings = current.saved, current.fault, current.warnings
+    def show(self, current: State) -> None:
+        """Write changes of state, saves, problems and warnings, and once what the browser is."""
+        last, self._last = self._last, current
+        for change in changes.changes(last, current):
+            match change:
+                case changes.StateChanged(_, state, account):
+                    self.event("state", state=str(state), account=account.masked if account else None)
+                case changes.ProblemReported(problem):
+                    self.event("fault", reason=str(problem.reason), message=problem.message)
+                case changes.WarningRaised(warning):
+                    self.event("warning", reason=str(warning.reason), message=warning.message)
+                case changes.BrowserKnown(version, sandbox):
+                    self.event("browser", version=version, sandbox=sandbox)
+                case changes.GenerationSaved(saved):
+                    self.event("saved", generation=saved.generation, bytes=saved.size, trigger=str(saved.trigger))
 
     def event(self, name: str, **fields: object) -> None:
         """Write one event."""

@@ -1,7 +1,7 @@
 """Decide what to do when the page is opened elsewhere: the newest claim takes the session back. Pure.
 
-Nothing that is asked or done in a conflict is sure to be answered (the store may be away, the browser may stand still,
-the page may miss a call), so each is repeated, more and more slowly, until the page says something else.
+Any question or command may stay unanswered in a conflict (the store may be away, the browser may be frozen, the page
+may miss a call), so each is repeated, more and more slowly, until the page reports another state.
 """
 
 from dataclasses import replace
@@ -9,44 +9,47 @@ from dataclasses import replace
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker.core import actions, transitions
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import Conflict, State
 
 TAKEOVER = Backoff(3.0, 300.0)
 """Pauses before the session is taken back."""
 ASKING = Backoff(10.0, 300.0)
-"""Pauses until the log is asked again whose the session is."""
+"""Pauses until the worker asks the log again who owns the session."""
 
 
-def found(model: Model, now: float) -> transitions.Step:
-    """Ask whose the session is."""
-    if model.state is SessionState.CONFLICT:
-        return model, ()
-    model = transitions.with_problem(
-        transitions.enter(model, SessionState.CONFLICT, now), Reason.CONFLICT, "opened elsewhere", now
-    )
-    model = replace(model, takeover_due=0.0, owner_asked=0)
-    return _asking(model, now, (actions.Emit("disconnected", ("CONFLICT",)),))
+def found(state: State, now: float) -> transitions.Step:
+    """Ask who owns the session."""
+    if state.session_state is SessionState.CONFLICT:
+        return state, ()
+    state = transitions.enter(state, SessionState.CONFLICT, now)
+    state = transitions.with_problem(state, Reason.CONFLICT, "the session was opened in another browser", now)
+    state = replace(state, conflict=Conflict(takeovers=state.conflict.takeovers))
+    return _asking(state, now, (actions.Emit("disconnected", ("CONFLICT",)),))
 
 
-def still_owner(model: Model, now: float) -> Model:
-    """Take the session back after a while, which is longer each time: two that do so at once would flap."""
-    if model.state is not SessionState.CONFLICT or model.takeover_due:
-        return model
-    return replace(model, takeover_due=now + TAKEOVER.after(model.takeovers + 1))
+def still_owner(state: State, now: float) -> State:
+    """Plan to take the session back, later each time: two workers that do so at once would flap."""
+    if state.session_state is not SessionState.CONFLICT or state.conflict.takeover_due:
+        return state
+    due = now + TAKEOVER.after(state.conflict.takeovers + 1)
+    return replace(state, conflict=replace(state.conflict, takeover_due=due))
 
 
-def tick(model: Model, now: float) -> transitions.Step:
+def tick(state: State, now: float) -> transitions.Step:
     """Take the session back when it is time, or ask again."""
-    if model.state is not SessionState.CONFLICT:
-        return model, ()
-    if model.takeover_due and now >= model.takeover_due:
-        model = replace(model, takeover_due=0.0, takeovers=model.takeovers + 1)
-        return replace(model, owner_due=now + ASKING.after(model.owner_asked + 1)), (actions.TakeOver(),)
-    if not model.takeover_due and now >= model.owner_due:
-        return _asking(model, now)
-    return model, ()
+    known = state.conflict
+    if state.session_state is not SessionState.CONFLICT:
+        return state, ()
+    if known.takeover_due and now >= known.takeover_due:
+        due = now + ASKING.after(known.owner_asked + 1)
+        known = replace(known, takeover_due=0.0, takeovers=known.takeovers + 1, owner_due=due)
+        return replace(state, conflict=known), (actions.TakeOver(),)
+    if not known.takeover_due and now >= known.owner_due:
+        return _asking(state, now)
+    return state, ()
 
 
-def _asking(model: Model, now: float, told: tuple[actions.Action, ...] = ()) -> transitions.Step:
-    due = now + ASKING.after(model.owner_asked + 1)
-    return replace(model, owner_asked=model.owner_asked + 1, owner_due=due), (*told, actions.CheckOwnership())
+def _asking(state: State, now: float, before: tuple[actions.Action, ...] = ()) -> transitions.Step:
+    asked = state.conflict.owner_asked + 1
+    known = replace(state.conflict, owner_asked=asked, owner_due=now + ASKING.after(asked))
+    return replace(state, conflict=known), (*before, actions.CheckOwnership())

@@ -21,7 +21,7 @@ class ProfileReady:
     known_hash: str = ""
     saved: Saved | None = None
     restored: Restored | None = None
-    fault: Problem | None = None
+    problem: Problem | None = None
     handled: tuple[tuple[str, str], ...] = ()
 
     def after(self, handled: tuple[tuple[str, str], ...]) -> "ProfileReady":

@@ -1,20 +1,11 @@
-"""Decide what a session does while its browser stands still because no witness has answered in time. Pure."""
+"""Decide what a session does while its browser is frozen: neither Lease nor log has confirmed its ownership. Pure."""
 
 from dataclasses import replace
 
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker.core import actions, events, page_events, transitions
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import Ownership, State
 
-WITH_A_BROWSER = (
-    SessionState.LAUNCHING,
-    SessionState.AWAITING_LINK,
-    SessionState.SYNCING,
-    SessionState.CONNECTED,
-    SessionState.RECONNECTING,
-    SessionState.CONFLICT,
-    SessionState.LOGGED_OUT,
-)
 KEPT_BACK = (
     page_events.PageEvent,
     events.LoadFailed,
@@ -25,40 +16,51 @@ KEPT_BACK = (
     events.Tick,
     events.StillOwner,
 )
-"""What a browser that stands still says late, and what nothing may be done about meanwhile."""
-MESSAGE = "neither the Lease nor the store has answered in time: the browser stands still until one of them does"
+"""Late reports of a frozen browser, and events that must not cause an action meanwhile."""
+MESSAGE = (
+    "the browser is frozen: neither the Kubernetes Lease nor the store has confirmed in time that this worker owns the "
+    "session; the browser resumes when one of them does"
+)
 
 
-def changed(model: Model, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> transitions.Step:
-    """Freeze where a browser runs, and return to what was before."""
+def changed(state: State, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> transitions.Step:
+    """Freeze a session that has a browser, and return to the state before."""
     match event:
         case events.OwnershipExpired():
-            model = replace(model, silenced=True)
-            return (_frozen(model, model.state, now) if model.state in WITH_A_BROWSER else model), ()
+            state = replace(state, ownership=replace(state.ownership, expired=True))
+            has_browser = state.session_state in transitions.WITH_A_BROWSER
+            return (_frozen(state, state.session_state, now) if has_browser else state), ()
         case events.OwnershipRenewed():
-            model = replace(model, silenced=False)
-            if model.state is not SessionState.FROZEN or model.frozen_from is None:
-                return model, ()
-            gone = model.frozen_from is SessionState.LAUNCHING
-            fault = None if model.fault and model.fault.reason is Reason.FROZEN else model.fault
-            model = replace(transitions.enter(model, model.frozen_from, now), frozen_from=None, fault=fault)
-            return model, (actions.Recycle(),) if gone else ()
+            returns_to = state.ownership.returns_to
+            state = replace(state, ownership=replace(state.ownership, expired=False))
+            if state.session_state is not SessionState.FROZEN or returns_to is None:
+                return state, ()
+            state = replace(transitions.enter(state, returns_to, now), ownership=Ownership())
+            gone = returns_to is SessionState.LAUNCHING
+            return transitions.without_problem(state, Reason.FROZEN), (actions.Recycle(),) if gone else ()
 
 
-def prepared(model: Model, now: float) -> transitions.Step:
-    """Start the browser, or wait with it for a witness that fell silent while the profile was made ready."""
-    if model.silenced:
-        return _frozen(model, SessionState.LAUNCHING, now), ()
-    return model, (actions.Launch(),)
+def prepared(state: State, now: float) -> transitions.Step:
+    """Start the browser, or freeze first if the ownership expired while the profile was prepared."""
+    if state.ownership.expired:
+        return _frozen(state, SessionState.LAUNCHING, now), ()
+    return state, (actions.Launch(),)
 
 
-def _frozen(model: Model, returns_to: SessionState, now: float) -> Model:
-    model = replace(transitions.enter(model, SessionState.FROZEN, now), frozen_from=returns_to)
-    return transitions.with_problem(model, Reason.FROZEN, MESSAGE, now)
+def _frozen(state: State, returns_to: SessionState, now: float) -> State:
+    state = transitions.enter(state, SessionState.FROZEN, now)
+    state = replace(state, ownership=replace(state.ownership, returns_to=returns_to))
+    return transitions.with_problem(state, Reason.FROZEN, MESSAGE, now)
 
 
-def kept_back(model: Model, event: events.Event) -> transitions.Step:
-    """Remember only that the browser has ended: it is started again when it may."""
+def kept_back(state: State, event: events.Event) -> transitions.Step:
+    """Remember only that the browser has ended: it is started again when it may run."""
     if not isinstance(event, events.BrowserGone) or event.reason is Reason.PAGE_DEAD:
-        return model, ()  # a page that stands still is not dead
-    return replace(model, frozen_from=SessionState.LAUNCHING, launched_at=0.0, qr=None, synced=False, saving=False), ()
+        return state, ()  # a frozen page does not answer, and is not dead
+    return replace(
+        state,
+        ownership=replace(state.ownership, returns_to=SessionState.LAUNCHING),
+        browser=replace(state.browser, launched_at=0.0),
+        page=replace(state.page, synced=False),
+        saving=state.saving.interrupted(),
+    ), ()

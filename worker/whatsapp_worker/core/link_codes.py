@@ -1,11 +1,12 @@
-"""Decide which codes are shown, and when the page is asked for new ones, while a session waits for a phone. Pure."""
+"""Decide which codes there are, and when the page is asked for new ones, while a session waits for a phone. Pure."""
 
 from dataclasses import replace
 
 from whatsapp_session import report_bounds
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker.core import actions, events, page_events, transitions
-from whatsapp_worker.core.state import Model, Settings, ShownCode
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import PairingCode, ShownCode, State
 
 FIRST_CODE_SECONDS = 60.0
 NEXT_CODE_SECONDS = 20.0
@@ -15,57 +16,62 @@ PAIRING_PAUSE = 60.0
 """Seconds between two requests for a pairing code, whatever became of the first: WhatsApp limits their rate."""
 
 
-def wanted(settings: Settings, model: Model, state: page_events.SocketState, now: float) -> transitions.Step:
-    """Ask for codes when the page says that a link is needed."""
-    if settings.phone_number and not model.pairing_code:
-        return _pairing(model, now)
-    if state is page_events.SocketState.UNPAIRED_IDLE:
-        return _refresh(replace(model, qr=None, codes_since_load=0, refreshes=0), now)
-    return replace(model, refresh_due=0.0), ()
+def with_deadline(settings: Settings, state: State, now: float) -> State:
+    """Let the linking timeout begin when an unlinked page reports for the first time that it is there."""
+    if state.codes.deadline or not settings.linking_timeout:
+        return state
+    return replace(state, codes=replace(state.codes, deadline=now + settings.linking_timeout))
 
 
-def shown(model: Model, event: page_events.Qr | events.CodeShown, now: float) -> transitions.Step:
-    """Show a code."""
-    if model.state not in transitions.UNLINKED:
-        return model, ()
+def wanted(settings: Settings, state: State, socket: page_events.SocketState, now: float) -> transitions.Step:
+    """Ask for codes when the page reports that a phone has to link."""
+    if settings.phone_number and not state.codes.pairing:
+        return _pairing(state, now)
+    if socket is page_events.SocketState.UNPAIRED_IDLE:
+        return _refresh(replace(state, codes=replace(state.codes, qr=None, since_load=0, refreshes=0)), now)
+    return replace(state, codes=replace(state.codes, refresh_due=0.0)), ()
+
+
+def received(state: State, event: page_events.Qr | events.CodeShown, now: float) -> transitions.Step:
+    """Keep a code that the page has made."""
+    if state.session_state not in transitions.UNLINKED:
+        return state, ()
     if not report_bounds.is_code(event.code):
         message = f"the page gave a code of {len(event.code)} characters that no phone can scan; wait for the next code"
-        return transitions.fault(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
-    attempts = model.attempts + 1
+        return transitions.with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+    codes = replace(state.codes, attempts=state.codes.attempts + 1)
     if isinstance(event, events.CodeShown):
-        fault = None if model.fault and model.fault.reason is Reason.AWAITING_SCAN else model.fault
-        due = now + PAIRING_CODE_SECONDS
-        model = replace(model, pairing_code=event.code, attempts=attempts, pairing_due=due, fault=fault)
-        return model, (actions.Emit("code", (event.code,)),)
-    if model.fault and model.fault.reason is Reason.PAGE_CONTRACT_BROKEN:
-        model = replace(model, fault=None)  # of a code that no phone could scan
-    lifetime = FIRST_CODE_SECONDS if model.codes_since_load == 0 else NEXT_CODE_SECONDS
-    code = ShownCode(event.code, now, now + lifetime, attempts)
-    since_load = model.codes_since_load + 1
-    model = replace(model, qr=code, attempts=attempts, codes_since_load=since_load, refresh_due=0.0)
-    return model, (actions.Emit("qr", (event.code,)),)
+        state = replace(state, codes=replace(codes, pairing=PairingCode(event.code, now + PAIRING_CODE_SECONDS)))
+        return transitions.without_problem(state, Reason.AWAITING_SCAN), (actions.Emit("code", (event.code,)),)
+    state = transitions.without_problem(state, Reason.PAGE_CONTRACT_BROKEN)  # of a code that no phone could scan
+    lifetime = FIRST_CODE_SECONDS if codes.since_load == 0 else NEXT_CODE_SECONDS
+    code = ShownCode(event.code, now, now + lifetime, codes.attempts)
+    codes = replace(codes, qr=code, since_load=codes.since_load + 1, refresh_due=0.0)
+    return replace(state, codes=codes), (actions.Emit("qr", (event.code,)),)
 
 
-def tick(settings: Settings, model: Model, now: float) -> transitions.Step:
-    """Take an expired code away, and ask again for what the page has not given."""
-    if model.qr and now >= model.qr.expires_at:
-        return replace(model, qr=None), ()
-    if model.state is not SessionState.AWAITING_LINK:
-        return model, ()
+def tick(settings: Settings, state: State, now: float) -> transitions.Step:
+    """Take an expired code away, and ask again for a code that the page has not given."""
+    codes = state.codes
+    if codes.qr and now >= codes.qr.expires_at:
+        return replace(state, codes=replace(codes, qr=None)), ()
+    if state.session_state is not SessionState.AWAITING_LINK:
+        return state, ()
     if settings.phone_number:
-        ready = model.pairing_asked and (not model.pairing_code or now >= model.pairing_due)
-        return _pairing(model, now) if ready else (model, ())
-    return _refresh(model, now) if model.refresh_due and now >= model.refresh_due else (model, ())
+        ready = codes.pairing_asked and (not codes.pairing or now >= codes.pairing.expires_at)
+        return _pairing(state, now) if ready else (state, ())
+    return _refresh(state, now) if codes.refresh_due and now >= codes.refresh_due else (state, ())
 
 
-def _pairing(model: Model, now: float) -> transitions.Step:
-    if model.pairing_asked and now < model.pairing_asked + PAIRING_PAUSE:
-        return model, ()
-    return replace(model, pairing_code="", pairing_due=0.0, pairing_asked=now), (actions.AskPairingCode(),)
+def _pairing(state: State, now: float) -> transitions.Step:
+    codes = state.codes
+    if codes.pairing_asked and now < codes.pairing_asked + PAIRING_PAUSE:
+        return state, ()
+    return replace(state, codes=replace(codes, pairing=None, pairing_asked=now)), (actions.AskPairingCode(),)
 
 
-def _refresh(model: Model, now: float) -> transitions.Step:
-    refreshes = model.refreshes + 1
-    return replace(model, refreshes=refreshes, refresh_due=now + transitions.RETRY.after(refreshes + 1)), (
-        actions.RefreshQr(),
-    )
+def _refresh(state: State, now: float) -> transitions.Step:
+    refreshes = state.codes.refreshes + 1
+    due = now + transitions.RETRY.after(refreshes + 1)
+    codes = replace(state.codes, refreshes=refreshes, refresh_due=due)
+    return replace(state, codes=codes), (actions.RefreshQr(),)

@@ -1,21 +1,22 @@
-"""Decide by what the page says: links, connections, conflicts, logouts. Pure.
+"""Decide by what the page reports: links, connections, logouts. Pure.
 
-Only a logout buries a login.
+Only a logout retires a login.
 """
 
 from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker.core import actions, conflict, link_codes, page_events, transitions
-from whatsapp_worker.core.state import UNKNOWN, Model, Settings
+from whatsapp_worker.core import actions, conflict, link_codes, page_events, recovery, saving, transitions
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import UNKNOWN, Conflict, State
 
 SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
 FOREIGN_LOADS = 4
-"""Loads in a row that may show something else before an unlinked worker gives up."""
+"""Loads in a row that may show another page before an unlinked worker gives up."""
 _LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
-_HEALED = (
+_SOLVED = (
     Reason.AWAITING_SCAN,
     Reason.PASSKEY_REQUIRED,
     Reason.LOGGED_OUT_FROM_PHONE,
@@ -26,187 +27,212 @@ _HEALED = (
     Reason.PAGE_DEAD,
     Reason.SYNCING,
 )
+"""Problems that a connection has solved."""
+PASSKEY = "WhatsApp requires a passkey to link this account, which a browser without a user cannot provide"
 
 
 def facts(
-    settings: Settings, model: Model, event: page_events.Attached | page_events.Changed | page_events.Synced, now: float
+    settings: Settings, state: State, event: page_events.Attached | page_events.Changed | page_events.Synced, now: float
 ) -> transitions.Step:
     """Decide by the page's state."""
-    found = event.facts
-    model = replace(
-        model, web_version=found.version or model.web_version, load_failures=0, load_due=0.0, unreadable=False
-    )
+    reported = event.facts
+    page = replace(state.page, version=reported.version or state.page.version, unreadable=False)
+    state = replace(state, page=page, loading=replace(state.loading, failures=0, due=0.0))
     if isinstance(event, page_events.Attached):
-        # A page that was loaded anew, even if nobody asked it to, is on its way again until it says otherwise.
-        model = replace(_on_the_way(model, now), codes_since_load=0, qr=None, pairing_code="", synced=False)
+        # A page that was loaded again, even unasked, is on its way until it reports otherwise.
+        state = _on_the_way(state, now)
+        codes = replace(state.codes.cleared(), since_load=0)
+        state = replace(state, codes=codes, page=replace(state.page, synced=False))
     before: tuple[actions.Action, ...] = ()
     if isinstance(event, page_events.Changed):
-        before = (actions.Emit("change_state", (str(found.state),)),)
-    synced = found.synced or isinstance(event, page_events.Synced)
-    model, todo = _by_state(settings, model, found, synced, now)
-    return model, before + todo
+        before = (actions.Emit("change_state", (str(reported.state),)),)
+    synced = reported.synced or isinstance(event, page_events.Synced)
+    state, todo = _by_socket(settings, state, reported, synced, now)
+    return state, before + todo
 
 
-def _by_state(settings: Settings, model: Model, facts: page_events.Facts, synced: bool, now: float) -> transitions.Step:
-    state = page_events.SocketState
+def _by_socket(
+    settings: Settings, state: State, facts: page_events.Facts, synced: bool, now: float
+) -> transitions.Step:
+    socket = page_events.SocketState
     match facts.state:
-        case state.UNLAUNCHED | state.OPENING | state.PAIRING:
-            return _on_the_way(model, now), ()
-        case state.UNPAIRED | state.UNPAIRED_IDLE:
-            return _unpaired(settings, model, facts, now)
-        case state.CONNECTED:
-            return _connected(settings, model, facts.account, synced or model.synced, now)
-        case state.CONFLICT:
-            return conflict.found(model, now)
-        case state.TIMEOUT | state.DELETED | state.UNKNOWN:
-            return _reconnecting(settings, model, Reason.RECONNECTING, f"the page says {facts.state}", now)
-        case state.PROXYBLOCK:
-            return _reconnecting(settings, model, Reason.PROXY_BLOCKED, "WhatsApp refuses this network address", now)
-        case state.TOS_BLOCK | state.SMB_TOS_BLOCK:
-            return transitions.refused(model, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
-        case state.DEPRECATED_VERSION:
-            return transitions.refused(model, Reason.CLIENT_OUTDATED, "WhatsApp refuses this version of its page", now)
+        case socket.UNLAUNCHED | socket.OPENING | socket.PAIRING:
+            return _on_the_way(state, now), ()
+        case socket.UNPAIRED | socket.UNPAIRED_IDLE:
+            return _unpaired(settings, state, facts, now)
+        case socket.CONNECTED:
+            return _connected(settings, state, facts.account, synced or state.page.synced, now)
+        case socket.CONFLICT:
+            return conflict.found(state, now)
+        case socket.TIMEOUT | socket.DELETED | socket.UNKNOWN:
+            message = f"WhatsApp Web reports the connection as {facts.state}"
+            return _reconnecting(settings, state, Reason.RECONNECTING, message, now)
+        case socket.PROXYBLOCK:
+            message = "WhatsApp blocks this network address; use another network or proxy"
+            return _reconnecting(settings, state, Reason.PROXY_BLOCKED, message, now)
+        case socket.TOS_BLOCK | socket.SMB_TOS_BLOCK:
+            return transitions.refused(state, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
+        case socket.DEPRECATED_VERSION:
+            message = "WhatsApp no longer accepts this version of its page"
+            return transitions.refused(state, Reason.CLIENT_OUTDATED, message, now)
         case _:
             assert_never(facts.state)
 
 
-def _on_the_way(model: Model, now: float) -> Model:
+def _on_the_way(state: State, now: float) -> State:
     # The first sync of a link may well be interrupted, and is Syncing all the while.
-    leaves = model.state in _LINKED and (model.synced or model.state is SessionState.CONFLICT)
-    return transitions.enter(model, SessionState.RECONNECTING, now) if leaves else model
+    leaves = state.session_state in _LINKED and (state.page.synced or state.session_state is SessionState.CONFLICT)
+    return transitions.enter(state, SessionState.RECONNECTING, now) if leaves else state
 
 
-def _reconnecting(settings: Settings, model: Model, reason: Reason, message: str, now: float) -> transitions.Step:
-    state = transitions.offline_state(model)
-    told = () if model.state is state else (actions.Emit("disconnected", (str(reason),)),)
-    if state is SessionState.LAUNCHING:
-        model = replace(model, link_deadline=_deadline(settings, model, now))
-    model = replace(transitions.enter(model, state, now), qr=None)
-    return transitions.with_problem(model, reason, message, now), told
+def _reconnecting(settings: Settings, state: State, reason: Reason, message: str, now: float) -> transitions.Step:
+    target = transitions.offline_state(state)
+    emitted = () if state.session_state is target else (actions.Emit("disconnected", (str(reason),)),)
+    if target is SessionState.LAUNCHING:
+        state = link_codes.with_deadline(settings, state, now)
+    state = transitions.enter(state, target, now)
+    state = replace(state, codes=replace(state.codes, qr=None))
+    return transitions.with_problem(state, reason, message, now), emitted
 
 
-def _deadline(settings: Settings, model: Model, now: float) -> float:
-    """Return when an unlinked page that is there has waited long enough, which begins when it first says so."""
-    return model.link_deadline or (now + settings.linking_timeout if settings.linking_timeout else 0.0)
-
-
-def _unpaired(settings: Settings, model: Model, facts: page_events.Facts, now: float) -> transitions.Step:
-    if model.known_hash and not model.logged_out:
-        message = "the restored profile came up without its login and no logout was seen"
-        told = (actions.Emit("auth_failure", (message,)), actions.RestorePrevious())
-        previous = model.known_hash
-        model = replace(
-            transitions.enter(model, SessionState.RESTORING, now),
-            known_hash="",
-            previous_hash=previous,
-            account=None,
-            qr=None,
+def _unpaired(settings: Settings, state: State, facts: page_events.Facts, now: float) -> transitions.Step:
+    login = state.login
+    if login.known_hash and not login.logged_out:
+        return _restored_without_login(state, now)
+    if state.session_state is not SessionState.AWAITING_LINK:
+        state = link_codes.with_deadline(settings, transitions.enter(state, SessionState.AWAITING_LINK, now), now)
+        state = replace(
+            state,
+            login=replace(login, account=None),
+            page=replace(state.page, percent=-1),
+            loading=replace(state.loading, stalls=0),
         )
-        return transitions.with_problem(model, Reason.RESTORE_FAILED, message, now), told
-    if model.state is not SessionState.AWAITING_LINK:
-        model = replace(
-            transitions.enter(model, SessionState.AWAITING_LINK, now),
-            link_deadline=_deadline(settings, model, now),
-            account=None,
-            percent=-1,
-            stalls=0,
-        )
-    return link_codes.wanted(settings, model, facts.state, now)
+    return link_codes.wanted(settings, state, facts.state, now)
+
+
+def _restored_without_login(state: State, now: float) -> transitions.Step:
+    message = "the restored profile has no login although no logout was seen; the worker restores the one before"
+    login = replace(state.login, account=None, known_hash="", previous_hash=state.login.known_hash)
+    state = transitions.enter(replace(state, login=login), SessionState.RESTORING, now)
+    state = transitions.with_problem(state, Reason.RESTORE_FAILED, message, now)
+    return state, (actions.Emit("auth_failure", (message,)), actions.RestorePrevious())
 
 
 def _connected(
-    settings: Settings, model: Model, account: page_events.Account | None, synced: bool, now: float
+    settings: Settings, state: State, account: page_events.Account | None, synced: bool, now: float
 ) -> transitions.Step:
-    account = account or model.account
-    if account and settings.expected_account and not _expected(settings.expected_account, account):
-        return _mismatch(model, account, now)
-    model = replace(model, account=account, qr=None, pairing_code="", link_deadline=0.0, logged_out=False)
+    account = account or state.login.account
+    if account and settings.expected_account and not _is_expected(settings.expected_account, account):
+        return _mismatch(state, account, now)
+    login = replace(state.login, account=account, logged_out=False)
+    state = replace(state, login=login, codes=replace(state.codes.cleared(), deadline=0.0))
     if not synced or account is None:
-        return transitions.enter(model, SessionState.SYNCING, now), ()
-    if model.state is SessionState.CONNECTED and model.synced:
-        return model, ()
-    new_link = account.hash != model.known_hash
-    other = new_link and model.previous_hash not in ("", UNKNOWN, account.hash)
-    first = not model.proven
-    model = replace(
-        transitions.enter(model, SessionState.CONNECTED, now),
-        synced=True,
-        proven=True,
-        known_hash=account.hash,
-        percent=100,
-        relaunches=0,
-        takeovers=0,
-        takeover_due=0.0,
-        stalls=0,
-        fault=None if model.fault and model.fault.reason in _HEALED else model.fault,
+        return transitions.enter(state, SessionState.SYNCING, now), ()
+    if state.session_state is SessionState.CONNECTED and state.page.synced:
+        return state, ()
+    state = transitions.without_problem(transitions.enter(state, SessionState.CONNECTED, now), *_SOLVED)
+    state = replace(
+        state,
+        login=replace(login, proven=True, known_hash=account.hash),
+        page=replace(state.page, synced=True, percent=100),
+        loading=replace(state.loading, stalls=0),
+        browser=replace(state.browser, restarts=0),
+        conflict=Conflict(),
     )
-    if not first:
-        return model, ()
-    if other:
-        message = f"another account linked: {account.masked}; what was saved for the previous one stays apart"
-        model = transitions.with_problem(model, Reason.ACCOUNT_CHANGED, message, now)
-    events = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
-    if not settings.saves or model.saving:
-        return model, events
-    if new_link or model.saved is None:
-        wish = model.save_wish
-        model = replace(model, saving=True, saving_since=now, save_trigger=SaveTrigger.FIRST_LINK)
-        model = replace(model, saving_wish=wish, save_wish=None)
-        return model, (*events, actions.Save(SaveTrigger.FIRST_LINK))
-    return replace(model, save_due=now + min(SAVE_AFTER_RESTORE, settings.interval)), events
+    if login.proven:
+        return state, ()
+    return _ready(settings, state, account, is_new_link=account.hash != login.known_hash, now=now)
 
 
-def _mismatch(model: Model, account: page_events.Account, now: float) -> transitions.Step:
-    if not model.known_hash:
-        message = f"{account.masked} linked, which is not the expected account"
-        return transitions.with_problem(model, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
-    # To unlink it as well would bury its archives, and a slip of the pen in the settings is enough to come here.
+def _ready(
+    settings: Settings, state: State, account: page_events.Account, *, is_new_link: bool, now: float
+) -> transitions.Step:
+    if is_new_link and state.login.previous_hash not in ("", UNKNOWN, account.hash):
+        message = f"another account was linked: {account.masked}; the archives of the previous one are kept separately"
+        state = transitions.with_problem(state, Reason.ACCOUNT_CHANGED, message, now)
+    emitted = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
+    if not settings.saves or state.saving.running:
+        return state, emitted
+    if is_new_link or state.saving.saved is None:
+        state, todo = saving.saving_started(state, SaveTrigger.FIRST_LINK, now)
+        return state, (*emitted, *todo)
+    due = now + min(SAVE_AFTER_RESTORE, settings.interval)
+    return replace(state, saving=replace(state.saving, due=due)), emitted
+
+
+def _mismatch(state: State, account: page_events.Account, now: float) -> transitions.Step:
+    if not state.login.known_hash:
+        message = f"the worker unlinked {account.masked}, which is not the expected account"
+        return transitions.with_problem(state, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
+    # To unlink it as well would retire its archives, and a typing error in the settings is enough to come here.
     message = (
-        f"the saved login is of {account.masked}, which is not the expected account; nothing was unlinked or deleted: "
-        "set the expected account to this one, or ask for a new link (relink) to give this login up"
+        f"the saved login belongs to {account.masked}, which is not the expected account; nothing was unlinked or "
+        "deleted: set the expected account to this one, or request a new link (relink) to give this login up"
     )
     shutdown = actions.Shutdown(ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH, message, save=False)
-    return transitions.finish(model, SessionState.FAILED, now, shutdown)
+    return transitions.finish(state, SessionState.FAILED, now, shutdown)
 
 
-def _expected(expected: str, account: page_events.Account) -> bool:
+def _is_expected(expected: str, account: page_events.Account) -> bool:
     digits = "".join(letter for letter in expected.partition("@")[0] if letter.isdigit())
     return account.id.partition("@")[0].partition(":")[0] == digits
 
 
-def logged_out(model: Model, now: float) -> transitions.Step:
-    """Bury the login that the phone has removed."""
-    if model.logged_out or not (model.account or model.known_hash):
-        return model, ()
-    buried = model.account.hash if model.account else model.known_hash
-    model = transitions.without_login(transitions.enter(model, SessionState.LOGGED_OUT, now))
-    model = replace(model, previous_hash=buried, logged_out=True)
-    model = transitions.with_problem(model, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
-    return model, (actions.RetireLogin(buried), actions.Emit("disconnected", ("LOGOUT",)))
+def logged_out(state: State, now: float) -> transitions.Step:
+    """Retire the login that the phone has removed."""
+    retired = state.login.hash
+    if state.login.logged_out or not state.login.exists:
+        return state, ()
+    state = transitions.without_login(transitions.enter(state, SessionState.LOGGED_OUT, now), retired)
+    state = replace(state, login=replace(state.login, logged_out=True))
+    state = transitions.with_problem(state, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
+    return state, (actions.RetireLogin(retired), actions.Emit("disconnected", ("LOGOUT",)))
 
 
-def not_the_page(model: Model, event: page_events.UnexpectedPage, now: float) -> transitions.Step:
+def progress(state: State, event: page_events.Progress) -> transitions.Step:
+    """Note how far the synchronisation is, which also shows that the page works."""
+    if state.page.synced or state.page.percent == event.percent:
+        return state, ()
+    page, loading = replace(state.page, percent=event.percent), replace(state.loading, stall_due=0.0, stalls=0)
+    state = replace(state, page=page, loading=loading)
+    return state, (actions.Emit("loading_screen", (event.percent, "WhatsApp")),)
+
+
+def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float) -> transitions.Step:
     """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
     if not event.missing:
-        return transitions.not_loaded(model, f"the site answered {event.status}", now)
-    if not (model.account or model.known_hash) and model.load_failures >= FOREIGN_LOADS:
-        return contract_broken(model, page_events.ContractBroken(event.missing, session=True), now)
-    message = f"what was served is not WhatsApp Web: {' and '.join(event.missing)} are missing (a proxy's own page?)"
-    return transitions.not_loaded(model, message, now)
+        return recovery.not_loaded(state, f"the site answered {event.status}", now)
+    if not state.login.exists and state.loading.failures >= FOREIGN_LOADS:
+        return contract_broken(state, page_events.ContractBroken(event.missing, session=True), now)
+    missing = " and ".join(event.missing)
+    message = f"the page that was served is not WhatsApp Web: {missing} are missing; does a proxy serve its own page?"
+    return recovery.not_loaded(state, message, now)
 
 
-def unattended(model: Model, now: float) -> transitions.Step:
-    """Load a page again in which nothing of ours listens: an error page after it had loaded itself, or another site."""
-    if model.unreadable:
-        return model, ()
-    return transitions.not_loaded(model, "the browser shows something else than WhatsApp Web", now)
+def adapter_missing(state: State, now: float) -> transitions.Step:
+    """Load a page again that the adapter is not in: an error page after it had loaded itself, or another site."""
+    if state.page.unreadable:
+        return state, ()
+    return recovery.not_loaded(state, "the browser shows a page other than WhatsApp Web", now)
 
 
-def contract_broken(model: Model, event: page_events.ContractBroken, now: float) -> transitions.Step:
+def contract_broken(state: State, event: page_events.ContractBroken, now: float) -> transitions.Step:
     """Name what the page lacks; a linked session runs on."""
     message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
-    if model.account or model.known_hash:
-        # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
-        model = replace(_on_the_way(model, now), unreadable=True)
-        return transitions.with_problem(model, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
-    return transitions.refused(model, Reason.PAGE_CONTRACT_BROKEN, message, now)
+    if not state.login.exists:
+        return transitions.refused(state, Reason.PAGE_CONTRACT_BROKEN, message, now)
+    # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
+    state = _on_the_way(state, now)
+    state = replace(state, page=replace(state.page, unreadable=True))
+    return transitions.with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+
+
+def expired(state: State, now: float) -> transitions.Step | None:
+    """End the worker when no phone was linked in time, None when it is not yet time."""
+    waits = state.session_state in transitions.UNLINKED and not state.login.exists
+    if not (waits and state.codes.deadline and now >= state.codes.deadline):
+        return None
+    target = SessionState.LOGGED_OUT if state.login.logged_out else SessionState.LINK_EXPIRED
+    reason = Reason.LOGGED_OUT_FROM_PHONE if state.login.logged_out else Reason.QR_EXPIRED
+    shutdown = actions.Shutdown(ExitCode.DONE, reason, "nobody linked a phone in time", save=False)
+    return transitions.finish(state, target, now, shutdown)

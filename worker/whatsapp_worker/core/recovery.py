@@ -1,15 +1,16 @@
-"""Decide when a page that stalls is loaded again, and when its browser is started again. Pure. Deletes nothing."""
+"""Decide when a page is loaded again, and when its browser is started again. Pure. Deletes nothing."""
 
 from dataclasses import replace
 
 from whatsapp_session.backoff import Backoff
-from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker.core import actions, transitions
-from whatsapp_worker.core.state import Model
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_worker.core import actions, events, transitions
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import State
 
 LONGEST_PATIENCE = 3600.0
 SYNC_PATIENCE = Backoff(180.0, LONGEST_PATIENCE)
-"""Seconds in Syncing without a word from the page after which it is loaded again."""
+"""Seconds in Syncing without a report from the page after which it is loaded again."""
 LAUNCH_PATIENCE = Backoff(90.0, LONGEST_PATIENCE)
 RECONNECT_PATIENCE = Backoff(300.0, LONGEST_PATIENCE)
 """Each time that a load did not help the page is given twice as long: a lost network is no reason for a storm."""
@@ -17,52 +18,99 @@ LOADS_BEFORE_A_START = 2
 """Loads that did not help after which the browser itself is started again, which may be what does not work."""
 FAILURES_BEFORE_A_START = 8
 """The same for loads that failed, twice as many each time: a power of two."""
+LIFETIME = 600.0
+"""Seconds after which the end of a browser no longer counts as one of several in a row."""
+MOST_RESTARTS = 5
+"""Restarts of a browser in a row after which the worker gives up."""
 
 
-def tick(model: Model, now: float) -> transitions.Step:
-    """Load the page again when its time is over, which begins anew with each state, load and sign of progress."""
-    patience = _patience(model)
-    if not patience or model.load_due or model.saving:
-        return model, ()
-    if not model.stall_due:
-        return replace(model, stall_due=now + patience), ()
-    if now < model.stall_due:
-        return model, ()
-    stalls = model.stalls + 1
-    model = replace(model, stall_due=0.0, stalls=stalls)
-    if model.state is not SessionState.RECONNECTING:  # which says itself why
-        message = f"the page has been {model.state} for {patience:.0f} s without a word"
-        model = transitions.with_problem(model, Reason.SYNCING, message, now)
+def not_loaded(state: State, message: str, now: float) -> transitions.Step:
+    """Load the page again after a pause that grows; one failed load may be reported in two ways."""
+    state = transitions.enter(state, transitions.offline_state(state), now)
+    state = transitions.with_problem(state, Reason.RECONNECTING, message, now)
+    if state.loading.due > now:
+        return state, ()
+    failures = state.loading.failures + 1
+    due = now + transitions.RETRY.after(failures)
+    return replace(state, loading=replace(state.loading, failures=failures, due=due)), ()
+
+
+def tick(state: State, now: float) -> transitions.Step:
+    """Load the page again when its time is over, which begins again with each state, load and sign of progress."""
+    loading, patience = state.loading, _patience(state)
+    if not patience or loading.due or state.saving.running:
+        return state, ()
+    if not loading.stall_due:
+        return replace(state, loading=replace(loading, stall_due=now + patience)), ()
+    if now < loading.stall_due:
+        return state, ()
+    stalls = loading.stalls + 1
+    state = replace(state, loading=replace(loading, stall_due=0.0, stalls=stalls))
+    if state.session_state is not SessionState.RECONNECTING:  # whose problem says why
+        message = f"the page has been {state.session_state} for {patience:.0f} s without a word"
+        state = transitions.with_problem(state, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
-        return model, (actions.Load(),)
-    return _started_again(model, now)
+        return state, (actions.Load(),)
+    return _started_again(state, now)
 
 
-def again(model: Model, now: float) -> transitions.Step:
+def again(state: State, now: float) -> transitions.Step:
     """Load a page that could not be loaded; after 8 failures in a row, after 16, 32 ... start its browser again.
 
     The browser may be what does not work (its network service has died); a lost network costs few starts in a day.
     """
-    failures, model = model.load_failures, replace(model, load_due=0.0, stall_due=0.0)
+    failures = state.loading.failures
+    state = replace(state, loading=replace(state.loading, due=0.0, stall_due=0.0))
     start = failures >= FAILURES_BEFORE_A_START and failures.bit_count() == 1
-    return _started_again(model, now) if start and not model.saving else (model, (actions.Load(),))
+    return _started_again(state, now) if start and not state.saving.running else (state, (actions.Load(),))
 
 
-def _started_again(model: Model, now: float) -> transitions.Step:
-    model = replace(transitions.enter(model, SessionState.LAUNCHING, now), synced=False, launched_at=0.0)
-    return model, (actions.Recycle(gently=True),)
+def _started_again(state: State, now: float) -> transitions.Step:
+    state = transitions.enter(state, SessionState.LAUNCHING, now)
+    page, browser = replace(state.page, synced=False), replace(state.browser, launched_at=0.0)
+    return replace(state, page=page, browser=browser), (actions.Recycle(gently=True),)
 
 
-def _patience(model: Model) -> float:
-    match model.state:
+def launched(state: State, event: events.Launched, now: float) -> State:
+    """Note that the browser runs."""
+    state = transitions.enter(state, SessionState.LAUNCHING, now)
+    browser = replace(state.browser, version=event.version, sandbox=event.sandbox, launched_at=now)
+    return replace(state, browser=browser, loading=replace(state.loading, due=0.0, stall_due=0.0))
+
+
+def browser_gone(settings: Settings, state: State, event: events.BrowserGone, now: float) -> transitions.Step:
+    """Start the browser again on the same profile; give up after several in a row."""
+    started = state.browser.launched_at
+    # A browser that has lived ended for reasons of its own, however long a link is awaited: it is the first in its row.
+    restarts = 1 if started and now - started >= LIFETIME else state.browser.restarts + 1
+    state = transitions.enter(state, SessionState.LAUNCHING, now)
+    state = transitions.with_problem(state, event.reason, event.message, now)
+    # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
+    dead, saving = event.reason is Reason.PAGE_DEAD, state.saving.interrupted()
+    state = replace(
+        state,
+        codes=state.codes.cleared(),
+        page=replace(state.page, synced=False),
+        saving=replace(saving, due=now) if dead and settings.saves else saving,
+        browser=replace(state.browser, launched_at=0.0, restarts=restarts),
+    )
+    if restarts > MOST_RESTARTS:
+        message = f"{event.message}, {restarts} times in a row"
+        shutdown = actions.Shutdown(ExitCode.CRASHED, event.reason, message, save=False)
+        return transitions.finish(state, SessionState.FAILED, now, shutdown)
+    return state, (actions.Emit("disconnected", (str(event.reason),)), actions.Recycle(gently=dead))
+
+
+def _patience(state: State) -> float:
+    match state.session_state:
         case SessionState.SYNCING:
             patience = SYNC_PATIENCE
         case SessionState.LAUNCHING | SessionState.LOGGED_OUT:
             patience = LAUNCH_PATIENCE
-        case SessionState.RECONNECTING if model.unreadable:
-            return LONGEST_PATIENCE  # WhatsApp changed the page under a session that runs: now and then it is loaded
+        case SessionState.RECONNECTING if state.page.unreadable:
+            return LONGEST_PATIENCE  # WhatsApp changed the page of a running session: try it once an hour
         case SessionState.RECONNECTING:
             patience = RECONNECT_PATIENCE
         case _:
             return 0.0
-    return patience.after(model.stalls + 1)
+    return patience.after(state.loading.stalls + 1)

@@ -1,73 +1,95 @@
-"""Render a model as ``status.session``, within the bounds of its schema. Pure."""
+"""Render the machine's state as ``status.session``, within the bounds of its schema. Pure."""
 
 from typing import Any
 
 from whatsapp_session import report_bounds
 from whatsapp_session.conditions import SessionState
 from whatsapp_session.timestamps import rfc3339
-from whatsapp_worker.core.state import UNKNOWN, Model
+from whatsapp_worker.core.state import UNKNOWN, State
 
 
-def session(model: Model, pod_uid: str) -> dict[str, Any]:
+def session(state: State, pod_uid: str) -> dict[str, Any]:
     """Return the whole object; what is not known is absent rather than null, and what is too long is cut."""
-    return report_bounds.bounded(_document(model, pod_uid))
+    return report_bounds.bounded(_document(state, pod_uid))
 
 
-def _document(model: Model, pod_uid: str) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _document(state: State, pod_uid: str) -> dict[str, Any]:
+    return {
         "podUID": pod_uid,
-        "state": str(model.state),
-        "stateSince": rfc3339(model.since),
-        "handledRequests": dict(model.handled),
+        "state": str(state.session_state),
+        "stateSince": rfc3339(state.since),
+        "handledRequests": dict(state.requests.handled),
+        **_account(state),
+        **_codes(state),
+        **_archives(state),
+        **_browser(state),
+        **_problems(state),
     }
-    if model.account:
-        document["account"] = {
-            "id": model.account.masked,
-            "pushName": model.account.push_name,
-            "platform": model.account.platform,
-            "hash": model.account.hash,
-        }
-    elif model.known_hash not in ("", UNKNOWN):
-        document["account"] = {"hash": model.known_hash}
-    if model.state is SessionState.AWAITING_LINK and model.qr:
+
+
+def _account(state: State) -> dict[str, Any]:
+    account, known_hash = state.login.account, state.login.known_hash
+    if account:
+        document = {"id": account.masked, "pushName": account.push_name, "platform": account.platform}
+        return {"account": {**document, "hash": account.hash}}
+    return {"account": {"hash": known_hash}} if known_hash not in ("", UNKNOWN) else {}
+
+
+def _codes(state: State) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if qr := state.shown_qr:
         document["qr"] = {
-            "code": model.qr.code,
-            "issuedAt": rfc3339(model.qr.issued_at),
-            "expiresAt": rfc3339(model.qr.expires_at),
-            "attempt": model.qr.attempt,
+            "code": qr.code,
+            "issuedAt": rfc3339(qr.issued_at),
+            "expiresAt": rfc3339(qr.expires_at),
+            "attempt": qr.attempt,
         }
-    if model.state is SessionState.AWAITING_LINK and model.pairing_code:
-        document["pairingCode"] = model.pairing_code
-    if model.saved:
+    if state.shown_pairing_code:
+        document["pairingCode"] = state.shown_pairing_code.code
+    return document
+
+
+def _archives(state: State) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if saved := state.saving.saved:
         document["saved"] = {
-            "generation": model.saved.generation,
-            "time": rfc3339(model.saved.time),
-            "bytes": model.saved.size,
-            "sha256": model.saved.digest,
-            "trigger": str(model.saved.trigger),
+            "generation": saved.generation,
+            "time": rfc3339(saved.time),
+            "bytes": saved.size,
+            "sha256": saved.digest,
+            "trigger": str(saved.trigger),
         }
-        if model.overdue_since:
-            document["saved"]["overdueSince"] = rfc3339(model.overdue_since)
-    if model.restored and model.restored.generation:
+        if state.saving.overdue_since:
+            document["saved"]["overdueSince"] = rfc3339(state.saving.overdue_since)
+    if (restored := state.login.restored) and restored.generation:
         document["restored"] = {
-            "generation": model.restored.generation,
-            "time": rfc3339(model.restored.time),
-            "fallback": model.restored.fallback,
+            "generation": restored.generation,
+            "time": rfc3339(restored.time),
+            "fallback": restored.fallback,
         }
-    if model.web_version:
-        document["webVersion"] = model.web_version
-    if model.browser_version:
-        document["browserVersion"] = model.browser_version
-    if model.sandbox:
-        document["sandbox"] = model.sandbox
-    if model.warnings:
-        document["warnings"] = [{"reason": str(item.reason), "message": item.message} for item in model.warnings]
-    if model.state is SessionState.SYNCING and model.percent >= 0:
-        document["loading"] = {"percent": model.percent, "message": "WhatsApp"}
-    if model.fault:
+    return document
+
+
+def _browser(state: State) -> dict[str, Any]:
+    known = {
+        "webVersion": state.page.version,
+        "browserVersion": state.browser.version,
+        "sandbox": state.browser.sandbox,
+    }
+    document: dict[str, Any] = {name: value for name, value in known.items() if value}
+    if state.session_state is SessionState.SYNCING and state.page.percent >= 0:
+        document["loading"] = {"percent": state.page.percent, "message": "WhatsApp"}
+    return document
+
+
+def _problems(state: State) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if warnings := state.usage.warnings:
+        document["warnings"] = [{"reason": str(item.reason), "message": item.message} for item in warnings]
+    if problem := state.problem:
         document["lastError"] = {
-            "reason": str(model.fault.reason),
-            "message": model.fault.message,
-            "time": rfc3339(model.fault.time),
+            "reason": str(problem.reason),
+            "message": problem.message,
+            "time": rfc3339(problem.time),
         }
     return document

@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import core
 
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import State
 
 LIVE_WITHIN = 30.0
 """Seconds since the loop last came round; a slow sync or a large restore does not stop it."""
@@ -20,8 +20,8 @@ class Subject(Protocol):
     """What health is asked about."""
 
     @property
-    def current(self) -> Model:
-        """The newest model."""
+    def current(self) -> State:
+        """The newest state."""
 
     @property
     def beat(self) -> float:
@@ -29,7 +29,7 @@ class Subject(Protocol):
 
 
 class Collector:
-    """Turn a model into metrics; no label ever holds an account or a code."""
+    """Turn the machine's state into metrics; no label ever holds an account or a code."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -39,19 +39,21 @@ class Collector:
         current = self._subject.current
         state = core.GaugeMetricFamily("whatsapp_session_state", "1 for the session's state", labels=["state"])
         for name in SessionState:
-            state.add_metric([str(name)], float(current.state is name))
+            state.add_metric([str(name)], float(current.session_state is name))
         yield state
-        saved = current.saved
+        saved = current.saving.saved
         values = {
             "whatsapp_session_saved_time_seconds": ("Time of the newest saved generation", saved.time if saved else 0),
             "whatsapp_session_archive_bytes": ("Size of the newest archive", saved.size if saved else 0),
             "whatsapp_session_saved_generation": ("Number of it", saved.generation if saved else 0),
-            "whatsapp_session_save_failures": ("Saves that failed in a row", current.save_failures),
-            "whatsapp_session_memory_bytes": ("Memory of worker and browser together", current.memory),
-            "whatsapp_session_browser_restarts": ("Restarts of the browser in a row", current.relaunches),
+            "whatsapp_session_save_failures": ("Saves that failed in a row", current.saving.failures),
+            "whatsapp_session_memory_bytes": ("Memory of worker and browser together", current.usage.memory),
+            "whatsapp_session_browser_restarts": ("Restarts of the browser in a row", current.browser.restarts),
         }
         for name_, (text, value) in values.items():
             yield core.GaugeMetricFamily(name_, text, value=float(value))
+        text = "Transitions of the session's state that the worker's table does not list"
+        yield core.CounterMetricFamily("whatsapp_worker_unexpected_transitions", text, value=current.unlisted.count)
 
 
 def application(subject: Callable[[], Subject | None]) -> web.Application:
@@ -67,7 +69,7 @@ def application(subject: Callable[[], Subject | None]) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         found = subject()
-        ready = found is not None and found.current.state in _READY
+        ready = found is not None and found.current.session_state in _READY
         return web.Response(status=200 if ready else 503, text="ok\n" if ready else "not yet\n")
 
     async def metrics(_: web.Request) -> web.Response:

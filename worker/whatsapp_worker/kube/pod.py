@@ -16,7 +16,7 @@ from whatsapp_session import names, untrusted, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import client
 from whatsapp_worker.core import events, operator_notes, requests
-from whatsapp_worker.core.state import Model, Problem
+from whatsapp_worker.core.state import Problem, State
 from whatsapp_worker.kube import health, lease, status_reporter
 from whatsapp_worker.kube.api import Names, in_cluster
 from whatsapp_worker.repository import records
@@ -28,7 +28,7 @@ BLIND_AFTER = 10.0
 MESSAGE_BYTES = 1900
 """Of the sentence in a termination message: the kubelet cuts the whole at 4096 bytes, and half of JSON says nothing."""
 MakeClient = Callable[[records.Owner, tuple[runner.Reporter, ...], Callable[[], operator_notes.Notes]], client.Client]
-_EVENTS: Mapping[str, Callable[[str], requests.Wish]] = {
+_EVENTS: Mapping[str, Callable[[str], requests.Request]] = {
     requests.SAVE: events.SaveRequested,
     requests.RELINK: events.RelinkRequested,
     requests.TAKEOVER: events.TakeOverRequested,
@@ -166,14 +166,14 @@ async def _permitted(
 ) -> Start:
     """Wait for the Lease, for a stop, or for the silence in which this pod's own profile may go on."""
     loop = asyncio.get_running_loop()
-    current = Model(since=time.time())
+    current = State(since=time.time())
     status.show(current)
 
     told: dict[str, float] = {}
 
     def waiting(why: str) -> None:
         first = told.setdefault(why, time.time())  # the same again is no news
-        status.show(Model(since=current.since, fault=Problem(Reason.LEASE_HELD, why, first)))
+        status.show(State(since=current.since, problem=Problem(Reason.LEASE_HELD, why, first)))
 
     taking = loop.create_task(holder.acquire(waiting))
     stopping = loop.create_task(stopped.wait())

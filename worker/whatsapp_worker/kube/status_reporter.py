@@ -11,8 +11,8 @@ from whatsapp_session import names, timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_session.worker_config import ResourceIdentity
-from whatsapp_worker.core import status
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core import changes, status
+from whatsapp_worker.core.state import State
 from whatsapp_worker.kube.api import Kube, KubeError
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -49,40 +49,41 @@ def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -
     }
 
 
-def worth_telling(before: Model, after: Model) -> list[tuple[str, Reason, str]]:
-    """Return the Events (type, reason, message) for a change: what a person cares about, once each. Pure."""
-    told = []
-    if after.account and after.state is SessionState.SYNCING and before.state is SessionState.AWAITING_LINK:
-        told.append(("Normal", Reason.DEVICE_LINKED, f"linked as {after.account.masked}"))
-    if after.saved and after.saved != before.saved and after.saved.trigger == SaveTrigger.FIRST_LINK:
-        told.append(("Normal", Reason.ARCHIVE_VERIFIED, f"the login is saved as generation {after.saved.generation}"))
-    if after.fault and (before.fault is None or after.fault.reason is not before.fault.reason):
-        told.append(("Warning", after.fault.reason, after.fault.message))
-    for warning in after.warnings:
-        if warning.reason not in {known.reason for known in before.warnings}:
-            told.append(("Warning", warning.reason, warning.message))
-    return told
+def worth_telling(change: changes.Change) -> tuple[str, Reason, str] | None:
+    """Return the Event (type, reason, message) for a change that a user cares about, None for any other. Pure."""
+    match change:
+        case changes.StateChanged(SessionState.AWAITING_LINK, SessionState.SYNCING, account) if account:
+            return "Normal", Reason.DEVICE_LINKED, f"linked as {account.masked}"
+        case changes.GenerationSaved(saved) if saved.trigger == SaveTrigger.FIRST_LINK:
+            return "Normal", Reason.ARCHIVE_VERIFIED, f"the login is saved as generation {saved.generation}"
+        case changes.ProblemReported(problem, before) if before is None or problem.reason is not before.reason:
+            return "Warning", problem.reason, problem.message
+        case changes.WarningRaised(warning):
+            return "Warning", warning.reason, warning.message
+        case _:
+            return None
 
 
 class StatusReporter:
-    """Apply the newest model to ``status.session``; `run` works in the background, `finish` writes the last word."""
+    """Apply the newest state to ``status.session``; `run` works in the background, `finish` writes the last word."""
 
     def __init__(self, api: Kube, resource: ResourceIdentity) -> None:
         self._api = api
         self._resource = resource
-        self._model: Model | None = None
+        self._state: State | None = None
         self._applied: Mapping[str, Any] | None = None
         self._news = asyncio.Event()
         self._state_news = asyncio.Event()
         self._events: list[dict[str, Any]] = []
 
-    def show(self, current: Model) -> None:
-        """Take the newest model; never blocks."""
-        before = self._model or Model()
-        self._model = current
-        self._events += [event(self._resource, *told) for told in worth_telling(before, current)]
-        if current.state is not before.state:
-            self._state_news.set()
+    def show(self, current: State) -> None:
+        """Take the newest state; never blocks."""
+        before, self._state = self._state or State(), current
+        for change in changes.changes(before, current):
+            if (told := worth_telling(change)) is not None:
+                self._events.append(event(self._resource, *told))
+            if isinstance(change, changes.StateChanged):
+                self._state_news.set()
         self._news.set()
 
     async def run(self) -> None:
@@ -120,7 +121,7 @@ class StatusReporter:
     async def _wait_for_the_store(self) -> None:
         # A first report without `saved` would look as if nothing were in the store.
         deadline = asyncio.get_running_loop().time() + PATIENCE
-        while self._model is None or (self._model.state in _EARLY and self._model.fault is None):
+        while self._state is None or (self._state.session_state in _EARLY and self._state.problem is None):
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._news.wait()
@@ -130,9 +131,9 @@ class StatusReporter:
         self._news.set()
 
     async def _apply(self) -> None:
-        if self._model is None:
+        if self._state is None:
             return
-        document = status.session(self._model, self._resource.pod_uid)
+        document = status.session(self._state, self._resource.pod_uid)
         if document != self._applied:
             await self._api.apply_session(document)
             self._applied = document

@@ -9,7 +9,7 @@ from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, errors
 from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events, transitions
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import heartbeat
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -25,7 +25,7 @@ class Hands:
         strategy: auth.Auth,
         make_browser: MakeBrowser,
         post: Post,
-        current: Callable[[], Model],
+        current: Callable[[], State],
         phone_number: str,
     ) -> None:
         self._auth = strategy
@@ -115,8 +115,8 @@ class Hands:
     async def recycle(self, gently: bool) -> None:
         """End the browser and start it again on the same profile."""
         ending = await self.drop_browser(gently=gently)
-        if self._current().relaunches > 1:
-            await asyncio.sleep(transitions.RETRY.after(self._current().relaunches))
+        if self._current().browser.restarts > 1:
+            await asyncio.sleep(transitions.RETRY.after(self._current().browser.restarts))
         await self._launch_after(ending)
 
     async def fall_back(self) -> None:
@@ -128,9 +128,9 @@ class Hands:
     async def save(self, trigger: str, login: int = 0) -> None:
         """Save and post how it went, unless the login for which it was decided has been given up meanwhile."""
         async with self.saving:
-            if login != self._current().login:
+            if login != self._current().login.number:
                 return
-            running, account = self.browser, self._current().account
+            running, account = self.browser, self._current().login.account
             if running is None or account is None:
                 self._post(events.SaveFailed(Reason.SNAPSHOT_FAILED, "there is no linked browser to save", login))
                 return
@@ -185,14 +185,14 @@ class Hands:
 
     async def close(self, *, save: bool) -> events.SaveDone | events.SaveFailed | None:
         """Close the browser, with a last save if that is wanted; returns how the save went, None without one."""
-        running, login = self.browser, self._current().login
+        running, login = self.browser, self._current().login.number
         if running is None:
-            if not (save and self._current().proven):
+            if not (save and self._current().login.proven):
                 return None
             message = "no browser ran when the worker ended: the last save stands"
             return events.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
-        account = self._current().account if save and self._current().proven else None
+        account = self._current().login.account if save and self._current().login.proven else None
         try:
             if account is not None:
                 await self._auth.connected(account, running.version)

@@ -11,8 +11,9 @@ from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
-from whatsapp_worker.core import actions, events, machine, ownership_deadline, page_events
-from whatsapp_worker.core.state import Model, Settings
+from whatsapp_worker.core import actions, changes, events, machine, ownership_deadline, page_events
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import error_events, executor, listeners
 from whatsapp_worker.system import processes, watchdog
 
@@ -29,10 +30,10 @@ CLOSE_PATIENCE = 90.0
 
 
 class Reporter(Protocol):
-    """Show the model to somebody; must not block."""
+    """Show the machine's state to an observer; must not block."""
 
-    def show(self, current: Model) -> None:
-        """Take the newest model."""
+    def show(self, current: State) -> None:
+        """Take the newest state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,11 @@ class Keeper:
         """Those that set a login aside, which takes until the store answers."""
         self._placing: set[asyncio.Task[None]] = set()
         """Those that put a profile in place, which takes as long."""
-        self._hands = executor.Hands(strategy, make_browser, self.post, lambda: self.model, settings.phone_number)
+        self._hands = executor.Hands(strategy, make_browser, self.post, lambda: self.state, settings.phone_number)
         self.teller = listeners.Teller(tell)
         self.closed = asyncio.Event()
         """Set when the browser has ended and the session is released; listeners may still hear the last news."""
-        self.model = Model(since=time.time())
+        self.state = State(since=time.time())
         self.witnesses = ownership_deadline.Witnesses()
         self._deadline = 0.0
         self._silent = False
@@ -99,11 +100,11 @@ class Keeper:
         return outcome
 
     async def _step(self, event: events.Event) -> actions.Shutdown | None:
-        frozen = self.model.state is SessionState.FROZEN
+        frozen = self.state.session_state is SessionState.FROZEN
         if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
             self._hands.heart.seen = event.facts
-        before, (self.model, todo) = self.model, machine.step(self._settings, self.model, event, time.time())
-        if self.model != before:
+        before, (self.state, todo) = self.state, machine.step(self._settings, self.state, event, time.time())
+        if self.state != before:
             self._show()
             self._note(before)
         for action in todo:
@@ -114,16 +115,17 @@ class Keeper:
 
     def _show(self) -> None:
         for reporter in self._reporters:
-            reporter.show(self.model)
+            reporter.show(self.state)
 
-    def _note(self, before: Model) -> None:
-        if self.model.state is not before.state:
-            LOG.info("state=%s before=%s", self.model.state, before.state)
-        if self.model.fault and self.model.fault != before.fault:
-            LOG.warning("reason=%s message=%s", self.model.fault.reason, self.model.fault.message)
-        for warning in self.model.warnings:
-            if warning not in before.warnings:
-                LOG.warning("reason=%s message=%s", warning.reason, warning.message)
+    def _note(self, before: State) -> None:
+        for change in changes.changes(before, self.state):
+            match change:
+                case changes.StateChanged(previous, entered):
+                    LOG.info("state=%s before=%s", entered, previous)
+                case changes.TransitionUnlisted(previous, entered):
+                    LOG.error("transition=unlisted state=%s before=%s", entered, previous)
+                case changes.ProblemReported(problem) | changes.WarningRaised(problem):
+                    LOG.warning("reason=%s message=%s", problem.reason, problem.message)
 
     async def _perform(self, action: actions.Action) -> None:
         match action:
@@ -138,7 +140,7 @@ class Keeper:
             case actions.RestorePrevious():
                 self._placing |= self._spawn(self._hands.fall_back())
             case actions.Save(trigger):
-                self._spawn(self._hands.save(str(trigger), self.model.login))
+                self._spawn(self._hands.save(str(trigger), self.state.login.number))
             case actions.RetireLogin(account_hash):
                 self._aside |= self._spawn(self._hands.bury(account_hash))
             case actions.Relink(account_hash, requested):
@@ -198,11 +200,11 @@ class Keeper:
         while True:
             asked = watchdog.now()
             with contextlib.suppress(errors.StoreError):
-                if self.model.state is not SessionState.CLAIMING:
+                if self.state.session_state is not SessionState.CLAIMING:
                     if not await self._auth.still_owner():
                         raise errors.Superseded("another worker has claimed the session")
                     self.witnesses.answered(ownership_deadline.LOG, asked)
-            await asyncio.sleep(WATCH if self.model.state is not SessionState.CLAIMING else TICK)
+            await asyncio.sleep(WATCH if self.state.session_state is not SessionState.CLAIMING else TICK)
 
     async def _end(self, ending: actions.Shutdown | None) -> Outcome:
         """Save if that is wanted and possible, close, release; a second signal does not shorten it."""

@@ -17,7 +17,7 @@ from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
 from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import conflict, events, ownership_deadline, page_events
-from whatsapp_worker.core.state import Settings
+from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import log, records
 from whatsapp_worker.runtime import runner
@@ -136,14 +136,14 @@ async def running(kept: runner.Keeper) -> AsyncIterator[None]:
 async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> None:
     kept = scene.keeper()
     async with running(kept):
-        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         scene.clock = 1050.0
         await asyncio.sleep(0.1)  # many watches
         assert scene.browser.told[-1] == 1060.0, "the time of the restart, and not a second more"
         scene.clock = 1060.5
-        await until(lambda: kept.model.state is SessionState.FROZEN, lambda: f"Frozen; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.FROZEN, lambda: f"Frozen; {kept.state}")
         scene.comes_back()
-        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a thaw; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a thaw; {kept.state}")
         assert scene.browser.told[-1] == 1120.5
     assert scene.failures == []
     scene.journal.newest()
@@ -156,21 +156,21 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
     monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 300.0))
     kept = scene.keeper()
     async with running(kept):
-        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.Changed(page_events.Facts(page_events.SocketState.CONFLICT, True, None, "2.3000")))
-        await until(lambda: kept.model.state is SessionState.CONFLICT, lambda: f"Conflict; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.CONFLICT, lambda: f"Conflict; {kept.state}")
         await asyncio.sleep(0.05)
-        assert kept.model.takeover_due == 0.0
+        assert kept.state.conflict.takeover_due == 0.0
         scene.comes_back()
-        await until(lambda: kept.model.takeover_due > 0.0, lambda: f"a time to take over; {kept.model}")
+        await until(lambda: kept.state.conflict.takeover_due > 0.0, lambda: f"a time to take over; {kept.state}")
 
 
 async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> None:
     kept = scene.keeper()
     async with running(kept):
-        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.LoggedOut())
-        await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
+        await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
         scene.comes_back()
         await until(lambda: scene.kinds() == ["claim", "claim", "logout"], lambda: f"a tombstone; {scene.kinds()}")
     assert scene.failures == []
@@ -196,9 +196,9 @@ async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
     kept = scene.keeper()
     began = time.monotonic()
     async with running(kept):
-        await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.LoggedOut())
-        await until(lambda: kept.model.logged_out, lambda: f"a logout; {kept.model}")
+        await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
         await until(lambda: kept._hands.saving.locked(), lambda: "the tombstone to be waited for")
     assert time.monotonic() - began < runner.CLOSE_PATIENCE / 3
 
@@ -220,12 +220,12 @@ async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_
 async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene, restarting: bool) -> None:
     kept = scene.keeper()
     task = asyncio.get_running_loop().create_task(kept.run())
-    await until(lambda: kept.model.state is SessionState.LAUNCHING, lambda: f"a launch; {kept.model}")
+    await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
     async with kept._hands.saving:  # an upload that takes its time
         if restarting:
             for _ in range(2):  # the second time it pauses before it starts
                 kept.post(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
-            await until(lambda: kept.model.relaunches == 2, lambda: f"the second start; {kept.model}")
+            await until(lambda: kept.state.browser.restarts == 2, lambda: f"the second start; {kept.state}")
         kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
         launched = scene.browser.launches

@@ -6,13 +6,13 @@ import pytest
 
 from scenes.worker.machine_story import ALICE, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker.core import actions, conflict, events, linking, machine, page_events
+from whatsapp_worker.core import actions, conflict, events, linking, page_events, recovery, saving
 
 
 def test_a_lost_connection_is_reconnecting_and_deletes_nothing() -> None:
     for state in (S.TIMEOUT, S.OPENING, S.PROXYBLOCK, S.DELETED, S.UNKNOWN):
         story = Story().connected().on(page_events.Changed(facts(state, ALICE)))
-        assert story.model.state is SessionState.RECONNECTING, state
+        assert story.state.session_state is SessionState.RECONNECTING, state
         assert not story.does(actions.RetireLogin), state
 
 
@@ -20,7 +20,7 @@ def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
     for pause in (2, 4, 8, 16, 32, 60, 60):
         story.on(events.LoadFailed("net::ERR_CONNECTION_REFUSED"))
-        assert story.model.state is SessionState.RECONNECTING
+        assert story.state.session_state is SessionState.RECONNECTING
         story.on(events.Tick(), after=pause - 0.1)
         assert not story.does(actions.Load)
         story.on(events.Tick(), after=0.1)
@@ -30,10 +30,10 @@ def test_a_site_that_is_down_is_tried_again_with_backoff() -> None:
 def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(events.LoadFailed("it answered 503"))
     story.on(page_events.UnexpectedPage(503))
-    assert story.model.load_failures == 1
-    assert story.model.state is SessionState.RECONNECTING
-    assert story.model.fault is not None
-    assert (story.model.fault.reason, story.model.fault.message) == (Reason.RECONNECTING, "the site answered 503")
+    assert story.state.loading.failures == 1
+    assert story.state.session_state is SessionState.RECONNECTING
+    assert story.state.problem is not None
+    assert (story.state.problem.reason, story.state.problem.message) == (Reason.RECONNECTING, "the site answered 503")
     assert story.on(events.Tick(), after=2).does(actions.Load)
 
 
@@ -44,8 +44,8 @@ def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said
         for _ in range(linking.FOREIGN_LOADS):
             story.on(foreign)
             assert not story.does(actions.Shutdown)
-            assert story.model.fault is not None
-            assert story.model.fault.reason is Reason.RECONNECTING
+            assert story.state.problem is not None
+            assert story.state.problem.reason is Reason.RECONNECTING
             assert story.on(events.Tick(), after=61).does(actions.Load)
         story.on(foreign)
         assert story.does(actions.Shutdown) is not linked, "a linked session waits for its page for ever"
@@ -65,30 +65,30 @@ def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it
 
 def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
     story = Story().connected().on(events.SaveDone(SAVED, True), events.OwnershipExpired())
-    assert story.model.state is SessionState.FROZEN
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.FROZEN
+    assert story.state.session_state is SessionState.FROZEN
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.FROZEN
     late = (page_events.Changed(facts(S.UNPAIRED)), events.Tick(), events.BrowserGone(Reason.PAGE_DEAD, "x"))
     story.on(*late, after=1000)
-    assert (story.actions, story.model.state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
+    assert (story.actions, story.state.session_state) == ([], SessionState.FROZEN), "nothing is done meanwhile"
     story.on(events.OwnershipRenewed())
-    assert (story.model.state, story.model.fault, story.actions) == (SessionState.CONNECTED, None, [])
+    assert (story.state.session_state, story.state.problem, story.actions) == (SessionState.CONNECTED, None, [])
 
 
 def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may() -> None:
     story = Story().connected().on(events.OwnershipExpired(), events.BrowserGone(Reason.BROWSER_CRASHED, "killed"))
     assert story.actions == []
     assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
-    assert story.model.state is SessionState.LAUNCHING
+    assert story.state.session_state is SessionState.LAUNCHING
 
 
 def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
     story = Story().on(events.Claimed(), events.OwnershipExpired(), events.ProfileReady(ALICE.hash, SAVED))
-    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.FROZEN
+    assert (story.actions, story.state.session_state) == ([], SessionState.FROZEN)
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.FROZEN
     assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
-    assert story.model.state is SessionState.LAUNCHING
+    assert story.state.session_state is SessionState.LAUNCHING
     story = Story().on(events.Claimed(), events.OwnershipExpired(), events.OwnershipRenewed(), events.ProfileReady())
     assert story.actions == [actions.Launch()]
 
@@ -97,7 +97,7 @@ def test_a_new_link_of_a_frozen_session_waits_for_a_witness_as_well() -> None:
     story = Story().connected().on(events.OwnershipExpired(), events.RelinkRequested("2026-01-01T00:00:00Z"))
     assert story.does(actions.Relink)
     story.on(events.ProfileReady())
-    assert (story.actions, story.model.state) == ([], SessionState.FROZEN)
+    assert (story.actions, story.state.session_state) == ([], SessionState.FROZEN)
     assert story.on(events.OwnershipRenewed()).actions == [actions.Recycle()]
 
 
@@ -105,24 +105,24 @@ def test_a_profile_that_begins_empty_after_a_fall_back_has_nothing_saved() -> No
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
     assert story.does(actions.RestorePrevious)
     story.on(events.ProfileReady(), events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE)))
-    assert story.model.saved is None
+    assert story.state.saving.saved is None
 
 
 def test_what_a_browser_says_late_brings_none_back_while_its_profile_is_changed() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.UNPAIRED)))
     assert story.does(actions.RestorePrevious)
     story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "x"), page_events.Attached(facts(S.UNPAIRED)))
-    assert (story.actions, story.model.state) == ([], SessionState.RESTORING)
+    assert (story.actions, story.state.session_state) == ([], SessionState.RESTORING)
 
 
 def test_a_browser_that_starts_while_a_new_link_is_prepared_is_not_the_one_that_is_waited_for() -> None:
     story = Story().connected().on(events.RelinkRequested("2026-01-01T00:00:00Z"), events.Launched("156"))
-    assert story.model.state is SessionState.RESTORING
+    assert story.state.session_state is SessionState.RESTORING
     assert story.on(events.ProfileReady()).actions == [actions.Launch()]
 
 
 def test_a_session_without_a_browser_has_nothing_to_freeze() -> None:
-    assert Story().on(events.Claimed(), events.OwnershipExpired()).model.state is SessionState.RESTORING
+    assert Story().on(events.Claimed(), events.OwnershipExpired()).state.session_state is SessionState.RESTORING
 
 
 def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_deleted() -> None:
@@ -132,17 +132,17 @@ def test_in_a_conflict_the_newest_claim_takes_the_session_back_and_nothing_is_de
     story.on(events.StillOwner()).on(events.Tick(), after=conflict.TAKEOVER.first)
     assert story.actions == [actions.TakeOver()]
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
-    assert story.model.state is SessionState.CONNECTED
+    assert story.state.session_state is SessionState.CONNECTED
 
 
 def test_a_repeated_conflict_is_answered_more_and_more_slowly() -> None:
     story, pauses = Story().connected(), []
     for _ in range(3):
         story.on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.StillOwner())
-        pauses.append(story.model.takeover_due - story.now)
+        pauses.append(story.state.conflict.takeover_due - story.now)
         story.on(events.Tick(), after=pauses[-1])
         assert story.does(actions.TakeOver)
-        story.model = replace(story.model, state=SessionState.RECONNECTING)
+        story.state = replace(story.state, session_state=SessionState.RECONNECTING)
     assert pauses == [3, 6, 12]
 
 
@@ -177,13 +177,13 @@ def test_a_conflict_that_comes_back_before_the_first_sync_is_one_more() -> None:
         .on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Changed(facts(S.CONFLICT, ALICE)))
     )
     story.on(page_events.Changed(facts(S.OPENING, ALICE)))
-    assert story.model.state is SessionState.RECONNECTING
+    assert story.state.session_state is SessionState.RECONNECTING
     assert story.on(page_events.Changed(facts(S.CONFLICT, ALICE))).does(actions.CheckOwnership)
 
 
 def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
     story = Story().connected().on(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken"))
-    assert story.model.state is SessionState.SUPERSEDED
+    assert story.state.session_state is SessionState.SUPERSEDED
     assert story.actions == [actions.Shutdown(ExitCode.DONE, Reason.SUPERSEDED, "slot 9 was taken", save=False)]
 
 
@@ -197,8 +197,8 @@ def test_a_worker_that_is_superseded_leaves_without_saving() -> None:
 )
 def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, reason: Reason) -> None:
     story = Story().restored().on(page_events.Changed(facts(state, ALICE)))
-    assert story.model.fault is not None
-    assert story.model.fault.reason is reason
+    assert story.state.problem is not None
+    assert story.state.problem.reason is reason
     shutdown = story.actions[-1]
     assert isinstance(shutdown, actions.Shutdown)
     assert (shutdown.code, shutdown.save) == (ExitCode.PAGE_REFUSED, False)
@@ -214,8 +214,8 @@ def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_o
     assert "WAWebSocketModel.Socket.state" in shutdown.message
     story = Story().restored().on(broken)
     assert not story.does(actions.Shutdown)
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.PAGE_CONTRACT_BROKEN
 
 
 def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() -> None:
@@ -231,51 +231,51 @@ def test_a_crashed_browser_is_started_again_and_gives_up_after_the_sixth_time() 
 
 def test_a_start_that_waits_for_room_on_the_disk_says_so_until_it_goes_on() -> None:
     story = Story().on(events.Claimed(), events.RetryingAfter(Reason.RESTORE_FAILED, "no room"))
-    assert (story.model.state, story.actions) == (SessionState.RESTORING, [])
-    assert story.model.fault is not None
+    assert (story.state.session_state, story.actions) == (SessionState.RESTORING, [])
+    assert story.state.problem is not None
     story.on(events.ProfileReady(ALICE.hash))
-    assert story.model.fault is None
+    assert story.state.problem is None
 
 
 def test_a_save_that_does_not_end_is_overdue_and_goes_on() -> None:
     story = Story().connected()
     assert story.does(actions.Save)
-    story.on(events.Tick(), after=machine.SAVE_PATIENCE - 1)
-    assert story.model.overdue_since == 0.0
+    story.on(events.Tick(), after=saving.PATIENCE - 1)
+    assert story.state.saving.overdue_since == 0.0
     story.on(events.Tick(), after=2)
-    since = story.model.overdue_since
-    assert (since, story.actions, story.model.saving) == (story.now, [], True)
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.BACKUP_OVERDUE
+    since = story.state.saving.overdue_since
+    assert (since, story.actions, story.state.saving.running) == (story.now, [], True)
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.BACKUP_OVERDUE
     story.on(events.Tick(), events.Tick(), after=60)
-    assert (story.model.overdue_since, story.actions) == (since, []), "no second save beside the first"
+    assert (story.state.saving.overdue_since, story.actions) == (since, []), "no second save beside the first"
     story.on(events.SaveDone(SAVED, changed=True))
-    assert (story.model.overdue_since, story.model.fault, story.model.saving) == (0.0, None, False)
+    assert (story.state.saving.overdue_since, story.state.problem, story.state.saving.running) == (0.0, None, False)
 
 
 def test_a_save_has_the_time_of_an_interval_at_least() -> None:
     story = Story(replace(SETTINGS, interval=3600)).connected()
     story.on(events.Tick(), after=3599)
-    assert story.model.overdue_since == 0.0
+    assert story.state.saving.overdue_since == 0.0
     story.on(events.Tick(), after=2)
-    assert story.model.overdue_since == story.now
+    assert story.state.saving.overdue_since == story.now
 
 
 def test_each_save_has_its_own_time() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, changed=True), after=machine.SAVE_PATIENCE - 1)
+    story = Story().connected().on(events.SaveDone(SAVED, changed=True), after=saving.PATIENCE - 1)
     story.on(events.SaveRequested()).on(events.Tick(), after=10)
-    assert story.model.saving
-    assert story.model.overdue_since == 0.0
+    assert story.state.saving.running
+    assert story.state.saving.overdue_since == 0.0
 
 
 def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_in_a_row() -> None:
     story = Story(replace(SETTINGS, linking_timeout=0)).awaiting()
     for _ in range(10):
-        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=machine.LIFETIME)
+        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"), after=recovery.LIFETIME)
         assert story.actions[-1] == actions.Recycle()
         story.on(events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
     for _ in range(5):
-        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=machine.LIFETIME)
+        story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "it did not start"), after=recovery.LIFETIME)
         assert story.actions[-1] == actions.Recycle()
     assert story.on(events.BrowserGone(Reason.BROWSER_CRASHED, "it did not start")).does(actions.Shutdown)
 
@@ -284,22 +284,22 @@ def test_browsers_that_end_weeks_apart_while_a_link_is_waited_for_are_not_many_i
 def test_an_unlinked_session_whose_page_has_trouble_is_not_reconnecting_and_expires(state: S) -> None:
     for story in (Story().launched(), Story().awaiting()):
         story.on(page_events.Changed(facts(state)))
-        assert story.model.state is SessionState.LAUNCHING, "nothing is linked that could be regained"
-        assert story.model.fault is not None
+        assert story.state.session_state is SessionState.LAUNCHING, "nothing is linked that could be regained"
+        assert story.state.problem is not None
         story.on(page_events.Changed(facts(state)))
         assert story.emitted == ["change_state"]
         story.on(events.LoadFailed("x")).on(events.Tick(), after=1800)
-        assert story.model.state is SessionState.LINK_EXPIRED
+        assert story.state.session_state is SessionState.LINK_EXPIRED
         assert story.does(actions.Shutdown)
 
 
 def test_nobody_linking_after_a_logout_whose_page_has_trouble_ends_as_logged_out() -> None:
     story = Story().connected().on(page_events.LoggedOut(), page_events.Changed(facts(S.TIMEOUT)))
-    assert story.on(events.Tick(), after=1800).model.state is SessionState.LOGGED_OUT
+    assert story.on(events.Tick(), after=1800).state.session_state is SessionState.LOGGED_OUT
     assert story.does(actions.Shutdown)
 
 
 def test_a_linked_session_whose_page_has_trouble_is_reconnecting_for_as_long_as_it_takes() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Changed(facts(S.TIMEOUT)))
-    assert story.model.state is SessionState.RECONNECTING
+    assert story.state.session_state is SessionState.RECONNECTING
     assert not story.on(events.Tick(), after=1e6).does(actions.Shutdown)

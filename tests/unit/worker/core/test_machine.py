@@ -10,17 +10,17 @@ from whatsapp_worker.core.state import UNKNOWN, Restored
 
 def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() -> None:
     story = Story().on(events.Claimed())
-    assert story.model.state is SessionState.RESTORING
+    assert story.state.session_state is SessionState.RESTORING
     story.on(events.ProfileReady())
     assert story.actions == [actions.Launch()]
     story.on(events.Launched("156.0"), page_events.Attached(facts(S.OPENING)))
-    assert story.model.state is SessionState.LAUNCHING
+    assert story.state.session_state is SessionState.LAUNCHING
     story.on(page_events.Changed(facts(S.UNPAIRED)), page_events.Qr("2@one"))
-    assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
+    assert (story.state.session_state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
     story.on(
         page_events.Changed(facts(S.PAIRING)), page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Progress(40)
     )
-    assert (story.model.state, story.model.qr) == (SessionState.SYNCING, None)
+    assert (story.state.session_state, story.state.codes.qr) == (SessionState.SYNCING, None)
     assert story.emitted[-1] == "loading_screen"
     story.on(page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     assert story.emitted == ["authenticated", "ready"]
@@ -33,7 +33,7 @@ def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() 
 
 def test_a_restored_session_is_ready_without_a_code() -> None:
     story = Story().restored()
-    assert story.model.state is SessionState.CONNECTED
+    assert story.state.session_state is SessionState.CONNECTED
     assert story.emitted == ["authenticated", "ready"]
     assert not story.does(actions.Save)
     story.on(events.Tick(), after=linking.SAVE_AFTER_RESTORE)
@@ -42,23 +42,23 @@ def test_a_restored_session_is_ready_without_a_code() -> None:
 
 def test_the_first_code_lives_a_minute_and_the_next_ones_20_seconds() -> None:
     story = Story().awaiting()
-    assert story.model.qr is not None
-    assert story.model.qr.expires_at - story.now == 60
+    assert story.state.codes.qr is not None
+    assert story.state.codes.qr.expires_at - story.now == 60
     story.on(page_events.Qr("2@two"), after=60)
-    assert story.model.qr is not None
-    assert (story.model.qr.attempt, story.model.qr.expires_at - story.now) == (2, 20)
+    assert story.state.codes.qr is not None
+    assert (story.state.codes.qr.attempt, story.state.codes.qr.expires_at - story.now) == (2, 20)
     story.on(events.Tick(), after=20)
-    assert story.model.qr is None, "an expired code is not shown"
+    assert story.state.codes.qr is None, "an expired code is not shown"
 
 
 def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> None:
     story = Story().awaiting().on(page_events.Changed(facts(S.UNPAIRED_IDLE)), after=160)
     assert story.does(actions.RefreshQr)
     story.on(page_events.Qr("2@seven"))
-    assert story.model.qr is not None
-    assert story.model.qr.expires_at - story.now == 60
+    assert story.state.codes.qr is not None
+    assert story.state.codes.qr.expires_at - story.now == 60
     story.on(events.Tick(), after=1800)
-    assert story.model.state is SessionState.LINK_EXPIRED
+    assert story.state.session_state is SessionState.LINK_EXPIRED
     assert story.actions == [
         actions.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)
     ]
@@ -66,7 +66,7 @@ def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> Non
 
 def test_without_a_limit_a_browser_waits_for_ever() -> None:
     story = Story(replace(SETTINGS, linking_timeout=0)).awaiting().on(events.Tick(), after=1e7)
-    assert story.model.state is SessionState.AWAITING_LINK
+    assert story.state.session_state is SessionState.AWAITING_LINK
 
 
 def test_a_page_that_had_synced_before_anybody_listened_is_ready() -> None:
@@ -84,7 +84,7 @@ def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
             page_events.Synced(facts(S.CONNECTED, ALICE, True)),
         )
     )
-    assert story.model.state is SessionState.CONNECTED
+    assert story.state.session_state is SessionState.CONNECTED
     assert "ready" not in story.emitted
     assert not story.does(actions.Save)
 
@@ -92,52 +92,56 @@ def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
 def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_nothing_is_done() -> None:
     story = Story(replace(SETTINGS, archive_warning=900, memory_warning=1000)).connected()
     story.on(events.SaveDone(SAVED, True), events.Measured(1001))
-    assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE, Reason.MEMORY_HIGH]
+    assert [warning.reason for warning in story.state.usage.warnings] == [Reason.ARCHIVE_TOO_LARGE, Reason.MEMORY_HIGH]
     assert not [action for action in story.actions if not isinstance(action, actions.Emit)]
-    assert story.model.fault is None
+    assert story.state.problem is None
     story.on(events.Measured(950))
-    assert len(story.model.warnings) == 2
+    assert len(story.state.usage.warnings) == 2
     story.on(events.Measured(899))
-    assert [warning.reason for warning in story.model.warnings] == [Reason.ARCHIVE_TOO_LARGE]
-    assert Story().connected().on(events.Measured(1 << 40)).model.warnings == ()
+    assert [warning.reason for warning in story.state.usage.warnings] == [Reason.ARCHIVE_TOO_LARGE]
+    assert Story().connected().on(events.Measured(1 << 40)).state.usage.warnings == ()
 
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
     story = Story().connected().on(events.SaveDone(SAVED, True), page_events.LoggedOut())
     assert story.actions[-2:] == [actions.RetireLogin(ALICE.hash), actions.Emit("disconnected", ("LOGOUT",))]
-    assert story.model.state is SessionState.LOGGED_OUT
+    assert story.state.session_state is SessionState.LOGGED_OUT
     story.on(page_events.LoggedOut())
     assert story.actions == [], "the address says it once more"
     story.on(page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
-    assert (story.model.state, story.emitted) == (SessionState.AWAITING_LINK, ["qr"])
-    assert story.model.saved is None
+    assert (story.state.session_state, story.emitted) == (SessionState.AWAITING_LINK, ["qr"])
+    assert story.state.saving.saved is None
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
 
 
 def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> None:
     story = Story().connected()
-    removed = story.model.login
+    removed = story.state.login.number
     story.on(
         page_events.LoggedOut(),
         page_events.Attached(facts(S.UNPAIRED)),
         page_events.Changed(facts(S.CONNECTED, BOB, True)),
     )
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
-    before = story.model
+    before = story.state
     story.on(events.SaveDone(SAVED, True, removed))
-    assert (story.model, story.actions) == (before, [])
+    assert (story.state, story.actions) == (before, [])
     story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "away", removed))
-    assert (story.model, story.actions) == (before, [])
-    story.on(events.SaveDone(SAVED, True, story.model.login))
-    assert (story.model.saved, story.model.saving, story.emitted) == (SAVED, False, ["remote_session_saved"])
+    assert (story.state, story.actions) == (before, [])
+    story.on(events.SaveDone(SAVED, True, story.state.login.number))
+    assert (story.state.saving.saved, story.state.saving.running, story.emitted) == (
+        SAVED,
+        False,
+        ["remote_session_saved"],
+    )
 
 
 def test_a_save_of_a_removed_login_that_ends_after_the_stop_is_not_announced() -> None:
     story = Story().connected()
-    removed = story.model.login
+    removed = story.state.login.number
     story.on(page_events.LoggedOut(), events.StopRequested(), events.SaveDone(SAVED, True, removed))
-    assert (story.model.saved, story.emitted) == (None, ["disconnected"])
+    assert (story.state.saving.saved, story.emitted) == (None, ["disconnected"])
 
 
 def test_a_logout_of_a_restored_session_is_no_failed_restore() -> None:
@@ -158,7 +162,7 @@ def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
         .on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)))
         .on(events.Tick(), after=1800)
     )
-    assert story.model.state is SessionState.LOGGED_OUT
+    assert story.state.session_state is SessionState.LOGGED_OUT
     assert story.actions[0] == actions.Shutdown(
         ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "nobody linked a phone in time", save=False
     )
@@ -172,11 +176,11 @@ def test_a_restored_profile_without_its_login_falls_back_and_says_so() -> None:
     )
     assert story.does(actions.RestorePrevious)
     assert story.emitted == ["auth_failure"]
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.RESTORE_FAILED
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.RESTORE_FAILED
     assert not story.does(actions.RetireLogin)
     story.on(events.ProfileReady("", None, None), events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)))
-    assert story.model.state is SessionState.AWAITING_LINK
+    assert story.state.session_state is SessionState.AWAITING_LINK
 
 
 def test_another_phone_than_the_expected_one_is_unlinked_at_once() -> None:
@@ -197,18 +201,18 @@ def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_k
         assert (shutdown.code, shutdown.reason) == (ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH)
         assert "set the expected account" in shutdown.message
         assert BOB.id.partition("@")[0] not in shutdown.message
-        assert story.model.state is SessionState.FAILED
+        assert story.state.session_state is SessionState.FAILED
 
 
 def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None:
     story = Story().connected().on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
-    assert story.model.state is SessionState.CONNECTED
-    assert story.model.fault is not None
-    assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
+    assert story.state.session_state is SessionState.CONNECTED
+    assert story.state.problem is not None
+    assert (story.state.problem.reason, story.state.saving.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
     story.on(events.Tick(), after=2)
     assert story.actions == [actions.Save(SaveTrigger.FIRST_LINK)]
     story.on(events.SaveDone(SAVED, True))
-    assert (story.model.fault, story.model.overdue_since) == (None, 0.0)
+    assert (story.state.problem, story.state.saving.overdue_since) == (None, 0.0)
 
 
 def test_saves_never_overlap() -> None:
@@ -220,10 +224,10 @@ def test_saves_never_overlap() -> None:
 
 def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interval() -> None:
     story = Story().restored().on(events.SaveRequested("2026-01-01T00:00:00Z"))
-    assert story.model.saving
+    assert story.state.saving.running
     story.on(events.SaveDone(None, changed=False))
-    assert (story.model.saving, story.model.saved, story.emitted) == (False, SAVED, [])
-    assert story.model.handled == {"save": "2026-01-01T00:00:00Z"}
+    assert (story.state.saving.running, story.state.saving.saved, story.emitted) == (False, SAVED, [])
+    assert story.state.requests.handled == {"save": "2026-01-01T00:00:00Z"}
     story.on(events.Tick(), after=300)
     assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
 
@@ -237,12 +241,12 @@ def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
 
 def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
     story = Story().connected().on(events.StopRequested())
-    assert story.model.state is SessionState.STOPPING
+    assert story.state.session_state is SessionState.STOPPING
     assert story.actions == [actions.Shutdown(ExitCode.DONE, None, "stopped as asked")]
     assert story.on(events.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
 
 
 def test_a_last_save_that_fails_is_the_last_word() -> None:
     story = Story().connected().on(events.StopRequested(), events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"))
-    assert story.model.fault is not None
-    assert (story.model.fault.reason, story.model.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
+    assert story.state.problem is not None
+    assert (story.state.problem.reason, story.state.saving.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)

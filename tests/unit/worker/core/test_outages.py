@@ -14,18 +14,18 @@ def test_a_linked_session_survives_a_store_that_is_silent_for_a_day() -> None:
     story = Story().connected()
     for _ in range(MINUTES_OF_A_DAY):
         story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "silent"))
-        assert story.model.state is SessionState.CONNECTED
+        assert story.state.session_state is SessionState.CONNECTED
         story.on(events.Tick(), after=60)
         assert story.does(actions.Save)
     story.on(events.SaveDone(SAVED, changed=True))
-    assert (story.model.saved, story.model.fault, story.model.overdue_since) == (SAVED, None, 0.0)
+    assert (story.state.saving.saved, story.state.problem, story.state.saving.overdue_since) == (SAVED, None, 0.0)
 
 
 def test_a_linked_session_survives_a_site_that_is_away_for_a_day() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
     for _ in range(MINUTES_OF_A_DAY):
         story.on(events.LoadFailed("net::ERR_INTERNET_DISCONNECTED"))
-        assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
+        assert story.state.session_state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
         story.on(events.Tick(), after=60)
         assert story.does(actions.Load) or story.does(actions.Recycle)
         assert not story.does(actions.Shutdown)

@@ -7,29 +7,29 @@ from whatsapp_worker.core import actions, events, page_events, recovery
 
 def test_a_page_that_loads_itself_again_is_not_connected_until_it_says_so() -> None:
     story = Story().connected().on(events.SaveDone(SAVED, True), page_events.Attached(facts(S.OPENING, ALICE)))
-    assert story.model.state is SessionState.RECONNECTING
-    assert story.model.proven, "a stop still saves"
+    assert story.state.session_state is SessionState.RECONNECTING
+    assert story.state.login.proven, "a stop still saves"
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
-    assert (story.model.state, story.emitted) == (SessionState.CONNECTED, ["change_state"])
+    assert (story.state.session_state, story.emitted) == (SessionState.CONNECTED, ["change_state"])
     assert not story.does(actions.Save)
 
 
 def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_was_doing() -> None:
     for story in (Story().connected(), Story().awaiting(), Story().connected().on(page_events.LoggedOut())):
         story.on(events.AdapterMissing())
-        assert story.model.state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
+        assert story.state.session_state in (SessionState.RECONNECTING, SessionState.LAUNCHING)
         assert story.on(events.Tick(), after=2).actions == [actions.Load()]
     story.on(page_events.Attached(facts(S.UNPAIRED)))
-    assert story.model.link_deadline, "an unlinked browser waits no longer than its time"
+    assert story.state.codes.deadline, "an unlinked browser waits no longer than its time"
 
 
 def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
     story = Story().restored().on(events.SaveDone(SAVED, True))
     story.on(page_events.ContractBroken(("X",), session=True), events.AdapterMissing())
-    assert story.model.state is SessionState.RECONNECTING
+    assert story.state.session_state is SessionState.RECONNECTING
     assert waits(story, recovery.LONGEST_PATIENCE)
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.PAGE_CONTRACT_BROKEN
 
 
 def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
@@ -42,8 +42,8 @@ def test_a_page_that_is_silent_while_it_syncs_is_loaded_again() -> None:
     story = Story().awaiting().on(page_events.Changed(facts(S.CONNECTED, ALICE)))
     story.on(events.Tick()).on(events.Tick(), after=recovery.SYNC_PATIENCE.first)
     assert story.actions == [actions.Load()]
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.SYNCING
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.SYNCING
 
 
 def test_a_slow_sync_that_makes_progress_is_left_alone() -> None:
@@ -79,7 +79,7 @@ def test_a_page_that_does_not_come_back_is_loaded_again_ever_more_seldom_and_now
             story.on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
     again = actions.Recycle(gently=True)
     assert done == [actions.Load(), actions.Load(), again, actions.Load(), actions.Load(), again, actions.Load()]
-    assert story.model.relaunches == 0, "not the browser's fault"
+    assert story.state.browser.restarts == 0, "not the browser's fault"
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)), page_events.Changed(facts(S.TIMEOUT, ALICE)))
     assert waits(story, 300)
 
@@ -94,7 +94,7 @@ def test_a_linked_start_whose_page_stays_opening_is_loaded_again_ever_more_seldo
 
 def test_a_page_that_does_not_come_back_is_left_alone_while_a_save_is_under_way() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
-    assert story.model.saving
+    assert story.state.saving.running
     assert not waits(story, 300)
     story.on(events.SaveDone(SAVED, True))
     assert waits(story, 300)
@@ -119,7 +119,7 @@ def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom()
             story.on(events.LoadFailed("timed out"), after=60)
             for _ in range(130):  # until the next load, whose end is told a minute later
                 story.on(events.Tick(), after=0.5)
-                done += [(story.model.load_failures, type(action)) for action in story.actions]
+                done += [(story.state.loading.failures, type(action)) for action in story.actions]
                 if story.does(actions.Load) or story.does(actions.Recycle):
                     break
             if story.does(actions.Recycle):
@@ -127,12 +127,12 @@ def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom()
         starts = [failures for failures, kind in done if kind is actions.Recycle]
         assert starts[:3] == [8, 16, 32]
         assert len(starts) < 10, "a lost network is no reason for a storm"
-        assert story.model.relaunches == 0
+        assert story.state.browser.restarts == 0
 
 
 def test_a_failing_load_starts_no_browser_under_a_save() -> None:
     story = Story().connected()
-    assert story.model.saving
+    assert story.state.saving.running
     for _ in range(recovery.FAILURES_BEFORE_A_START):
         story.on(events.AdapterMissing()).on(events.Tick(), after=61)
         assert story.actions == [actions.Load()]

@@ -24,11 +24,11 @@ def saved(story: Story) -> Story:
 def test_a_wish_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
     story = saved(Story().connected()).on(events.SaveRequested(T1))
     assert story.actions == [actions.Save(SaveTrigger.REQUEST)]
-    assert story.model.handled == {}
+    assert story.state.requests.handled == {}
     story.on(events.SaveRequested(T1))
     assert story.actions == [], "under way"
     saved(story)
-    assert story.model.handled == {"save": T1}
+    assert story.state.requests.handled == {"save": T1}
     for time in (T1, T0):
         assert story.on(events.SaveRequested(time)).actions == []
     assert story.on(events.SaveRequested(T2)).does(actions.Save)
@@ -39,15 +39,15 @@ def test_a_wish_for_a_save_waits_until_there_is_something_to_save() -> None:
     assert story.actions == []
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     saved(story)
-    assert story.model.handled == {"save": T1}, "the first save of a new link fulfils it"
+    assert story.state.requests.handled == {"save": T1}, "the first save of a new link fulfils it"
 
 
 def test_a_wish_during_a_save_is_fulfilled_by_the_next_one() -> None:
     story = Story().connected().on(events.SaveRequested(T1))
     saved(story)
-    assert story.model.handled == {}, "that save had begun before the wish"
+    assert story.state.requests.handled == {}, "that save had begun before the wish"
     assert story.on(events.Tick()).actions == [actions.Save(SaveTrigger.REQUEST)]
-    assert saved(story).model.handled == {"save": T1}
+    assert saved(story).state.requests.handled == {"save": T1}
 
 
 def test_a_save_that_fails_keeps_the_wish() -> None:
@@ -55,7 +55,7 @@ def test_a_save_that_fails_keeps_the_wish() -> None:
     story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"), events.Tick())
     assert not story.does(actions.Save)
     assert story.on(events.Tick(), after=5).does(actions.Save)
-    assert saved(story).model.handled == {"save": T1}
+    assert saved(story).state.requests.handled == {"save": T1}
 
 
 def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
@@ -70,14 +70,14 @@ def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
 def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process() -> None:
     story = saved(Story().connected()).on(events.RelinkRequested(T1))
     assert story.actions == [actions.Emit("disconnected", ("LOGOUT",)), actions.Relink(ALICE.hash, T1)]
-    assert (story.model.account, story.model.saved, story.model.known_hash) == (None, None, "")
+    assert (story.state.login.account, story.state.saving.saved, story.state.login.known_hash) == (None, None, "")
     story.on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)), events.RelinkRequested(T1))
     assert story.actions == [], "what the old browser says no longer matters, and the wish is under way"
     story.on(events.ProfileReady(handled=(("relink", T1),)))
     assert story.actions == [actions.Launch()]
-    assert story.model.handled == {"relink": T1}
+    assert story.state.requests.handled == {"relink": T1}
     story.on(events.Launched("156"), page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
-    assert story.model.state is SessionState.AWAITING_LINK
+    assert story.state.session_state is SessionState.AWAITING_LINK
     assert not story.does(actions.RestorePrevious)
     story.on(page_events.Changed(facts(S.CONNECTED, BOB)), page_events.Synced(facts(S.CONNECTED, BOB, True)))
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
@@ -86,18 +86,18 @@ def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_proc
 def test_a_save_that_ends_after_the_login_is_gone_says_nothing() -> None:
     story = Story().connected().on(events.RelinkRequested(T1))
     saved(story)
-    assert (story.model.saved, story.emitted) == (None, [])
+    assert (story.state.saving.saved, story.emitted) == (None, [])
 
 
 def test_in_a_conflict_a_wish_to_take_over_is_carried_out_at_once() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.TakeOverRequested(T1))
     assert story.actions[-1] == actions.TakeOver()
-    assert story.model.handled == {"takeover": T1}
+    assert story.state.requests.handled == {"takeover": T1}
 
 
 def test_a_session_that_is_ours_has_nothing_to_take_over() -> None:
     story = Story().connected().on(events.TakeOverRequested(T1))
-    assert (story.actions, story.model.handled) == ([], {"takeover": T1})
+    assert (story.actions, story.state.requests.handled) == ([], {"takeover": T1})
 
 
 # At a start, by the log.

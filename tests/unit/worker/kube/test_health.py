@@ -17,14 +17,14 @@ from aiohttp.test_utils import TestServer
 from simulator import tls
 from whatsapp_session.conditions import SessionState
 from whatsapp_worker.core import page_events
-from whatsapp_worker.core.state import Model, Saved, ShownCode
+from whatsapp_worker.core.state import Codes, Login, Saved, Saving, ShownCode, State, Unlisted
 from whatsapp_worker.kube import health
 from whatsapp_worker.kube.api import ApiServer, KubeError, Names, in_cluster
 
 
 @dataclass
 class Subject:
-    current: Model = field(default_factory=Model)
+    current: State = field(default_factory=State)
     beat: float = 0.0
 
 
@@ -78,16 +78,15 @@ async def test_alive_is_a_loop_that_comes_round(age: float, status: int) -> None
     ],
 )
 async def test_ready_is_what_pacing_counts(state: SessionState, status: int) -> None:
-    assert (await ask(Subject(Model(state=state)), "/readyz"))[0] == status
+    assert (await ask(Subject(State(state)), "/readyz"))[0] == status
 
 
 async def test_metrics_tell_state_and_saves_and_never_who_or_a_code() -> None:
-    shown = Model(
-        state=SessionState.CONNECTED,
-        account=page_events.Account("4915112345678@c.us", "Support", "android"),
-        qr=ShownCode("2@secret"),
-        saved=Saved(7, 1000.0, 2048, "digest", "Interval"),
-        save_failures=2,
+    shown = State(
+        SessionState.CONNECTED,
+        login=Login(page_events.Account("4915112345678@c.us", "Support", "android")),
+        codes=Codes(ShownCode("2@secret")),
+        saving=Saving(Saved(7, 1000.0, 2048, "digest", "Interval"), failures=2),
     )
     status, text = await ask(Subject(shown), "/metrics")
     assert status == 200
@@ -98,8 +97,15 @@ async def test_metrics_tell_state_and_saves_and_never_who_or_a_code() -> None:
     assert "whatsapp_session_save_failures 2.0" in text
     for secret in ("4915112345678", "Support", "2@secret"):
         assert secret not in text
-    text = (await ask(Subject(replace(shown, saved=None)), "/metrics"))[1]
+    text = (await ask(Subject(replace(shown, saving=Saving())), "/metrics"))[1]
     assert "whatsapp_session_saved_generation 0.0" in text
+
+
+async def test_unexpected_transitions_are_counted_from_zero() -> None:
+    for count in (0, 3):
+        unlisted = Unlisted(count, SessionState.CONNECTED, SessionState.AWAITING_LINK)
+        text = (await ask(Subject(State(unlisted=unlisted)), "/metrics"))[1]
+        assert f"whatsapp_worker_unexpected_transitions_total {float(count)}" in text
 
 
 class Api:

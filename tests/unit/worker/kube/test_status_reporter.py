@@ -18,7 +18,20 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.worker_config import ResourceIdentity
 from whatsapp_worker.cli import terminal
 from whatsapp_worker.core import actions, events, page_events, requests, status
-from whatsapp_worker.core.state import Model, Problem, Restored, Saved, ShownCode
+from whatsapp_worker.core.state import (
+    BrowserRun,
+    Codes,
+    Loading,
+    Login,
+    Page,
+    Problem,
+    Requests,
+    Restored,
+    Saved,
+    Saving,
+    ShownCode,
+    State,
+)
 from whatsapp_worker.kube import pod, status_reporter
 from whatsapp_worker.runtime import runner
 
@@ -26,25 +39,23 @@ REPORT = jsonschema.Draft7Validator(schema_samples.for_python(schema_samples.sta
 RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
 ACCOUNT = page_events.Account("4915112345678:3@c.us", "Support", "android")
 SAVED = Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
-AWAITING = Model(
-    state=SessionState.AWAITING_LINK,
+AWAITING = State(
+    SessionState.AWAITING_LINK,
     since=1_767_225_600.0,
-    qr=ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2),
+    codes=Codes(ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2)),
 )
-CONNECTED = Model(
-    state=SessionState.CONNECTED,
+CONNECTED = State(
+    SessionState.CONNECTED,
     since=1_767_225_600.0,
-    account=ACCOUNT,
-    known_hash=ACCOUNT.hash,
-    saved=SAVED,
-    restored=Restored(11, 1_767_225_500.0),
-    web_version="2.3000.1",
-    browser_version="156.0",
+    login=Login(ACCOUNT, ACCOUNT.hash, restored=Restored(11, 1_767_225_500.0)),
+    saving=Saving(SAVED),
+    page=Page("2.3000.1"),
+    browser=BrowserRun("156.0"),
 )
 
 
 def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
-    assert status.session(replace(CONNECTED, handled={"save": "t"}), "uid-pod") == {
+    assert status.session(replace(CONNECTED, requests=Requests(handled={"save": "t"})), "uid-pod") == {
         "podUID": "uid-pod",
         "state": "Connected",
         "stateSince": "2026-01-01T00:00:00Z",
@@ -72,7 +83,7 @@ def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
         "attempt": 2,
     }
     for state in set(SessionState) - {SessionState.AWAITING_LINK}:
-        assert "qr" not in status.session(replace(AWAITING, state=state), "uid-pod")
+        assert "qr" not in status.session(replace(AWAITING, session_state=state), "uid-pod")
 
 
 def test_nothing_is_null() -> None:
@@ -81,7 +92,7 @@ def test_nothing_is_null() -> None:
             return [leaf for item in value.values() for leaf in leaves(item)]
         return [value]
 
-    for shown in (Model(), AWAITING, CONNECTED):
+    for shown in (State(), AWAITING, CONNECTED):
         assert None not in leaves(status.session(shown, "uid-pod"))
 
 
@@ -117,7 +128,7 @@ async def test_a_state_is_told_at_once_and_equal_content_only_once() -> None:
     told = Told()
     told.reporter.show(AWAITING)
     await told.until(1)
-    told.reporter.show(replace(AWAITING, load_failures=3))
+    told.reporter.show(replace(AWAITING, loading=Loading(failures=3)))
     told.reporter.show(CONNECTED)
     await told.until(2)
     await told.end()
@@ -134,7 +145,7 @@ async def test_refusals_before_the_operator_has_named_the_pod_are_repeated_until
 
 async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
     told = Told()
-    told.reporter.show(Model())
+    told.reporter.show(State())
     await asyncio.sleep(0.1)
     assert told.api.sessions == []
     told.reporter.show(CONNECTED)
@@ -145,16 +156,18 @@ async def test_the_first_word_waits_for_what_the_store_says_is_saved() -> None:
 
 async def test_a_fault_while_the_store_is_silent_is_told_without_waiting() -> None:
     told = Told()
-    told.reporter.show(Model(fault=Problem(Reason.STORE_UNAVAILABLE, "ENOSPC")))
+    told.reporter.show(State(problem=Problem(Reason.STORE_UNAVAILABLE, "ENOSPC")))
     await told.until(1)
     await told.end()
 
 
 async def test_events_say_what_a_person_cares_about_once() -> None:
     told = Told()
-    syncing = replace(CONNECTED, state=SessionState.SYNCING, saved=None)
-    faulty = replace(CONNECTED, saved=replace(SAVED, trigger="FirstLink"), fault=Problem(Reason.SNAPSHOT_FAILED, "why"))
-    for shown in (AWAITING, syncing, replace(CONNECTED, saved=None), faulty, replace(faulty, save_failures=2)):
+    syncing = replace(CONNECTED, session_state=SessionState.SYNCING, saving=Saving())
+    first = Saving(replace(SAVED, trigger="FirstLink"))
+    faulty = replace(CONNECTED, saving=first, problem=Problem(Reason.SNAPSHOT_FAILED, "why"))
+    again = replace(faulty, saving=replace(first, failures=2))
+    for shown in (AWAITING, syncing, replace(CONNECTED, saving=Saving()), faulty, again):
         told.reporter.show(shown)
     await told.reporter.finish()
     await told.end()
@@ -173,12 +186,12 @@ class Listening:
     """A client that hears wishes."""
 
     def __init__(self) -> None:
-        self.heard: list[requests.Wish] = []
+        self.heard: list[requests.Request] = []
 
     def witnessed(self, asked: float) -> None:
         self.asked = asked
 
-    def wish(self, event: requests.Wish) -> None:
+    def wish(self, event: requests.Request) -> None:
         self.heard.append(event)
 
 
@@ -212,7 +225,7 @@ def test_the_last_word_of_a_pod_is_json_for_the_operator() -> None:
 def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None:
     stream = io.StringIO()
     shown = terminal.Terminal(stream)
-    for current in (Model(), AWAITING, AWAITING, replace(AWAITING, load_failures=1), CONNECTED):
+    for current in (State(), AWAITING, AWAITING, replace(AWAITING, loading=Loading(failures=1)), CONNECTED):
         shown.show(current)
     text = stream.getvalue()
     assert text.count("code 2, valid for about 60 s") == 1
@@ -225,7 +238,7 @@ def test_the_terminal_draws_each_code_once_and_one_line_for_each_state() -> None
 def test_json_lines_tell_states_saves_and_faults_without_the_code() -> None:
     stream = io.StringIO()
     lines = terminal.EventLines(stream)
-    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, fault=Problem(Reason.CONFLICT, "why"))):
+    for current in (AWAITING, AWAITING, CONNECTED, replace(CONNECTED, problem=Problem(Reason.CONFLICT, "why"))):
         lines.show(current)
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [event["event"] for event in told] == ["state", "state", "saved", "fault"]

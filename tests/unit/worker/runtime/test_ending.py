@@ -12,7 +12,7 @@ from whatsapp_session.conditions import ExitCode, SessionState
 from whatsapp_worker import Client, auth, client
 from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import listeners, runner
 
 
@@ -77,8 +77,8 @@ class Stopping:
     def __init__(self) -> None:
         self.seen = asyncio.Event()
 
-    def show(self, current: Model) -> None:
-        if current.state is SessionState.STOPPING:
+    def show(self, current: State) -> None:
+        if current.session_state is SessionState.STOPPING:
             self.seen.set()
 
 
@@ -160,7 +160,7 @@ async def test_a_first_save_that_ends_after_the_stop_is_announced() -> None:
     strategy.uploads.set()
     await ending
     assert heard == ["saved"]
-    assert not made.current.saving
+    assert not made.current.saving.running
 
 
 async def test_a_listeners_exception_is_told_by_its_class_only(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
 from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events, transitions
-from whatsapp_worker.core.state import Model
+from whatsapp_worker.core.state import BrowserRun, Login, Page, State
 from whatsapp_worker.runtime import executor
 
 
@@ -75,10 +75,10 @@ class Worker:
         self.entered, self.go = asyncio.Event(), asyncio.Event()
         """Set when a browser is being started; it is there once ``go`` is set, as it is unless a test clears it."""
         self.go.set()
-        self.model = Model(SessionState.CONNECTED, account=ALICE, proven=True, synced=True)
+        self.state = State(SessionState.CONNECTED, login=Login(ALICE, proven=True), page=Page(synced=True))
         self.strategy = Strategy()
         self.events: list[events.Event] = []
-        self.hands = executor.Hands(self.strategy, self._make, self.events.append, lambda: self.model, "")
+        self.hands = executor.Hands(self.strategy, self._make, self.events.append, lambda: self.state, "")
 
     def _make(self, *_: object) -> Engine:
         self.launched += 1
@@ -92,14 +92,14 @@ def worker() -> Worker:
 
 async def test_a_stop_saves_the_login_of_a_page_that_has_just_been_loaded_again(worker: Worker) -> None:
     await worker.hands.launch()
-    worker.model = replace(worker.model, state=SessionState.RECONNECTING, synced=False)
+    worker.state = replace(worker.state, session_state=SessionState.RECONNECTING, page=Page())
     await worker.hands.close(save=True)
     assert worker.strategy.closed_for == [ALICE]
 
 
 async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: Worker) -> None:
     await worker.hands.launch()
-    worker.model = replace(worker.model, state=SessionState.SYNCING, proven=False)
+    worker.state = replace(worker.state, session_state=SessionState.SYNCING, login=Login(ALICE))
     await worker.hands.close(save=True)
     assert worker.strategy.closed_for == [None]
 
@@ -115,7 +115,7 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
         await over.wait()
 
     monkeypatch.setattr(asyncio, "sleep", pause)
-    worker.model = replace(worker.model, relaunches=2)
+    worker.state = replace(worker.state, browser=BrowserRun(restarts=2))
     recycling = asyncio.create_task(worker.hands.recycle(False))
     await pausing.wait()
     await worker.hands.relink("", "")
@@ -161,9 +161,9 @@ async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker
     await worker.hands.launch()
     posted = len(worker.events)
     async with worker.hands.saving:
-        saving = asyncio.create_task(worker.hands.save("Interval", worker.model.login))
+        saving = asyncio.create_task(worker.hands.save("Interval", worker.state.login.number))
         await asyncio.sleep(0)
-        worker.model = replace(worker.model, account=BOB, login=1)
+        worker.state = replace(worker.state, login=Login(BOB, number=1))
     await saving
     assert worker.events[posted:] == [], "nothing of the new login, which has a save of its own"
     await worker.hands.save("FirstLink", 1)
