@@ -92,6 +92,9 @@ install-yaml: install ## render deploy/install.yaml from the chart
 	@$(LOCAL) prepare --binaries
 	@$(LOCAL) render > deploy/install.yaml.new && mv deploy/install.yaml.new deploy/install.yaml
 
+docs: install ## draw the worker's states into deploy/docs/architecture.md
+	@$(BIN)/python -m deploy.docs.state_diagram
+
 ##@ Local cluster and images
 cluster-up: install ## a real Kubernetes on this machine: PROVIDER=kind or native (root)
 	@$(LOCAL) up $(ARGS)
@@ -129,4 +132,4 @@ $(VENV)/.installed: tests/requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: help try demo test install check format test-unit test-component test-conformance test-functional test-e2e soak \
-  bench lock install-yaml cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript
+  bench lock install-yaml docs cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript
