@@ -10,6 +10,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 HERE = pathlib.Path(__file__).parent
 SOAK = "WSO_SOAK"
+# A worker that a test starts, in this process or another, fails at a transition that its table does not list.
+os.environ["WHATSAPP_STRICT_TRANSITIONS"] = "1"
 # A busy machine is no failure of a property, and what a change did not break does not fail beside it: the same inputs
 # in each run. `make soak` looks for new ones; where one fails, what shows it again is printed.
 hypothesis.settings.register_profile("same inputs", deadline=None, database=None, derandomize=True)

@@ -6,7 +6,7 @@ import logging
 import os
 import pathlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -34,6 +34,8 @@ EVENTS = (
     "change_state",
     "loading_screen",
 )
+STRICT = "WHATSAPP_STRICT_TRANSITIONS"
+"""Set to 1, a worker ends at a transition that its table does not list. For tests; a session would rather continue."""
 _Listener = TypeVar("_Listener", bound=Callable[..., Any])
 
 
@@ -66,6 +68,20 @@ class Options:
     """Warn of an archive above this many bytes, 0 = never."""
     memory_warning: int = 0
     """Warn when worker and browser take more than this many bytes together, 0 = never."""
+
+
+def machine_settings(strategy: Auth, options: Options, environment: Mapping[str, str]) -> Settings:
+    """Return what the machine decides by."""
+    return Settings(
+        saves=strategy.saves,
+        interval=strategy.interval or 300.0,
+        linking_timeout=options.linking_timeout,
+        phone_number=phone_numbers.parse(options.phone_number),
+        expected_account=options.expected_account,
+        archive_warning=options.archive_warning,
+        memory_warning=options.memory_warning,
+        strict=environment.get(STRICT) == "1",
+    )
 
 
 def local_owner(data_path: str) -> records.Owner:
@@ -162,15 +178,6 @@ class Client:
         here = command_line.environment(os.environ)
         command_line.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
         proxy = proxy_address.parse(options.proxy)
-        settings = Settings(
-            saves=self._auth.saves,
-            interval=self._auth.interval or 300.0,
-            linking_timeout=options.linking_timeout,
-            phone_number=phone_numbers.parse(options.phone_number),
-            expected_account=options.expected_account,
-            archive_warning=options.archive_warning,
-            memory_warning=options.memory_warning,
-        )
         how = chromium.Options(
             url=options.url,
             args=options.browser_args,
@@ -184,7 +191,9 @@ class Client:
         def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> chromium.Browser:
             return chromium.Browser(how, on_event, on_gone)
 
-        self._keeper = runner.Keeper(self._auth, settings, make, self._tell, self._reporters)
+        self._keeper = runner.Keeper(
+            self._auth, machine_settings(self._auth, options, os.environ), make, self._tell, self._reporters
+        )
         self._keeper.witnesses.validity = self._validity()
         if blind:
             self.witnessed(watchdog.now())

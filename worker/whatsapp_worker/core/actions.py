@@ -24,7 +24,7 @@ class Recycle:
 
 @dataclass(frozen=True, slots=True)
 class RestorePrevious:
-    """End the browser and put the next older profile in place, or an empty one."""
+    """End the browser and restore the profile of the generation before, or prepare an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class RetireLogin:
-    """Set the archives of the account that logged out aside: they are never restored again."""
+    """Retire the archives of the account that logged out: they are never restored again."""
 
     account_hash: str
 
 
 @dataclass(frozen=True, slots=True)
 class Relink:
-    """Unlink this device, set its archives aside as a person asked, and start anew on an empty profile."""
+    """Unlink this device and retire its archives as the user requested, then start again on an empty profile."""
 
     account_hash: str
     requested: str
@@ -61,22 +61,22 @@ class Relink:
 
 @dataclass(frozen=True, slots=True)
 class CheckOwnership:
-    """Ask the log whose claim is the newest."""
+    """Ask the log whether our claim is the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOver:
-    """Tell the page that it is the one to use."""
+    """Take the session back from another browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unlink:
-    """Remove this device from the account: it is not the one that was expected."""
+    """Remove this device from an account that is not the expected one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Tell the library's listeners."""
+    """Call the library's listeners."""
 
     name: str
     arguments: tuple[object, ...] = field(default=(), repr=False)

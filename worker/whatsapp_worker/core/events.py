@@ -9,14 +9,14 @@ from whatsapp_worker.core.state import Problem, Restored, Saved
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The session is ours; now the profile is made ready. ``time`` is the claim's, 0 for a strategy without a log."""
+    """The worker owns the session and prepares the profile; ``time`` is the claim's, 0 for a strategy without a log."""
 
     time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileReady:
-    """The profile is in place; ``handled`` pairs wishes that this start has fulfilled with their times."""
+    """The profile is in place; ``handled`` pairs the requests that this start has carried out with their times."""
 
     known_hash: str = ""
     saved: Saved | None = None
@@ -25,7 +25,7 @@ class ProfileReady:
     handled: tuple[tuple[str, str], ...] = ()
 
     def after(self, handled: tuple[tuple[str, str], ...]) -> "ProfileReady":
-        """Return the same with wishes that were fulfilled before it."""
+        """Return the same with requests that were carried out before."""
         return replace(self, handled=(*handled, *self.handled))
 
 
@@ -46,12 +46,12 @@ class LoadFailed:
 
 @dataclass(frozen=True, slots=True)
 class AdapterMissing:
-    """No adapter has answered in the page for a while, though the page itself does: it shows something else."""
+    """The page answers, and the adapter in it has not for a while: the browser shows another page."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserGone:
-    """The browser ended though nobody asked it to, or does not answer any more."""
+    """The browser ended unasked, or no longer answers."""
 
     reason: Reason
     message: str
@@ -61,7 +61,7 @@ class BrowserGone:
 class SaveDone:
     """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new.
 
-    None when the strategy found nothing to save. ``login`` is the model's when the save began.
+    None when the strategy found nothing to save. ``login`` is `Login.number` when the save began.
     """
 
     saved: Saved | None
@@ -80,7 +80,7 @@ class SaveFailed:
 
 @dataclass(frozen=True, slots=True)
 class Fatal:
-    """Something that only a person or a later start can mend."""
+    """Something that only the user or a later start can fix."""
 
     code: ExitCode
     reason: Reason
@@ -101,21 +101,21 @@ class CodeShown:
 
 @dataclass(frozen=True, slots=True)
 class SaveRequested:
-    """A person or the operator asks for a save; ``time`` is a wish's, "" for a signal or a call."""
+    """The user or the operator requests a save; ``time`` is the request's, "" for a signal or a call."""
 
     time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RelinkRequested:
-    """A person asks to set the present login aside and to link anew."""
+    """The user requests to give the login up and to link again."""
 
     time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOverRequested:
-    """A person asks to take the session from whoever has it."""
+    """The user requests to take the session from its present owner."""
 
     time: str = ""
 
@@ -127,12 +127,12 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class OwnershipExpired:
-    """No witness has said in time that the session is ours: the browser stands still."""
+    """Neither Lease nor log has confirmed in time that the session is ours: the browser is frozen."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnershipRenewed:
-    """A witness says again that the session is ours: the browser goes on."""
+    """Lease or log confirms again that the session is ours: the browser resumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class RetryingAfter:
-    """Something transient that the state should tell while it is tried again."""
+    """A transient problem to report while the worker tries again."""
 
     reason: Reason
     message: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 
@@ -189,3 +190,9 @@ async def test_a_release_that_hangs_is_given_up_within_the_grace(monkeypatch: py
     made.on("ready", lambda: made.stop())
     async with asyncio.timeout(60):
         assert (await made.run()).code is ExitCode.DONE
+
+
+def test_a_worker_that_a_test_starts_ends_at_a_transition_that_its_table_does_not_list() -> None:
+    strategy = Strategy()
+    assert client.machine_settings(strategy, client.Options(), os.environ).strict
+    assert not client.machine_settings(strategy, client.Options(), {}).strict
