@@ -1,0 +1,71 @@
+"""What becomes of a transition that the worker's table does not list, in production and in tests."""
+
+import asyncio
+import logging
+
+import pytest
+
+from scenes.worker.machine_story import S, facts
+from whatsapp_session.conditions import ExitCode, SessionState
+from whatsapp_worker import NoAuth
+from whatsapp_worker.browser import chromium
+from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.core.state import State
+from whatsapp_worker.runtime import runner
+
+
+class Strategy(NoAuth):
+    """Say when the worker's loop runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = asyncio.Event()
+
+    async def before_browser(self) -> events.ProfileReady:
+        self.began.set()
+        return events.ProfileReady()
+
+    async def clean_up(self) -> None:
+        return
+
+    async def release(self) -> None:
+        return
+
+
+async def ignored(name: str, arguments: tuple[object, ...]) -> None:
+    """Be no listener."""
+
+
+def no_browser(*_: object) -> chromium.Browser:
+    raise AssertionError("no browser is started here")
+
+
+async def run(settings: Settings) -> tuple[runner.Keeper, runner.Outcome]:
+    """Let a page without a link report to a session that is connected without a login, which no story leads to."""
+    strategy = Strategy()
+    kept = runner.Keeper(strategy, settings, no_browser, ignored, ())
+    kept.state = State(SessionState.CONNECTED)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        running = group.create_task(kept.run())
+        await strategy.began.wait()
+        kept.post(page_events.Changed(facts(S.UNPAIRED)))
+        kept.post(events.StopRequested())
+    return kept, running.result()
+
+
+async def test_in_production_it_is_logged_and_counted_and_the_session_continues(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, "whatsapp_worker"):
+        kept, outcome = await run(Settings())
+    assert outcome.code is ExitCode.DONE
+    assert kept.state.unlisted.count == 1
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == ["transition=unlisted state=AwaitingLink before=Connected"]
+
+
+async def test_in_tests_it_ends_the_worker() -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        await run(Settings(strict=True))
+    assert raised.group_contains(transitions.UnlistedTransitionError)
