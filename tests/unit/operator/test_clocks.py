@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from unit.test_operator_stores import POD as CHECK_POD
 
 from scenes.operator import samples
 from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SESSION, Cluster, connected, on_store, set_spec
+from unit.operator.store.test_reconciler import POD as CHECK_POD
 from unit.operator.store.test_reconciler import Stores
 from whatsapp_operator.ages import Sightings, What, age
 from whatsapp_session import names

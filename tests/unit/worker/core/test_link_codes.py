@@ -79,8 +79,8 @@ def test_a_pairing_code_of_a_page_that_was_loaded_again_is_replaced() -> None:
 
 def test_a_code_that_no_phone_can_scan_is_not_shown_and_the_next_one_is() -> None:
     story = Story().launched().on(page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@" + "x" * 4096))
-    assert (story.model.qr, story.emitted) == (None, [])
-    assert story.model.fault is not None
-    assert story.model.fault.reason is Reason.PAGE_CONTRACT_BROKEN
+    assert (story.state.codes.qr, story.emitted) == (None, [])
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.PAGE_CONTRACT_BROKEN
     story.on(page_events.Qr("2@one"))
-    assert (story.model.fault, story.emitted) == (None, ["qr"])
+    assert (story.state.problem, story.emitted) == (None, ["qr"])

@@ -24,6 +24,7 @@ from whatsapp_worker.core.state import (
     Loading,
     Login,
     Page,
+    PairingCode,
     Problem,
     Requests,
     Restored,
@@ -31,6 +32,7 @@ from whatsapp_worker.core.state import (
     Saving,
     ShownCode,
     State,
+    Usage,
 )
 from whatsapp_worker.kube import pod, status_reporter
 from whatsapp_worker.runtime import runner
@@ -258,32 +260,33 @@ def test_the_last_word_fits_the_kubelets_4096_bytes_in_any_language(message: str
 
 
 @st.composite
-def models(draw: st.DrawFn) -> Model:
-    """Return any model: page, store and browser may say what they like."""
-    fault = st.builds(Fault, st.sampled_from(Reason), TEXT, TIMES)
+def states(draw: st.DrawFn) -> State:
+    """Return any state: page, store and browser may say what they like."""
+    problem = st.builds(Problem, st.sampled_from(Reason), TEXT, TIMES)
     raw = draw(st.fixed_dictionaries({"id": TEXT, "pushname": TEXT, "platform": TEXT}))
-    return Model(
-        state=draw(st.sampled_from(SessionState)),
+    qr = st.none() | st.builds(ShownCode, TEXT, TIMES, TIMES, NUMBERS)
+    saved = st.none() | st.builds(Saved, NUMBERS, TIMES, NUMBERS, TEXT, TEXT)
+    handled = st.dictionaries(TEXT | st.sampled_from(["save", "relink"]), TEXT, max_size=6)
+    return State(
+        session_state=draw(st.sampled_from(SessionState)),
         since=draw(TIMES),
-        account=draw(st.sampled_from([None, page_events.facts({"account": raw}).account])),
-        known_hash=draw(TEXT),
-        qr=draw(st.none() | st.builds(ShownCode, TEXT, TIMES, TIMES, NUMBERS)),
-        pairing_code=draw(TEXT),
-        saved=draw(st.none() | st.builds(Saved, NUMBERS, TIMES, NUMBERS, TEXT, TEXT)),
-        overdue_since=draw(TIMES),
-        restored=draw(st.none() | st.builds(Restored, NUMBERS, TIMES)),
-        web_version=draw(TEXT),
-        browser_version=draw(TEXT),
-        sandbox=draw(TEXT),
-        warnings=draw(st.lists(fault, max_size=6).map(tuple)),
-        percent=draw(st.integers(-1, 10**6)),
-        fault=draw(st.none() | fault),
-        handled=draw(st.dictionaries(TEXT | st.sampled_from(["save", "relink"]), TEXT, max_size=6)),
+        login=Login(
+            account=draw(st.sampled_from([None, page_events.facts({"account": raw}).account])),
+            known_hash=draw(TEXT),
+            restored=draw(st.none() | st.builds(Restored, NUMBERS, TIMES)),
+        ),
+        codes=Codes(qr=draw(qr), pairing=draw(st.none() | st.builds(PairingCode, TEXT, TIMES))),
+        saving=Saving(saved=draw(saved), overdue_since=draw(TIMES)),
+        page=Page(version=draw(TEXT), percent=draw(st.integers(-1, 10**6))),
+        browser=BrowserRun(version=draw(TEXT), sandbox=draw(TEXT)),
+        requests=Requests(handled=draw(handled)),
+        usage=Usage(warnings=draw(st.lists(problem, max_size=6).map(tuple))),
+        problem=draw(st.none() | problem),
     )
 
 
-@given(models(), TEXT)
-def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: Model, uid: str) -> None:
+@given(states(), TEXT)
+def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: State, uid: str) -> None:
     told = status.session(shown, uid)
     REPORT.validate(told)
     assert len(json.dumps(told, ensure_ascii=False).encode()) < report_bounds.TOTAL_BYTES
@@ -291,5 +294,5 @@ def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: Mod
 
 def test_a_push_name_of_a_megabyte_is_cut() -> None:
     account = page_events.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
-    told = status.session(replace(CONNECTED, account=account), "uid-pod")
+    told = status.session(replace(CONNECTED, login=replace(CONNECTED.login, account=account)), "uid-pod")
     assert len(told["account"]["pushName"]) == 128
