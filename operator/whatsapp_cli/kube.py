@@ -29,8 +29,8 @@ class Sessions(Protocol):
     def list(self, namespace: str | None) -> list[Resource]:
         """Return the sessions of a namespace, or of all with None; raises NotFoundError or ClusterError."""
 
-    def wish(self, name: str, wish: str, now: datetime) -> None:
-        """Write a wish (``relink``) as of ``now`` onto a session; raises NotFoundError or ClusterError."""
+    def request(self, name: str, request: str, now: datetime) -> None:
+        """Write a request (``relink``) as of ``now`` onto a session; raises NotFoundError or ClusterError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,9 @@ class ClusterSessions:
         items: list[Resource] = found["items"]
         return sorted(items, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
 
-    def wish(self, name: str, wish: str, now: datetime) -> None:
+    def request(self, name: str, request: str, now: datetime) -> None:
         """Annotate the session; the operator echoes the time in ``status.handledRequests``."""
-        annotations = {names.wish_annotation(wish): timestamps.rfc3339(now)}
+        annotations = {names.request_annotation(request): timestamps.rfc3339(now)}
         self._call(
             f"session {self._namespace}/{name}",
             self._api.patch_namespaced_custom_object,

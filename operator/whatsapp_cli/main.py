@@ -71,7 +71,7 @@ class QrCommand:
         started = clock()
         while True:
             now = clock()
-            done = self._look(now)
+            done = self._poll(now)
             if done is not None:
                 return done
             limit = self._arguments.timeout
@@ -80,24 +80,24 @@ class QrCommand:
                 return 1
             sleep(POLL_SECONDS)
 
-    def _look(self, now: datetime) -> int | None:
+    def _poll(self, now: datetime) -> int | None:
         try:
             resource = self._sessions.get(self._arguments.name)
             self._answered = True
             done = self._show(view.screen(resource, now), now)
         except SilentError as error:
-            self._bear(error, now)
+            self._tolerate_outage(error, now)
             return None
         self._silent_since = None
         return done
 
-    def _bear(self, error: SilentError, now: datetime) -> None:
+    def _tolerate_outage(self, error: SilentError, now: datetime) -> None:
         """Say that the server is silent; raise what it is when that lasts, or was so from the beginning."""
         if not self._answered:
             raise error
         if self._silent_since is None:
             self._silent_since = now
-            _complain(f"{error}; trying again for {PATIENCE_SECONDS} s")
+            _print_error(f"{error}; trying again for {PATIENCE_SECONDS} s")
         elif (now - self._silent_since).total_seconds() >= PATIENCE_SECONDS:
             raise error
 
@@ -129,7 +129,7 @@ class QrCommand:
     def _relink(self, screen: view.Expired, now: datetime) -> None:
         if self._asked:
             return
-        self._sessions.wish(self._arguments.name, "relink", now)
+        self._sessions.request(self._arguments.name, "relink", now)
         self._asked = True
         self._write(f"{screen.why}\nasked for a new code\n")
 
@@ -163,7 +163,7 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _complain(sentence: object) -> None:
+def _print_error(sentence: object) -> None:
     sys.stderr.write(f"kubectl-whatsapp: {untrusted.printable(str(sentence))}\n")
 
 
@@ -186,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _list(sessions, arguments)
         return QrCommand(sessions, arguments, _write).run(lambda: datetime.now(UTC), time.sleep)
     except CliError as error:
-        _complain(error)
+        _print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -57,7 +57,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The browser was stopped because nobody linked in time; a wish to relink starts it again."""
+    """The browser was stopped because nobody linked in time; a request to relink starts it again."""
 
     why: str
 

@@ -25,7 +25,7 @@ from whatsapp_operator import (
 )
 from whatsapp_operator.errors import KubeError, OperatorError, Refused, Unreachable, UsageError
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
-from whatsapp_operator.observed.state import Key, Say
+from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals
 from whatsapp_operator.session.reconciler import Reconciler
@@ -83,13 +83,13 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
 
         store_work: Queue = workqueue.KeyedQueue(look_at_store, workers=STORE_WORKERS, group=_namespace)
 
-        async def heard(session: Key, store: Key | None, say: Say | None) -> None:
-            for key in stores.heard(session, store, say):
+        async def on_store_report(session: Key, store: Key | None, report: StoreReport | None) -> None:
+            for key in stores.record(session, store, report):
                 await store_work.add(key)
 
         required = chosen.admission_policy != admission_policy.AdmissionPolicy.UNCHECKED
         reconciler = Reconciler(
-            counted, defaults, clock.SystemClock(), chosen.limits, numbers, heard, policy_required=required
+            counted, defaults, clock.SystemClock(), chosen.limits, numbers, on_store_report, policy_required=required
         )
         work: Queue = workqueue.KeyedQueue(reconciler.reconcile, workers=chosen.workers, group=_namespace)
         alive = health.Alive(
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"whatsapp-operator: {error}", file=sys.stderr)
         return 2
     except OperatorError as error:
-        said = refusals.trouble(error).message if isinstance(error, Refused) else error
+        said = refusals.problem(error).message if isinstance(error, Refused) else error
         print(f"whatsapp-operator: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from whatsapp_operator.observed.state import Pod, Trouble
+from whatsapp_operator.observed.state import Pod, Problem
 from whatsapp_session.conditions import Reason
 
 _ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown", "NodeLost"})
@@ -10,7 +10,7 @@ _ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown"
 _DEADLINE: Final = "DeadlineExceeded"
 
 
-def trouble(pod: Pod) -> Trouble | None:
+def trouble(pod: Pod) -> Problem | None:
     """Return the word and the sentence, None for a pod that did not fail or whose own containers failed it."""
     reason = pod.failed_reason
     if reason is None or reason == _DEADLINE:
@@ -19,8 +19,8 @@ def trouble(pod: Pod) -> Trouble | None:
     said = f": {message}" if message else ""
     if reason in _ENDED:
         text = f"the node ended the pod {pod.name} ({reason}){said}; make room on the node"
-        return Trouble(Reason.EVICTED, f"{text}, or raise resources.requests in spec.podTemplate")
+        return Problem(Reason.EVICTED, f"{text}, or raise resources.requests in spec.podTemplate")
     if pod.ending is None:
         # Admission by the kubelet: the scheduler chose the node by what it knew a moment before.
-        return Trouble(Reason.UNSCHEDULABLE, f"the node refused the pod {pod.name} ({reason}){said}")
+        return Problem(Reason.UNSCHEDULABLE, f"the node refused the pod {pod.name} ({reason}){said}")
     return None

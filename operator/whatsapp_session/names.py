@@ -35,7 +35,7 @@ ANNOTATION_GENERATION = f"{GROUP}/session-generation"
 ANNOTATION_STORE_GENERATION = f"{GROUP}/store-generation"
 """On the pod of a store's check: generation of the store that it checks."""
 ANNOTATION_STARTED_FOR = f"{GROUP}/started-for"
-"""On the pod: time of the newest wish that it was made for."""
+"""On the pod: time of the newest request that it was made for."""
 ANNOTATION_WORKER_POD_UID = f"{GROUP}/worker-pod-uid"
 """On the Lease: UID of the only pod whose token may update it (the admission policy compares)."""
 ANNOTATION_TERMINATED_POD_UID = f"{GROUP}/terminated-pod-uid"
@@ -134,6 +134,6 @@ def local_session(effective_client_id: str) -> str:
     return f"session-{effective_client_id}" if effective_client_id else "session"
 
 
-def wish_annotation(wish: str) -> str:
-    """Return the annotation that carries a wish: relink, save, restart, takeover, skip-purge."""
-    return f"{GROUP}/{wish}-requested-at"
+def request_annotation(request: str) -> str:
+    """Return the annotation that carries a request: relink, save, restart, takeover, skip-purge."""
+    return f"{GROUP}/{request}-requested-at"

@@ -90,7 +90,7 @@ class StoreSpec:
     allow_unfenced: bool = False
 
 
-def claim(backend: Backend) -> str | None:
+def pvc_name(backend: Backend) -> str | None:
     """Return the name of the claim that a store's pods mount, None for a store without one."""
     match backend:
         case FilesystemBackend(claim_name=name) | CustomBackend(claim_name=name):

@@ -68,7 +68,7 @@ def test_the_browser_of_a_worker_that_hangs_stands_still_before_another_takes_ov
     assert not stand_still(browsers)
     taking = home.start("--take-over", data=home.root / "elsewhere")
     taking.wait("state", state="Launching", seconds=240)
-    assert stand_still(browsers), "the guard does not need the worker"
+    assert stand_still(browsers), "the watchdog does not need the worker"
     taking.wait("ready")
     worker.signal(signal.SIGCONT)
     ended = worker.wait("ended")

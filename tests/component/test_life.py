@@ -112,7 +112,7 @@ def test_no_browser_outlives_a_killed_worker(home: Home, stopped: bool) -> None:
     worker.kill()
     wait(lambda: not home.browsers(), "the orphan to end")
     _, alive = psutil.wait_procs(family, timeout=60)
-    assert not alive, "neither driver nor guard stays"
+    assert not alive, "neither driver nor watchdog stays"
 
 
 def test_a_browser_left_by_a_killed_worker_and_guard_is_ended_at_the_next_start(home: Home) -> None:

@@ -68,7 +68,7 @@ def reload(port: int) -> None:
 async def test_a_page_that_reloads_itself_while_the_site_is_down_is_loaded_again_when_it_is_back(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "BEAT", 0.5)  # six of ten seconds are too long for a test
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.5)  # six of ten seconds are too long for a test
     home.root.mkdir(parents=True, exist_ok=True)
     port = free_port()
     remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)

@@ -102,7 +102,7 @@ def test_the_session_of_a_lost_cluster_comes_back_in_a_new_one_when_a_person_say
             again = dataclasses.replace(session, kubectl=kubectl)
             said = again.wait_stalled("StoreSessionInUse")
             assert "pod wa-support of namespace lost" in said
-            again.wish("takeover")
+            again.request("takeover")
             came_back(again, before["saved"]["generation"])
             again.assert_same_login(device)
     finally:

@@ -129,7 +129,7 @@ def test_two_namespaces_with_one_client_id_and_one_bucket_never_run_two_browsers
         first.assert_same_login(device)
         # A person takes over although the first one runs: it hears of it and is ended before the second starts.
         before = first.status()
-        second.wish("takeover")
+        second.request("takeover")
         second.returned({"stateSince": None}, timeout=300)
         first.wait_stalled("Superseded")
         now = first.only_device()

@@ -120,16 +120,16 @@ class Session:
 
         return wait_for(f"{self.namespace}/{self.name} to be Stalled with {reason}", stalled, timeout=timeout)
 
-    def wish(self, wish: str) -> str:
-        """Annotate the session with a wish; return its time."""
+    def request(self, request: str) -> str:
+        """Annotate the session with a request; return its time."""
         time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        annotation = f"{names.wish_annotation(wish)}={time}"
+        annotation = f"{names.request_annotation(request)}={time}"
         self.kubectl.run("annotate", "was", self.name, "-n", self.namespace, "--overwrite", annotation)
         return time
 
     def save(self, timeout: float = 120) -> None:
-        """Wish for a save and wait until it has been accepted."""
-        asked = self.wish("save")
+        """Request for a save and wait until it has been accepted."""
+        asked = self.request("save")
 
         def done() -> bool | None:
             return (self.status().get("handledRequests") or {}).get("save") == asked or None

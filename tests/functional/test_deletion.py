@@ -98,7 +98,7 @@ class TestWithAnOperator:
         told = {item["message"] for item in place.events("support")}
         assert "the session's archives were deleted" in told
 
-    def test_a_store_that_is_gone_is_a_condition_and_a_wish_lets_go(self, place: Place) -> None:
+    def test_a_store_that_is_gone_is_a_condition_and_a_request_lets_go(self, place: Place) -> None:
         worker = live(place)
         place.admin.delete(names.STORE_KIND, place.name, "default")
         store = place.admin.get(names.STORE_KIND, place.name, "default")
@@ -175,8 +175,8 @@ class TestWithAnOperator:
         other.session("unharmed")
         other.wait_worker("unharmed")
         other.empty()
-        wish = {names.wish_annotation("skip-purge"): time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-        place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": wish}})
+        request = {names.request_annotation("skip-purge"): time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": request}})
         wait(lambda: gone(place), "the session to be gone")
 
 

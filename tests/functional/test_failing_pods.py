@@ -85,14 +85,14 @@ def test_a_worker_that_gave_up_is_not_started_again_until_something_changes(
     place.wait_worker("support")
 
 
-def test_a_wish_for_a_restart_lifts_the_hold(place: Place, worker: Worker) -> None:
+def test_a_request_for_a_restart_lifts_the_hold(place: Place, worker: Worker) -> None:
     worker.ends(3, "ArchiveMissing", "there is no archive", phase="Running")
     place.wait_phase("support", "Failed", "ArchiveMissing")
     worker.vanishes()
     wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 5))
-    wish = {"metadata": {"annotations": {names.wish_annotation("restart"): later}}}
-    place.admin.merge(names.SESSION_KIND, place.name, "support", wish)
+    request = {"metadata": {"annotations": {names.request_annotation("restart"): later}}}
+    place.admin.merge(names.SESSION_KIND, place.name, "support", request)
     place.wait_worker("support")
 
 

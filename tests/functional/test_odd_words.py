@@ -50,7 +50,7 @@ def started(place: Place, **spec: Any) -> Worker:
 
 def ask(place: Place, request: str, time: str) -> None:
     """Ask for something by an annotation."""
-    annotations = {names.wish_annotation(request): time}
+    annotations = {names.request_annotation(request): time}
     place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": annotations}})
 
 
@@ -166,7 +166,7 @@ def test_a_worker_cannot_hide_later_requests(place: Place) -> None:
 
     def on_the_lease() -> bool:
         annotations = (place.lease("support") or {"metadata": {}})["metadata"].get("annotations") or {}
-        return annotations.get(names.wish_annotation("save")) == time
+        return annotations.get(names.request_annotation("save")) == time
 
     wait(on_the_lease, "the request on the Lease")
     assert "handledRequests" not in place.status("support")

@@ -66,7 +66,7 @@ def probe(place: Place) -> bool:
 
 def touch(place: Place, name: str) -> Manifest:
     """Let the operator look again soon, as a person does who has mended something: by a request."""
-    patch = {"metadata": {"annotations": {names.wish_annotation("save"): stamp()}}}
+    patch = {"metadata": {"annotations": {names.request_annotation("save"): stamp()}}}
     return place.admin.merge(names.SESSION_KIND, place.name, name, patch)
 
 

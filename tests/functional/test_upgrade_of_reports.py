@@ -61,7 +61,7 @@ def test_what_an_older_worker_wrote_keeps_nobody_from_serving_its_session(stored
     wait(lambda: "session" not in stored.status(name), "what a dead worker left to be cleared")
     assert "9999" not in str(stored.status(name))
     time = stamp()
-    annotations = {"metadata": {"annotations": {names.wish_annotation("restart"): time}}}
+    annotations = {"metadata": {"annotations": {names.request_annotation("restart"): time}}}
     stored.admin.merge(names.SESSION_KIND, stored.name, name, annotations)
     wait(lambda: stored.status(name).get("handledRequests") == {"restart": time}, "the restart to be said handled")
     assert stored.wait_worker(name).uid != worker.uid

@@ -120,13 +120,13 @@ def test_a_reset_of_managed_fields_leaves_no_handled_request_on_the_lease(place:
     place.session("alice")
     worker = place.wait_worker("alice").runs()
     worker.says("Connected", **connected())
-    wish, time = names.wish_annotation("save"), stamp()
-    place.admin.merge(names.SESSION_KIND, place.name, "alice", {"metadata": {"annotations": {wish: time}}})
+    request, time = names.request_annotation("save"), stamp()
+    place.admin.merge(names.SESSION_KIND, place.name, "alice", {"metadata": {"annotations": {request: time}}})
 
     def asked() -> Manifest:
         return (place.lease("alice") or {})["metadata"]["annotations"]  # type: ignore[no-any-return]  # JSON
 
-    wait(lambda: asked().get(wish) == time, "the request on the Lease")
+    wait(lambda: asked().get(request) == time, "the request on the Lease")
     caller, target = worker.caller(), path(Ref("Lease", place.name, "wa-alice"))
 
     def reset() -> bool:
@@ -142,5 +142,5 @@ def test_a_reset_of_managed_fields_leaves_no_handled_request_on_the_lease(place:
 
     wait(reset, "the reset")
     worker.says("Connected", handledRequests={"save": time}, **connected())
-    wait(lambda: wish not in asked(), lambda: f"the handled request to go; {asked()}")
+    wait(lambda: request not in asked(), lambda: f"the handled request to go; {asked()}")
     assert names.ANNOTATION_WORKER_POD_UID in asked()

@@ -118,7 +118,7 @@ class Client:
         self._owner = owner
         self._reporters = reporters
         self._lease_notes = lease_notes
-        self._keeper: runner.Keeper | None = None
+        self._runner: runner.SessionRunner | None = None
         self._done: asyncio.Task[runner.Outcome] | None = None
 
     @overload
@@ -144,17 +144,17 @@ class Client:
     @property
     def state(self) -> SessionState:
         """What the session is doing."""
-        return self._keeper.state.session_state if self._keeper else SessionState.CLAIMING
+        return self._runner.state.session_state if self._runner else SessionState.CLAIMING
 
     @property
     def current(self) -> State:
         """Everything the session knows of itself."""
-        return self._keeper.state if self._keeper else State()
+        return self._runner.state if self._runner else State()
 
     @property
     def beat(self) -> float:
         """Monotonic time at which the loop last came round, 0 before it runs."""
-        return self._keeper.beat if self._keeper else 0.0
+        return self._runner.beat if self._runner else 0.0
 
     async def run(self) -> runner.Outcome:
         """Keep the session until something ends it; returns why. Cancelling it stops cleanly."""
@@ -191,14 +191,14 @@ class Client:
         def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> chromium.Browser:
             return chromium.Browser(how, on_event, on_gone)
 
-        self._keeper = runner.Keeper(
+        self._runner = runner.SessionRunner(
             self._auth, machine_settings(self._auth, options, os.environ), make, self._tell, self._reporters
         )
-        self._keeper.witnesses.validity = self._validity()
+        self._runner.ownership.validity = self._validity()
         if blind:
-            self.witnessed(watchdog.now())
-        self._auth.setup(self._context(self._keeper, here, blind))
-        self._done = asyncio.get_running_loop().create_task(self._keeper.run())
+            self.lease_renewed(watchdog.now())
+        self._auth.setup(self._context(self._runner, here, blind))
+        self._done = asyncio.get_running_loop().create_task(self._runner.run())
 
     initialize = start
 
@@ -209,12 +209,12 @@ class Client:
         lease = self.options.lease_duration
         return log | ({ownership_deadline.LEASE: max(poll, lease)} if lease else {})
 
-    def witnessed(self, asked: float) -> None:
+    def lease_renewed(self, asked: float) -> None:
         """Hear that the Lease was ours when it was asked for at this time of the boot clock."""
-        if self._keeper is not None:
-            self._keeper.witnesses.answered(ownership_deadline.LEASE, asked)
+        if self._runner is not None:
+            self._runner.ownership.answered(ownership_deadline.LEASE, asked)
 
-    def _context(self, kept: runner.Keeper, here: command_line.Environment, blind: bool) -> Context:
+    def _context(self, kept: runner.SessionRunner, here: command_line.Environment, blind: bool) -> Context:
         return Context(
             owner=self._owner or local_owner(self._auth.data_path),
             url=self.options.url,
@@ -222,14 +222,14 @@ class Client:
             take_over=self.options.take_over,
             relink=self.options.relink,
             blind=blind,
-            failed=lambda error: kept.post(error_events.as_happening(error)),
+            failed=lambda error: kept.post(error_events.as_event(error)),
             lease_notes=self._lease_notes,
-            trouble=lambda reason, message: kept.post(events.RetryingAfter(reason, message)),
+            report_problem=lambda reason, message: kept.post(events.RetryingAfter(reason, message)),
             claimed=lambda time: kept.post(events.Claimed(time)),
         )
 
-    def wish(self, event: requests.Request) -> None:
-        """Pass a person's wish on; one that was handled or is under way is ignored."""
+    def request(self, event: requests.Request) -> None:
+        """Pass a person's request on; one that was handled or is under way is ignored."""
         self._post(event)
 
     def request_save(self) -> None:
@@ -247,19 +247,19 @@ class Client:
     async def destroy(self) -> None:
         """Stop and wait for the end, as the guide's client does; a listener waits until the browser has closed."""
         self.stop()
-        if self._keeper is not None and self._keeper.teller.is_asking:
-            await self._keeper.closed.wait()  # the end itself waits for the listener
+        if self._runner is not None and self._runner.listeners.is_asking:
+            await self._runner.closed.wait()  # the end itself waits for the listener
         elif self._done is not None:
             await asyncio.shield(self._done)
 
     async def logout(self) -> None:
         """Remove this device from the account; its archives are set aside."""
-        if self._keeper is not None:
-            await self._keeper.call_page("logout")
+        if self._runner is not None:
+            await self._runner.call_page("logout")
 
     def _post(self, event: events.Event) -> None:
-        if self._keeper is not None:
-            self._keeper.post(event)
+        if self._runner is not None:
+            self._runner.post(event)
 
     async def _tell(self, name: str, arguments: tuple[object, ...]) -> None:
         for listener in self._listeners[name]:

@@ -16,7 +16,9 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
 
     ``pod_uid`` names the only pod that may update it, None: nobody yet.
     """
-    annotations = {names.wish_annotation(wish): time for wish, time in requests.for_the_worker(session).items()}
+    annotations = {
+        names.request_annotation(request): time for request, time in requests.for_the_worker(session).items()
+    }
     if pod_uid is not None:
         annotations[names.ANNOTATION_WORKER_POD_UID] = pod_uid
     if session.last.account_hash is not None:

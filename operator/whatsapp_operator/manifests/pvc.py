@@ -10,7 +10,7 @@ from whatsapp_session.session_spec import OnDelete
 Manifest = dict[str, Any]
 
 
-def claim(session: Session) -> Manifest | None:
+def pvc(session: Session) -> Manifest | None:
     """Return the claim for LocalAuth's profile, None unless the operator is to make one."""
     local = session.spec.auth.local
     if local is None or local.claim_name is not None:

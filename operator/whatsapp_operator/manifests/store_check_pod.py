@@ -44,7 +44,7 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
 
 def _place(store: Store) -> Manifest:
     """Prefer the node that has the claim mounted: a ReadWriteOnce volume is attached to one node only."""
-    if store_spec.claim(store.spec.backend) is None:
+    if store_spec.pvc_name(store.spec.backend) is None:
         return {}
     term = {"labelSelector": {"matchLabels": {names.LABEL_STORE: store.name}}, "topologyKey": "kubernetes.io/hostname"}
     preferred = [{"weight": 100, "podAffinityTerm": term}]

@@ -10,7 +10,7 @@ from whatsapp_operator.manifests.metadata import labels, owner
 from whatsapp_operator.manifests.pod_security import Level
 from whatsapp_operator.manifests.worker_environment import SECRETS_DIR, WorkerDefaults
 from whatsapp_operator.observed import requests
-from whatsapp_operator.observed.state import Session, Store, Trouble, Wanted
+from whatsapp_operator.observed.state import Problem, Session, Store, Wanted
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.session_spec import LocalAuth, SecretKeyRef
@@ -162,7 +162,7 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     restart = requests.restart(session)
     if restart is not None:
         # Part of the template, as `kubectl rollout restart` does it: no clocks to compare, nothing to lose in a crash.
-        metadata["annotations"][names.wish_annotation(requests.RESTART)] = restart
+        metadata["annotations"][names.request_annotation(requests.RESTART)] = restart
     spec = pod_template.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
     metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
     # After the hash: the annotations tell what the pod was made for, and what is filled in follows from the template,
@@ -183,13 +183,13 @@ def template_hash(template: Mapping[str, Any]) -> str:
 def wanted(session: Session, manifest: Mapping[str, Any], level: Level = Level.RESTRICTED) -> Wanted:
     """Return what a decision must know of a manifest of ``pod``."""
     wrong = "; ".join(item.message for item in pod_security.violations(manifest, level))
-    refused = Trouble(Reason.INVALID_POD_TEMPLATE, f"no worker pod is made of this podTemplate: {wrong}")
+    refused = Problem(Reason.INVALID_POD_TEMPLATE, f"no worker pod is made of this podTemplate: {wrong}")
     container = next(item for item in manifest["spec"]["containers"] if item["name"] == names.WORKER_CONTAINER)
     return Wanted(
         template_hash=manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH],
         image=container["image"],
         env={item["name"]: item["value"] for item in container["env"] if "value" in item},
-        restarted_for=manifest["metadata"]["annotations"].get(names.wish_annotation(requests.RESTART)),
-        needs_claim=pvc.claim(session) is not None,
+        restarted_for=manifest["metadata"]["annotations"].get(names.request_annotation(requests.RESTART)),
+        needs_pvc=pvc.pvc(session) is not None,
         violation=refused if wrong else None,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from whatsapp_operator.observed import requests
 from whatsapp_operator.observed.pod_parsing import reason
-from whatsapp_operator.observed.state import Last, Report, Resource, Session, Store, Trouble
+from whatsapp_operator.observed.state import Last, Problem, Report, Resource, Session, Store
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import ConditionStatus, ConditionType, SessionState
 from whatsapp_session.session_spec import OperatingMode, SessionSpec, parse_session
@@ -20,10 +20,10 @@ from whatsapp_session.untrusted import flag, integer, mapping, mappings, sequenc
 _HASH = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
-def _trouble(raw: Any) -> Trouble | None:
+def _problem(raw: Any) -> Problem | None:
     found = mapping(raw)
     word = reason(found.get("reason"))
-    return None if word is None else Trouble(word, text(found.get("message")))
+    return None if word is None else Problem(word, text(found.get("message")))
 
 
 def _hash(value: Any) -> str | None:
@@ -36,7 +36,7 @@ def _report(raw: Any, now: float) -> Report | None:
     if not found:
         return None
     word, saved = text(found.get("state")), mapping(found.get("saved"))
-    warnings = [_trouble(item) for item in sequence(found.get("warnings"))]
+    warnings = [_problem(item) for item in sequence(found.get("warnings"))]
     return Report(
         pod_uid=text(found.get("podUID")),
         state=SessionState(word) if word in set(SessionState) else None,
@@ -44,7 +44,7 @@ def _report(raw: Any, now: float) -> Report | None:
         account_hash=_hash(mapping(found.get("account")).get("hash")),
         saved="generation" in saved or "time" in saved,
         overdue="overdueSince" in saved,
-        trouble=_trouble(found.get("lastError")),
+        problem=_problem(found.get("lastError")),
         handled=requests.credible(found.get("handledRequests"), requests.FOR_WORKERS, now),
         warnings=tuple(item for item in warnings if item is not None),
         saved_at=timestamps.seconds(saved.get("time")),
@@ -144,7 +144,7 @@ def parse_store_resource(raw: Resource) -> Store:
         annotations=_strings(mapping(spec.get("serviceAccount")).get("annotations")),
         shared_account=_known(mapping(spec.get("serviceAccount")).get("shared")),
         pod_labels=_strings(spec.get("podLabels")),
-        trouble=_store_trouble(status.get("conditions")),
+        problem=_store_problem(status.get("conditions")),
         status=status,
     )
 
@@ -154,8 +154,8 @@ def _strings(value: Any) -> Mapping[str, str]:
     return {name: item for name, item in mapping(value).items() if isinstance(item, str)}
 
 
-def _store_trouble(conditions: Any) -> Trouble | None:
+def _store_problem(conditions: Any) -> Problem | None:
     for item in mappings(conditions):
         if item.get("type") == ConditionType.STORE_AVAILABLE and item.get("status") == ConditionStatus.FALSE:
-            return _trouble(item)
+            return _problem(item)
     return None

@@ -65,7 +65,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         unschedulable=_unschedulable(status),
         template_hash=annotations.get(names.ANNOTATION_TEMPLATE_HASH),
         generation=_number(annotations.get(names.ANNOTATION_GENERATION)),
-        restarted_for=_time(annotations.get(names.wish_annotation("restart"))) or None,
+        restarted_for=_time(annotations.get(names.request_annotation("restart"))) or None,
         started_for=_time(annotations.get(names.ANNOTATION_STARTED_FOR)) or None,
         image=text(container.get("image")),
         env={text(item.get("name")): str(item["value"]) for item in mappings(container.get("env")) if "value" in item},

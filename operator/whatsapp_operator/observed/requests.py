@@ -1,4 +1,4 @@
-"""Read what people wish of a session: annotations with a time, each carried out once."""
+"""Read what people request of a session: annotations with a time, each carried out once."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -10,22 +10,22 @@ from whatsapp_session.untrusted import mapping, text
 RESTART: Final = "restart"
 SKIP_PURGE: Final = "skip-purge"
 FOR_WORKERS: Final = ("relink", "save", "takeover")
-"""Wishes that the worker carries out; the operator copies them onto the Lease."""
+"""Requests that the worker carries out; the operator copies them onto the Lease."""
 STARTS: Final = (RESTART, "relink", "takeover")
-"""Wishes that let a session start again that was held back."""
+"""Requests that let a session start again that was held back."""
 KINDS: Final = (RESTART, *FOR_WORKERS, SKIP_PURGE)
 AHEAD_SECONDS: Final = 300.0
-"""How far a wish's time may be ahead of the operator's clock: clocks differ, and what lies further off is a mistake.
+"""How far a request's time may be ahead of the operator's clock: clocks differ, and what lies further off is a mistake.
 
-It would hide each later wish of its kind.
+It would hide each later request of its kind.
 """
 LONGEST_LIST: Final = 8
 """So many mistaken annotations of one session are told; who has more has seen the first ones."""
 
 
 def sorted_out(metadata: Resource, now: float) -> tuple[dict[str, str], tuple[Ignored, ...]]:
-    """Return the wishes among a session's annotations by their kind, and what cannot be one, with the reason."""
-    prefix, suffix = names.wish_annotation("\0").split("\0")
+    """Return the requests among a session's annotations by their kind, and what cannot be one, with the reason."""
+    prefix, suffix = names.request_annotation("\0").split("\0")
     created = timestamps.seconds(metadata.get("creationTimestamp")) or 0.0
     asked: dict[str, str] = {}
     ignored: list[Ignored] = []
@@ -64,29 +64,29 @@ def _passed(value: object, now: float) -> bool:
 
 
 def restart(session: Session) -> str | None:
-    """Return the time of the newest wish for a restart, carried out or not; None if there never was one."""
+    """Return the time of the newest request for a restart, carried out or not; None if there never was one."""
     return _newest([session.asked.get(RESTART), session.handled.get(RESTART)])
 
 
 def newest_start(session: Session) -> str | None:
-    """Return the time of the newest wish that lets a session start."""
-    return _newest([session.asked.get(wish) for wish in STARTS])
+    """Return the time of the newest request that lets a session start."""
+    return _newest([session.asked.get(request) for request in STARTS])
 
 
 def for_the_worker(session: Session) -> dict[str, str]:
-    """Return the wishes that the worker has still to carry out."""
+    """Return the requests that the worker has still to carry out."""
     done = _carried_out(session)
-    asked = {wish: session.asked[wish] for wish in FOR_WORKERS if wish in session.asked}
-    return {wish: time for wish, time in asked.items() if timestamps.is_newer(time, done.get(wish))}
+    asked = {request: session.asked[request] for request in FOR_WORKERS if request in session.asked}
+    return {request: time for request, time in asked.items() if timestamps.is_newer(time, done.get(request))}
 
 
 def skip_purge(session: Session) -> bool:
-    """Return whether a person wishes that the archives of a deleted session stay, or that nobody tries any more."""
+    """Return whether a person requests that the archives of a deleted session stay, or that nobody tries any more."""
     return SKIP_PURGE in session.asked
 
 
 def handled(session: Session, pod: Pod | None, now: float) -> dict[str, str]:
-    """Return the newest time of each wish that was carried out, by the operator or by a worker."""
+    """Return the newest time of each request that was carried out, by the operator or by a worker."""
     found = _carried_out(session)
     time = None if pod is None else pod.restarted_for
     if time is not None and _passed(time, now) and timestamps.is_newer(time, found.get(RESTART)):
@@ -96,9 +96,9 @@ def handled(session: Session, pod: Pod | None, now: float) -> dict[str, str]:
 
 def _carried_out(session: Session) -> dict[str, str]:
     found = dict(session.handled)
-    for wish, time in () if session.report is None else session.report.handled.items():
-        if timestamps.is_newer(time, found.get(wish)):
-            found[wish] = time
+    for request, time in () if session.report is None else session.report.handled.items():
+        if timestamps.is_newer(time, found.get(request)):
+            found[request] = time
     return found
 
 

@@ -47,7 +47,7 @@ class Ownership(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """Something that went wrong, in one word and one sentence."""
 
     reason: Reason
@@ -77,9 +77,9 @@ class Report:
     account_hash: str | None
     saved: bool
     overdue: bool
-    trouble: Trouble | None
+    problem: Problem | None
     handled: Mapping[str, str]
-    warnings: tuple[Trouble, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     """What exceeds the user's limits."""
     saved_at: float | None = None
     """When the newest archive was saved, in seconds since the epoch."""
@@ -111,7 +111,7 @@ class Last:
     pod_uid: str | None = None
     template_hash: str | None = None
     started_for: str | None = None
-    """Time of the newest wish that the pod had been started for."""
+    """Time of the newest request that the pod had been started for."""
     stopped: bool = False
     """Whether the node confirmed that the container has ended."""
     store: str | None = None
@@ -208,14 +208,14 @@ class Store:
     shared_account: bool | None
     """Whether its workers share its service account; None: nobody has chosen."""
     pod_labels: Mapping[str, str]
-    trouble: Trouble | None
+    problem: Problem | None
     """Why its status says that it is not available, None when it says anything else."""
     status: Resource = field(repr=False)
 
     @property
     def unfenced(self) -> bool:
         """Whether its check found that two workers could run one session, and nobody has accepted that."""
-        return self.trouble is not None and self.trouble.reason is Reason.STORE_UNFENCED
+        return self.problem is not None and self.problem.reason is Reason.STORE_UNFENCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +226,11 @@ class Wanted:
     image: str
     env: Mapping[str, str]
     restarted_for: str | None
-    needs_claim: bool
+    needs_pvc: bool
     """Whether the operator makes a claim for it."""
     move_hash: str | None = None
     """Hash of the template of the pod that copies from another store, None when nothing is to be copied."""
-    violation: Trouble | None = None
+    violation: Problem | None = None
     """What the session's podTemplate says against the security standard: no pod is made of it, and none replaced."""
 
 
@@ -245,7 +245,7 @@ class Observed:
     """Whether the admission policy, which says what a worker may write of its session, is in force."""
     policy_required: bool = True
     """Whether no worker is started without it."""
-    refusal: Trouble | None = None
+    refusal: Problem | None = None
     """Why the API server refused the pod just now."""
     purge_pod: Pod | None = None
     """The pod that deletes the archives; looked for only when the session is being deleted."""
@@ -263,11 +263,11 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class Say:
+class StoreReport:
     """What one worker says of its store; ``trouble`` None: the store answers."""
 
     session: str
-    trouble: Trouble | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from whatsapp_operator.observed import requests
-from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Session, Wanted
 from whatsapp_operator.session import plan, purge
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Reason
@@ -32,7 +32,7 @@ def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
         elif wanted is not None:
             actions += [plan.ApplyAccess(), plan.ApplyLease(pod.uid)]
     elif pod is None and wanted is not None and _may_start(observed):
-        claim = [plan.ApplyClaim()] if wanted.needs_claim else []
+        claim = [plan.ApplyPVC()] if wanted.needs_pvc else []
         actions += [plan.ApplyAccess(), *claim, plan.ApplyLease(None), plan.CreatePod()]
     if session.deleting and (pod is None or requests.skip_purge(session)):
         actions += _release(observed, wanted)
@@ -85,22 +85,22 @@ def own_parts(observed: Observed, now: float) -> Manifest:
     }
 
 
-def told(observed: Observed, wanted: Wanted | None, trouble: Trouble) -> Trouble:
+def told(observed: Observed, wanted: Wanted | None, problem: Problem) -> Problem:
     """Return what is wrong, with the way out where a deletion waits for it."""
     session = observed.session
     if wanted is not None or not (session.deleting and purge.held(session)):
-        return trouble
-    text = f"{trouble.message}; until then its archives cannot be deleted; {purge.way_out(session)}"
-    return dataclasses.replace(trouble, message=text)
+        return problem
+    text = f"{problem.message}; until then its archives cannot be deleted; {purge.way_out(session)}"
+    return dataclasses.replace(problem, message=text)
 
 
-def fault(error: Exception) -> Trouble:
+def fault(error: Exception) -> Problem:
     """Return what to say of a fault of the operator: where it is, but no value, which might be a code."""
     text = (
         f"the operator cannot judge this session, because of a fault of its own ({place(error)}); it can still be"
         " suspended, restarted and deleted; report the operator's log, and upgrade the operator"
     )
-    return Trouble(Reason.OPERATOR_FAULT, text)
+    return Problem(Reason.OPERATOR_FAULT, text)
 
 
 def place(error: Exception) -> str:

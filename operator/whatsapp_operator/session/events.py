@@ -31,7 +31,7 @@ _WARNINGS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class EventRecord:
     """One change; ``since`` tells two of the same kind apart and makes a repeated report of one the same Event."""
 
     reason: str
@@ -40,7 +40,7 @@ class Happening:
     since: str
 
 
-def happenings(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[Happening]:
+def events_of(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[EventRecord]:
     """Yield what changed for a person; ``told`` is the trouble that the worker has posted itself."""
     old = {text(item.get("type")): item for item in mappings(before.get("conditions"))}
     for new in after.get("conditions") or ():
@@ -52,14 +52,14 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason
             since = "" if was is None else f"{text(was.get('lastTransitionTime'))}{text(was.get('reason'))}"
             warning = stalled or new["reason"] in _WARNINGS
             # Without a predecessor the present time is all there is; a Stalled that comes and goes is two Events.
-            yield Happening(new["reason"], new["message"], warning, since or new["lastTransitionTime"])
+            yield EventRecord(new["reason"], new["message"], warning, since or new["lastTransitionTime"])
 
 
-def ignored(session: Session) -> Iterator[Happening]:
+def ignored(session: Session) -> Iterator[EventRecord]:
     """Yield a warning for each request that is ignored: nothing else would tell who made it."""
     for item in session.ignored:
         message = f"the operator ignores the annotation {item.annotation}: {item.value!r}: {item.why}"
-        yield Happening(Reason.REQUEST_IGNORED, message, True, "")
+        yield EventRecord(Reason.REQUEST_IGNORED, message, True, "")
 
 
 def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) -> bool:
@@ -82,9 +82,9 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
             return False
 
 
-def manifest(subject: Subject, happening: Happening, now: str) -> Manifest:
+def manifest(subject: Subject, event: EventRecord, now: str) -> Manifest:
     """Return the Event; its name follows from what happened, so that a repetition is refused as existing."""
-    seed = f"{subject.uid}/{happening.reason}/{happening.since}/{happening.message}"
+    seed = f"{subject.uid}/{event.reason}/{event.since}/{event.message}"
     digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
@@ -97,10 +97,10 @@ def manifest(subject: Subject, happening: Happening, now: str) -> Manifest:
             "name": subject.name,
             "uid": subject.uid,
         },
-        "reason": happening.reason,
+        "reason": event.reason,
         # The API's limit is 1024 bytes.
-        "message": happening.message[:1000],
-        "type": "Warning" if happening.warning else "Normal",
+        "message": event.message[:1000],
+        "type": "Warning" if event.warning else "Normal",
         "source": {"component": names.OPERATOR_MANAGER},
         "reportingComponent": f"{names.GROUP}/operator",
         "reportingInstance": names.OPERATOR_MANAGER,

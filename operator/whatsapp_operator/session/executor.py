@@ -11,7 +11,7 @@ from whatsapp_operator.manifests import lease, move_pod, purge_pod, pvc, rbac, w
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.parsing import parse_store_resource
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
-from whatsapp_operator.observed.state import Observed, Session, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Problem, Session, Wanted
 from whatsapp_operator.session import move, plan, purge, refusals
 from whatsapp_operator.session.applier import Applier
 from whatsapp_operator.session.rights import Rights
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Manifest = dict[str, Any]
 
 
-class Actor:
+class Executor:
     """Act for one session at a time; each step is safe to repeat."""
 
     def __init__(self, kube: Kube, defaults: WorkerDefaults, applier: Applier, rights: Rights) -> None:
@@ -63,8 +63,8 @@ class Actor:
                         waits = await self._rights.grant(observed)
                         if waits is not None:
                             return dataclasses.replace(observed, refusal=waits)
-                    case plan.ApplyClaim():
-                        await self._make_claim(observed.session)
+                    case plan.ApplyPVC():
+                        await self._create_pvc(observed.session)
                     case plan.ApplyLease(pod_uid):
                         await self._apply_lease(observed, pod_uid)
                     case plan.CreatePod():
@@ -84,10 +84,10 @@ class Actor:
                     case _:
                         assert_never(step)
         except Refused as error:
-            return dataclasses.replace(observed, refusal=refusals.trouble(error))
+            return dataclasses.replace(observed, refusal=refusals.problem(error))
         return observed
 
-    async def refusal(self, observed: Observed) -> Trouble | None:
+    async def refusal(self, observed: Observed) -> Problem | None:
         """Ask the API server, by a dry run, whether it would take the wanted pod; None if so."""
         manifest = self.manifest(observed)
         assert manifest is not None, "a replacement is planned only when its manifest is known"
@@ -98,7 +98,7 @@ class Actor:
             await self._rights.grant(observed)
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
-            found = refusals.trouble(error)
+            found = refusals.problem(error)
             # A quota counts both, though one is to go.
             return None if refusals.waits(found) else found
         return None
@@ -143,8 +143,8 @@ class Actor:
             await self._kube.apply({**manifest, "metadata": metadata}, manager=names.OPERATOR_MANAGER)
             await self._applier.apply(manifest, afresh=True)
 
-    async def _make_claim(self, session: Session) -> None:
-        manifest = pvc.claim(session)
+    async def _create_pvc(self, session: Session) -> None:
+        manifest = pvc.pvc(session)
         if manifest is not None:
             # One that is there stays as it is: size and class are not changed behind its user's back.
             with contextlib.suppress(Conflict):
@@ -182,9 +182,9 @@ class Actor:
         try:
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
-            trouble = refusals.trouble(error)
-            if trouble.reason is Reason.STOPPING:
-                return dataclasses.replace(observed, refusal=trouble)
+            problem = refusals.problem(error)
+            if problem.reason is Reason.STOPPING:
+                return dataclasses.replace(observed, refusal=problem)
         return observed
 
     async def _create_purge_pod(self, observed: Observed) -> Observed:

@@ -9,10 +9,10 @@ from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import KubeError, Refused
 from whatsapp_operator.kube import Kube, Ref
 from whatsapp_operator.observed.parsing import parse_essentials, parse_head, parse_session_resource
-from whatsapp_operator.observed.state import Observed, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Problem, Wanted
 from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import essentials, plan, purge, removal
-from whatsapp_operator.session.executor import Actor
+from whatsapp_operator.session.executor import Executor
 from whatsapp_operator.session.observer import Observer
 from whatsapp_operator.session.status_writer import Reporter
 
@@ -27,14 +27,14 @@ Permit = Callable[[Observed, plan.Plan], Awaitable[tuple[Observed, plan.Plan]]]
 class Fallback:
     """Serve sessions by their essentials only."""
 
-    def __init__(self, kube: Kube, observer: Observer, actor: Actor, reporter: Reporter, clock: Clock) -> None:
+    def __init__(self, kube: Kube, observer: Observer, executor: Executor, reporter: Reporter, clock: Clock) -> None:
         self._kube = kube
         self._observer = observer
-        self._actor = actor
+        self._actor = executor
         self._reporter = reporter
         self._clock = clock
 
-    async def serve(self, ref: Ref, trouble: Trouble, permit: Permit) -> float | Rest:
+    async def serve(self, ref: Ref, problem: Problem, permit: Permit) -> float | Rest:
         """Look, act and report; returns after how many seconds to look again. Raises KubeError."""
         raw = await self._kube.get(ref)
         if raw is None:
@@ -42,7 +42,7 @@ class Fallback:
         try:
             observed, wanted = await self._understood(raw)
         except Refused:
-            await self._reporter.stall(raw, trouble)
+            await self._reporter.stall(raw, problem)
             return Rest(essentials.LOOK_AGAIN_SECONDS)
         now = self._clock.now().timestamp()
         steps = essentials.steps(observed, wanted)
@@ -54,7 +54,7 @@ class Fallback:
             # Before the report, which may be what is refused. A session that is released may be gone for one.
             if step not in last:
                 await removal.remove(self._actor, self._reporter, built.session, step)
-        told = essentials.told(built, wanted, trouble)
+        told = essentials.told(built, wanted, problem)
         version = await self._reporter.stall(raw, told, essentials.own_parts(built, now))
         session = dataclasses.replace(built.session, resource_version=version)
         if built.pod is None and session.status.get("session"):

@@ -42,7 +42,7 @@ class Steps:
 def due(observed: Observed) -> bool:
     """Return whether what the session saved is in another store than the one that it names now.
 
-    Who wishes for a new link gives up what was saved.
+    Who requests a new link gives up what was saved.
     """
     store, source = observed.store, observed.source
     if store is None or source is None or "relink" in requests.for_the_worker(observed.session):

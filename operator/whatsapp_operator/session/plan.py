@@ -21,13 +21,13 @@ class ApplyAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyClaim:
+class ApplyPVC:
     """See to LocalAuth's claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyLease:
-    """See to the Lease: who may update it (None: nobody yet) and the wishes for the worker."""
+    """See to the Lease: who may update it (None: nobody yet) and the requests for the worker."""
 
     pod_uid: str | None
 
@@ -50,7 +50,7 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | ApplyClaim | ApplyLease | CreatePod | DeletePod | purge.Step | move.Step
+Action: TypeAlias = ApplyAccess | ApplyPVC | ApplyLease | CreatePod | DeletePod | purge.Step | move.Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,12 @@ def facts(observed: Observed) -> Iterator[Fact]:
 
 def plan(observed: Observed, wanted: Wanted | None) -> Plan:
     """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
-    steps = _farewell(observed) if observed.session.deleting else _live(observed, wanted)
+    steps = _plan_deletion(observed) if observed.session.deleting else _plan_running(observed, wanted)
     held = () if observed.session.deleting else purge.hold(observed.session, observed.store)
     return Plan((*held, *steps.actions), steps.look_again)
 
 
-def _farewell(observed: Observed) -> Plan:
+def _plan_deletion(observed: Observed) -> Plan:
     session, pod = observed.session, observed.pod
     leave: tuple[Action, ...] = ()
     if pod is not None and pod.ownership is not Ownership.FOREIGN:
@@ -105,7 +105,7 @@ def _stop(pod: Pod) -> DeletePod:
     return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
 
 
-def _live(observed: Observed, wanted: Wanted | None) -> Plan:
+def _plan_running(observed: Observed, wanted: Wanted | None) -> Plan:
     pod = observed.pod
     if pod is None:
         return _start(observed, wanted)
@@ -113,7 +113,7 @@ def _live(observed: Observed, wanted: Wanted | None) -> Plan:
         return Plan(look_again=FOREIGN_SECONDS)
     if pod.deleting:
         return Plan()
-    leave = _leave(observed, pod, wanted)
+    leave = _replacement(observed, pod, wanted)
     if leave is not None and not leave.replaces:
         return Plan((leave,))
     if observed.barred or (observed.store is not None and observed.store.unfenced):
@@ -124,7 +124,7 @@ def _live(observed: Observed, wanted: Wanted | None) -> Plan:
     return Plan((*access, ApplyLease(pod.uid), *(() if leave is None else (leave,))))
 
 
-def _leave(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
+def _replacement(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeletePod | None:
     session = observed.session
     if pod.ownership is Ownership.PREDECESSOR:
         return DeletePod(pod.uid, Reason.REPLACING, "the pod belonged to a deleted session of the same name")
@@ -162,12 +162,12 @@ def _start(observed: Observed, wanted: Wanted | None) -> Plan:
     if copying is not None:
         return _plan(copying, ApplyAccess())
     last = termination.remember(observed)
-    held = termination.hold(session, last, wanted.template_hash)
+    held = termination.start_blocked(session, last, wanted.template_hash)
     ended = age(observed.ages, What.ENDED, last.pod_uid or "")
     if held is not None and (held.pause is None or held.pause > ended):
         return Plan(look_again=None if held.pause is None else held.pause - ended)
-    claim: tuple[Action, ...] = (ApplyClaim(),) if wanted.needs_claim else ()
-    return Plan((ApplyAccess(), *claim, ApplyLease(None), CreatePod()))
+    pvc: tuple[Action, ...] = (ApplyPVC(),) if wanted.needs_pvc else ()
+    return Plan((ApplyAccess(), *pvc, ApplyLease(None), CreatePod()))
 
 
 def _plan(steps: move.Steps | None, *before: Action) -> Plan:

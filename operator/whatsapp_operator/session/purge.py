@@ -93,13 +93,15 @@ def hold_store(store: Store | None) -> tuple[Step, ...]:
 
 
 def skipped(session: Session) -> bool:
-    """Return whether a person wishes that the archives stay."""
+    """Return whether a person requests that the archives stay."""
     return not wanted(session) or requests.skip_purge(session)
 
 
 def way_out(session: Session) -> str:
     """Return how a person lets a session go without its archives."""
-    command = f"kubectl annotate was {session.name} -n {session.namespace} {names.wish_annotation(requests.SKIP_PURGE)}"
+    command = (
+        f"kubectl annotate was {session.name} -n {session.namespace} {names.request_annotation(requests.SKIP_PURGE)}"
+    )
     return f'or leave its archives: `{command}="$(date -u +%FT%TZ)"`'
 
 

@@ -12,11 +12,11 @@ from whatsapp_operator.errors import KubeError, Refused
 from whatsapp_operator.kube import STATUS, Listing, Ref
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
-from whatsapp_operator.observed.state import Key, Observed, Ownership, Report, Say, Trouble, Wanted
+from whatsapp_operator.observed.state import Key, Observed, Ownership, Problem, Report, StoreReport, Wanted
 from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import essentials, fallback, move, plan, purge, refusals, removal, stalling, status
 from whatsapp_operator.session.applier import Applier
-from whatsapp_operator.session.executor import Actor
+from whatsapp_operator.session.executor import Executor
 from whatsapp_operator.session.observer import Observer
 from whatsapp_operator.session.rights import Rights
 from whatsapp_operator.session.status_writer import Reporter
@@ -36,7 +36,7 @@ AT_ONCE = 0.0
 _STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
 
-Heard = Callable[[Key, Key | None, Say | None], Awaitable[None]]
+OnStoreReport = Callable[[Key, Key | None, StoreReport | None], Awaitable[None]]
 """Who wants to know what a session's worker says of its store."""
 
 
@@ -50,7 +50,7 @@ class Reconciler:
         clock: Clock,
         limits: rollout.Limits | None = None,
         numbers: metrics.Metrics | None = None,
-        heard: Heard | None = None,
+        on_store_report: OnStoreReport | None = None,
         *,
         policy_required: bool = True,
     ) -> None:
@@ -63,14 +63,14 @@ class Reconciler:
         self._known: set[Key] = set()
         self._faults: dict[Key, str] = {}
         """The fault of the operator that a session's last look met."""
-        self._late: dict[Key, Trouble] = {}
+        self._late: dict[Key, Problem] = {}
         """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
         applier = Applier(kube, clock)
         self._rights = Rights(kube, applier, clock)
-        self._actor = Actor(kube, defaults, applier, self._rights)
+        self._executor = Executor(kube, defaults, applier, self._rights)
         self._reporter = Reporter(kube, clock)
-        self._fallback = fallback.Fallback(kube, self._observer, self._actor, self._reporter, clock)
-        self._heard = heard
+        self._fallback = fallback.Fallback(kube, self._observer, self._executor, self._reporter, clock)
+        self._on_store_report = on_store_report
         self._pace: rollout.Pace[Key] = rollout.Pace(limits or rollout.Limits())
 
     async def reconcile(self, key: Key) -> float | Rest | None:
@@ -82,7 +82,7 @@ class Reconciler:
             try:
                 found = await self._reconcile(key)
             except Refused as error:
-                return await self._fall_back(key, refusals.trouble(error))
+                return await self._fall_back(key, refusals.problem(error))
             except KubeError:
                 raise
             except SpecError as error:
@@ -112,17 +112,17 @@ class Reconciler:
             self._observer.forget(key.namespace, key.name)
             self._pace.forget(key)
             self._metrics.forget(key)
-            self._actor.forget(key.namespace, key.name)
-            await self._tell(key, None, None)
+            self._executor.forget(key.namespace, key.name)
+            await self._report_store(key, None, None)
             await self._sweep(key)
             await self._rights.retire(key.namespace)
             return None
         observed = await self._observer.observe(raw)
         for _ in range(PASSES):
-            wanted = self._actor.wanted(observed)
+            wanted = self._executor.wanted(observed)
             steps = plan.plan(observed, wanted)
             observed, steps = await self._permitted(key, observed, steps)
-            built = await self._actor.build(observed, steps)
+            built = await self._executor.build(observed, steps)
             if self._unsettled(observed, built):
                 observed = built
                 continue
@@ -152,13 +152,13 @@ class Reconciler:
         paced, node = replacing[0].paced, observed.pod.node
         if paced and not self._pace.may_replace(key, node):
             return observed, wait
-        refusal = await self._actor.refusal(observed)
+        refusal = await self._executor.refusal(observed)
         if refusal is not None:
             return dataclasses.replace(observed, refusal=refusal), plan.Plan(stays)
         if paced and not self._pace.may_replace(key, node):
             # Another session was faster while the server was asked.
             return observed, wait
-        if paced and status.works(observed):
+        if paced and status.is_healthy(observed):
             # One that its user replaces, or that did not work before, halts nobody by not coming back.
             self._pace.replace(key, node, now)
         return observed, steps
@@ -171,12 +171,12 @@ class Reconciler:
             frames = "".join(traceback.format_tb(error.__traceback__))
             log.error("not judged: session=%s/%s fault=%r\n%s", key.namespace, key.name, told, frames)
 
-    async def _fall_back(self, key: Key, trouble: Trouble) -> float | Rest:
+    async def _fall_back(self, key: Key, problem: Problem) -> float | Rest:
         async def permit(observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
             return await self._permitted(key, observed, steps)
 
         ref = Ref(names.SESSION_KIND, key.namespace, key.name)
-        return await self._fallback.serve(ref, trouble, permit)
+        return await self._fallback.serve(ref, problem, permit)
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | Rest | None:
         """Report, then take away what is to go; returns when to look again."""
@@ -187,7 +187,7 @@ class Reconciler:
         except Refused as error:
             if error.asked.verb == STATUS:
                 raise  # a report that is refused cannot say so
-            self._late[key] = refusals.trouble(error)
+            self._late[key] = refusals.problem(error)
             return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
             return AT_ONCE
@@ -203,22 +203,22 @@ class Reconciler:
         self._pace.saw(key, starting=starting, healthy=healthy, now=self._clock.monotonic())
         self._metrics.saw(key, _seen(own["phase"], observed.session.report))
         remote = observed.session.spec.auth.remote
-        says, trouble = status.worker_says(observed, Phase(own["phase"]))
-        await self._tell(
+        says, problem = status.worker_says(observed, Phase(own["phase"]))
+        await self._report_store(
             key,
             None if remote is None else Key(key.namespace, remote.store),
-            Say(key.name, trouble) if says else None,
+            StoreReport(key.name, problem) if says else None,
         )
         last = observed.session.last.store
         await self._rights.retire(key.namespace, {None if remote is None else remote.store, last})
         session = dataclasses.replace(observed.session, resource_version=version)
         for step in steps.actions:
             # After the report: what the pod leaves behind must be in the status before it goes.
-            await removal.remove(self._actor, self._reporter, session, step)
+            await removal.remove(self._executor, self._reporter, session, step)
 
-    async def _tell(self, session: Key, store: Key | None, say: Say | None) -> None:
-        if self._heard is not None:
-            await self._heard(session, store, say)
+    async def _report_store(self, session: Key, store: Key | None, report: StoreReport | None) -> None:
+        if self._on_store_report is not None:
+            await self._on_store_report(session, store, report)
 
     async def _sweep(self, key: Key) -> None:
         """Stop the pods of a session that is gone (the garbage collector does so too, in its own time)."""
@@ -238,7 +238,7 @@ class Reconciler:
                 log.info("pod deleted: session=%s/%s why='the session is gone'", key.namespace, key.name)
 
 
-def _again(observed: Observed, refusal: Trouble) -> float | Rest:
+def _again(observed: Observed, refusal: Problem) -> float | Rest:
     """Return when to ask again; while there is no pod, nothing but its user's change can make a difference before."""
     if refusal.reason is Reason.REPLACING:
         return PREDECESSOR_AGAIN_SECONDS

@@ -7,7 +7,7 @@ from typing import Final
 
 from whatsapp_operator import answers
 from whatsapp_operator.errors import Asked, Refused
-from whatsapp_operator.observed.state import Trouble
+from whatsapp_operator.observed.state import Problem
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
@@ -36,25 +36,25 @@ _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 _WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING, Reason.REPLACING})
 
 
-def trouble(error: Refused) -> Trouble:
+def problem(error: Refused) -> Problem:
     """Return the word and the sentence for a refusal."""
     asked = error.asked
     if any(cause.reason == answers.NAMESPACE_TERMINATING for cause in error.causes):
-        return Trouble(Reason.STOPPING, "the namespace is being deleted")
+        return Problem(Reason.STOPPING, "the namespace is being deleted")
     if "exceeded quota" in error.message:  # the API has no structure for it
         text = f"the namespace's quota leaves no room for {_thing(asked)}: {error.message}"
-        return Trouble(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota, or suspend or delete sessions")
+        return Problem(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota, or suspend or delete sessions")
     reason = Reason.INVALID_POD_TEMPLATE if asked.kind == "Pod" and asked.verb == "create" else Reason.REFUSED
     if _lacks_rights(error):
         text = "upgrade the chart, whose role allows it, or give this right to the operator's service account"
-        return Trouble(reason, f"the operator may not {_verb(asked)} {_thing(asked)}: {error.message}; {text}")
+        return Problem(reason, f"the operator may not {_verb(asked)} {_thing(asked)}: {error.message}; {text}")
     fields = [cause.field for cause in error.causes if cause.field]
     who = "the API server refuses" if fields or error.status == 400 else "the admission of this cluster refuses"
     what = f"to {_verb(asked)} {_thing(asked)}"
-    return Trouble(reason, f"{who} {what}: {error.message}; {_remedy(asked, fields)}")
+    return Problem(reason, f"{who} {what}: {error.message}; {_remedy(asked, fields)}")
 
 
-def waits(found: Trouble) -> bool:
+def waits(found: Problem) -> bool:
     """Return whether a refusal ends by itself, when others make room."""
     return found.reason in _WAITS
 

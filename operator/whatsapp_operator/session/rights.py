@@ -8,7 +8,7 @@ from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import Refused
 from whatsapp_operator.kube import Listing, Ref, ref_of
 from whatsapp_operator.manifests import metadata, rbac
-from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Trouble
+from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Session
 from whatsapp_operator.session.applier import Applier
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -37,7 +37,7 @@ class Rights:
         self._old: dict[tuple[str, str | None], float] = {}
         """When to look again at the binding of a namespace and store; infinity when it grants nothing any more."""
 
-    async def grant(self, observed: Observed, *, afresh: bool = False) -> Trouble | None:
+    async def grant(self, observed: Observed, *, afresh: bool = False) -> Problem | None:
         """See to what the session's worker needs; returns why that must wait, None if it need not."""
         pod = _worker(observed)
         for manifest in rbac.access(observed.session, observed.store, pod):
@@ -54,7 +54,7 @@ class Rights:
             self._granted[observed.session.namespace, observed.session.name] = pod.uid
         return None
 
-    async def _predecessors(self, session: Session, ref: Ref) -> Trouble | None:
+    async def _predecessors(self, session: Session, ref: Ref) -> Problem | None:
         found = await self._kube.get(ref)
         if found is None or not metadata.others(found, session):
             self._waits.pop(ref, None)
@@ -111,6 +111,6 @@ def _worker(observed: Observed) -> Pod | None:
     return pod if pod is not None and pod.ownership is Ownership.OURS else None
 
 
-def _waits(ref: Ref) -> Trouble:
+def _waits(ref: Ref) -> Problem:
     text = f"the {ref.kind} {ref.name} of a deleted session of the same name is removed by the garbage collector first"
-    return Trouble(Reason.REPLACING, text)
+    return Problem(Reason.REPLACING, text)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from whatsapp_operator.errors import Refused
-from whatsapp_operator.observed.state import Trouble
-from whatsapp_operator.session.events import Happening
+from whatsapp_operator.observed.state import Problem
+from whatsapp_operator.session.events import EventRecord
 from whatsapp_operator.session.status import written
 from whatsapp_session import names
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
@@ -61,15 +61,15 @@ def unjudged(raw: Mapping[str, Any]) -> Unjudged:
     )
 
 
-def misread(error: ValueError) -> Trouble:
+def misread(error: ValueError) -> Problem:
     """Return what is wrong with a resource whose specification is not understood."""
     what = f"the operator does not understand the specification: {error}"
-    return Trouble(
+    return Problem(
         Reason.INVALID_CONFIGURATION, f"{what}; upgrade the definitions and the operator to the same version"
     )
 
 
-def own_status(found: Unjudged, trouble: Trouble, now: str, parts: Mapping[str, Any] | None = None) -> Manifest:
+def own_status(found: Unjudged, problem: Problem, now: str, parts: Mapping[str, Any] | None = None) -> Manifest:
     """Return the operator's part of the status as it stands, but Ready False and Stalled True with this trouble.
 
     ``parts`` are known in spite of it, and take the place of what stands there.
@@ -78,10 +78,10 @@ def own_status(found: Unjudged, trouble: Trouble, now: str, parts: Mapping[str, 
     if found.kind == names.SESSION_KIND:
         own.setdefault("phase", str(Phase.FAILED))
     own["observedGeneration"] = found.generation
-    return _stalled(own, found, trouble, now)
+    return _stalled(own, found, problem, now)
 
 
-def without(own: Manifest, found: Head, error: Refused, trouble: Trouble, now: str) -> Manifest | None:
+def without(own: Manifest, found: Head, error: Refused, problem: Problem, now: str) -> Manifest | None:
     """Return a status without the values that the API server refuses, those that stood there in their place.
 
     None when it refuses more than values of single fields.
@@ -95,12 +95,12 @@ def without(own: Manifest, found: Head, error: Refused, trouble: Trouble, now: s
         stored = found.status.get(top) or {}
         kept = {name: value for name, value in smaller[top].items() if name != member}
         smaller[top] = kept | ({member: stored[member]} if member in stored else {})
-    return _stalled(smaller, found, trouble, now)
+    return _stalled(smaller, found, problem, now)
 
 
-def happening(trouble: Trouble) -> Happening:
+def event_of(problem: Problem) -> EventRecord:
     """Return the Event; the same again is the same Event."""
-    return Happening(trouble.reason, trouble.message, warning=True, since="")
+    return EventRecord(problem.reason, problem.message, warning=True, since="")
 
 
 def _part(own: Manifest, path: str) -> tuple[str, str] | None:
@@ -112,11 +112,11 @@ def _part(own: Manifest, path: str) -> tuple[str, str] | None:
     return next(((top, name) for name in members if f"{rest}.".startswith(f"{name}.")), None)
 
 
-def _stalled(own: Manifest, found: Head, trouble: Trouble, now: str) -> Manifest:
+def _stalled(own: Manifest, found: Head, problem: Problem, now: str) -> Manifest:
     before = {text(item.get("type")): item for item in mappings(found.status.get("conditions"))}
     wanted = (
-        Condition(ConditionType.READY, ConditionStatus.FALSE, trouble.reason, trouble.message),
-        Condition(ConditionType.STALLED, ConditionStatus.TRUE, trouble.reason, trouble.message),
+        Condition(ConditionType.READY, ConditionStatus.FALSE, problem.reason, problem.message),
+        Condition(ConditionType.STALLED, ConditionStatus.TRUE, problem.reason, problem.message),
     )
     overall = [written(item, before.get(item.type), found.generation, now) for item in wanted]
     rest = [item for item in mappings(own.get("conditions")) if item.get("type") not in _OVERALL]

@@ -7,9 +7,9 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from whatsapp_operator.observed import requests
-from whatsapp_operator.observed.state import Last, Observed, Ownership, Pod, Trouble, Wanted
+from whatsapp_operator.observed.state import Last, Observed, Ownership, Pod, Problem, Wanted
 from whatsapp_operator.session import termination
-from whatsapp_operator.session.phase import NO_POLICY, Situation, situation
+from whatsapp_operator.session.phase import NO_POLICY, PhaseStatus, classify
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
 from whatsapp_session.session_spec import OperatingMode, Strategy
@@ -60,12 +60,12 @@ TABLE: Final[Mapping[Phase, Row]] = {
     Phase.FAILED: Row(False, ConditionType.STALLED, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),
 }
 
-_SAVE_TROUBLE = frozenset({Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE})
+_SAVE_PROBLEMS = frozenset({Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE})
 
 
 def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tuple[Condition, ...]]:
     """Return phase and conditions, in a fixed order, without transition times."""
-    now = situation(observed, wanted_hash)
+    now = classify(observed, wanted_hash)
     row, last = TABLE[now.phase], termination.remember(observed)
     found = _overall(observed, row, now)
     found.append(_linked(row.linked, last, now))
@@ -93,12 +93,12 @@ def judged(observed: Observed, wanted: Wanted | None) -> Observed:
     return dataclasses.replace(observed, refusal=wanted.violation)
 
 
-def works(observed: Observed) -> bool:
+def is_healthy(observed: Observed) -> bool:
     """Return whether the worker that is there does what it should; whether its template is the wanted one or not."""
-    return TABLE[situation(observed, None).phase].healthy
+    return TABLE[classify(observed, None).phase].healthy
 
 
-def _overall(observed: Observed, row: Row, now: Situation) -> list[Condition]:
+def _overall(observed: Observed, row: Row, now: PhaseStatus) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal
     if refusal is not None and (observed.pod is not None or refusal.reason is not now.reason):
@@ -119,7 +119,7 @@ def _condition(kind: ConditionType, true: bool | None, reason: Reason, message: 
     return Condition(kind, status, reason, message)
 
 
-def _linked(cell: Cell, last: Last, now: Situation) -> Condition:
+def _linked(cell: Cell, last: Last, now: PhaseStatus) -> Condition:
     value = {Cell.TRUE: True, Cell.FALSE: False, Cell.KNOWN: last.linked}[cell]
     match value:
         case True:
@@ -132,7 +132,7 @@ def _linked(cell: Cell, last: Last, now: Situation) -> Condition:
             return _condition(ConditionType.LINKED, None, now.reason, "not known until a worker has looked")
 
 
-def _saved(observed: Observed, cell: Cell, last: Last, now: Situation) -> Condition:
+def _saved(observed: Observed, cell: Cell, last: Last, now: PhaseStatus) -> Condition:
     kind = ConditionType.SAVED
     local = observed.session.spec.auth.strategy is Strategy.LOCAL_AUTH
     report = termination.fresh_report(observed.session, observed.pod)
@@ -141,9 +141,9 @@ def _saved(observed: Observed, cell: Cell, last: Last, now: Situation) -> Condit
             return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the new link is saved once it is whole")
         return _condition(kind, False, now.reason, "there is no link to save")
     if report is not None and report.overdue:
-        trouble = report.trouble
-        word = trouble.reason if trouble and trouble.reason in _SAVE_TROUBLE else Reason.BACKUP_OVERDUE
-        return _condition(kind, False, word, trouble.message if trouble else "a due save has not been made")
+        problem = report.problem
+        word = problem.reason if problem and problem.reason in _SAVE_PROBLEMS else Reason.BACKUP_OVERDUE
+        return _condition(kind, False, word, problem.message if problem else "a due save has not been made")
     match last.saved:
         case True if local:
             return _condition(kind, True, Reason.PROFILE_ON_CLAIM, "the profile is on its claim")
@@ -155,28 +155,28 @@ def _saved(observed: Observed, cell: Cell, last: Last, now: Situation) -> Condit
             return _condition(kind, None, now.reason, "not known until a worker has looked")
 
 
-def _store(observed: Observed, now: Situation) -> Condition:
+def _store(observed: Observed, now: PhaseStatus) -> Condition:
     kind = ConditionType.STORE_AVAILABLE
     if observed.store is None:
         remote = observed.session.spec.auth.remote
         name = "" if remote is None else remote.store
         return _condition(kind, False, Reason.STORE_NOT_FOUND, f"the SessionStore {name!r} does not exist")
-    heard, trouble = worker_says(observed, now.phase)
-    if heard and trouble is None:
+    heard, problem = worker_says(observed, now.phase)
+    if heard and problem is None:
         return _condition(kind, True, Reason.STORE_ANSWERED, "the store answered the worker")
-    trouble = trouble or observed.store.trouble
-    if trouble is not None:
-        return _condition(kind, False, trouble.reason, trouble.message)
+    problem = problem or observed.store.problem
+    if problem is not None:
+        return _condition(kind, False, problem.reason, problem.message)
     return _condition(kind, None, now.reason, "not known until a worker has asked the store")
 
 
-def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Trouble | None]:
+def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Problem | None]:
     """Return whether the worker says something of its store, and if so what is wrong with it."""
     report = termination.fresh_report(observed.session, observed.pod)
     if report is None:
         return False, None
-    if report.trouble is not None and report.trouble.reason is Reason.STORE_UNAVAILABLE:
-        return True, report.trouble
+    if report.problem is not None and report.problem.reason is Reason.STORE_UNAVAILABLE:
+        return True, report.problem
     return phase not in (Phase.PENDING, Phase.STARTING, Phase.RESTORING, Phase.FAILED), None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import Conflict, KubeError, Refused
 from whatsapp_operator.kube import Kube
-from whatsapp_operator.observed.state import Observed, Session, Subject, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Problem, Session, Subject, Wanted
 from whatsapp_operator.session import events, purge, refusals, stalling, status
 from whatsapp_session import names
 from whatsapp_session.timestamps import rfc3339
@@ -26,7 +26,7 @@ class Reporter:
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
         self._clock = clock
-        self._told: dict[tuple[str, events.Happening], None] = {}
+        self._told: dict[tuple[str, events.EventRecord], None] = {}
         """What ``tell_once`` has posted, oldest first."""
 
     async def report(self, observed: Observed, wanted: Wanted | None) -> tuple[Manifest, str]:
@@ -43,9 +43,9 @@ class Reporter:
         version = session.resource_version
         if status.differs(session.status, own):
             # Before the status: what is posted twice after a crash is one Event by its name, what is not is lost.
-            trouble = None if session.report is None else session.report.trouble
-            for happening in events.happenings(session.status, own, None if trouble is None else trouble.reason):
-                await self.post(session, happening)
+            problem = None if session.report is None else session.report.problem
+            for event in events.events_of(session.status, own, None if problem is None else problem.reason):
+                await self.post(session, event)
             # On what was looked at only: one that was made again under the name must not get its predecessor's worker.
             written = await self._write(session, own, now)
             version = written["metadata"]["resourceVersion"]
@@ -61,17 +61,17 @@ class Reporter:
         written = await self._apply(session, {}, names.WORKER_MANAGER, session.resource_version)
         return dataclasses.replace(session, resource_version=written["metadata"]["resourceVersion"])
 
-    async def stall(self, raw: Manifest, trouble: Trouble, parts: Manifest | None = None) -> str:
+    async def stall(self, raw: Manifest, problem: Problem, parts: Manifest | None = None) -> str:
         """Say what is wrong with a session or store of which nothing else can be said but ``parts``.
 
         Where the API server refuses even that, an Event and the log do. Returns the resource version after it.
         """
         found = stalling.unjudged(raw)
-        own = stalling.own_status(found, trouble, rfc3339(self._clock.now()), parts)
+        own = stalling.own_status(found, problem, rfc3339(self._clock.now()), parts)
         if all(found.status.get(name) == own.get(name) for name in {*own, *(parts or {})}):
             return found.resource_version
-        await self.post(found, stalling.happening(trouble))
-        log.warning("stalled: %s=%s/%s why=%r", found.kind, found.namespace, found.name, trouble.message)
+        await self.post(found, stalling.event_of(problem))
+        log.warning("stalled: %s=%s/%s why=%r", found.kind, found.namespace, found.name, problem.message)
         try:
             written = await self._apply(found, own, names.OPERATOR_MANAGER, found.resource_version)
         except Refused as error:
@@ -84,27 +84,27 @@ class Reporter:
         try:
             return await self._apply(session, own, names.OPERATOR_MANAGER, session.resource_version)
         except Refused as error:
-            trouble = refusals.trouble(error)
-            smaller = stalling.without(own, session, error, trouble, now)
+            problem = refusals.problem(error)
+            smaller = stalling.without(own, session, error, problem, now)
             if smaller is None:
                 raise
-            await self.post(session, stalling.happening(trouble))
+            await self.post(session, stalling.event_of(problem))
             return await self._apply(session, smaller, names.OPERATOR_MANAGER, session.resource_version)
 
-    async def tell_once(self, session: Session, happenings: Iterable[events.Happening]) -> None:
+    async def tell_once(self, session: Session, happenings: Iterable[events.EventRecord]) -> None:
         """Post Events of what is seen at each look: each once, also when the server has forgotten it."""
-        for happening in happenings:
-            key = (session.uid, happening)
+        for event in happenings:
+            key = (session.uid, event)
             if key not in self._told:
                 self._told[key] = None
-                await self.post(session, happening)
+                await self.post(session, event)
         for key in list(self._told)[: max(0, len(self._told) - REMEMBERED)]:
             del self._told[key]
 
-    async def post(self, subject: Subject, happening: events.Happening) -> None:
+    async def post(self, subject: Subject, event: events.EventRecord) -> None:
         """Post an Event; one that is there already, or that cannot be posted, stops nothing."""
         try:
-            await self._kube.create(events.manifest(subject, happening, rfc3339(self._clock.now())))
+            await self._kube.create(events.manifest(subject, event, rfc3339(self._clock.now())))
         except Conflict:
             log.debug("event posted before: subject=%s/%s", subject.namespace, subject.name)
         except KubeError as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 from whatsapp_operator import evictions
 from whatsapp_operator.observed import requests
-from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Report, Session, Trouble
+from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Problem, Report, Session
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
@@ -26,7 +26,7 @@ _HEALTHY = frozenset(
 )
 
 
-class Fate(Enum):
+class NextStart(Enum):
     """What becomes of a session whose worker has ended."""
 
     AGAIN = auto()
@@ -40,13 +40,13 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class StartBlocked:
     """Why no worker starts now.
 
     ``pause`` is counted in seconds from when the operator saw the end, None: until something changes.
     """
 
-    fate: Fate
+    next_start: NextStart
     pause: float | None
     reason: Reason
     message: str
@@ -90,23 +90,23 @@ def left_behind(session: Session, pod: Pod | None) -> bool:
     return since is None or since <= (timestamps.seconds(pod.ending.finished) or 0.0)
 
 
-def fate(exit_code: int | None, reason: str | None) -> Fate:
+def next_start(exit_code: int | None, reason: str | None) -> NextStart:
     """Judge by the worker's exit code and its own word."""
     match exit_code:
         case ExitCode.DONE:
             match reason:
                 case Reason.QR_EXPIRED:
-                    return Fate.LINK_EXPIRED
+                    return NextStart.LINK_EXPIRED
                 case Reason.LOGGED_OUT_FROM_PHONE:
-                    return Fate.LOGGED_OUT
+                    return NextStart.LOGGED_OUT
                 case Reason.SUPERSEDED:
-                    return Fate.HELD
+                    return NextStart.HELD
                 case _:
-                    return Fate.AGAIN
+                    return NextStart.AGAIN
         case ExitCode.CONFIGURATION | ExitCode.STORE_REFUSED:
-            return Fate.HELD
+            return NextStart.HELD
         case _:
-            return Fate.BACKOFF
+            return NextStart.BACKOFF
 
 
 def remember(observed: Observed) -> Last:
@@ -154,23 +154,23 @@ def _remember(observed: Observed) -> Last:
     return last
 
 
-def hold(session: Session, last: Last, wanted_hash: str | None) -> Hold | None:
-    """Return why no new worker may start yet, None when one may. A changed template or a newer wish lifts it."""
+def start_blocked(session: Session, last: Last, wanted_hash: str | None) -> StartBlocked | None:
+    """Return why no new worker may start yet, None when one may. A changed template or a newer request lifts it."""
     if last.end_time is None or last.template_hash != wanted_hash:
         return None
     if timestamps.is_newer(requests.newest_start(session), last.started_for):
         return None
-    judged = fate(last.exit_code, last.end_reason)
+    judged = next_start(last.exit_code, last.end_reason)
     reason = last.end_reason or Reason.CRASH_LOOP
     message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
-    pause = _pause(judged, last) if judged in (Fate.AGAIN, Fate.BACKOFF) else None
-    return Hold(judged, pause, reason, message)
+    pause = _pause(judged, last) if judged in (NextStart.AGAIN, NextStart.BACKOFF) else None
+    return StartBlocked(judged, pause, reason, message)
 
 
-def _pause(judged: Fate, last: Last) -> float:
+def _pause(judged: NextStart, last: Last) -> float:
     pauses = REFUSED_BACKOFF if last.exit_code == ExitCode.PAGE_REFUSED else CRASH_BACKOFF
     # A worker that stopped on purpose costs no pause the first time; one that does so again and again is a loop.
-    return pauses.after(last.failures - 1 if judged is Fate.AGAIN else last.failures)
+    return pauses.after(last.failures - 1 if judged is NextStart.AGAIN else last.failures)
 
 
 def _known(last: Last, report: Report | None) -> Last:
@@ -205,7 +205,7 @@ def _ended(last: Last, pod: Pod) -> Last:
     started, finished = timestamps.seconds(ending.started), timestamps.seconds(ending.finished)
     settled = started is not None and finished is not None and finished - started >= SETTLED_SECONDS
     failures = 1 if settled or last.end_reason != reason else last.failures + 1
-    gone = fate(ending.exit_code, reason) in (Fate.LINK_EXPIRED, Fate.LOGGED_OUT)
+    gone = next_start(ending.exit_code, reason) in (NextStart.LINK_EXPIRED, NextStart.LOGGED_OUT)
     return dataclasses.replace(
         last,
         account_hash=None if gone else last.account_hash,
@@ -224,13 +224,13 @@ def _ended(last: Last, pod: Pod) -> Last:
     )
 
 
-def _of_the_pod(pod: Pod, taken: Trouble | None) -> str | None:
+def _of_the_pod(pod: Pod, taken: Problem | None) -> str | None:
     if taken is not None:
         return taken.message
     return f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None
 
 
-def _end_reason(ending: Ending, taken: Trouble | None) -> Reason | None:
+def _end_reason(ending: Ending, taken: Problem | None) -> Reason | None:
     if ending.reason is not None:
         return ending.reason
     if taken is not None:

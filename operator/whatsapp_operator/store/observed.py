@@ -6,13 +6,13 @@ from whatsapp_operator import evictions
 from whatsapp_operator.ages import Ages
 from whatsapp_operator.manifests import store_access
 from whatsapp_operator.observed.pod_parsing import parse_pod, reason
-from whatsapp_operator.observed.state import Ownership, Pod, Resource, Say, Store, Trouble
+from whatsapp_operator.observed.state import Ownership, Pod, Problem, Resource, Store, StoreReport
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.untrusted import flag, integer, mapping, mappings, text, text_or_none
 
-_IMAGE_TROUBLE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-_CONFIG_TROUBLE = frozenset({"CreateContainerConfigError", "CreateContainerError"})
+_IMAGE_PROBLEMS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CheckPod:
     template_hash: str | None
     verdict: Verdict | None
     """What it found, None while it has not ended."""
-    trouble: Trouble | None
+    problem: Problem | None
     """Why it does not start."""
 
 
@@ -59,16 +59,16 @@ class ObservedStore:
     pod: CheckPod | None = None
     access_modes: tuple[str, ...] = ()
     """Of a filesystem store's claim."""
-    obstacle: Trouble | None = None
+    obstacle: Problem | None = None
     """Why no check can be made: the claim is missing, the API server refused the pod just now."""
-    said: tuple[Say, ...] = ()
+    reports: tuple[StoreReport, ...] = ()
     ages: Ages = field(default_factory=dict)
     """How long ago the operator first saw the pod, and what the last check found."""
 
     @property
     def answers(self) -> bool:
         """Whether a worker says that the store answers, and none says that it does not."""
-        return bool(self.said) and all(say.trouble is None for say in self.said)
+        return bool(self.reports) and all(report.problem is None for report in self.reports)
 
 
 def parse_check(status: Resource) -> Check | None:
@@ -96,7 +96,7 @@ def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
         deleting=pod.deleting,
         template_hash=pod.template_hash,
         verdict=_verdict(pod, store),
-        trouble=_trouble(pod),
+        problem=_problem(pod),
     )
 
 
@@ -129,13 +129,13 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
     return Verdict(False, Reason.STORE_UNAVAILABLE, f"the check of the store ended with {why}")
 
 
-def _trouble(pod: Pod) -> Trouble | None:
+def _problem(pod: Pod) -> Problem | None:
     if pod.unschedulable is not None and pod.node is None:
-        return Trouble(Reason.UNSCHEDULABLE, f"the pod that checks the store fits no node: {pod.unschedulable}")
-    if pod.waiting in _IMAGE_TROUBLE:
+        return Problem(Reason.UNSCHEDULABLE, f"the pod that checks the store fits no node: {pod.unschedulable}")
+    if pod.waiting in _IMAGE_PROBLEMS:
         why = f"the image {pod.image} of the store's check cannot be pulled: {pod.waiting_message}"
-        return Trouble(Reason.IMAGE_PULL_FAILED, why)
-    if pod.waiting in _CONFIG_TROUBLE:
+        return Problem(Reason.IMAGE_PULL_FAILED, why)
+    if pod.waiting in _CONFIG_PROBLEMS:
         why = f"the store's check cannot start: {pod.waiting_message}"
-        return Trouble(Reason.SECRET_NOT_FOUND, why)
+        return Problem(Reason.SECRET_NOT_FOUND, why)
     return None

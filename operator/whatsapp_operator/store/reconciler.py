@@ -11,7 +11,7 @@ from whatsapp_operator.kube import Listing, Ref
 from whatsapp_operator.manifests import rbac, store_check_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.parsing import parse_store_resource
-from whatsapp_operator.observed.state import Key, Say, Store, Trouble
+from whatsapp_operator.observed.state import Key, Problem, Store, StoreReport
 from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals, stalling
 from whatsapp_operator.session.reconciler import AT_ONCE, REFUSED_AGAIN_SECONDS
@@ -44,14 +44,14 @@ class StoreReconciler:
         self._known: set[Key] = set()
         self._used: dict[Key, float] = {}
         """When a session was last seen that needs the store to the end."""
-        self._late: dict[Key, Trouble] = {}
+        self._late: dict[Key, Problem] = {}
         """What was refused after the report, see ``Reconciler``."""
         self._sightings: Sightings[Key] = Sightings()
-        self._hearsay: worker_reports.Hearsay[Key] = worker_reports.Hearsay()
+        self._reports: worker_reports.WorkerReports[Key] = worker_reports.WorkerReports()
 
-    def heard(self, session: Key, store: Key | None, say: Say | None) -> list[Key]:
+    def record(self, session: Key, store: Key | None, report: StoreReport | None) -> list[Key]:
         """Take note of what a session's worker says of its store; returns the stores to look at again."""
-        return self._hearsay.heard(session, store, say)
+        return self._reports.record(session, store, report)
 
     def known(self) -> list[Key]:
         """Return the stores that were seen and, as far as is known, are still there."""
@@ -67,13 +67,13 @@ class StoreReconciler:
         try:
             return await self._look(key, raw)
         except Refused as error:
-            return await self._stall(key, refusals.trouble(error))
+            return await self._stall(key, refusals.problem(error))
 
-    async def _stall(self, key: Key, trouble: Trouble) -> Rest:
+    async def _stall(self, key: Key, problem: Problem) -> Rest:
         """Say what is wrong with a store of which nothing else can be judged."""
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         if raw is not None:
-            await self._reporter.stall(raw, trouble)
+            await self._reporter.stall(raw, problem)
         return Rest(REFUSED_AGAIN_SECONDS)
 
     async def _look(self, key: Key, raw: Manifest | None) -> float | None:
@@ -90,7 +90,7 @@ class StoreReconciler:
         except Refused as error:
             if "deletionTimestamp" in raw["metadata"]:
                 raise
-            refusal = refusals.trouble(error)
+            refusal = refusals.problem(error)
         if "deletionTimestamp" in raw["metadata"]:
             # The check's pod goes with its store, by the garbage collector.
             return IN_USE_SECONDS
@@ -123,7 +123,7 @@ class StoreReconciler:
         log.info("released: store=%s/%s", key.namespace, key.name)
         return True
 
-    async def _serve(self, key: Key, store: Store, refusal: Trouble | None) -> float:
+    async def _serve(self, key: Key, store: Store, refusal: Problem | None) -> float:
         now = rfc3339(self._clock.now())
         manifest = store_check_pod.pod(store, self._defaults)
         wanted = manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH]
@@ -131,9 +131,9 @@ class StoreReconciler:
         observed = self._aged(key, status.judged(observed, wanted, now))
         steps = plan.plan(observed, wanted)
         if isinstance(steps.action, plan.CreateCheck):
-            trouble = await self._create(store, manifest)
-            if trouble is not None:
-                observed = self._aged(key, status.refused(observed, trouble, wanted, now))
+            problem = await self._create(store, manifest)
+            if problem is not None:
+                observed = self._aged(key, status.refused(observed, problem, wanted, now))
                 steps = plan.plan(observed, wanted)
         late = self._late.get(key)
         await self._report(dataclasses.replace(observed, obstacle=refusal or late or observed.obstacle))
@@ -142,7 +142,7 @@ class StoreReconciler:
             try:
                 await self._kube.delete(Ref("Pod", store.namespace, names.check_pod(store.name)), uid=steps.action.uid)
             except Refused as error:
-                self._late[key] = refusals.trouble(error)
+                self._late[key] = refusals.problem(error)
                 return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
             return AT_ONCE
@@ -158,9 +158,9 @@ class StoreReconciler:
             store,
             parse_check(store.status),
             None if found is None else parse_check_pod(found, store),
-            said=self._hearsay.said(key),
+            reports=self._reports.of_store(key),
         )
-        name = store_spec.claim(store.spec.backend)
+        name = store_spec.pvc_name(store.spec.backend)
         if name is None:
             return observed
         claim = await self._kube.get(Ref("PersistentVolumeClaim", store.namespace, name))
@@ -170,17 +170,17 @@ class StoreReconciler:
                 f"the claim {name!r} does not exist in namespace {store.namespace!r};"
                 f" create it, or name another in spec.{member}.claimName"
             )
-            return dataclasses.replace(observed, obstacle=Trouble(Reason.STORE_UNAVAILABLE, text))
+            return dataclasses.replace(observed, obstacle=Problem(Reason.STORE_UNAVAILABLE, text))
         return dataclasses.replace(observed, access_modes=tuple(claim["spec"].get("accessModes") or ()))
 
-    async def _create(self, store: Store, manifest: Manifest) -> Trouble | None:
+    async def _create(self, store: Store, manifest: Manifest) -> Problem | None:
         try:
             await self._kube.apply(rbac.account(store.namespace, store), manager=names.OPERATOR_MANAGER)
             await self._kube.create(manifest)
         except Conflict:
             log.debug("a pod of the check's name is there: store=%s/%s", store.namespace, store.name)
         except Refused as error:
-            return refusals.trouble(error)
+            return refusals.problem(error)
         return None
 
     async def _report(self, observed: ObservedStore) -> None:
@@ -188,8 +188,8 @@ class StoreReconciler:
         own = status.own_status(observed, rfc3339(self._clock.now()))
         if not status.differs(store.status, own):
             return
-        for happening in status.happenings(store.status, own):
-            await self._reporter.post(store, happening)
+        for event in status.events_of(store.status, own):
+            await self._reporter.post(store, event)
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.STORE_KIND,

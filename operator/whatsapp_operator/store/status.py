@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from whatsapp_operator.manifests import rbac, store_access
-from whatsapp_operator.observed.state import Ownership, Trouble
+from whatsapp_operator.observed.state import Ownership, Problem
 from whatsapp_operator.session import status
-from whatsapp_operator.session.events import Happening
+from whatsapp_operator.session.events import EventRecord
 from whatsapp_operator.store import plan
 from whatsapp_operator.store.observed import Check, ObservedStore, Verdict
 from whatsapp_session import names, store_spec
@@ -40,16 +40,16 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
     verdict = pod.verdict
     if verdict is None and plan.is_stuck(pod, observed.ages):
         text = "the pod that checks the store does not come to an end"
-        trouble = pod.trouble or Trouble(Reason.STORE_UNAVAILABLE, text)
-        verdict = Verdict(False, trouble.reason, trouble.message)
+        problem = pod.problem or Problem(Reason.STORE_UNAVAILABLE, text)
+        verdict = Verdict(False, problem.reason, problem.message)
     if verdict is None:
         return observed
     return dataclasses.replace(observed, check=_next(observed, verdict, wanted_hash, now, pod.uid))
 
 
-def refused(observed: ObservedStore, trouble: Trouble, wanted_hash: str, now: str) -> ObservedStore:
+def refused(observed: ObservedStore, problem: Problem, wanted_hash: str, now: str) -> ObservedStore:
     """Return the observation with a check that could not be made as one that failed."""
-    verdict = Verdict(False, trouble.reason, trouble.message)
+    verdict = Verdict(False, problem.reason, problem.message)
     return dataclasses.replace(observed, check=_next(observed, verdict, wanted_hash, now, None))
 
 
@@ -83,9 +83,9 @@ def _shared_account(observed: ObservedStore) -> tuple[Condition, ...]:
 def _availability(observed: ObservedStore) -> tuple[Condition, ...]:
     verdict = _finding(observed)
     if verdict is None:
-        trouble = None if observed.pod is None else observed.pod.trouble
-        reason = Reason.POD_STARTING if trouble is None else trouble.reason
-        text = "the store is being checked" if trouble is None else trouble.message
+        problem = None if observed.pod is None else observed.pod.problem
+        reason = Reason.POD_STARTING if problem is None else problem.reason
+        text = "the store is being checked" if problem is None else problem.message
         return (
             Condition(ConditionType.READY, ConditionStatus.FALSE, reason, text),
             Condition(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, text),
@@ -110,10 +110,10 @@ def _finding(observed: ObservedStore) -> Verdict | None:
         )
     if observed.obstacle is not None:
         return Verdict(False, observed.obstacle.reason, observed.obstacle.message)
-    trouble = next((say for say in observed.said if say.trouble is not None), None)
-    if trouble is not None and trouble.trouble is not None:
-        text = f"the worker of session {trouble.session!r} says: {trouble.trouble.message}"
-        return Verdict(False, trouble.trouble.reason, text)
+    problem = next((report for report in observed.reports if report.problem is not None), None)
+    if problem is not None and problem.problem is not None:
+        text = f"the worker of session {problem.session!r} says: {problem.problem.message}"
+        return Verdict(False, problem.problem.reason, text)
     if check is None or check.generation != observed.store.generation:
         return None
     if not check.verdict.ok and observed.answers and check.verdict.reason in _DISPROVED_BY_WORKERS:
@@ -122,7 +122,7 @@ def _finding(observed: ObservedStore) -> Verdict | None:
 
 
 def _of_the_claim(observed: ObservedStore) -> str:
-    claim, modes = store_spec.claim(observed.store.spec.backend), observed.access_modes
+    claim, modes = store_spec.pvc_name(observed.store.spec.backend), observed.access_modes
     if claim is None or not modes or "ReadWriteMany" in modes:
         return ""
     return (
@@ -166,7 +166,7 @@ def differs(status: Mapping[str, Any], own: Manifest) -> bool:
     return any(status.get(name) != own.get(name) for name in OWN_FIELDS)
 
 
-def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Happening]:
+def events_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[EventRecord]:
     """Yield the Event of a store that is not available any more, or is again."""
     was, new = (_available(part) for part in (before, after))
     if new is None or new["status"] == ConditionStatus.UNKNOWN:
@@ -174,9 +174,9 @@ def happenings(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
     failed = new["status"] == ConditionStatus.FALSE
     if was is None or was.get("status") == ConditionStatus.UNKNOWN:
         if failed:
-            yield Happening(new["reason"], new["message"], True, new["lastTransitionTime"])
+            yield EventRecord(new["reason"], new["message"], True, new["lastTransitionTime"])
     elif (was.get("status"), was.get("reason")) != (new["status"], new["reason"]):
-        yield Happening(new["reason"], new["message"], failed, f"{was.get('lastTransitionTime')}{was.get('reason')}")
+        yield EventRecord(new["reason"], new["message"], failed, f"{was.get('lastTransitionTime')}{was.get('reason')}")
 
 
 def _available(part: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -4,43 +4,45 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from whatsapp_operator.observed.state import Say
+from whatsapp_operator.observed.state import StoreReport
 
 K = TypeVar("K", bound=Hashable)
 Gist = tuple[bool, str]
 
 
 @dataclass(slots=True)
-class Hearsay(Generic[K]):
+class WorkerReports(Generic[K]):
     """What was said last of each store, by session."""
 
-    _by_store: dict[K, dict[K, Say]] = field(default_factory=dict)
+    _by_store: dict[K, dict[K, StoreReport]] = field(default_factory=dict)
     _store_of: dict[K, K] = field(default_factory=dict)
 
-    def heard(self, session: K, store: K | None, say: Say | None) -> list[K]:
+    def record(self, session: K, store: K | None, report: StoreReport | None) -> list[K]:
         """Take note of what a session's worker says of its store, None: nothing; returns the stores to look at."""
         before = self._store_of.get(session)
         touched = {found: self._gist(found) for found in (before, store) if found is not None}
         if before is not None:
             self._forget(session, before)
-        if store is not None and say is not None:
-            self._by_store.setdefault(store, {})[session] = say
+        if store is not None and report is not None:
+            self._by_store.setdefault(store, {})[session] = report
             self._store_of[session] = store
         return [found for found, gist in touched.items() if self._gist(found) != gist]
 
-    def said(self, store: K) -> tuple[Say, ...]:
+    def of_store(self, store: K) -> tuple[StoreReport, ...]:
         """Return what is said of a store, in the order of the sessions' names."""
-        return tuple(sorted(self._by_store.get(store, {}).values(), key=lambda say: say.session))
+        return tuple(sorted(self._by_store.get(store, {}).values(), key=lambda report: report.session))
 
     def _forget(self, session: K, store: K) -> None:
         del self._store_of[session]
-        says = self._by_store[store]
-        del says[session]
-        if not says:
+        reports = self._by_store[store]
+        del reports[session]
+        if not reports:
             del self._by_store[store]
 
     def _gist(self, store: K) -> Gist:
         """Return what a store's conditions say of it: a hundred workers that agree are one message."""
-        said = self.said(store)
-        first = next((f"{say.session} {say.trouble.message}" for say in said if say.trouble is not None), "")
-        return bool(said), first
+        reports = self.of_store(store)
+        first = next(
+            (f"{report.session} {report.problem.message}" for report in reports if report.problem is not None), ""
+        )
+        return bool(reports), first

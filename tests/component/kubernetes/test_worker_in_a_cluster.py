@@ -97,10 +97,10 @@ def test_a_worker_waits_without_complaint_until_the_operator_has_named_its_pod(c
     assert "2@" not in log, "a QR code in the log"
 
 
-def wish(cluster: Cluster, name: str) -> str:
-    """Wish as a person does, by an annotation; returns its time."""
+def request(cluster: Cluster, name: str) -> str:
+    """Request as a person does, by an annotation; returns its time."""
     time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    patch = {"metadata": {"annotations": {names.wish_annotation(name): time}}}
+    patch = {"metadata": {"annotations": {names.request_annotation(name): time}}}
     cluster.place.admin.merge(names.SESSION_KIND, cluster.place.name, SESSION, patch)
     return time
 
@@ -124,11 +124,11 @@ def linked(cluster: Cluster, worker: workers.Worker, phone: str = "alice") -> st
     return device
 
 
-def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process(cluster: Cluster) -> None:
+def test_a_request_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process(cluster: Cluster) -> None:
     place, home = cluster.place, cluster.home
     worker = cluster.start(place.wait_worker(SESSION))
     device = linked(cluster, worker)
-    time = wish(cluster, "relink")
+    time = request(cluster, "relink")
     wait(
         lambda: place.status(SESSION).get("handledRequests", {}).get("relink") == time,
         lambda: f"the echo\n{worker}",
@@ -140,7 +140,9 @@ def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_proc
     assert home.archives(), "set aside, not deleted"
     assert worker.process.poll() is None
     linked(cluster, worker, "bob")
-    wait(lambda: names.wish_annotation("relink") not in lease_annotations(cluster), "the wish to be off the Lease")
+    wait(
+        lambda: names.request_annotation("relink") not in lease_annotations(cluster), "the request to be off the Lease"
+    )
 
 
 def lease_annotations(cluster: Cluster) -> dict[str, str]:
@@ -169,7 +171,7 @@ def test_a_wrong_store_shows_no_code_until_a_person_gives_the_login_up(cluster: 
     second.ends(3, "ArchiveMissing", "no archive", phase="Running")
     place.wait_phase(SESSION, "Failed")
     second.vanishes()
-    wish(cluster, "relink")
+    request(cluster, "relink")
     wait(lambda: (pod := place.pod(SESSION)) and pod["metadata"]["uid"] != second.uid, "a new pod")
     third = cluster.start(place.wait_worker(SESSION))
     linked(cluster, third)

@@ -32,7 +32,7 @@ class Writer:
         self.store = store
         self.journal = log.SessionLog(store, SESSION, owner(number))
         self.kept = generations.Generations(store, self.journal)
-        self.copy = wwebjs_copy.Copy(store, self.journal, Interop.EVERY_SAVE)
+        self.copy = wwebjs_copy.WwebjsCopy(store, self.journal, Interop.EVERY_SAVE)
 
     def claim(self) -> None:
         """Take the session, whoever has it; others may be faster."""
@@ -49,7 +49,7 @@ class Writer:
         blob = next(self.root.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
         blob.unlink()  # a new file: what is written once is linked
         blob.write_bytes(content)
-        with snapshot.Stager(self.root, profile_maker.ORIGIN).closed(None) as staged:
+        with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
             about = generations.About("hash", "Interval", "156.0", "0.1")
             published = self.kept.publish(staged, about)
         assert self.copy.follow(published.generation) is None, "nothing foreign is there"

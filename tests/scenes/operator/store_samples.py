@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from scenes.operator import samples
-from whatsapp_operator.observed.state import Ownership, Trouble
+from whatsapp_operator.observed.state import Ownership, Problem
 from whatsapp_operator.store import plan
 from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore, Verdict
 from whatsapp_session.conditions import Reason
@@ -18,7 +18,7 @@ GOOD = Verdict(True, Reason.STORE_ANSWERED, "the store answered")
 BAD = Verdict(False, Reason.STORE_UNAVAILABLE, "the bucket does not exist")
 
 
-DOWN = Trouble(Reason.STORE_UNAVAILABLE, "no answer")
+DOWN = Problem(Reason.STORE_UNAVAILABLE, "no answer")
 
 
 def check(verdict: Verdict = GOOD, **more: Any) -> Check:
@@ -37,7 +37,7 @@ def check_of(**more: Any) -> CheckPod:
         "deleting": False,
         "template_hash": "hash",
         "verdict": None,
-        "trouble": None,
+        "problem": None,
     }
     return CheckPod(**(values | more))
 

@@ -16,8 +16,8 @@ SETTINGS = Settings(interval=300, linking_timeout=1800, strict=True)
 S = page_events.SocketState
 
 
-def facts(state: S, account: page_events.Account | None = None, synced: bool = False) -> page_events.Facts:
-    return page_events.Facts(state, synced, account, "2.3000")
+def facts(state: S, account: page_events.Account | None = None, synced: bool = False) -> page_events.PageState:
+    return page_events.PageState(state, synced, account, "2.3000")
 
 
 class Story:

@@ -21,7 +21,7 @@ class FakeSessions:
     def __init__(self, answers: Sequence[view.Resource | CliError]) -> None:
         self._answers = list(answers)
         self.refusals: list[CliError] = []
-        self.wishes: list[tuple[str, str, datetime]] = []
+        self.requests: list[tuple[str, str, datetime]] = []
 
     @property
     def namespace(self) -> str:
@@ -35,10 +35,10 @@ class FakeSessions:
             raise answer
         return answer
 
-    def wish(self, name: str, wish: str, now: datetime) -> None:
+    def request(self, name: str, request: str, now: datetime) -> None:
         if self.refusals:
             raise self.refusals.pop()
-        self.wishes.append((name, wish, now))
+        self.requests.append((name, request, now))
 
     def list(self, namespace: str | None) -> list[view.Resource]:
         return [answer for answer in self._answers if not isinstance(answer, CliError)]
@@ -97,7 +97,7 @@ def test_an_expired_link_is_asked_for_again_once(phase: str) -> None:
     code, out = _follow(sessions, once=True)
     assert code == 0
     assert out.endswith("asked for a new code\na\n")
-    assert sessions.wishes == [("support", "relink", START + timedelta(seconds=1))]
+    assert sessions.requests == [("support", "relink", START + timedelta(seconds=1))]
 
 
 def test_a_missing_session_is_an_error() -> None:
@@ -144,7 +144,7 @@ def test_a_new_code_is_asked_for_until_the_server_has_heard_it() -> None:
     sessions = FakeSessions([expired, expired, expired, _awaiting("a")])
     sessions.refusals = [AWAY]
     assert _follow(sessions, once=True)[0] == 0
-    assert len(sessions.wishes) == 1
+    assert len(sessions.requests) == 1
 
 
 @pytest.mark.parametrize(

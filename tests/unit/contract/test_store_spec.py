@@ -61,7 +61,7 @@ def test_a_custom_store_is_read() -> None:
 
 def test_a_store_of_files_has_a_claim() -> None:
     claims = [
-        store_spec.claim(backend(**spec))
+        store_spec.pvc_name(backend(**spec))
         for spec in (
             {"filesystem": {"claimName": "a"}},
             {"custom": {"name": "x", "claimName": "b"}},

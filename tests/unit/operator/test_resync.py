@@ -107,6 +107,6 @@ def test_what_a_user_asks_for_is_spec_deletion_and_requests_and_no_label_and_no_
         {"generation": 4},
         {"uid": "another"},
         {"deletionTimestamp": samples.NOON},
-        {"annotations": {names.wish_annotation("restart"): samples.NOON}},
+        {"annotations": {names.request_annotation("restart"): samples.NOON}},
     )
     assert len({handlers.asked(plain | change) for change in changes} | {now}) == len(changes) + 1

@@ -34,7 +34,7 @@ class Context:
     browser_version: Callable[[], str]
     """Ask the browser for its version; blocks."""
     take_over: bool = False
-    """Take the session from another owner, without a wish on the Lease: a person started this worker so."""
+    """Take the session from another owner, without a request on the Lease: a person started this worker so."""
     relink: bool = False
     """Set the login aside at this start, likewise."""
     blind: bool = False
@@ -43,7 +43,7 @@ class Context:
     """Say that something in the background went wrong for good."""
     lease_notes: Callable[[], operator_notes.Notes] = field(default=operator_notes.Notes)
     """What the operator has written onto the Lease."""
-    trouble: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
+    report_problem: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
     """Say that something transient is being tried again."""
     claimed: Callable[[float], None] = field(default=lambda time: None)
     """Say that the session is ours since this time, 0 for a strategy without a log."""
@@ -96,7 +96,7 @@ class Auth:
         """Make the profile ready; the browser starts on it when this returns."""
         raise NotImplementedError
 
-    async def fall_back(self) -> events.ProfileReady:
+    async def restore_previous(self) -> events.ProfileReady:
         """Put the next older profile in place after one came up without its login; the default starts empty."""
         raise NotImplementedError
 
@@ -112,13 +112,13 @@ class Auth:
         await running.close()
         return None
 
-    async def bury(self, account_hash: str) -> None:
+    async def retire_login(self, account_hash: str) -> None:
         """Set the login aside: the phone has removed the device."""
 
     async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Set the login aside because a person asked, and put an empty profile in place; no browser runs."""
-        await self.bury(account_hash)
-        prepared = await self.fall_back()
+        await self.retire_login(account_hash)
+        prepared = await self.restore_previous()
         return dataclasses.replace(prepared, problem=None, handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
@@ -131,26 +131,26 @@ class Auth:
     async def clean_up(self) -> None:
         """Remove what must not stay on this machine; called last, in any case."""
 
-    async def patiently(self, work: Callable[[], _T]) -> _T:
+    async def retry_until_available(self, work: Callable[[], _T]) -> _T:
         """Run blocking work in a thread until the store answers and the disk has room; the profile stays meanwhile."""
         for failures in itertools.count(1):
             late = asyncio.get_running_loop().call_later(
-                _HANGS, self.context.trouble, Reason.STORE_UNAVAILABLE, _HANGING
+                _HANGS, self.context.report_problem, Reason.STORE_UNAVAILABLE, _HANGING
             )
             try:
                 return await asyncio.to_thread(work)
             except errors.StoreUnavailable as error:
-                self.context.trouble(Reason.STORE_UNAVAILABLE, str(error))
+                self.context.report_problem(Reason.STORE_UNAVAILABLE, str(error))
             except errors.DiskFull as error:
-                self.context.trouble(Reason.RESTORE_FAILED, str(error))
+                self.context.report_problem(Reason.RESTORE_FAILED, str(error))
             finally:
                 late.cancel()
             await asyncio.sleep(_STORE_RETRY.after(failures))
         raise AssertionError("unreachable")
 
-    async def wait_out(self, seconds: float) -> None:
+    async def wait_for_previous_owner(self, seconds: float) -> None:
         """Let the time pass after which the previous worker has surely stopped."""
         if seconds:
             message = f"waiting {seconds:.0f} s until the previous worker has surely stopped"
-            self.context.trouble(Reason.LEASE_HELD, message)
+            self.context.report_problem(Reason.LEASE_HELD, message)
             await asyncio.sleep(seconds)

@@ -28,7 +28,7 @@ class Claimed:
     previous: records.Record | None
     """The newest record before the claim that this process did not write."""
     relink: str | None
-    """Time of a wish for a new link that is to be carried out now, "" for one without a time."""
+    """Time of a request for a new link that is to be carried out now, "" for one without a time."""
     handled: tuple[tuple[str, str], ...]
 
 
@@ -58,25 +58,29 @@ class Claimer:
     def _attempt(self) -> Claimed:
         self._log.newest()
         head = self._log.previous()  # a claim of ours whose answer was lost does not count
-        take_over, relink = self._wish(requests.TAKEOVER), self._wish(requests.RELINK)
-        known = fencing.Knowledge(
+        take_over, relink = self._request(requests.TAKEOVER), self._request(requests.RELINK)
+        known = fencing.ClaimEvidence(
             take_over=self._context.take_over
-            or take_over in (request_history.Standing.NEW, request_history.Standing.DONE),
+            or take_over in (request_history.RequestStatus.NEW, request_history.RequestStatus.DONE),
             terminated_pod_uid=self._context.lease_notes().terminated_pod_uid,
             process_gone=head is not None and self._gone(head.owner),
         )
         waits = fencing.must_wait(head, self._context.owner, known)
         wait = fencing.waiting_seconds(self._log.back(self._log.head), self._visible.visibility) if waits else 0.0
-        wait = max(wait, fencing.owed(head))
-        times = self._context.lease_notes().wishes
-        taken = times[requests.TAKEOVER] if take_over is request_history.Standing.NEW else ""
+        wait = max(wait, fencing.inherited_wait(head))
+        times = self._context.lease_notes().requests
+        taken = times[requests.TAKEOVER] if take_over is request_history.RequestStatus.NEW else ""
         record = self._log.append(records.Claim(fencing.POLL_SECONDS, taken, wait))
         self._claimed, self._debt = True, wait
         asked = (
-            times[requests.RELINK] if relink is request_history.Standing.NEW else "" if self._context.relink else None
+            times[requests.RELINK]
+            if relink is request_history.RequestStatus.NEW
+            else ""
+            if self._context.relink
+            else None
         )
         judged = ((requests.TAKEOVER, take_over), (requests.RELINK, relink))
-        done = {wish: times[wish] for wish, found in judged if found is request_history.Standing.DONE}
+        done = {request: times[request] for request, found in judged if found is request_history.RequestStatus.DONE}
         if taken:
             done[requests.TAKEOVER] = taken
         return Claimed(record, wait, head, asked, tuple(done.items()))
@@ -88,7 +92,7 @@ class Claimer:
             head = self._log.previous()
             if head is None or not head.owner.same_place(self._context.owner):
                 raise errors.Superseded("another worker has claimed the session while the store was silent")
-            self._debt = fencing.owed(head)
+            self._debt = fencing.inherited_wait(head)
             record = self._log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
             self._claimed = True
             return record
@@ -97,19 +101,19 @@ class Claimer:
         """Remember that the previous owner has surely stopped."""
         self._debt = 0.0
 
-    def held(self) -> log.SessionLog:
+    def require_claim(self) -> log.SessionLog:
         """Return the log once our claim stands in it; raises StoreUnavailable before."""
         if not self._claimed:
             raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
         return self._log
 
-    def _wish(self, wish: str) -> request_history.Standing | None:
-        time = self._context.lease_notes().wishes.get(wish)
+    def _request(self, request: str) -> request_history.RequestStatus | None:
+        time = self._context.lease_notes().requests.get(request)
         if not time:
             return None
-        found = request_history.standing(self._log.back(self._log.head), self._context.owner, wish, time)
-        if found is request_history.Standing.STALE:
-            LOG.info("wish=%s time=%s ignored=true: the session was claimed since", wish, time)
+        found = request_history.status_of(self._log.back(self._log.head), self._context.owner, request, time)
+        if found is request_history.RequestStatus.STALE:
+            LOG.info("wish=%s time=%s ignored=true: the session was claimed since", request, time)
         return found
 
     def _gone(self, owner: records.Owner) -> bool:
@@ -133,7 +137,7 @@ class Claimer:
         if known and not request_history.held_a_login(self._log.back(self._log.head)):
             raise errors.ArchiveMissing(
                 f"{known}, and {self._log.session} in this store has never held one: is it the"
-                " right store? Correct it, or ask for a new link with the wish relink (--relink)"
+                " right store? Correct it, or ask for a new link with the request relink (--relink)"
             )
 
     def release(self) -> None:

@@ -15,7 +15,7 @@ from whatsapp_worker.repository import generations
 LOG = logging.getLogger("whatsapp_worker")
 
 
-class Newest:
+class LatestGeneration:
     """The newest generation of the present login; ``restored`` is the number of the one that was put in place."""
 
     def __init__(self, kept: generations.Generations) -> None:
@@ -58,7 +58,7 @@ class Newest:
         LOG.info("saved generation=%s unchanged=true", saved.generation)
         return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
 
-    def publish(self, staged: snapshot.Staged, account: page_events.Account, trigger: str) -> base.SaveResult:
+    def publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> base.SaveResult:
         """Publish a snapshot unless it is the same again; blocks."""
         if self.holds(staged.content_digest):
             return self.unchanged()

@@ -80,8 +80,8 @@ class LocalAuth(base.Auth):
     async def before_browser(self) -> events.ProfileReady:
         """Claim the session, wait out a previous owner, use the profile as it is."""
         await asyncio.to_thread(self._tidy)
-        claimed = await self.patiently(self._claimer.claim)
-        await self.wait_out(claimed.wait)
+        claimed = await self.retry_until_available(self._claimer.claim)
+        await self.wait_for_previous_owner(claimed.wait)
         self._claimer.waited()
         self.context.claimed(timestamps.seconds(claimed.record.time) or 0.0)
         if claimed.relink is not None:
@@ -110,7 +110,7 @@ class LocalAuth(base.Auth):
         marker = layout.read_marker(self._root)
         return marker.account_hash if marker else ""
 
-    async def fall_back(self) -> events.ProfileReady:
+    async def restore_previous(self) -> events.ProfileReady:
         """Go on with the profile: it is all there is, and only a logout removes it."""
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
         return events.ProfileReady()
@@ -132,16 +132,16 @@ class LocalAuth(base.Auth):
         self._previous = Saved(0, time.time(), 0, "", trigger)
         return base.SaveResult(self._previous, first)
 
-    async def bury(self, account_hash: str) -> None:
+    async def retire_login(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""
         self._previous = None
-        await self.patiently(lambda: self._log.append(records.Logout(account_hash)))
+        await self.retry_until_available(lambda: self._log.append(records.Logout(account_hash)))
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
 
     async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Remove the profile, as a logout does, and begin with an empty one."""
         self._previous = None
-        await self.patiently(lambda: self._log.append(records.Logout(account_hash, requested)))
+        await self.retry_until_available(lambda: self._log.append(records.Logout(account_hash, requested)))
         await asyncio.to_thread(self._empty)
         return events.ProfileReady(handled=((requests.RELINK, requested),))
 

@@ -9,7 +9,7 @@ from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import records
 
 
-class OwnProfile:
+class LockedProfile:
     """One session's profile and the marker beside it. Calls block."""
 
     def __init__(self, root: pathlib.Path, session: str) -> None:
@@ -18,13 +18,13 @@ class OwnProfile:
         self._lock: BinaryIO | None = None
         self._marker = layout.Marker(session, 0)
 
-    def hold(self) -> None:
+    def lock(self) -> None:
         """Take the folder, or raise ConfigurationError; end what a killed predecessor left running."""
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = layout.claim_folder(self._root)
         chromium.end_orphan(self._root)
 
-    def give_back(self) -> None:
+    def unlock(self) -> None:
         """Let others take the folder."""
         if self._lock is not None:
             self._lock.close()
@@ -33,7 +33,7 @@ class OwnProfile:
         """Return the marker of a whole profile of this session, free to be used, None for any other."""
         return layout.reopened(self._root, self._session)
 
-    def go_on(self, marker: layout.Marker) -> None:
+    def continue_from(self, marker: layout.Marker) -> None:
         """Mark as the marker did that lies there, until there is a claim."""
         self._marker = marker
 

@@ -28,7 +28,7 @@ class NoAuth(base.Auth):
         self.context.claimed(0.0)
         return events.ProfileReady()
 
-    async def fall_back(self) -> events.ProfileReady:
+    async def restore_previous(self) -> events.ProfileReady:
         """Start empty again."""
         await self.clean_up()
         return await self.before_browser()

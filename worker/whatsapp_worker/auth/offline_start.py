@@ -29,7 +29,7 @@ def is_alone(profile: pathlib.Path, journal: log.SessionLog, owner: records.Owne
     return False
 
 
-class Resumption:
+class DeferredClaim:
     """Claim in the background when the store answers again; what fails for good goes to ``failed``."""
 
     def __init__(self, resume: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]) -> None:

@@ -57,8 +57,8 @@ class RemoteAuth(base.Auth):
             raise errors.ConfigurationError(
                 "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
             )
-        self._resumption: offline_start.Resumption | None = None
-        self._own = locked_profile.OwnProfile(self.profile, self.session)
+        self._deferred_claim: offline_start.DeferredClaim | None = None
+        self._locked_profile = locked_profile.LockedProfile(self.profile, self.session)
         self._storage = flush.Storage()
 
     @property
@@ -77,24 +77,26 @@ class RemoteAuth(base.Auth):
         self._log = log.SessionLog(self.store, self.session, context.owner)
         self._claimer = claim.Claimer(self._log, self.store, context)
         self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
-        self._newest = latest_generation.Newest(self._generations)
-        self._copy = wwebjs_copy.Copy(self.store, self._log, self._copies)
-        self._newcomer = wwebjs_import.Newcomer(self._copy, self._generations, self._log)
+        self._latest = latest_generation.LatestGeneration(self._generations)
+        self._copy = wwebjs_copy.WwebjsCopy(self.store, self._log, self._copies)
+        self._importer = wwebjs_import.ForeignArchiveImporter(self._copy, self._generations, self._log)
         self._restorer = restore.Restorer(self._generations, self.profile, context.browser_version)
-        self._stager = snapshot.Stager(self.profile, layout.origin_folder(context.url))
+        self._snapshotter = snapshot.Snapshotter(self.profile, layout.origin_folder(context.url))
 
     async def before_browser(self) -> events.ProfileReady:
         """Claim the session, wait out a previous owner, put the newest whole profile in place."""
         await asyncio.to_thread(self._tidy)
         if self.context.blind:
-            return await self._go_on_blind()
-        claimed, marker = await self.patiently(self._claim)
-        await self.wait_out(claimed.wait)
+            return await self._start_offline()
+        claimed, marker = await self.retry_until_available(self._claim)
+        await self.wait_for_previous_owner(claimed.wait)
         self._claimer.waited()
         self.context.claimed(timestamps.parse(claimed.record.time).timestamp())
         if claimed.relink is not None:
             below = claimed.record.slot
-            prepared = await self.relink(await self.patiently(lambda: self._known_hash(below)), claimed.relink)
+            prepared = await self.relink(
+                await self.retry_until_available(lambda: self._known_hash(below)), claimed.relink
+            )
         else:
             prepared = await self._place(marker)
         return prepared.after(claimed.handled)
@@ -104,44 +106,44 @@ class RemoteAuth(base.Auth):
         journal = log.SessionLog(self.store, self.session, owner)
         return await asyncio.to_thread(offline_start.is_alone, self.profile, journal, owner)
 
-    async def _go_on_blind(self) -> events.ProfileReady:
-        marker = await asyncio.to_thread(self._own.reopened)
+    async def _start_offline(self) -> events.ProfileReady:
+        marker = await asyncio.to_thread(self._locked_profile.reopened)
         if marker is None:
             raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
-        self._own.go_on(marker)
+        self._locked_profile.continue_from(marker)
         self._restorer.begin()
-        self._newest.restored = marker.generation
-        self._resumption = offline_start.Resumption(self._resume, self.context.failed)
+        self._latest.restored = marker.generation
+        self._deferred_claim = offline_start.DeferredClaim(self._resume, self.context.failed)
         self.context.claimed(0.0)
         problem = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
         return events.ProfileReady(marker.account_hash, None, Restored(0, time.time()), problem)
 
     async def _resume(self) -> None:
-        claim = await self.patiently(self._claimer.resume)
-        self._own.claimed(claim)
-        self._newest.found = await self.patiently(lambda: self._generations.next_candidate(claim.slot))
+        claim = await self.retry_until_available(self._claimer.resume)
+        self._locked_profile.claimed(claim)
+        self._latest.found = await self.retry_until_available(lambda: self._generations.next_candidate(claim.slot))
 
     async def _place(self, marker: layout.Marker | None) -> events.ProfileReady:
         """Use what lies there from before, or the newest whole archive: ours, or another program's if we have none."""
-        if noticed := await self.patiently(lambda: self._newcomer.look(self._data_path)):
-            self.context.trouble(Reason.FOREIGN_ARCHIVE, noticed)
+        if noticed := await self.retry_until_available(lambda: self._importer.look(self._data_path)):
+            self.context.report_problem(Reason.FOREIGN_ARCHIVE, noticed)
         slot = self._log.head + 1
         self._restorer.begin(slot)
         if marker is None:
-            await self.patiently(lambda: self._claimer.refuse_the_wrong_store(self._own.login()))
-            prepared = await self.patiently(self._restore)
+            await self.retry_until_available(lambda: self._claimer.refuse_the_wrong_store(self._locked_profile.login()))
+            prepared = await self.retry_until_available(self._restore)
         else:
-            self._newest.found = await self.patiently(lambda: self._generations.next_candidate(slot))
-            self._newest.restored = marker.generation  # of which this profile is a continuation
-            await asyncio.to_thread(self._own.mark, marker.account_hash, marker.generation)
+            self._latest.found = await self.retry_until_available(lambda: self._generations.next_candidate(slot))
+            self._latest.restored = marker.generation  # of which this profile is a continuation
+            await asyncio.to_thread(self._locked_profile.mark, marker.account_hash, marker.generation)
             restored = Restored(0, time.time()) if marker.account_hash else None
-            prepared = events.ProfileReady(marker.account_hash, self._newest.saved(), restored)
-        await self._follow(self.patiently, edge=True)
+            prepared = events.ProfileReady(marker.account_hash, self._latest.saved(), restored)
+        await self._follow(self.retry_until_available, edge=True)
         return prepared
 
-    async def fall_back(self) -> events.ProfileReady:
+    async def restore_previous(self) -> events.ProfileReady:
         """Restore the next older generation, or start empty and say so; after a blind start not before the claim."""
-        prepared = await self.patiently(self._restore_older)
+        prepared = await self.retry_until_available(self._restore_older)
         message = "the restored profile came up without its login; "
         message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
         problem = Problem(Reason.RESTORE_FAILED, message, time.time())
@@ -149,16 +151,16 @@ class RemoteAuth(base.Auth):
         return dataclasses.replace(prepared, restored=restored, problem=problem)
 
     def _tidy(self) -> None:
-        self._own.hold()
-        self._stager.sweep()
+        self._locked_profile.lock()
+        self._snapshotter.sweep()
         self._restorer.tidy()
         wwebjs_import.tidy(self._data_path, self.session)
 
     def _claim(self) -> tuple[claim.Claimed, layout.Marker | None]:
         claimed = self._claimer.claim()
         self._generations.sweep()
-        self._own.claimed(claimed.record)
-        marker = self._own.reopened()
+        self._locked_profile.claimed(claimed.record)
+        marker = self._locked_profile.reopened()
         goes_on = marker is not None and claimed.relink is None and self._claimer.was_here(claimed, marker)
         return claimed, marker if goes_on else None
 
@@ -169,25 +171,25 @@ class RemoteAuth(base.Auth):
     def _restore(self) -> events.ProfileReady:
         placed = self._restorer.place_next()
         problem = Problem(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
-        self._newest.place(placed.candidate)
+        self._latest.place(placed.candidate)
         if placed.candidate is None:
-            self._own.mark("", 0)
+            self._locked_profile.mark("", 0)
             return events.ProfileReady(problem=problem)
         generation = placed.candidate.generation
         known = generation.account_hash or UNKNOWN
-        self._own.mark(known, generation.number)
+        self._locked_profile.mark(known, generation.number)
         restored = Restored(generation.number, time.time(), bool(placed.broken))
-        return events.ProfileReady(known, self._newest.saved(), restored, problem)
+        return events.ProfileReady(known, self._latest.saved(), restored, problem)
 
     def _restore_older(self) -> events.ProfileReady:
-        self._claimer.held()
+        self._claimer.require_claim()
         return self._restore()
 
     async def connected(self, account: page_events.Account, version: str) -> None:
         """Remember whose login the profile holds, and that the restored generation is good."""
-        self._newest.prove(account, version)
+        self._latest.prove(account, version)
         self._restorer.begin()  # what has been saved since can be fallen back to as well
-        await asyncio.to_thread(self._own.mark, account.hash, self._newest.restored)
+        await asyncio.to_thread(self._locked_profile.mark, account.hash, self._latest.restored)
 
     async def save(
         self, running: chromium.Browser, account: page_events.Account, trigger: str
@@ -197,8 +199,8 @@ class RemoteAuth(base.Auth):
         await self._storage.look(running)
         async with flush.sentinel(running) as mark:
             await flush.wait_for(self.profile, mark)
-            if self._newest.found and self._newest.holds(await asyncio.to_thread(self._stager.live_digest)):
-                result = self._newest.unchanged()
+            if self._latest.found and self._latest.holds(await asyncio.to_thread(self._snapshotter.live_digest)):
+                result = self._latest.unchanged()
             else:
                 result = await self._snapshot(running, account, trigger, mark)
         await self._follow()
@@ -209,18 +211,18 @@ class RemoteAuth(base.Auth):
     ) -> base.SaveResult:
         assert running.identity is not None
         with contextlib.ExitStack() as stack:
-            staged = await asyncio.to_thread(stack.enter_context, self._stager.live(running.identity, mark))
+            staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.live(running.identity, mark))
             await flush.ask(running, account)
             return await asyncio.to_thread(self._publish, staged, account, trigger)
 
     async def _follow(self, run: _Run = asyncio.to_thread, *, edge: bool = False) -> None:
         """Bring the copy for the JavaScript stores up, and say if something stands in its way."""
-        if self._newest.found is None:
+        if self._latest.found is None:
             return
-        made = self._newest.found.generation
+        made = self._latest.found.generation
         foreign = await run(lambda: self._copy.follow(made, edge=edge))
         if foreign is not None:
-            self.context.trouble(Reason.FOREIGN_ARCHIVE, wwebjs_import.describe(self.session, foreign))
+            self.context.report_problem(Reason.FOREIGN_ARCHIVE, wwebjs_import.describe(self.session, foreign))
 
     async def close(self, running: chromium.Browser, account: page_events.Account | None) -> base.SaveResult | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
@@ -237,45 +239,45 @@ class RemoteAuth(base.Auth):
         if not clean:
             raise errors.SnapshotFailed("the browser had to be killed, so its profile was not saved")
         with contextlib.ExitStack() as stack:
-            staged = await asyncio.to_thread(stack.enter_context, self._stager.closed(mark))
+            staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.closed(mark))
             result = await asyncio.to_thread(self._publish, staged, account, str(SaveTrigger.SHUTDOWN))
         await self._follow(edge=True)
         return result
 
-    def _publish(self, staged: snapshot.Staged, account: page_events.Account, trigger: str) -> base.SaveResult:
-        self._claimer.held()
-        result = self._newest.publish(staged, account, trigger)
+    def _publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> base.SaveResult:
+        self._claimer.require_claim()
+        result = self._latest.publish(staged, account, trigger)
         self._restorer.begin()
         return result
 
-    async def bury(self, account_hash: str) -> None:
+    async def retire_login(self, account_hash: str) -> None:
         """Put a tombstone into the log: nothing saved before is ever restored again."""
-        await self._set_aside(records.Logout(account_hash))
-        await asyncio.to_thread(self._own.mark, "", 0)
+        await self._retire(records.Logout(account_hash))
+        await asyncio.to_thread(self._locked_profile.mark, "", 0)
 
-    async def _set_aside(self, tombstone: records.Logout) -> None:
-        self._newest.forget()
-        await self.patiently(lambda: self._claimer.held().append(tombstone))
+    async def _retire(self, tombstone: records.Logout) -> None:
+        self._latest.forget()
+        await self.retry_until_available(lambda: self._claimer.require_claim().append(tombstone))
         with contextlib.suppress(errors.StoreError):  # a dead login that is left there costs its reader a QR code
             await asyncio.to_thread(self._copy.drop)
 
     async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Do as after a logout, on a profile that is empty from the start."""
-        await self._set_aside(records.Logout(account_hash, requested))
+        await self._retire(records.Logout(account_hash, requested))
         await asyncio.to_thread(self._restorer.place_nothing)
-        await asyncio.to_thread(self._own.mark, "", 0)
+        await asyncio.to_thread(self._locked_profile.mark, "", 0)
         return events.ProfileReady(handled=((requests.RELINK, requested),))
 
     async def still_owner(self) -> bool:
         """Read the slot after ours; after a blind start there is none until the store has answered."""
         # Not True without a claim: that would count as an answer of a store that was not asked.
-        return await asyncio.to_thread(lambda: self._claimer.held().still_head())
+        return await asyncio.to_thread(lambda: self._claimer.require_claim().still_head())
 
     async def clean_up(self) -> None:
         """Give the profile's folder back."""
-        if self._resumption is not None:
-            await self._resumption.end()
-        self._own.give_back()
+        if self._deferred_claim is not None:
+            await self._deferred_claim.end()
+        self._locked_profile.unlock()
 
     async def release(self) -> None:
         """Write the record that lets any owner follow."""

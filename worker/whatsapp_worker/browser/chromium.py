@@ -55,7 +55,7 @@ class Browser:
         self._playwright: async_api.Playwright | None = None
         self._context: async_api.BrowserContext | None = None
         self._page: async_api.Page | None = None
-        self._guard: watchdog.Guard | None = None
+        self._watchdog: watchdog.Watchdog | None = None
         self._until: float | None = None
         self._attaching: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -63,7 +63,7 @@ class Browser:
         self.version = ""
         self.sandbox = command_line.sandbox(options.environment)
         self.children: frozenset[int] = frozenset()
-        """Driver and guard: others wait for them, so they are not to be reaped."""
+        """Driver and watchdog: others wait for them, so they are not to be reaped."""
         self.identity: processes.Identity | None = None
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
@@ -78,14 +78,14 @@ class Browser:
 
     async def _start(self, user_data_dir: pathlib.Path) -> None:
         here = self._options.environment
-        self._guard = watchdog.Guard()
+        self._watchdog = watchdog.Watchdog()
         if self._until is not None:
-            self._guard.until(self._until)
+            self._watchdog.until(self._until)
         before = processes.children()
         self._playwright = await async_api.async_playwright().start()
         self.children = processes.children() - before
-        self._guard.watch_driver(self.children)
-        self.children |= {self._guard.pid}
+        self._watchdog.watch_driver(self.children)
+        self.children |= {self._watchdog.pid}
         executable = here.executable or _bundled(self._playwright)
         agent = self._options.user_agent or command_line.user_agent(
             await asyncio.to_thread(command_line.version, executable)
@@ -105,7 +105,7 @@ class Browser:
             proxy=_proxy(self._options.proxy),
         )
         self.identity = processes.identify(processes.find_browser(user_data_dir))
-        self._guard.watch_browser(self.identity.pid)
+        self._watchdog.watch_browser(self.identity.pid)
         (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
             json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
         )
@@ -124,10 +124,10 @@ class Browser:
         self._page.on("framenavigated", self._navigated)
 
     def until(self, time: float) -> None:
-        """Let the browser run until this time of the boot clock; past it the guard makes it stand still."""
+        """Let the browser run until this time of the boot clock; past it the watchdog makes it stand still."""
         self._until = time
-        if self._guard is not None:
-            self._guard.until(time)
+        if self._watchdog is not None:
+            self._watchdog.until(time)
 
     def _arguments(self, agent: str) -> list[str]:
         given = command_line.arguments(self._options.environment, self._options.args)
@@ -143,7 +143,7 @@ class Browser:
         if answer is not None and answer.status >= 400:
             raise errors.BrowserError(f"{url} answered {answer.status}")
 
-    async def facts(self) -> page_events.Facts | None:
+    async def facts(self) -> page_events.PageState | None:
         """Ask the page what it is; None while no adapter listens there."""
         raw = await self.call("facts")
         return page_events.facts(raw) if raw else None
@@ -181,9 +181,9 @@ class Browser:
             with contextlib.suppress(async_api.Error, TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):
                     await self._playwright.stop()
-        if self._guard is not None:
-            await asyncio.to_thread(self._guard.close)
-        self._context = self._page = self._playwright = self._guard = None
+        if self._watchdog is not None:
+            await asyncio.to_thread(self._watchdog.close)
+        self._context = self._page = self._playwright = self._watchdog = None
 
     def _live(self) -> async_api.Page:
         if self._page is None:

@@ -247,13 +247,13 @@ def _run(flags: argparse.Namespace) -> runner.Outcome:
     return shutdown.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
 
 
-def _leave_word(outcome: runner.Outcome) -> None:
+def _write_termination_message(outcome: runner.Outcome) -> None:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         pod.write_termination_message(outcome)
 
 
 def _last_words(outcome: runner.Outcome) -> None:
-    _leave_word(outcome)
+    _write_termination_message(outcome)
     if outcome.code is not ExitCode.DONE:
         print(f"whatsapp-worker: {outcome.reason}: {outcome.message}", file=sys.stderr)
 
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (session_spec.SpecError, errors.ConfigurationError) as error:
         print(f"whatsapp-worker: {error}", file=sys.stderr)
         outcome = runner.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
-        _leave_word(outcome)
+        _write_termination_message(outcome)
         return int(outcome.code)
     except errors.SecretAbsent as error:
         outcome = runner.Outcome(ExitCode.CRASHED, Reason.SECRET_NOT_FOUND, str(error))

@@ -97,7 +97,7 @@ def run(flags: argparse.Namespace) -> runner.Outcome:
         # To a worker that is a good end; here the work is not done.
         return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error))
     except errors.WorkerError as error:
-        match error_events.as_happening(error):
+        match error_events.as_event(error):
             case events.Fatal(code, reason, message):
                 return runner.Outcome(code, reason, message)
             case _:
@@ -141,7 +141,7 @@ def _purge(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> str
     session = names.store_session(config.client_id)
     store = open_store(config)
     journal = log.SessionLog(store, session, owner(config))
-    purged = purge.purge(store, journal, fencing.Knowledge(take_over=flags.take_over), time.sleep)
+    purged = purge.purge(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), time.sleep)
     LOG.info("purged session=%s archives=%s copy=%s", session, purged.archives, purged.copy)
     copy = " and the copy for the JavaScript stores" if purged.copy else ""
     return f"{purged.archives} archives{copy} of {session} were deleted"
@@ -151,5 +151,5 @@ _COMMANDS: dict[str, Command] = {
     "check": _check,
     "purge": _purge,
     "copy": lambda flags, config: store_transfer.copy(flags, config, owner(config)),
-    "import": lambda flags, config: store_transfer.bring_in(flags, config, owner(config)),
+    "import": lambda flags, config: store_transfer.import_archive(flags, config, owner(config)),
 }

@@ -61,7 +61,7 @@ def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: r
         return transfer.Side(store, log.SessionLog(store, session, owner))
 
     how = transfer.How(
-        fencing.Knowledge(take_over=flags.take_over), _wait, lambda line: print(line, flush=True), flags.if_any
+        fencing.ClaimEvidence(take_over=flags.take_over), _wait, lambda line: print(line, flush=True), flags.if_any
     )
     source = side(flags.source, _source(flags, config))
     target = side(address, dataclasses.replace(config, store_secrets=flags.to_secrets or config.store_secrets))
@@ -82,16 +82,16 @@ def _source(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> wo
     )
 
 
-def bring_in(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:
+def import_archive(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:
     """Import or discard a foreign archive; returns a sentence."""
     if not config.store:
         raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
     store = registry.open_store(config.store, registry.settings(config))
     keys = encryption.load(pathlib.Path(config.encryption_key_file)) if config.encryption_key_file else None
     journal = log.SessionLog(store, names.store_session(config.client_id), owner)
-    foreign = wwebjs_copy.Copy(store, journal, config.interop)
+    foreign = wwebjs_copy.WwebjsCopy(store, journal, config.interop)
     kept = generations.Generations(store, journal, config.generations, keys)
-    maintenance_claim.claim(store, journal, fencing.Knowledge(take_over=flags.take_over), _wait)
+    maintenance_claim.claim(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), _wait)
     try:
         with tempfile.TemporaryDirectory(prefix="whatsapp-import-") as folder:
             return wwebjs_import.on_request(foreign, kept, pathlib.Path(folder), discard=flags.discard)

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker.core import actions, transitions
+from whatsapp_worker.core import actions
 from whatsapp_worker.core.state import Conflict, State
+from whatsapp_worker.core.transitions import Step, enter, with_problem
 
 TAKEOVER = Backoff(3.0, 300.0)
 """Pauses before the session is taken back."""
@@ -17,12 +18,12 @@ ASKING = Backoff(10.0, 300.0)
 """Pauses until the worker asks the log again who owns the session."""
 
 
-def found(state: State, now: float) -> transitions.Step:
+def found(state: State, now: float) -> Step:
     """Ask who owns the session."""
     if state.session_state is SessionState.CONFLICT:
         return state, ()
-    state = transitions.enter(state, SessionState.CONFLICT, now)
-    state = transitions.with_problem(state, Reason.CONFLICT, "the session was opened in another browser", now)
+    state = enter(state, SessionState.CONFLICT, now)
+    state = with_problem(state, Reason.CONFLICT, "the session was opened in another browser", now)
     state = replace(state, conflict=Conflict(takeovers=state.conflict.takeovers))
     return _asking(state, now, (actions.Emit("disconnected", ("CONFLICT",)),))
 
@@ -35,7 +36,7 @@ def still_owner(state: State, now: float) -> State:
     return replace(state, conflict=replace(state.conflict, takeover_due=due))
 
 
-def tick(state: State, now: float) -> transitions.Step:
+def tick(state: State, now: float) -> Step:
     """Take the session back when it is time, or ask again."""
     known = state.conflict
     if state.session_state is not SessionState.CONFLICT:
@@ -49,7 +50,7 @@ def tick(state: State, now: float) -> transitions.Step:
     return state, ()
 
 
-def _asking(state: State, now: float, before: tuple[actions.Action, ...] = ()) -> transitions.Step:
+def _asking(state: State, now: float, before: tuple[actions.Action, ...] = ()) -> Step:
     asked = state.conflict.owner_asked + 1
     known = replace(state.conflict, owner_asked=asked, owner_due=now + ASKING.after(asked))
     return replace(state, conflict=known), (*before, actions.CheckOwnership())

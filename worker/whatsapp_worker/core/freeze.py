@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from whatsapp_session.conditions import Reason, SessionState
-from whatsapp_worker.core import actions, events, page_events, transitions
+from whatsapp_worker.core import actions, events, page_events
 from whatsapp_worker.core.state import Ownership, State
+from whatsapp_worker.core.transitions import WITH_A_BROWSER, Step, enter, with_problem, without_problem
 
 KEPT_BACK = (
     page_events.PageEvent,
@@ -23,24 +24,24 @@ MESSAGE = (
 )
 
 
-def changed(state: State, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> transitions.Step:
+def changed(state: State, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> Step:
     """Freeze a session that has a browser, and return to the state before."""
     match event:
         case events.OwnershipExpired():
             state = replace(state, ownership=replace(state.ownership, expired=True))
-            has_browser = state.session_state in transitions.WITH_A_BROWSER
+            has_browser = state.session_state in WITH_A_BROWSER
             return (_frozen(state, state.session_state, now) if has_browser else state), ()
         case events.OwnershipRenewed():
             returns_to = state.ownership.returns_to
             state = replace(state, ownership=replace(state.ownership, expired=False))
             if state.session_state is not SessionState.FROZEN or returns_to is None:
                 return state, ()
-            state = replace(transitions.enter(state, returns_to, now), ownership=Ownership())
+            state = replace(enter(state, returns_to, now), ownership=Ownership())
             gone = returns_to is SessionState.LAUNCHING
-            return transitions.without_problem(state, Reason.FROZEN), (actions.Recycle(),) if gone else ()
+            return without_problem(state, Reason.FROZEN), (actions.Recycle(),) if gone else ()
 
 
-def prepared(state: State, now: float) -> transitions.Step:
+def prepared(state: State, now: float) -> Step:
     """Start the browser, or freeze first if the ownership expired while the profile was prepared."""
     if state.ownership.expired:
         return _frozen(state, SessionState.LAUNCHING, now), ()
@@ -48,12 +49,12 @@ def prepared(state: State, now: float) -> transitions.Step:
 
 
 def _frozen(state: State, returns_to: SessionState, now: float) -> State:
-    state = transitions.enter(state, SessionState.FROZEN, now)
+    state = enter(state, SessionState.FROZEN, now)
     state = replace(state, ownership=replace(state.ownership, returns_to=returns_to))
-    return transitions.with_problem(state, Reason.FROZEN, MESSAGE, now)
+    return with_problem(state, Reason.FROZEN, MESSAGE, now)
 
 
-def kept_back(state: State, event: events.Event) -> transitions.Step:
+def kept_back(state: State, event: events.Event) -> Step:
     """Remember only that the browser has ended: it is started again when it may run."""
     if not isinstance(event, events.BrowserGone) or event.reason is Reason.PAGE_DEAD:
         return state, ()  # a frozen page does not answer, and is not dead

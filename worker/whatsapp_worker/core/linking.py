@@ -7,9 +7,20 @@ from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker.core import actions, conflict, link_codes, page_events, recovery, saving, transitions
+from whatsapp_worker.core import actions, conflict, link_codes, page_events, recovery, saving
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import UNKNOWN, Conflict, State
+from whatsapp_worker.core.transitions import (
+    UNLINKED,
+    Step,
+    enter,
+    finish,
+    offline_state,
+    refused,
+    with_problem,
+    without_login,
+    without_problem,
+)
 
 SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
@@ -33,7 +44,7 @@ PASSKEY = "WhatsApp requires a passkey to link this account, which a browser wit
 
 def facts(
     settings: Settings, state: State, event: page_events.Attached | page_events.Changed | page_events.Synced, now: float
-) -> transitions.Step:
+) -> Step:
     """Decide by the page's state."""
     reported = event.facts
     page = replace(state.page, version=reported.version or state.page.version, unreadable=False)
@@ -51,9 +62,7 @@ def facts(
     return state, before + todo
 
 
-def _by_socket(
-    settings: Settings, state: State, facts: page_events.Facts, synced: bool, now: float
-) -> transitions.Step:
+def _by_socket(settings: Settings, state: State, facts: page_events.PageState, synced: bool, now: float) -> Step:
     socket = page_events.SocketState
     match facts.state:
         case socket.UNLAUNCHED | socket.OPENING | socket.PAIRING:
@@ -71,10 +80,10 @@ def _by_socket(
             message = "WhatsApp blocks this network address; use another network or proxy"
             return _reconnecting(settings, state, Reason.PROXY_BLOCKED, message, now)
         case socket.TOS_BLOCK | socket.SMB_TOS_BLOCK:
-            return transitions.refused(state, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
+            return refused(state, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
         case socket.DEPRECATED_VERSION:
             message = "WhatsApp no longer accepts this version of its page"
-            return transitions.refused(state, Reason.CLIENT_OUTDATED, message, now)
+            return refused(state, Reason.CLIENT_OUTDATED, message, now)
         case _:
             assert_never(facts.state)
 
@@ -82,25 +91,25 @@ def _by_socket(
 def _on_the_way(state: State, now: float) -> State:
     # The first sync of a link may well be interrupted, and is Syncing all the while.
     leaves = state.session_state in _LINKED and (state.page.synced or state.session_state is SessionState.CONFLICT)
-    return transitions.enter(state, SessionState.RECONNECTING, now) if leaves else state
+    return enter(state, SessionState.RECONNECTING, now) if leaves else state
 
 
-def _reconnecting(settings: Settings, state: State, reason: Reason, message: str, now: float) -> transitions.Step:
-    target = transitions.offline_state(state)
+def _reconnecting(settings: Settings, state: State, reason: Reason, message: str, now: float) -> Step:
+    target = offline_state(state)
     emitted = () if state.session_state is target else (actions.Emit("disconnected", (str(reason),)),)
     if target is SessionState.LAUNCHING:
         state = link_codes.with_deadline(settings, state, now)
-    state = transitions.enter(state, target, now)
+    state = enter(state, target, now)
     state = replace(state, codes=replace(state.codes, qr=None))
-    return transitions.with_problem(state, reason, message, now), emitted
+    return with_problem(state, reason, message, now), emitted
 
 
-def _unpaired(settings: Settings, state: State, facts: page_events.Facts, now: float) -> transitions.Step:
+def _unpaired(settings: Settings, state: State, facts: page_events.PageState, now: float) -> Step:
     login = state.login
     if login.known_hash and not login.logged_out:
         return _restored_without_login(state, now)
     if state.session_state is not SessionState.AWAITING_LINK:
-        state = link_codes.with_deadline(settings, transitions.enter(state, SessionState.AWAITING_LINK, now), now)
+        state = link_codes.with_deadline(settings, enter(state, SessionState.AWAITING_LINK, now), now)
         state = replace(
             state,
             login=replace(login, account=None),
@@ -110,27 +119,25 @@ def _unpaired(settings: Settings, state: State, facts: page_events.Facts, now: f
     return link_codes.wanted(settings, state, facts.state, now)
 
 
-def _restored_without_login(state: State, now: float) -> transitions.Step:
+def _restored_without_login(state: State, now: float) -> Step:
     message = "the restored profile has no login although no logout was seen; the worker restores the one before"
     login = replace(state.login, account=None, known_hash="", previous_hash=state.login.known_hash)
-    state = transitions.enter(replace(state, login=login), SessionState.RESTORING, now)
-    state = transitions.with_problem(state, Reason.RESTORE_FAILED, message, now)
+    state = enter(replace(state, login=login), SessionState.RESTORING, now)
+    state = with_problem(state, Reason.RESTORE_FAILED, message, now)
     return state, (actions.Emit("auth_failure", (message,)), actions.RestorePrevious())
 
 
-def _connected(
-    settings: Settings, state: State, account: page_events.Account | None, synced: bool, now: float
-) -> transitions.Step:
+def _connected(settings: Settings, state: State, account: page_events.Account | None, synced: bool, now: float) -> Step:
     account = account or state.login.account
     if account and settings.expected_account and not _is_expected(settings.expected_account, account):
         return _mismatch(state, account, now)
     login = replace(state.login, account=account, logged_out=False)
     state = replace(state, login=login, codes=replace(state.codes.cleared(), deadline=0.0))
     if not synced or account is None:
-        return transitions.enter(state, SessionState.SYNCING, now), ()
+        return enter(state, SessionState.SYNCING, now), ()
     if state.session_state is SessionState.CONNECTED and state.page.synced:
         return state, ()
-    state = transitions.without_problem(transitions.enter(state, SessionState.CONNECTED, now), *_SOLVED)
+    state = without_problem(enter(state, SessionState.CONNECTED, now), *_SOLVED)
     state = replace(
         state,
         login=replace(login, proven=True, known_hash=account.hash),
@@ -144,12 +151,10 @@ def _connected(
     return _ready(settings, state, account, is_new_link=account.hash != login.known_hash, now=now)
 
 
-def _ready(
-    settings: Settings, state: State, account: page_events.Account, *, is_new_link: bool, now: float
-) -> transitions.Step:
+def _ready(settings: Settings, state: State, account: page_events.Account, *, is_new_link: bool, now: float) -> Step:
     if is_new_link and state.login.previous_hash not in ("", UNKNOWN, account.hash):
         message = f"another account was linked: {account.masked}; the archives of the previous one are kept separately"
-        state = transitions.with_problem(state, Reason.ACCOUNT_CHANGED, message, now)
+        state = with_problem(state, Reason.ACCOUNT_CHANGED, message, now)
     emitted = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
     if not settings.saves or state.saving.running:
         return state, emitted
@@ -160,17 +165,17 @@ def _ready(
     return replace(state, saving=replace(state.saving, due=due)), emitted
 
 
-def _mismatch(state: State, account: page_events.Account, now: float) -> transitions.Step:
+def _mismatch(state: State, account: page_events.Account, now: float) -> Step:
     if not state.login.known_hash:
         message = f"the worker unlinked {account.masked}, which is not the expected account"
-        return transitions.with_problem(state, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
+        return with_problem(state, Reason.ACCOUNT_MISMATCH, message, now), (actions.Unlink(),)
     # To unlink it as well would retire its archives, and a typing error in the settings is enough to come here.
     message = (
         f"the saved login belongs to {account.masked}, which is not the expected account; nothing was unlinked or "
         "deleted: set the expected account to this one, or request a new link (relink) to give this login up"
     )
     shutdown = actions.Shutdown(ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH, message, save=False)
-    return transitions.finish(state, SessionState.FAILED, now, shutdown)
+    return finish(state, SessionState.FAILED, now, shutdown)
 
 
 def _is_expected(expected: str, account: page_events.Account) -> bool:
@@ -178,18 +183,18 @@ def _is_expected(expected: str, account: page_events.Account) -> bool:
     return account.id.partition("@")[0].partition(":")[0] == digits
 
 
-def logged_out(state: State, now: float) -> transitions.Step:
+def logged_out(state: State, now: float) -> Step:
     """Retire the login that the phone has removed."""
     retired = state.login.hash
     if state.login.logged_out or not state.login.exists:
         return state, ()
-    state = transitions.without_login(transitions.enter(state, SessionState.LOGGED_OUT, now), retired)
+    state = without_login(enter(state, SessionState.LOGGED_OUT, now), retired)
     state = replace(state, login=replace(state.login, logged_out=True))
-    state = transitions.with_problem(state, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
+    state = with_problem(state, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
     return state, (actions.RetireLogin(retired), actions.Emit("disconnected", ("LOGOUT",)))
 
 
-def progress(state: State, event: page_events.Progress) -> transitions.Step:
+def progress(state: State, event: page_events.Progress) -> Step:
     """Note how far the synchronisation is, which also shows that the page works."""
     if state.page.synced or state.page.percent == event.percent:
         return state, ()
@@ -198,7 +203,7 @@ def progress(state: State, event: page_events.Progress) -> transitions.Step:
     return state, (actions.Emit("loading_screen", (event.percent, "WhatsApp")),)
 
 
-def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float) -> transitions.Step:
+def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float) -> Step:
     """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
     if not event.missing:
         return recovery.not_loaded(state, f"the site answered {event.status}", now)
@@ -209,30 +214,30 @@ def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float)
     return recovery.not_loaded(state, message, now)
 
 
-def adapter_missing(state: State, now: float) -> transitions.Step:
+def adapter_missing(state: State, now: float) -> Step:
     """Load a page again that the adapter is not in: an error page after it had loaded itself, or another site."""
     if state.page.unreadable:
         return state, ()
     return recovery.not_loaded(state, "the browser shows a page other than WhatsApp Web", now)
 
 
-def contract_broken(state: State, event: page_events.ContractBroken, now: float) -> transitions.Step:
+def contract_broken(state: State, event: page_events.ContractBroken, now: float) -> Step:
     """Name what the page lacks; a linked session runs on."""
     message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
     if not state.login.exists:
-        return transitions.refused(state, Reason.PAGE_CONTRACT_BROKEN, message, now)
+        return refused(state, Reason.PAGE_CONTRACT_BROKEN, message, now)
     # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
     state = _on_the_way(state, now)
     state = replace(state, page=replace(state.page, unreadable=True))
-    return transitions.with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
+    return with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
 
 
-def expired(state: State, now: float) -> transitions.Step | None:
+def expired(state: State, now: float) -> Step | None:
     """End the worker when no phone was linked in time, None when it is not yet time."""
-    waits = state.session_state in transitions.UNLINKED and not state.login.exists
+    waits = state.session_state in UNLINKED and not state.login.exists
     if not (waits and state.codes.deadline and now >= state.codes.deadline):
         return None
     target = SessionState.LOGGED_OUT if state.login.logged_out else SessionState.LINK_EXPIRED
     reason = Reason.LOGGED_OUT_FROM_PHONE if state.login.logged_out else Reason.QR_EXPIRED
     shutdown = actions.Shutdown(ExitCode.DONE, reason, "nobody linked a phone in time", save=False)
-    return transitions.finish(state, target, now, shutdown)
+    return finish(state, target, now, shutdown)

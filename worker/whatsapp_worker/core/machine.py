@@ -19,10 +19,19 @@ from whatsapp_worker.core import (
     requests,
     saving,
     size_limits,
-    transitions,
 )
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
+from whatsapp_worker.core.transitions import (
+    ENDED,
+    UNLINKED,
+    Step,
+    UnlistedTransitionError,
+    enter,
+    finish,
+    with_problem,
+    without_problem,
+)
 
 _STARTING = (Reason.STORE_UNAVAILABLE, Reason.LEASE_HELD, Reason.RESTORE_FAILED)
 """Problems that a prepared profile has solved."""
@@ -32,19 +41,19 @@ _SaveResult = events.SaveDone | events.SaveFailed
 _ProfileEvent = events.Claimed | events.ProfileReady
 
 
-def step(settings: Settings, state: State, event: events.Event, now: float) -> transitions.Step:
+def step(settings: Settings, state: State, event: events.Event, now: float) -> Step:
     """Return the next state and what to do; after the end only the last save's result counts."""
     before, (state, todo) = state, _admitted(settings, state, event, now)
     if settings.strict and state.unlisted != before.unlisted:
-        raise transitions.UnlistedTransitionError(f"{state.unlisted.before} -> {state.unlisted.after} by {event}")
+        raise UnlistedTransitionError(f"{state.unlisted.before} -> {state.unlisted.after} by {event}")
     return state, todo
 
 
-def _admitted(settings: Settings, state: State, event: events.Event, now: float) -> transitions.Step:
+def _admitted(settings: Settings, state: State, event: events.Event, now: float) -> Step:
     """Decide, unless the event comes too late or too early for the session's state."""
     if isinstance(event, _SaveResult) and event.login != state.login.number:
         return state, ()  # of a login that was given up meanwhile
-    if state.session_state in transitions.ENDED:
+    if state.session_state in ENDED:
         return saving.last(state, event, now) if isinstance(event, _SaveResult) else (state, ())
     if state.session_state is SessionState.FROZEN and isinstance(event, freeze.KEPT_BACK):
         return freeze.kept_back(state, event)
@@ -56,7 +65,7 @@ def _admitted(settings: Settings, state: State, event: events.Event, now: float)
     return _decided(settings, state, event, now)
 
 
-def _decided(settings: Settings, state: State, event: events.Event, now: float) -> transitions.Step:
+def _decided(settings: Settings, state: State, event: events.Event, now: float) -> Step:
     match event:
         case events.Tick():
             return _tick(settings, state, now)
@@ -79,7 +88,7 @@ def _decided(settings: Settings, state: State, event: events.Event, now: float) 
         case events.CodeShown():
             return link_codes.received(state, event, now)
         case events.RetryingAfter(reason, message):
-            return transitions.with_problem(state, reason, message, now), ()
+            return with_problem(state, reason, message, now), ()
         case events.Claimed() | events.ProfileReady():
             return _profile(state, event, now)
         case events.Launched() | events.LoadFailed() | events.AdapterMissing() | events.BrowserGone():
@@ -90,7 +99,7 @@ def _decided(settings: Settings, state: State, event: events.Event, now: float) 
             return _page(settings, state, event, now)
 
 
-def _page(settings: Settings, state: State, event: page_events.PageEvent, now: float) -> transitions.Step:
+def _page(settings: Settings, state: State, event: page_events.PageEvent, now: float) -> Step:
     match event:
         case page_events.Attached() | page_events.Changed() | page_events.Synced():
             return linking.facts(settings, state, event, now)
@@ -101,7 +110,7 @@ def _page(settings: Settings, state: State, event: page_events.PageEvent, now: f
         case page_events.LoggedOut():
             return linking.logged_out(state, now)
         case page_events.PasskeyAsked():
-            return transitions.with_problem(state, Reason.PASSKEY_REQUIRED, linking.PASSKEY, now), ()
+            return with_problem(state, Reason.PASSKEY_REQUIRED, linking.PASSKEY, now), ()
         case page_events.ContractBroken():
             return linking.contract_broken(state, event, now)
         case page_events.UnexpectedPage():
@@ -110,7 +119,7 @@ def _page(settings: Settings, state: State, event: page_events.PageEvent, now: f
             assert_never(event)
 
 
-def _browser(settings: Settings, state: State, event: _BrowserEvent, now: float) -> transitions.Step:
+def _browser(settings: Settings, state: State, event: _BrowserEvent, now: float) -> Step:
     match event:
         case events.Launched():
             return recovery.launched(state, event, now), ()
@@ -124,15 +133,15 @@ def _browser(settings: Settings, state: State, event: _BrowserEvent, now: float)
             assert_never(event)
 
 
-def _profile(state: State, event: _ProfileEvent, now: float) -> transitions.Step:
+def _profile(state: State, event: _ProfileEvent, now: float) -> Step:
     match event:
         case events.Claimed(time):
-            state = transitions.enter(state, SessionState.RESTORING, now)
+            state = enter(state, SessionState.RESTORING, now)
             return replace(state, requests=replace(state.requests, claimed_at=time)), ()
         case events.ProfileReady(known_hash, saved, restored, problem, handled):
             for kind, time_ in handled:
                 state = requests.done(state, kind, time_)
-            state = transitions.without_problem(transitions.enter(state, SessionState.LAUNCHING, now), *_STARTING)
+            state = without_problem(enter(state, SessionState.LAUNCHING, now), *_STARTING)
             newest = saved or (state.saving.saved if known_hash else None)  # an empty profile has none
             login = replace(state.login, account=None, known_hash=known_hash, restored=restored, proven=False)
             state = replace(
@@ -147,25 +156,25 @@ def _profile(state: State, event: _ProfileEvent, now: float) -> transitions.Step
             assert_never(event)
 
 
-def _end(state: State, event: events.Fatal | events.StopRequested, now: float) -> transitions.Step:
+def _end(state: State, event: events.Fatal | events.StopRequested, now: float) -> Step:
     match event:
         case events.Fatal(code, reason, message):
             target = SessionState.SUPERSEDED if reason is Reason.SUPERSEDED else SessionState.FAILED
-            return transitions.finish(state, target, now, actions.Shutdown(code, reason, message, save=False))
+            return finish(state, target, now, actions.Shutdown(code, reason, message, save=False))
         case events.StopRequested():
             shutdown = actions.Shutdown(ExitCode.DONE, None, "stopped as asked")
-            return transitions.finish(state, SessionState.STOPPING, now, shutdown)
+            return finish(state, SessionState.STOPPING, now, shutdown)
         case _:
             assert_never(event)
 
 
-def _tick(settings: Settings, state: State, now: float) -> transitions.Step:
+def _tick(settings: Settings, state: State, now: float) -> Step:
     state = saving.overdue(settings, state, now)
     if (ending := linking.expired(state, now)) is not None:
         return ending
     if state.loading.due and now >= state.loading.due:
         return recovery.again(state, now)
-    if state.session_state in transitions.UNLINKED:
+    if state.session_state in UNLINKED:
         state, todo = link_codes.tick(settings, state, now)
         return (state, todo) if todo else recovery.tick(state, now)
     if state.session_state is SessionState.CONFLICT:

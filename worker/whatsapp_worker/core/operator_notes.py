@@ -6,15 +6,15 @@ from typing import Any
 
 from whatsapp_session import names
 
-WISHES = ("save", "relink", "takeover")
+REQUESTS = ("save", "relink", "takeover")
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
     """What stands on the Lease; empty without Kubernetes."""
 
-    wishes: Mapping[str, str] = field(default_factory=dict)
-    """Time of each wish that somebody has made and that was not yet carried out."""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """Time of each request that somebody has made and that was not yet carried out."""
     known_account: str = ""
     """Hash of the account whose login this session has in its store: a store without it is the wrong one."""
     terminated_pod_uid: str = ""
@@ -24,9 +24,9 @@ class Notes:
 def read(lease: Mapping[str, Any]) -> Notes:
     """Return the notes of a Lease."""
     annotations = lease["metadata"].get("annotations") or {}
-    found = {wish: annotations.get(names.wish_annotation(wish), "") for wish in WISHES}
+    found = {request: annotations.get(names.request_annotation(request), "") for request in REQUESTS}
     return Notes(
-        {wish: str(time) for wish, time in found.items() if time},
+        {request: str(time) for request, time in found.items() if time},
         str(annotations.get(names.ANNOTATION_KNOWN_ACCOUNT, "")),
         str(annotations.get(names.ANNOTATION_TERMINATED_POD_UID, "")),
     )

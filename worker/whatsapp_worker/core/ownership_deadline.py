@@ -10,7 +10,7 @@ LEASE, LOG = "lease", "log"
 
 
 @dataclass(slots=True)
-class Witnesses:
+class OwnershipDeadline:
     """How long each witness vouches, in seconds, and when it last did; one that does not exist is not there."""
 
     validity: dict[str, float] = field(default_factory=dict)

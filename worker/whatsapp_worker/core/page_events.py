@@ -57,7 +57,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PageState:
     """What the page says of itself when asked."""
 
     state: SocketState
@@ -70,21 +70,21 @@ class Facts:
 class Attached:
     """The adapter listens to a freshly loaded page."""
 
-    facts: Facts
+    facts: PageState
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
     """The connection's state changed."""
 
-    facts: Facts
+    facts: PageState
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
     """The page announced that it has synced."""
 
-    facts: Facts
+    facts: PageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,11 @@ class UnexpectedPage:
 PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsked | ContractBroken | UnexpectedPage
 
 
-def facts(raw: Mapping[str, Any]) -> Facts:
+def facts(raw: Mapping[str, Any]) -> PageState:
     """Parse the page's facts."""
     text = raw.get("state") or SocketState.UNLAUNCHED
     account = raw.get("account")
-    return Facts(
+    return PageState(
         state=SocketState(text) if text in set(SocketState) else SocketState.UNKNOWN,
         synced=bool(raw.get("synced")),
         account=_account(account) if account else None,

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker.core import actions, events, transitions
+from whatsapp_worker.core import actions, events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
+from whatsapp_worker.core.transitions import RETRY, Step, enter, finish, offline_state, with_problem
 
 LONGEST_PATIENCE = 3600.0
 SYNC_PATIENCE = Backoff(180.0, LONGEST_PATIENCE)
@@ -24,18 +25,18 @@ MOST_RESTARTS = 5
 """Restarts of a browser in a row after which the worker gives up."""
 
 
-def not_loaded(state: State, message: str, now: float) -> transitions.Step:
+def not_loaded(state: State, message: str, now: float) -> Step:
     """Load the page again after a pause that grows; one failed load may be reported in two ways."""
-    state = transitions.enter(state, transitions.offline_state(state), now)
-    state = transitions.with_problem(state, Reason.RECONNECTING, message, now)
+    state = enter(state, offline_state(state), now)
+    state = with_problem(state, Reason.RECONNECTING, message, now)
     if state.loading.due > now:
         return state, ()
     failures = state.loading.failures + 1
-    due = now + transitions.RETRY.after(failures)
+    due = now + RETRY.after(failures)
     return replace(state, loading=replace(state.loading, failures=failures, due=due)), ()
 
 
-def tick(state: State, now: float) -> transitions.Step:
+def tick(state: State, now: float) -> Step:
     """Load the page again when its time is over, which begins again with each state, load and sign of progress."""
     loading, patience = state.loading, _patience(state)
     if not patience or loading.due or state.saving.running:
@@ -48,13 +49,13 @@ def tick(state: State, now: float) -> transitions.Step:
     state = replace(state, loading=replace(loading, stall_due=0.0, stalls=stalls))
     if state.session_state is not SessionState.RECONNECTING:  # whose problem says why
         message = f"the page has been {state.session_state} for {patience:.0f} s without a word"
-        state = transitions.with_problem(state, Reason.SYNCING, message, now)
+        state = with_problem(state, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
         return state, (actions.Load(),)
     return _started_again(state, now)
 
 
-def again(state: State, now: float) -> transitions.Step:
+def again(state: State, now: float) -> Step:
     """Load a page that could not be loaded; after 8 failures in a row, after 16, 32 ... start its browser again.
 
     The browser may be what does not work (its network service has died); a lost network costs few starts in a day.
@@ -65,26 +66,26 @@ def again(state: State, now: float) -> transitions.Step:
     return _started_again(state, now) if start and not state.saving.running else (state, (actions.Load(),))
 
 
-def _started_again(state: State, now: float) -> transitions.Step:
-    state = transitions.enter(state, SessionState.LAUNCHING, now)
+def _started_again(state: State, now: float) -> Step:
+    state = enter(state, SessionState.LAUNCHING, now)
     page, browser = replace(state.page, synced=False), replace(state.browser, launched_at=0.0)
     return replace(state, page=page, browser=browser), (actions.Recycle(gently=True),)
 
 
 def launched(state: State, event: events.Launched, now: float) -> State:
     """Note that the browser runs."""
-    state = transitions.enter(state, SessionState.LAUNCHING, now)
+    state = enter(state, SessionState.LAUNCHING, now)
     browser = replace(state.browser, version=event.version, sandbox=event.sandbox, launched_at=now)
     return replace(state, browser=browser, loading=replace(state.loading, due=0.0, stall_due=0.0))
 
 
-def browser_gone(settings: Settings, state: State, event: events.BrowserGone, now: float) -> transitions.Step:
+def browser_gone(settings: Settings, state: State, event: events.BrowserGone, now: float) -> Step:
     """Start the browser again on the same profile; give up after several in a row."""
     started = state.browser.launched_at
     # A browser that has lived ended for reasons of its own, however long a link is awaited: it is the first in its row.
     restarts = 1 if started and now - started >= LIFETIME else state.browser.restarts + 1
-    state = transitions.enter(state, SessionState.LAUNCHING, now)
-    state = transitions.with_problem(state, event.reason, event.message, now)
+    state = enter(state, SessionState.LAUNCHING, now)
+    state = with_problem(state, event.reason, event.message, now)
     # What a dead page had not saved is on disk once its browser has closed: it is saved as soon as it is back.
     dead, saving = event.reason is Reason.PAGE_DEAD, state.saving.interrupted()
     state = replace(
@@ -97,7 +98,7 @@ def browser_gone(settings: Settings, state: State, event: events.BrowserGone, no
     if restarts > MOST_RESTARTS:
         message = f"{event.message}, {restarts} times in a row"
         shutdown = actions.Shutdown(ExitCode.CRASHED, event.reason, message, save=False)
-        return transitions.finish(state, SessionState.FAILED, now, shutdown)
+        return finish(state, SessionState.FAILED, now, shutdown)
     return state, (actions.Emit("disconnected", (str(event.reason),)), actions.Recycle(gently=dead))
 
 

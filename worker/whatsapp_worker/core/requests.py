@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import SessionState
-from whatsapp_worker.core import actions, events, transitions
+from whatsapp_worker.core import actions, events
 from whatsapp_worker.core.state import Ownership, State
+from whatsapp_worker.core.transitions import Step, enter, without_login
 
 SAVE, RELINK, TAKEOVER = "save", "relink", "takeover"
 _BEFORE_THE_PROFILE = (SessionState.CLAIMING, SessionState.RESTORING)
@@ -29,7 +30,7 @@ def is_stale(state: State, kind: str, time: str) -> bool:
     return moment is None or moment < int(state.requests.claimed_at) or not timestamps.is_newer(time, newest)
 
 
-def takeover(state: State, time: str) -> transitions.Step:
+def takeover(state: State, time: str) -> Step:
     """Take the session back from another browser if one has it."""
     if state.session_state in _BEFORE_THE_PROFILE or is_stale(state, TAKEOVER, time):
         return state, ()
@@ -37,14 +38,14 @@ def takeover(state: State, time: str) -> transitions.Step:
     return done(state, TAKEOVER, time), (actions.TakeOver(),) if elsewhere else ()
 
 
-def relink(state: State, time: str, now: float) -> transitions.Step:
+def relink(state: State, time: str, now: float) -> Step:
     """Give the present login up and let the strategy prepare an empty profile."""
     if state.session_state in _BEFORE_THE_PROFILE or is_stale(state, RELINK, time):
         return state, ()
     retired = state.login.hash
     emitted: tuple[actions.Action, ...] = (actions.Emit("disconnected", ("LOGOUT",)),) if retired else ()
-    state = transitions.enter(state, SessionState.RESTORING, now)
-    state = transitions.without_login(state, retired or state.login.previous_hash)
+    state = enter(state, SessionState.RESTORING, now)
+    state = without_login(state, retired or state.login.previous_hash)
     return replace(
         state,
         codes=replace(state.codes, deadline=0.0),

@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
-from whatsapp_worker.core import actions, events, requests, transitions
+from whatsapp_worker.core import actions, events, requests
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
+from whatsapp_worker.core.transitions import RETRY, Step, with_problem, without_problem
 
 PATIENCE = 300.0
 """Seconds, or an interval if that is longer, after which a save that still runs is overdue."""
@@ -14,7 +15,7 @@ _SOLVED = (Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE, Reason.BACKUP_OVERD
 """Problems that a save which succeeds has solved."""
 
 
-def saving_started(state: State, trigger: SaveTrigger, now: float) -> transitions.Step:
+def saving_started(state: State, trigger: SaveTrigger, now: float) -> Step:
     """Begin a save, which also fulfils the request that waits for one."""
     known = state.saving
     retry = SaveTrigger.FIRST_LINK if trigger is SaveTrigger.FIRST_LINK else known.retry_trigger
@@ -22,7 +23,7 @@ def saving_started(state: State, trigger: SaveTrigger, now: float) -> transition
     return replace(state, saving=saving), (actions.Save(trigger),)
 
 
-def requested(settings: Settings, state: State, event: events.SaveRequested, now: float) -> transitions.Step:
+def requested(settings: Settings, state: State, event: events.SaveRequested, now: float) -> Step:
     """Save as requested, now or as soon as a save can begin; a request that is known already is ignored."""
     time, saving = event.time, state.saving
     if requests.is_stale(state, requests.SAVE, time) or (time and time in (saving.requested, saving.fulfils)):
@@ -32,14 +33,14 @@ def requested(settings: Settings, state: State, event: events.SaveRequested, now
     return _begin_requested(replace(state, saving=replace(saving, requested=time or saving.requested or "")), now)
 
 
-def _begin_requested(state: State, now: float) -> transitions.Step:
+def _begin_requested(state: State, now: float) -> Step:
     saving = state.saving
     if saving.requested is None or saving.running or state.session_state is not SessionState.CONNECTED:
         return state, ()
     return saving_started(state, SaveTrigger.REQUEST, now)
 
 
-def tick(state: State, now: float) -> transitions.Step:
+def tick(state: State, now: float) -> Step:
     """Begin the save that was requested, or the one that is due."""
     saving = state.saving
     if saving.running or state.session_state is not SessionState.CONNECTED:
@@ -52,9 +53,7 @@ def tick(state: State, now: float) -> transitions.Step:
     return state, ()
 
 
-def finished(
-    settings: Settings, state: State, event: events.SaveDone | events.SaveFailed, now: float
-) -> transitions.Step:
+def finished(settings: Settings, state: State, event: events.SaveDone | events.SaveFailed, now: float) -> Step:
     """Take the result of a save and plan the next one."""
     saving = state.saving
     if not state.login.proven:  # of a profile that was replaced meanwhile
@@ -65,21 +64,21 @@ def finished(
             due = now + settings.interval
             saving = replace(saving, saved=saved or saving.saved, running=False, fulfils=None, due=due)
             state = replace(state, saving=replace(saving, failures=0, overdue_since=0.0))
-            return transitions.without_problem(state, *_SOLVED), _announced(changed)
+            return without_problem(state, *_SOLVED), _announced(changed)
         case events.SaveFailed(reason, message):
             failures = saving.failures + 1
             saving = replace(
                 saving.interrupted(),
                 failures=failures,
-                due=now + min(transitions.RETRY.after(failures), settings.interval),
+                due=now + min(RETRY.after(failures), settings.interval),
                 overdue_since=saving.overdue_since or now,
             )
-            return transitions.with_problem(replace(state, saving=saving), reason, message, now), ()
+            return with_problem(replace(state, saving=saving), reason, message, now), ()
         case _:
             assert_never(event)
 
 
-def last(state: State, event: events.SaveDone | events.SaveFailed, now: float) -> transitions.Step:
+def last(state: State, event: events.SaveDone | events.SaveFailed, now: float) -> Step:
     """Take the result of the last save, after the end."""
     saving = replace(state.saving, running=False)
     match event:
@@ -90,7 +89,7 @@ def last(state: State, event: events.SaveDone | events.SaveFailed, now: float) -
             return replace(state, saving=saving), _announced(changed)
         case events.SaveFailed(reason, message):
             saving = replace(saving, overdue_since=saving.overdue_since or now)
-            return transitions.with_problem(replace(state, saving=saving), reason, message, now), ()
+            return with_problem(replace(state, saving=saving), reason, message, now), ()
         case _:
             assert_never(event)
 
@@ -106,4 +105,4 @@ def overdue(settings: Settings, state: State, now: float) -> State:
         return state
     message = f"a save has not finished within {longest / 60:.0f} minutes; check the store and this machine's disk"
     state = replace(state, saving=replace(saving, overdue_since=now))
-    return transitions.with_problem(state, Reason.BACKUP_OVERDUE, message, now)
+    return with_problem(state, Reason.BACKUP_OVERDUE, message, now)

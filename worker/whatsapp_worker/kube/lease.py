@@ -28,7 +28,7 @@ OnSeen = Callable[[Lease, float], None]
 """Hears of each Lease of ours, with the boot clock's time before it was asked for."""
 
 
-class Standing(Enum):
+class LeaseOwnership(Enum):
     """Whose a Lease is, as seen by one worker."""
 
     MINE = auto()
@@ -54,14 +54,14 @@ def sight(lease: Lease, before: Sighting | None, now: float) -> Sighting:
     return Sighting(holder, renewed, now)
 
 
-def standing(lease: Lease, me: str, seen: Sighting, now: float) -> Standing:
+def ownership_of(lease: Lease, me: str, seen: Sighting, now: float) -> LeaseOwnership:
     """Judge whose the Lease is."""
     if seen.holder == me:
-        return Standing.MINE
+        return LeaseOwnership.MINE
     if not seen.holder or operator_notes.read(lease).terminated_pod_uid == seen.holder:
-        return Standing.FREE
+        return LeaseOwnership.FREE
     duration = float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
-    return Standing.FREE if now - seen.since >= duration else Standing.HELD
+    return LeaseOwnership.FREE if now - seen.since >= duration else LeaseOwnership.HELD
 
 
 def taken(lease: Lease, me: str, moment: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Holder:
                 lease = await self._api.get_lease()
                 self.silent_since = 0.0
                 seen = sight(lease, seen, time.monotonic())
-                if standing(lease, self._me, seen, time.monotonic()) is Standing.HELD:
+                if ownership_of(lease, self._me, seen, time.monotonic()) is LeaseOwnership.HELD:
                     (held or waiting)(f"the Lease is held by pod {seen.holder}")
                     slow = True
                 else:

@@ -66,8 +66,8 @@ def write_termination_message(outcome: runner.Outcome) -> None:
         pathlib.Path(names.TERMINATION_LOG).write_text(termination_message(outcome), encoding="utf-8")
 
 
-class Board:
-    """Know what stands on the Lease, and pass its wishes to the session each time that it is seen."""
+class LeaseAnnotations:
+    """Know what stands on the Lease, and pass its requests to the session each time that it is seen."""
 
     def __init__(self) -> None:
         self._notes = operator_notes.Notes()
@@ -84,9 +84,9 @@ class Board:
         self._seen, self._notes = True, found
         self.asked = asked
         if self.running is not None:
-            self.running.witnessed(asked)
-            for wish, time in found.wishes.items():
-                self.running.wish(_EVENTS[wish](time))
+            self.running.lease_renewed(asked)
+            for request, time in found.requests.items():
+                self.running.request(_EVENTS[request](time))
 
     def notes(self) -> operator_notes.Notes:
         """Return what stood there last."""
@@ -98,7 +98,7 @@ async def run(config: worker_config.WorkerConfig, make_client: MakeClient) -> ru
     resource = config.resource
     assert resource is not None, "only a pod of the operator has a resource"
     stopped = asyncio.Event()
-    board = Board()
+    board = LeaseAnnotations()
 
     def stop() -> None:
         stopped.set()
@@ -136,7 +136,9 @@ class Start(Enum):
     """API and store are silent, and what lies there is this pod's own profile."""
 
 
-async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, blind: bool) -> runner.Outcome:
+async def _kept(
+    holder: lease.Holder, board: LeaseAnnotations, stopped: asyncio.Event, *, blind: bool
+) -> runner.Outcome:
     running = board.running
     assert running is not None, "made by the caller"
 
@@ -149,7 +151,7 @@ async def _kept(holder: lease.Holder, board: Board, stopped: asyncio.Event, *, b
     try:
         running.start(blind=blind)
         if not blind:
-            running.witnessed(board.asked)
+            running.lease_renewed(board.asked)
         if stopped.is_set():
             running.stop()
         return await running.run()

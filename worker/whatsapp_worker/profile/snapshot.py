@@ -27,7 +27,7 @@ class Sentinel:
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Snapshot:
     """A checked copy of a profile in ``folder``; bytes, seconds."""
 
     folder: pathlib.Path
@@ -38,7 +38,7 @@ class Staged:
     frozen: float = 0.0
 
 
-class Stager:
+class Snapshotter:
     """Stage snapshots beside one profile, on the same file system so that hard links work."""
 
     def __init__(self, root: pathlib.Path, origin: str, digest: layout.ContentDigest | None = None) -> None:
@@ -60,7 +60,7 @@ class Stager:
             return None
 
     @contextlib.contextmanager
-    def live(self, browser: processes.Identity, sentinel: Sentinel) -> Iterator[Staged]:
+    def live(self, browser: processes.Identity, sentinel: Sentinel) -> Iterator[Snapshot]:
         """Yield a checked snapshot of the running browser's profile; the copy goes with the block.
 
         Raises SnapshotFailed when a check fails.
@@ -75,7 +75,7 @@ class Stager:
             yield self._checked(folder, sentinel, copy, seconds)
 
     @contextlib.contextmanager
-    def closed(self, sentinel: Sentinel | None) -> Iterator[Staged]:
+    def closed(self, sentinel: Sentinel | None) -> Iterator[Snapshot]:
         """Yield a checked snapshot of the profile of a browser that has ended."""
         with self._folder() as folder:
             copy = _Copy(self.root, folder)
@@ -92,7 +92,7 @@ class Stager:
             gone = folder.rename(folder.with_name(f"{folder.name}.gone"))
             shutil.rmtree(gone, ignore_errors=True)
 
-    def _checked(self, folder: pathlib.Path, sentinel: Sentinel | None, copy: "_Copy", seconds: float) -> Staged:
+    def _checked(self, folder: pathlib.Path, sentinel: Sentinel | None, copy: "_Copy", seconds: float) -> Snapshot:
         try:
             layout.drop_dead_tables(layout.check(folder, self.origin))
             if sentinel and not layout.holds_sentinel(folder, sentinel.key, sentinel.value):
@@ -101,7 +101,7 @@ class Stager:
         except errors.ArchiveDamaged as error:
             raise errors.SnapshotFailed(f"the snapshot is not whole: {error}") from error
         checks = ("linked", "databases") if sentinel is None else ("linked", "sentinel", "databases")
-        return Staged(folder, digest, checks, copy.linked, copy.copied, seconds)
+        return Snapshot(folder, digest, checks, copy.linked, copy.copied, seconds)
 
 
 class _Copy:

@@ -16,7 +16,7 @@ MARGIN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class ClaimEvidence:
     """What the claimer knows about the previous owner besides its record."""
 
     take_over: bool = False
@@ -27,7 +27,7 @@ class Knowledge:
     """Of the same host and boot, and its process (pid and start time) does not exist."""
 
 
-def must_wait(head: records.Record | None, me: records.Owner, known: Knowledge) -> bool:
+def must_wait(head: records.Record | None, me: records.Owner, known: ClaimEvidence) -> bool:
     """Tell whether the previous owner may still run, so that its time must pass between our claim and the launch.
 
     Raises SessionInUse when the head's owner is foreign and has not released.
@@ -42,7 +42,7 @@ def must_wait(head: records.Record | None, me: records.Owner, known: Knowledge) 
     return not (known.terminated_pod_uid and known.terminated_pod_uid == head.owner.pod_uid)
 
 
-def owed(head: records.Record | None) -> float:
+def inherited_wait(head: records.Record | None) -> float:
     """Return the seconds that the previous claimer still owed to the owner before it, as far as the log tells.
 
     One that was stopped while it waited leaves its debt to whoever follows: the owner before may still run.

@@ -57,7 +57,7 @@ class Generations:
         self._keys = keys
         self._pruner = retention.Pruner(store, journal, keep)
 
-    def publish(self, staged: snapshot.Staged, about: About) -> Published:
+    def publish(self, staged: snapshot.Snapshot, about: About) -> Published:
         """Upload the snapshot, take the head slot for it, and drop what retention does not keep, if the store lets us.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.

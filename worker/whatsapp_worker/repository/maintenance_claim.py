@@ -9,7 +9,7 @@ _ATTEMPTS = 20
 
 
 def claim(
-    store: stores.Visible, journal: log.SessionLog, known: fencing.Knowledge, wait: Callable[[float], None]
+    store: stores.Visible, journal: log.SessionLog, known: fencing.ClaimEvidence, wait: Callable[[float], None]
 ) -> records.Record:
     """Take the session; ``wait`` sleeps for the seconds in which the previous owner may still run unaware.
 
@@ -20,7 +20,7 @@ def claim(
         head = journal.previous()
         waits = fencing.must_wait(head, journal.owner, known)
         seconds = fencing.waiting_seconds(journal.back(journal.head), store.visibility) if waits else 0.0
-        seconds = max(seconds, fencing.owed(head))
+        seconds = max(seconds, fencing.inherited_wait(head))
         try:
             record = journal.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=seconds))
         except errors.Superseded:

@@ -21,7 +21,7 @@ class Purged:
 
 
 def purge(
-    store: stores.Backend, journal: log.SessionLog, known: fencing.Knowledge, wait: Callable[[float], None]
+    store: stores.Backend, journal: log.SessionLog, known: fencing.ClaimEvidence, wait: Callable[[float], None]
 ) -> Purged:
     """Claim the session, say in its log that nothing before counts any more, delete, release.
 

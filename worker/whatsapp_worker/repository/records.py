@@ -60,7 +60,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A start: kills every publish that has not taken its slot; ``takeover`` is the time of the wish it fulfils."""
+    """A start: kills every publish that has not taken its slot; ``takeover`` is the time of the request it fulfils."""
 
     poll_seconds: int
     takeover: str = ""
@@ -100,7 +100,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Logout:
-    """A tombstone: what was saved for this account before is dead; ``requested`` is the time of a person's wish."""
+    """A tombstone: what was saved for this account before is dead; ``requested`` is the time of a person's request."""
 
     account_hash: str
     requested: str = ""

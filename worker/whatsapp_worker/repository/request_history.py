@@ -1,4 +1,4 @@
-"""Judge by a session's log whether a wish is still to be carried out, and whether it ever held a login. Pure."""
+"""Judge by a session's log whether a request is still to be carried out, and whether it ever held a login. Pure."""
 
 from collections.abc import Iterable
 from enum import Enum, auto
@@ -11,8 +11,8 @@ CLOCKS = 3600.0
 """Seconds by which the clocks of people and nodes may differ."""
 
 
-class Standing(Enum):
-    """What becomes of a wish at a start."""
+class RequestStatus(Enum):
+    """What becomes of a request at a start."""
 
     NEW = auto()
     DONE = auto()
@@ -21,33 +21,33 @@ class Standing(Enum):
     """Another worker has claimed the session since: it was meant for that one's predecessor."""
 
 
-def standing(newest_first: Iterable[records.Record], me: records.Owner, wish: str, time: str) -> Standing:
-    """Judge a wish; claims of the same pod do not count, so that one that died half-way goes on with it.
+def status_of(newest_first: Iterable[records.Record], me: records.Owner, request: str, time: str) -> RequestStatus:
+    """Judge a request; claims of the same pod do not count, so that one that died half-way goes on with it.
 
-    Only workers of the same session can have carried it out: another owner's take-over answered another's wish. Records
-    that are older than the wish cannot, with room for a clock that is wrong.
+    Only workers of the same session can have carried it out: another owner's take-over answered another's request.
+    Records that are older than the request cannot, with room for a clock that is wrong.
     """
     moment, taken_back = timestamps.seconds(time), False
     if moment is None:
-        return Standing.STALE
+        return RequestStatus.STALE
     for record in newest_first:
         written = timestamps.seconds(record.time) or 0.0
-        if record.owner.same_session(me) and _fulfils(record.body, wish, time):
-            return Standing.STALE if taken_back else Standing.DONE
+        if record.owner.same_session(me) and _fulfils(record.body, request, time):
+            return RequestStatus.STALE if taken_back else RequestStatus.DONE
         if isinstance(record.body, records.Claim) and not record.owner.same_place(me):
             if moment < int(written):
-                return Standing.STALE
+                return RequestStatus.STALE
             taken_back = taken_back or not record.owner.same_session(me)
         if written < moment - CLOCKS:
             break
-    return Standing.NEW
+    return RequestStatus.NEW
 
 
-def _fulfils(body: records.Body, wish: str, time: str) -> bool:
+def _fulfils(body: records.Body, request: str, time: str) -> bool:
     match body:
-        case records.Claim(takeover=carried_out) if wish == requests.TAKEOVER:
+        case records.Claim(takeover=carried_out) if request == requests.TAKEOVER:
             return bool(carried_out) and not timestamps.is_newer(time, carried_out)
-        case records.Logout(requested=carried_out) if wish == requests.RELINK:
+        case records.Logout(requested=carried_out) if request == requests.RELINK:
             return bool(carried_out) and not timestamps.is_newer(time, carried_out)
         case _:
             return False

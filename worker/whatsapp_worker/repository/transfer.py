@@ -29,7 +29,7 @@ class Side:
 class How:
     """What a person allows, how to sleep, and whom to tell what has been done."""
 
-    known: fencing.Knowledge
+    known: fencing.ClaimEvidence
     wait: Callable[[float], None]
     tell: Callable[[str], None]
     if_any: bool = False
@@ -104,7 +104,7 @@ def _give_back(side: Side, how: How) -> None:
     head = next(side.journal.back(side.journal.head), None)
     if head is None or not head.owner.same_session(side.journal.owner):
         return
-    if not isinstance(head.body, records.Release) or fencing.owed(head):
+    if not isinstance(head.body, records.Release) or fencing.inherited_wait(head):
         maintenance_claim.claim(side.store, side.journal, how.known, how.wait)
         maintenance_claim.release(side.journal)
 

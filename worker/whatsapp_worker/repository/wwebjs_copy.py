@@ -24,7 +24,7 @@ _FAR = 1000
 """Slots that are looked through for a copy that nothing else tells to be ours."""
 
 
-class Copy:
+class WwebjsCopy:
     """The interoperable copy of one session, written by one owner."""
 
     def __init__(

@@ -42,8 +42,12 @@ def _prefix(session: str) -> str:
     return f".{session}.import-"
 
 
-def bring_in(
-    found: stores.Copy, copy: wwebjs_copy.Copy, kept: generations.Generations, folder: pathlib.Path, session: str = ""
+def import_archive(
+    found: stores.Copy,
+    copy: wwebjs_copy.WwebjsCopy,
+    kept: generations.Generations,
+    folder: pathlib.Path,
+    session: str = "",
 ) -> generations.Published:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
@@ -79,7 +83,7 @@ def _check_logs(profile: pathlib.Path) -> None:
         raise errors.ArchiveDamaged("its logs are longer than any that Chromium writes")
 
 
-def _download(found: stores.Copy, copy: wwebjs_copy.Copy, target: pathlib.Path) -> None:
+def _download(found: stores.Copy, copy: wwebjs_copy.WwebjsCopy, target: pathlib.Path) -> None:
     size = 0
     if found.size > LIMIT:
         raise errors.ArchiveDamaged("the archive is longer than 8 GiB")
@@ -98,7 +102,9 @@ def _download(found: stores.Copy, copy: wwebjs_copy.Copy, target: pathlib.Path) 
         raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
 
 
-def on_request(copy: wwebjs_copy.Copy, kept: generations.Generations, folder: pathlib.Path, *, discard: bool) -> str:
+def on_request(
+    copy: wwebjs_copy.WwebjsCopy, kept: generations.Generations, folder: pathlib.Path, *, discard: bool
+) -> str:
     """Import the foreign archive, or remove it; the session must be claimed. Returns a sentence for a person."""
     found = copy.foreign()
     if found is None:
@@ -108,16 +114,16 @@ def on_request(copy: wwebjs_copy.Copy, kept: generations.Generations, folder: pa
         copy.remove(found)
         return f"{about} was removed"
     try:
-        published = bring_in(found, copy, kept, folder)
+        published = import_archive(found, copy, kept, folder)
     except errors.ArchiveDamaged as error:
         raise errors.StoreRefused(f"{about} holds no login that can be restored: {error}") from error
     return f"{about} is generation {published.generation.number}: the next start restores it"
 
 
-class Newcomer:
+class ForeignArchiveImporter:
     """What stands in the copy's place at the start of a run."""
 
-    def __init__(self, copy: wwebjs_copy.Copy, kept: generations.Generations, journal: log.SessionLog) -> None:
+    def __init__(self, copy: wwebjs_copy.WwebjsCopy, kept: generations.Generations, journal: log.SessionLog) -> None:
         self._copy = copy
         self._kept = kept
         self._log = journal
@@ -133,7 +139,7 @@ class Newcomer:
         if self._kept.next_candidate(self._log.head + 1) is not None:
             return describe(self._log.session, found)
         try:
-            published = bring_in(found, self._copy, self._kept, folder, self._log.session)
+            published = import_archive(found, self._copy, self._kept, folder, self._log.session)
         except errors.ArchiveDamaged as error:
             self._copy.refuse(found)
             return f"another program's {self._log.session}.zip holds no login that can be restored: {error}"

@@ -20,7 +20,7 @@ _FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
 """The first class that fits counts, so a class stands before its base."""
 
 
-def as_happening(error: Exception) -> events.Event:
+def as_event(error: Exception) -> events.Event:
     """Return the event that tells of an error; one that nobody foresaw ends the worker loudly."""
     for kind, code, reason in _FOR_GOOD:
         if isinstance(error, kind):

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, errors
 from whatsapp_worker.browser import chromium
-from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core import events, page_events
 from whatsapp_worker.core.state import State
+from whatsapp_worker.core.transitions import RETRY
 from whatsapp_worker.runtime import heartbeat
 
 LOG = logging.getLogger("whatsapp_worker")
@@ -17,7 +18,7 @@ MakeBrowser = Callable[[Callable[[page_events.PageEvent], None], Callable[[], No
 Post = Callable[[events.Event], None]
 
 
-class Hands:
+class Executor:
     """Hold the one browser; each method may be run as a task."""
 
     def __init__(
@@ -41,7 +42,7 @@ class Hands:
         """Decisions to end the browser so far; whoever takes one starts the next, unless a later one was taken."""
         self.saving = asyncio.Lock()
         """Held by a save, and by whatever must not come between its parts."""
-        self.heart = heartbeat.Heart(lambda: self.browser, post)
+        self.heartbeat = heartbeat.Heartbeat(lambda: self.browser, post)
 
     def until(self, time: float) -> None:
         """Let whatever browser runs now, or is started later, run until this time of the boot clock."""
@@ -103,7 +104,7 @@ class Hands:
         self._endings += 1
         ending = self._endings
         async with self.changing:
-            running, self.browser, self.heart.seen = self.browser, None, None
+            running, self.browser, self.heartbeat.last_state = self.browser, None, None
             if running is not None:
                 try:
                     await (running.close() if gently else running.kill())
@@ -116,14 +117,14 @@ class Hands:
         """End the browser and start it again on the same profile."""
         ending = await self.drop_browser(gently=gently)
         if self._current().browser.restarts > 1:
-            await asyncio.sleep(transitions.RETRY.after(self._current().browser.restarts))
+            await asyncio.sleep(RETRY.after(self._current().browser.restarts))
         await self._launch_after(ending)
 
-    async def fall_back(self) -> None:
+    async def restore_previous(self) -> None:
         """End the browser and let the strategy put an older profile in place."""
         async with self.saving:  # a save that is under way must not come between the generations that are tried
             await self.drop_browser()
-            self._post(await self._placed(self._auth.fall_back()))
+            self._post(await self._placed(self._auth.restore_previous()))
 
     async def save(self, trigger: str, login: int = 0) -> None:
         """Save and post how it went, unless the login for which it was decided has been given up meanwhile."""
@@ -145,10 +146,10 @@ class Hands:
                 saved, changed = (result.saved, result.changed) if result else (None, False)
                 self._post(events.SaveDone(saved, changed, login))
 
-    async def bury(self, account_hash: str) -> None:
+    async def retire_login(self, account_hash: str) -> None:
         """Set the login aside after a logout."""
         async with self.saving:  # a save that is under way must not come after the tombstone
-            await self._auth.bury(account_hash)
+            await self._auth.retire_login(account_hash)
 
     async def relink(self, account_hash: str, requested: str) -> None:
         """Set the login aside because a person asked, and begin anew."""
@@ -158,7 +159,7 @@ class Hands:
             await self.drop_browser()
             self._post(await self._auth.relink(account_hash, requested))
 
-    async def ask_owner(self) -> None:
+    async def check_ownership(self) -> None:
         """Ask the log whose the session is."""
         if await self._auth.still_owner():
             self._post(events.StillOwner())

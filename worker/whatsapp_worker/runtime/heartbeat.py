@@ -9,7 +9,7 @@ from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events
 from whatsapp_worker.system import processes
 
-BEAT = 10.0
+INTERVAL = 10.0
 """Seconds between two questions; two without an answer make a page dead: within a minute in all."""
 MEASURE = 30.0
 _SILENCES = 2
@@ -17,13 +17,13 @@ _ABSENCES = 6
 """Answers in a row, without an adapter, after which a page counts as not loaded; a load takes its time to get one."""
 
 
-class Heart:
+class Heartbeat:
     """Watch one page at a time; ``seen`` is what the page said last, None while nothing listens there."""
 
     def __init__(self, running: Callable[[], chromium.Browser | None], post: Callable[[events.Event], None]) -> None:
         self._running = running
         self._post = post
-        self.seen: page_events.Facts | None = None
+        self.last_state: page_events.PageState | None = None
         self.paused = False
         """Set while the browser stands still on purpose."""
 
@@ -33,12 +33,12 @@ class Heart:
             await asyncio.sleep(MEASURE)
             self._post(events.Measured(await asyncio.to_thread(processes.memory, processes.me())))
 
-    async def beat(self) -> None:
+    async def run(self) -> None:
         """Ask for ever."""
         silent = absent = 0
         while True:
-            await asyncio.sleep(BEAT)
-            asked, seen = self._running(), self.seen
+            await asyncio.sleep(INTERVAL)
+            asked, seen = self._running(), self.last_state
             if asked is None or seen is None or self.paused:
                 silent = absent = 0
                 continue

@@ -10,7 +10,7 @@ PATIENCE = 5.0
 _GIVING_UP = 1.0
 
 
-class Teller:
+class ListenerQueue:
     """Pass news on, one after the other; ``tell`` raises nothing."""
 
     def __init__(self, tell: Tell) -> None:

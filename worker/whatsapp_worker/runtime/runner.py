@@ -45,7 +45,7 @@ class Outcome:
     message: str
 
 
-class Keeper:
+class SessionRunner:
     """Keep one session alive until something ends it."""
 
     def __init__(
@@ -65,12 +65,12 @@ class Keeper:
         """Those that set a login aside, which takes until the store answers."""
         self._placing: set[asyncio.Task[None]] = set()
         """Those that put a profile in place, which takes as long."""
-        self._hands = executor.Hands(strategy, make_browser, self.post, lambda: self.state, settings.phone_number)
-        self.teller = listeners.Teller(tell)
+        self._executor = executor.Executor(strategy, make_browser, self.post, lambda: self.state, settings.phone_number)
+        self.listeners = listeners.ListenerQueue(tell)
         self.closed = asyncio.Event()
         """Set when the browser has ended and the session is released; listeners may still hear the last news."""
         self.state = State(since=time.time())
-        self.witnesses = ownership_deadline.Witnesses()
+        self.ownership = ownership_deadline.OwnershipDeadline()
         self._deadline = 0.0
         self._silent = False
         self.beat = time.monotonic()
@@ -82,13 +82,13 @@ class Keeper:
 
     async def call_page(self, name: str) -> None:
         """Call a function of the page; one that does not answer is the heartbeat's matter."""
-        await self._hands.call_page(name)
+        await self._executor.call_page(name)
 
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
-        heart = self._hands.heart
-        self._placing |= self._spawn(self._hands.prepare())
-        self._spawn(self._tick(), heart.beat(), heart.measure(), self._watch())
+        heart = self._executor.heartbeat
+        self._placing |= self._spawn(self._executor.prepare())
+        self._spawn(self._tick(), heart.run(), heart.measure(), self._watch())
         self._show()
         ending: actions.Shutdown | None = None
         try:
@@ -102,7 +102,7 @@ class Keeper:
     async def _step(self, event: events.Event) -> actions.Shutdown | None:
         frozen = self.state.session_state is SessionState.FROZEN
         if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
-            self._hands.heart.seen = event.facts
+            self._executor.heartbeat.last_state = event.facts
         before, (self.state, todo) = self.state, machine.step(self._settings, self.state, event, time.time())
         if self.state != before:
             self._show()
@@ -130,31 +130,31 @@ class Keeper:
     async def _perform(self, action: actions.Action) -> None:
         match action:
             case actions.Emit(name, arguments):
-                self.teller.post(name, arguments)
+                self.listeners.post(name, arguments)
             case actions.Launch():
-                self._spawn(self._hands.launch())
+                self._spawn(self._executor.launch())
             case actions.Recycle(gently):
-                self._spawn(self._hands.recycle(gently))
+                self._spawn(self._executor.recycle(gently))
             case actions.Load():
-                self._spawn(self._hands.load())
+                self._spawn(self._executor.load())
             case actions.RestorePrevious():
-                self._placing |= self._spawn(self._hands.fall_back())
+                self._placing |= self._spawn(self._executor.restore_previous())
             case actions.Save(trigger):
-                self._spawn(self._hands.save(str(trigger), self.state.login.number))
+                self._spawn(self._executor.save(str(trigger), self.state.login.number))
             case actions.RetireLogin(account_hash):
-                self._aside |= self._spawn(self._hands.bury(account_hash))
+                self._aside |= self._spawn(self._executor.retire_login(account_hash))
             case actions.Relink(account_hash, requested):
-                self._aside |= self._spawn(self._hands.relink(account_hash, requested))
+                self._aside |= self._spawn(self._executor.relink(account_hash, requested))
             case actions.CheckOwnership():
-                self._spawn(self._hands.ask_owner())
+                self._spawn(self._executor.check_ownership())
             case actions.RefreshQr():
-                self._spawn(self._hands.call_page("refreshQr"))
+                self._spawn(self._executor.call_page("refreshQr"))
             case actions.TakeOver():
-                self._spawn(self._hands.call_page("takeOver"))
+                self._spawn(self._executor.call_page("takeOver"))
             case actions.Unlink():
-                self._spawn(self._hands.call_page("logout"))
+                self._spawn(self._executor.call_page("logout"))
             case actions.AskPairingCode():
-                self._spawn(self._hands.pairing_code())
+                self._spawn(self._executor.pairing_code())
             case actions.Shutdown():
                 raise AssertionError("handled by the loop")
             case _:
@@ -173,27 +173,31 @@ class Keeper:
         try:
             await work
         except Exception as error:
-            self.post(error_events.as_happening(error))
+            self.post(error_events.as_event(error))
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
             self._judge_silence()
             self.post(events.Tick())
-            if os.getpid() == 1 and (running := self._hands.browser) is not None and not self._hands.changing.locked():
+            if (
+                os.getpid() == 1
+                and (running := self._executor.browser) is not None
+                and not self._executor.changing.locked()
+            ):
                 processes.reap(running.children)
 
     def _judge_silence(self) -> None:
-        """Tell guard and machine until when the browser may run; the guard does not wait for this loop."""
-        deadline = self.witnesses.deadline()
+        """Tell watchdog and machine until when the browser may run; the watchdog does not wait for this loop."""
+        deadline = self.ownership.deadline()
         if deadline is None:
             return
         if deadline != self._deadline:
             self._deadline = deadline
-            self._hands.until(deadline)
+            self._executor.until(deadline)
         silent = watchdog.now() >= deadline
         if silent is not self._silent:
-            self._silent = self._hands.heart.paused = silent
+            self._silent = self._executor.heartbeat.paused = silent
             self.post(events.OwnershipExpired() if silent else events.OwnershipRenewed())
 
     async def _watch(self) -> None:
@@ -203,7 +207,7 @@ class Keeper:
                 if self.state.session_state is not SessionState.CLAIMING:
                     if not await self._auth.still_owner():
                         raise errors.Superseded("another worker has claimed the session")
-                    self.witnesses.answered(ownership_deadline.LOG, asked)
+                    self.ownership.answered(ownership_deadline.LOG, asked)
             await asyncio.sleep(WATCH if self.state.session_state is not SessionState.CLAIMING else TICK)
 
     async def _end(self, ending: actions.Shutdown | None) -> Outcome:
@@ -220,7 +224,7 @@ class Keeper:
             LOG.warning("the last save did not end in time")
         finally:
             await _cancelled(self._tasks)
-            await self._hands.kill()
+            await self._executor.kill()
             if not superseded:
                 with contextlib.suppress(errors.StoreError, errors.Superseded, TimeoutError):
                     async with asyncio.timeout(RELEASE_PATIENCE):
@@ -229,7 +233,7 @@ class Keeper:
             self.closed.set()
         LOG.info("ended code=%d seconds=%.1f", ending.code, time.monotonic() - began)
         self._show()
-        await self.teller.finish()
+        await self.listeners.finish()
         return Outcome(ending.code, ending.reason, ending.message)
 
     async def _close(self, ending: actions.Shutdown) -> None:
@@ -238,10 +242,10 @@ class Keeper:
         if self._aside:
             await asyncio.wait(self._aside, timeout=ASIDE_PATIENCE)
             await _cancelled(self._aside)
-        async with self._hands.saving:
+        async with self._executor.saving:
             await _cancelled(self._tasks)
             await self._hear_saves()
-            if (last := await self._hands.close(save=ending.save)) is not None:
+            if (last := await self._executor.close(save=ending.save)) is not None:
                 await self._step(last)
 
     async def _hear_saves(self) -> None:

@@ -31,7 +31,7 @@ def now() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-class Guard:
+class Watchdog:
     """The worker's end of the pipe."""
 
     def __init__(self) -> None:
@@ -56,11 +56,13 @@ class Guard:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # a guard that was killed guards nothing; the next start tidies up
+        with contextlib.suppress(
+            BrokenPipeError
+        ):  # a watchdog that was killed watches nothing; the next start tidies up
             self._process.stdin.write(f"{line}\n".encode())
 
     def close(self) -> None:
-        """Let the guard go; it ends what it was told to watch and still lives. Blocks until it has gone."""
+        """Let the watchdog go; it ends what it was told to watch and still lives. Blocks until it has gone."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -105,7 +107,7 @@ def _signal(roots: Iterable[int], number: signal.Signals) -> None:
 
 
 class Watch:
-    """What the guard knows."""
+    """What the watchdog knows."""
 
     def __init__(self) -> None:
         self._all: dict[int, str] = {}

@@ -218,13 +218,13 @@ def test_localauth_keeps_the_profile_on_a_claim(given: str | None, used: str) ->
     volume = next(item for item in made["spec"]["volumes"] if item["name"] == "data")
     assert volume["persistentVolumeClaim"] == {"claimName": used}
     assert env(made)["WHATSAPP_DATA_PATH"] == "/var/lib/whatsapp/data/.wwebjs_auth"
-    assert (pvc.claim(session) is None) == (given is not None)
+    assert (pvc.pvc(session) is None) == (given is not None)
 
 
 @pytest.mark.parametrize("on_delete", ["Retain", "Delete"])
 def test_a_claim_goes_with_its_session_only_if_asked(on_delete: str) -> None:
     local = {"onDelete": on_delete, "size": "3Gi", "storageClassName": "fast"}
-    made = pvc.claim(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
+    made = pvc.pvc(samples.session({"auth": {"strategy": "LocalAuth", "localAuth": local}}))
     assert made is not None
     assert ("ownerReferences" in made["metadata"]) == (on_delete == "Delete")
     assert made["spec"] == {

@@ -31,7 +31,8 @@ NOW = samples.NOON_SECONDS
 DELETES: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
 SPECS = st.sampled_from([{}, DELETES, {"operatingMode": "Suspended"}, {"auth": {"strategy": "NoAuth"}}])
 REQUESTS = st.dictionaries(
-    st.sampled_from([*map(names.wish_annotation, ("restart", "save", "skip-purge", "x")), "other"]) | json_samples.TEXT,
+    st.sampled_from([*map(names.request_annotation, ("restart", "save", "skip-purge", "x")), "other"])
+    | json_samples.TEXT,
     json_samples.TEXT | schema_samples.times(),
     max_size=5,
 )
@@ -70,7 +71,7 @@ def judged(session: Session, pod: Pod | None) -> None:
     assert len(own.get("handledRequests", {})) <= 5
     json.dumps(own, ensure_ascii=False).encode()
     json.dumps(lease.lease(session, samples.POD_UID)).encode()
-    list(events.happenings(session.status, own))
+    list(events.events_of(session.status, own))
     list(events.ignored(session))
     status.report_is_stale(observed)
     termination.left_behind(session, pod)

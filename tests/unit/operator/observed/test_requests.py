@@ -1,4 +1,4 @@
-"""Wishes are carried out once, and not in another life."""
+"""Requests are carried out once, and not in another life."""
 
 import dataclasses
 
@@ -12,22 +12,22 @@ from whatsapp_session import names
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"
 
 
-def wishing(handled: dict[str, str] | None = None, told: dict[str, str] | None = None, **asked: str) -> Session:
-    """Return a session with wishes, some carried out."""
+def requesting(handled: dict[str, str] | None = None, told: dict[str, str] | None = None, **asked: str) -> Session:
+    """Return a session with requests, some carried out."""
     status = samples.report("Connected", handledRequests=told or {}) | {"handledRequests": handled or {}}
-    annotations = {names.wish_annotation(wish.replace("_", "-")): time for wish, time in asked.items()}
+    annotations = {names.request_annotation(request.replace("_", "-")): time for request, time in asked.items()}
     return samples.session(status=status, annotations=annotations)
 
 
-def test_a_wish_goes_to_the_worker_until_one_of_both_says_that_it_is_done() -> None:
-    assert requests.for_the_worker(wishing(save=LATE)) == {"save": LATE}
-    assert requests.for_the_worker(wishing(handled={"save": EARLY}, save=LATE)) == {"save": LATE}
-    assert requests.for_the_worker(wishing(handled={"save": LATE}, save=LATE)) == {}
-    assert requests.for_the_worker(wishing(told={"save": LATE}, save=LATE)) == {}
+def test_a_request_goes_to_the_worker_until_one_of_both_says_that_it_is_done() -> None:
+    assert requests.for_the_worker(requesting(save=LATE)) == {"save": LATE}
+    assert requests.for_the_worker(requesting(handled={"save": EARLY}, save=LATE)) == {"save": LATE}
+    assert requests.for_the_worker(requesting(handled={"save": LATE}, save=LATE)) == {}
+    assert requests.for_the_worker(requesting(told={"save": LATE}, save=LATE)) == {}
 
 
 def test_a_restart_is_the_operators_own_affair() -> None:
-    assert requests.for_the_worker(wishing(restart=LATE)) == {}
+    assert requests.for_the_worker(requesting(restart=LATE)) == {}
 
 
 @pytest.mark.parametrize(
@@ -44,26 +44,26 @@ def test_a_restart_is_the_operators_own_affair() -> None:
     ids=["older", "no time", "empty", "no such offset", "80 characters", "ahead", "year 9999"],
 )
 def test_what_is_no_request_is_ignored_with_the_reason(time: str, why: str) -> None:
-    session = wishing(relink=time, restart=time, save=LATE)
+    session = requesting(relink=time, restart=time, save=LATE)
     assert requests.for_the_worker(session) == {"save": LATE}
     assert requests.restart(session) is None
     assert requests.newest_start(session) is None
     assert [(item.annotation, item.value) for item in session.ignored] == [
-        (names.wish_annotation("relink"), time[:64]),
-        (names.wish_annotation("restart"), time[:64]),
+        (names.request_annotation("relink"), time[:64]),
+        (names.request_annotation("restart"), time[:64]),
     ]
     assert all(why in item.why for item in session.ignored)
 
 
 def test_a_request_of_a_clock_that_is_a_little_ahead_is_accepted() -> None:
-    assert requests.restart(wishing(restart="2026-01-01T12:05:00Z")) == "2026-01-01T12:05:00Z"
+    assert requests.restart(requesting(restart="2026-01-01T12:05:00Z")) == "2026-01-01T12:05:00Z"
 
 
 def test_a_request_that_the_operator_does_not_know_is_ignored_with_the_reason() -> None:
-    session = wishing(restrat=LATE)
-    assert [item.annotation for item in session.ignored] == [names.wish_annotation("restrat")]
+    session = requesting(restrat=LATE)
+    assert [item.annotation for item in session.ignored] == [names.request_annotation("restrat")]
     assert "it knows restart, relink, save, takeover, skip-purge" in session.ignored[0].why
-    crowded = samples.session(annotations={names.wish_annotation(f"x{number}"): "" for number in range(5000)})
+    crowded = samples.session(annotations={names.request_annotation(f"x{number}"): "" for number in range(5000)})
     assert len(crowded.ignored) == requests.LONGEST_LIST
 
 
@@ -72,22 +72,22 @@ FAR = "9999-12-31T23:59:59Z"
 
 def test_what_cannot_have_been_carried_out_hides_no_request_whoever_says_so() -> None:
     told = {"restart": LATE, "relink": FAR, "save": "x" * 65, **{f"key{number}": LATE for number in range(5000)}}
-    session = wishing(told=told, handled={"save": FAR, "other": LATE}, relink=LATE, save=LATE)
+    session = requesting(told=told, handled={"save": FAR, "other": LATE}, relink=LATE, save=LATE)
     assert requests.for_the_worker(session) == {"relink": LATE, "save": LATE}
     pod = dataclasses.replace(samples.pod(), restarted_for=FAR)
     assert requests.handled(session, pod, samples.NOON_SECONDS) == {}
 
 
 def test_a_restart_that_was_carried_out_stays_in_the_template_when_its_annotation_goes() -> None:
-    assert requests.restart(wishing(handled={"restart": EARLY})) == EARLY
-    assert requests.restart(wishing(handled={"restart": EARLY}, restart=LATE)) == LATE
-    assert requests.restart(wishing(handled={"restart": LATE}, restart=EARLY)) == LATE
+    assert requests.restart(requesting(handled={"restart": EARLY})) == EARLY
+    assert requests.restart(requesting(handled={"restart": EARLY}, restart=LATE)) == LATE
+    assert requests.restart(requesting(handled={"restart": LATE}, restart=EARLY)) == LATE
 
 
-def test_the_newest_wish_that_lets_a_session_start_counts() -> None:
-    assert requests.newest_start(wishing(restart=EARLY, takeover=LATE, save="2026-01-01T12:00:00Z")) == LATE
+def test_the_newest_request_that_lets_a_session_start_counts() -> None:
+    assert requests.newest_start(requesting(restart=EARLY, takeover=LATE, save="2026-01-01T12:00:00Z")) == LATE
 
 
-def test_handled_wishes_are_never_forgotten_or_set_back() -> None:
-    session = wishing(handled={"save": LATE, "relink": EARLY}, told={"save": EARLY, "relink": LATE})
+def test_handled_requests_are_never_forgotten_or_set_back() -> None:
+    session = requesting(handled={"save": LATE, "relink": EARLY}, told={"save": EARLY, "relink": LATE})
     assert requests.handled(session, None, samples.NOON_SECONDS) == {"save": LATE, "relink": LATE}

@@ -42,10 +42,12 @@ def messages(cluster: Cluster) -> list[str]:
     return [item["message"] for ref, item in cluster.kube.objects.items() if ref.kind == "Event"]
 
 
-def wish(cluster: Cluster, name: str) -> None:
-    """Annotate the session with a wish."""
+def request(cluster: Cluster, name: str) -> None:
+    """Annotate the session with a request."""
     time = "2026-01-01T12:04:00Z"
-    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={names.wish_annotation(name): time}))
+    cluster.change(
+        SESSION, lambda session: session["metadata"].update(annotations={names.request_annotation(name): time})
+    )
 
 
 def test_a_session_that_takes_its_archives_with_it_has_the_finalizer_and_others_have_not(cluster: Cluster) -> None:
@@ -102,13 +104,13 @@ def test_a_failed_purge_is_told_and_the_session_stays_until_it_succeeds(cluster:
     assert SESSION not in cluster.kube.objects
 
 
-def test_without_its_store_it_waits_for_the_store_or_for_a_wish(cluster: Cluster) -> None:
+def test_without_its_store_it_waits_for_the_store_or_for_a_request(cluster: Cluster) -> None:
     store = cluster.kube.objects.pop(STORE)
     deleted(cluster)
     assert "StoreNotFound" in reasons(cluster)
     assert PURGE_POD not in cluster.kube.objects
     twin = cluster.twin()
-    wish(cluster, "skip-purge")
+    request(cluster, "skip-purge")
     cluster.settle()
     assert SESSION not in cluster.kube.objects
     assert "the session's archives stay in the store" in messages(cluster)
@@ -117,9 +119,9 @@ def test_without_its_store_it_waits_for_the_store_or_for_a_wish(cluster: Cluster
     assert PURGE_POD in twin.kube.objects
 
 
-def test_a_wish_to_skip_lets_go_even_while_the_worker_cannot_stop(cluster: Cluster) -> None:
+def test_a_request_to_skip_lets_go_even_while_the_worker_cannot_stop(cluster: Cluster) -> None:
     cluster.delete_session()
-    wish(cluster, "skip-purge")
+    request(cluster, "skip-purge")
     cluster.settle()
     assert SESSION not in cluster.kube.objects
 

@@ -18,7 +18,7 @@ def told(before: Observed | None, after: Observed) -> list[tuple[str, bool]]:
     """Return reason and whether it is a warning, of each Event of a change."""
     old = {} if before is None else status.own_status(before, "hash", "2026-01-01T12:00:00Z")
     new = status.own_status(after, "hash", "2026-01-01T13:00:00Z")
-    return [(item.reason, item.warning) for item in events.happenings(old, new)]
+    return [(item.reason, item.warning) for item in events.events_of(old, new)]
 
 
 def test_nothing_is_told_when_nothing_changed() -> None:
@@ -41,8 +41,8 @@ def test_of_a_link_and_its_first_save_the_worker_tells_and_of_the_connection_the
 def test_trouble_that_the_worker_has_posted_is_not_posted_twice() -> None:
     before = status.own_status(samples.observed("Connected", **SEEN), "hash", samples.NOON)
     after = status.own_status(samples.observed("Conflict", **SEEN), "hash", samples.NOON)
-    assert [item.reason for item in events.happenings(before, after)] == ["Conflict"]
-    assert list(events.happenings(before, after, Reason.CONFLICT)) == []
+    assert [item.reason for item in events.events_of(before, after)] == ["Conflict"]
+    assert list(events.events_of(before, after, Reason.CONFLICT)) == []
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_an_event_that_is_posted_again_after_a_crash_has_the_same_name() -> None
     made = set()
     for now in ("2026-01-01T13:00:00Z", "2026-01-01T13:00:09Z"):
         new = status.own_status(samples.observed("Connected"), "hash", now)
-        (happening,) = events.happenings(old, new)
-        made.add(events.manifest(samples.session(), happening, now)["metadata"]["name"])
+        (event,) = events.events_of(old, new)
+        made.add(events.manifest(samples.session(), event, now)["metadata"]["name"])
     assert len(made) == 1
 
 
 def test_an_event_is_complete_and_of_bounded_length() -> None:
-    happening = events.Happening("Replacing", "x" * 5000, warning=False, since="1")
-    made = events.manifest(samples.session(), happening, samples.NOON)
+    event = events.EventRecord("Replacing", "x" * 5000, warning=False, since="1")
+    made = events.manifest(samples.session(), event, samples.NOON)
     assert len(made["message"]) <= 1024
     assert made["involvedObject"]["uid"] == samples.UID
     assert made["type"] == "Normal"
@@ -85,7 +85,7 @@ def test_an_event_is_complete_and_of_bounded_length() -> None:
 
 def test_a_request_that_is_ignored_is_told_once_and_not_at_each_look() -> None:
     cluster = connected()
-    wrong = {names.wish_annotation("restart"): "tomorrow"}
+    wrong = {names.request_annotation("restart"): "tomorrow"}
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations=wrong))
     for _ in range(3):
         cluster.look()

@@ -43,7 +43,7 @@ def fault(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> An
 
 def ask(cluster: Cluster, request: str, time: str = "2026-01-01T12:04:00Z") -> None:
     """Ask for something by an annotation."""
-    annotations = {names.wish_annotation(request): time}
+    annotations = {names.request_annotation(request): time}
     cluster.change(SESSION, lambda session: session["metadata"].update(annotations=annotations))
 
 

@@ -168,13 +168,13 @@ def test_two_sessions_that_ask_the_server_at_the_same_time_do_not_both_take_the_
     assert len(fleet.pods()) == 1
 
 
-def test_a_wish_reaches_a_worker_that_waits_for_its_turn_to_be_replaced() -> None:
+def test_a_request_reaches_a_worker_that_waits_for_its_turn_to_be_replaced() -> None:
     fleet, first, second = pair_to_upgrade()
     fleet.cluster.restarted()
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:04:00Z"
+    request, time = names.request_annotation("save"), "2026-01-01T12:04:00Z"
     session = Ref(names.SESSION_KIND, second.namespace, second.name)
-    fleet.cluster.change(session, lambda item: item["metadata"].update(annotations={wish: time}))
+    fleet.cluster.change(session, lambda item: item["metadata"].update(annotations={request: time}))
     fleet.look([first, second])
     assert len(fleet.pods()) == 1, "one at a time"
     lease = fleet.cluster.kube.objects[Ref("Lease", second.namespace, names.lease(second.name))]
-    assert lease["metadata"]["annotations"][wish] == time
+    assert lease["metadata"]["annotations"][request] == time

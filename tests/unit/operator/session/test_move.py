@@ -194,15 +194,15 @@ def test_an_empty_store_is_a_fault_for_a_session_that_holds_a_login(cluster: Clu
 def test_a_person_may_give_up_an_owner_that_is_gone_or_what_was_saved(cluster: Cluster) -> None:
     time = "2026-01-01T12:04:00Z"
 
-    def wish(name: str) -> None:
-        asked = {names.wish_annotation(name): time}
+    def request(name: str) -> None:
+        asked = {names.request_annotation(name): time}
         cluster.change(SESSION, lambda session: session["metadata"].update(annotations=asked))
         cluster.settle()
 
-    wish("takeover")
+    request("takeover")
     (container,) = cluster.kube.objects[MOVE_POD]["spec"]["containers"]
     assert "--take-over" in container["args"]
-    wish("relink")
+    request("relink")
     assert MOVE_POD not in cluster.kube.objects
     assert POD in cluster.kube.objects, "with a new link"
 

@@ -40,8 +40,10 @@ def test_a_session_whose_worker_writes_odd_times_can_be_suspended(odd: str) -> N
 @odd_times
 def test_a_session_with_odd_requests_can_be_deleted(odd: str) -> None:
     cluster = connected()
-    wished = {names.wish_annotation(wish): odd for wish in ("save", "restart", "relink", "takeover", "skip-purge")}
-    cluster.change(SESSION, lambda session: session["metadata"].update(annotations=wished))
+    requested = {
+        names.request_annotation(request): odd for request in ("save", "restart", "relink", "takeover", "skip-purge")
+    }
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations=requested))
     cluster.settle()
     cluster.delete_session()
     cluster.look()

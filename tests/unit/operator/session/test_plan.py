@@ -7,7 +7,7 @@ import pytest
 
 from scenes.operator import samples
 from whatsapp_operator.manifests import worker_pod
-from whatsapp_operator.observed.state import Observed, Ownership, Trouble, Wanted
+from whatsapp_operator.observed.state import Observed, Ownership, Problem, Wanted
 from whatsapp_operator.session import plan, status
 from whatsapp_session.conditions import Reason
 
@@ -57,7 +57,7 @@ def test_without_the_policy_nothing_is_made_and_it_is_looked_for_again() -> None
 
 
 def test_no_worker_is_started_on_an_unfenced_store_and_one_that_runs_is_not_replaced() -> None:
-    store = dataclasses.replace(samples.store(), trouble=Trouble(Reason.STORE_UNFENCED, "two writers won"))
+    store = dataclasses.replace(samples.store(), problem=Problem(Reason.STORE_UNFENCED, "two writers won"))
     alone = Observed(samples.session(), None, store)
     assert steps(alone) == []
     phase, found = status.conditions(alone, "hash")
@@ -65,7 +65,7 @@ def test_no_worker_is_started_on_an_unfenced_store_and_one_that_runs_is_not_repl
     assert "on the SessionStore 'default': two writers won" in found[0].message
     running = dataclasses.replace(marked(), store=store)
     assert "DeletePod" not in steps(running, dataclasses.replace(wanted(), template_hash="another"))
-    away = dataclasses.replace(store, trouble=Trouble(Reason.STORE_UNAVAILABLE, "no route"))
+    away = dataclasses.replace(store, problem=Problem(Reason.STORE_UNAVAILABLE, "no route"))
     assert steps(dataclasses.replace(alone, store=away)) == START
 
 
@@ -73,7 +73,7 @@ def test_localauth_gets_its_claim_before_its_pod() -> None:
     spec = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
     session = samples.session(spec)
     want = worker_pod.wanted(session, worker_pod.pod(session, None, samples.DEFAULTS))
-    assert steps(Observed(session, None, None), want) == ["ApplyAccess", "ApplyClaim", "ApplyLease", "CreatePod"]
+    assert steps(Observed(session, None, None), want) == ["ApplyAccess", "ApplyPVC", "ApplyLease", "CreatePod"]
 
 
 MARK = plan.Plan((plan.ApplyAccess(), plan.ApplyLease(samples.POD_UID)))
@@ -203,7 +203,7 @@ def test_a_changed_template_starts_it_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "time", "started"),
+    ("requested", "time", "started"),
     [
         ("restart", "2026-01-01T12:00:01Z", True),
         ("relink", "2026-01-01T12:00:01Z", True),
@@ -212,11 +212,11 @@ def test_a_changed_template_starts_it_again() -> None:
     ],
     ids=str,
 )
-def test_a_wish_that_the_ended_worker_had_not_been_started_for_starts_it_again(
-    wish: str, time: str, started: bool
+def test_a_request_that_the_ended_worker_had_not_been_started_for_starts_it_again(
+    requested: str, time: str, started: bool
 ) -> None:
     observed = held(3, "ArchiveMissing", startedFor="2026-01-01T11:00:00Z")
-    session = dataclasses.replace(observed.session, asked={wish: time})
+    session = dataclasses.replace(observed.session, asked={requested: time})
     observed = dataclasses.replace(observed, session=session)
     want = worker_pod.wanted(session, worker_pod.pod(session, samples.store(), samples.DEFAULTS))
     assert bool(steps(observed, want)) == started

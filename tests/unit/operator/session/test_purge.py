@@ -8,7 +8,7 @@ import pytest
 from scenes.operator import samples
 from whatsapp_operator.manifests import purge_pod
 from whatsapp_operator.observed.pod_parsing import parse_purge_pod
-from whatsapp_operator.observed.state import Observed, Pod, Trouble
+from whatsapp_operator.observed.state import Observed, Pod, Problem
 from whatsapp_operator.session import plan, purge, status
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -16,7 +16,7 @@ from whatsapp_session.conditions import Reason
 Manifest = dict[str, Any]
 DELETE: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
 HELD: Manifest = {"deletionTimestamp": samples.NOON, "finalizers": [names.FINALIZER_PURGE, "of/others"]}
-SKIP = {names.wish_annotation("skip-purge"): "2026-01-01T11:00:00Z"}
+SKIP = {names.request_annotation("skip-purge"): "2026-01-01T11:00:00Z"}
 UID = "purge-uid"
 
 
@@ -117,17 +117,17 @@ def test_the_steps_of_a_deletion(observed: Observed, expected: list[str]) -> Non
     assert kinds(observed) == expected
 
 
-def test_a_wish_that_is_older_than_the_session_skips_nothing() -> None:
-    old = {names.wish_annotation("skip-purge"): "2025-01-01T00:00:00Z"}
+def test_a_request_that_is_older_than_the_session_skips_nothing() -> None:
+    old = {names.request_annotation("skip-purge"): "2025-01-01T00:00:00Z"}
     assert kinds(leaving(annotations=old)) == ["CreatePurgePod"]
 
 
 def test_a_namespace_that_is_being_deleted_keeps_the_archives_and_lets_go() -> None:
-    observed = dataclasses.replace(leaving(), refusal=Trouble(Reason.STOPPING, "the namespace is being deleted"))
+    observed = dataclasses.replace(leaving(), refusal=Problem(Reason.STOPPING, "the namespace is being deleted"))
     (step,) = steps(observed)
     assert isinstance(step, purge.ReleaseSession)
     assert "takes no pod" in step.message
-    full = dataclasses.replace(leaving(), refusal=Trouble(Reason.QUOTA_EXCEEDED, "full"))
+    full = dataclasses.replace(leaving(), refusal=Problem(Reason.QUOTA_EXCEEDED, "full"))
     assert kinds(full) == []
 
 
@@ -161,7 +161,7 @@ IN_USE = '{"reason": "StoreSessionInUse", "message": "the session is in use by p
         (dataclasses.replace(leaving(), store=None), "Pending", "StoreNotFound", "'default' does not exist; create it"),
         (leaving(pod=purger(labels={})), "Failed", "Conflict", "the pod wapurge-support is not the operator's"),
         (
-            dataclasses.replace(leaving(), refusal=Trouble(Reason.QUOTA_EXCEEDED, "the quota leaves no room")),
+            dataclasses.replace(leaving(), refusal=Problem(Reason.QUOTA_EXCEEDED, "the quota leaves no room")),
             "Pending",
             "QuotaExceeded",
             "the quota leaves no room",

@@ -60,39 +60,39 @@ def test_a_webhook_that_refuses_what_a_pod_needs_is_one_condition(kind: str) -> 
     assert said in message
 
 
-def test_a_wish_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> None:
+def test_a_request_to_save_rides_on_the_lease_until_the_worker_has_done_it() -> None:
     cluster = Cluster()
     cluster.make_session()
     cluster.settle()
     cluster.pod_runs()
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:04:00Z"
-    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    request, time = names.request_annotation("save"), "2026-01-01T12:04:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={request: time}))
     cluster.settle()
-    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
+    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][request] == time
     cluster.worker_says("Connected", handledRequests={"save": time}, **SEEN)
     cluster.settle()
-    assert wish not in cluster.kube.objects[LEASE]["metadata"]["annotations"]
+    assert request not in cluster.kube.objects[LEASE]["metadata"]["annotations"]
     assert cluster.status["handledRequests"] == {"save": time}
 
 
-def test_a_wish_reaches_a_worker_whose_replacement_is_refused() -> None:
+def test_a_request_reaches_a_worker_whose_replacement_is_refused() -> None:
     cluster = connected()
     cluster.kube.refuse = lambda manifest: "violates PodSecurity" if manifest["kind"] == "Pod" else None
     cluster.change(SESSION, set_spec(podTemplate={"spec": {"priority": 1}}))
-    wish, time = names.wish_annotation("save"), "2026-01-01T12:04:00Z"
-    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    request, time = names.request_annotation("save"), "2026-01-01T12:04:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={request: time}))
     cluster.settle()
     assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"]
-    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][wish] == time
+    assert cluster.kube.objects[LEASE]["metadata"]["annotations"][request] == time
 
 
-def test_a_wish_for_a_restart_is_carried_out_once_and_said_so() -> None:
+def test_a_request_for_a_restart_is_carried_out_once_and_said_so() -> None:
     cluster = Cluster()
     cluster.make_session()
     cluster.settle()
     uid = cluster.kube.objects[POD]["metadata"]["uid"]
-    wish, time = names.wish_annotation("restart"), "2026-01-01T12:04:00Z"
-    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={wish: time}))
+    request, time = names.request_annotation("restart"), "2026-01-01T12:04:00Z"
+    cluster.change(SESSION, lambda session: session["metadata"].update(annotations={request: time}))
     cluster.settle()
     again = cluster.kube.objects[POD]["metadata"]["uid"]
     assert again != uid

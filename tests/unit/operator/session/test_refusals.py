@@ -80,7 +80,7 @@ TERMINATING = {"causes": [{"reason": "NamespaceTerminating", "message": "gone", 
     ids=lambda value: value.asked.kind if isinstance(value, Refused) else "",
 )
 def test_a_refusal_names_what_was_refused_and_what_can_be_changed(error: Refused, reason: str, says: str) -> None:
-    found = refusals.trouble(error)
+    found = refusals.problem(error)
     assert found.reason == reason
     assert says in found.message
     if reason != "Stopping":

@@ -10,7 +10,7 @@ import pytest
 
 from scenes.operator import samples
 from whatsapp_operator.manifests import worker_pod
-from whatsapp_operator.observed.state import Last, Observed, Trouble
+from whatsapp_operator.observed.state import Last, Observed, Problem
 from whatsapp_operator.session import status, termination
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason, SessionState
 
@@ -187,8 +187,8 @@ def test_a_secret_that_the_worker_misses_is_named() -> None:
 
 
 def test_a_secret_that_the_stores_check_misses_is_named_while_the_pod_waits_for_it() -> None:
-    trouble = Trouble(Reason.SECRET_NOT_FOUND, "the store's secret lacks the key uri")
-    store = dataclasses.replace(samples.store(), trouble=trouble)
+    trouble = Problem(Reason.SECRET_NOT_FOUND, "the store's secret lacks the key uri")
+    store = dataclasses.replace(samples.store(), problem=trouble)
     pod = samples.pod(**samples.waiting("ContainerCreating"))
     phase, found = status.conditions(Observed(samples.session(), pod, store), "hash")
     assert (phase, found[0].reason, found[0].message) == ("Failed", "SecretNotFound", trouble.message)
@@ -216,13 +216,13 @@ def test_a_pod_that_waits_for_a_secret_of_its_store_says_what_the_stores_check_f
     phase, found = status.conditions(seen, "hash")
     assert phase is Phase.FAILED
     assert (found[0].reason, found[0].message) == (Reason.SECRET_NOT_FOUND, "no Secret 'login'")
-    waits = dataclasses.replace(seen, store=dataclasses.replace(store, trouble=None))
+    waits = dataclasses.replace(seen, store=dataclasses.replace(store, problem=None))
     message = status.conditions(waits, "hash")[1][0].message
     assert "it needs the Secret 'login' with the key 'accessKeyId, secretAccessKey'" in message
 
 
 def test_a_refusal_of_the_server_is_explained() -> None:
-    refusal = Trouble(Reason.QUOTA_EXCEEDED, "no room")
+    refusal = Problem(Reason.QUOTA_EXCEEDED, "no room")
     observed = dataclasses.replace(samples.observed(), refusal=refusal)
     assert conditions(observed)[1]["Reconciling"] == ("True", "QuotaExceeded")
 

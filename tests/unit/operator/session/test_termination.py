@@ -9,7 +9,7 @@ from scenes.operator import samples
 from whatsapp_operator.observed.pod_parsing import parse_pod
 from whatsapp_operator.observed.state import Last, Observed
 from whatsapp_operator.session import termination
-from whatsapp_operator.session.termination import Fate
+from whatsapp_operator.session.termination import NextStart
 from whatsapp_session.conditions import Reason
 
 
@@ -127,9 +127,9 @@ def test_what_the_node_did_to_a_pod_is_no_crash_of_its_worker(last: Last, reason
 def test_an_evicted_session_says_what_the_node_said_and_starts_again_after_a_pause() -> None:
     last = failed("Evicted", 137)
     assert "(Evicted): The node was low on resource: memory; make room on the node" in (last.end_message or "")
-    held = termination.hold(samples.session(), last, last.template_hash)
+    held = termination.start_blocked(samples.session(), last, last.template_hash)
     assert held is not None
-    assert (held.fate, held.pause, held.reason) == (Fate.BACKOFF, 10, Reason.EVICTED)
+    assert (held.next_start, held.pause, held.reason) == (NextStart.BACKOFF, 10, Reason.EVICTED)
 
 
 def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:
@@ -137,9 +137,9 @@ def test_a_pod_that_ended_before_anything_ran_costs_a_pause_too() -> None:
     resource["metadata"]["creationTimestamp"] = samples.NOON
     refused = parse_pod(resource, samples.NAME, samples.UID)
     last = termination.remember(Observed(samples.session(), refused, samples.store()))
-    held = termination.hold(samples.session(), last, refused.template_hash)
+    held = termination.start_blocked(samples.session(), last, refused.template_hash)
     assert held is not None
-    assert (held.fate, held.pause) == (Fate.BACKOFF, 10)
+    assert (held.next_start, held.pause) == (NextStart.BACKOFF, 10)
 
 
 def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:
@@ -151,21 +151,21 @@ def test_a_worker_that_is_done_beside_a_sidecar_says_why() -> None:
 @pytest.mark.parametrize(
     ("code", "reason", "fate"),
     [
-        (0, None, Fate.AGAIN),
-        (0, "Suspended", Fate.AGAIN),
-        (0, "QRExpired", Fate.LINK_EXPIRED),
-        (0, "LoggedOutFromPhone", Fate.LOGGED_OUT),
-        (0, "Superseded", Fate.HELD),
-        (2, None, Fate.HELD),
-        (3, "StoreUnfenced", Fate.HELD),
-        (4, "ClientOutdated", Fate.BACKOFF),
-        (1, None, Fate.BACKOFF),
-        (137, None, Fate.BACKOFF),
+        (0, None, NextStart.AGAIN),
+        (0, "Suspended", NextStart.AGAIN),
+        (0, "QRExpired", NextStart.LINK_EXPIRED),
+        (0, "LoggedOutFromPhone", NextStart.LOGGED_OUT),
+        (0, "Superseded", NextStart.HELD),
+        (2, None, NextStart.HELD),
+        (3, "StoreUnfenced", NextStart.HELD),
+        (4, "ClientOutdated", NextStart.BACKOFF),
+        (1, None, NextStart.BACKOFF),
+        (137, None, NextStart.BACKOFF),
     ],
     ids=str,
 )
-def test_the_fate_of_each_exit_code(code: int, reason: str | None, fate: Fate) -> None:
-    assert termination.fate(code, reason) is fate
+def test_the_fate_of_each_exit_code(code: int, reason: str | None, fate: NextStart) -> None:
+    assert termination.next_start(code, reason) is fate
 
 
 def test_a_foreign_pods_end_is_not_ours() -> None:

@@ -5,7 +5,7 @@ import pytest
 from scenes.operator import samples
 from scenes.operator.store_samples import BAD, DOWN, GOOD, Manifest, aged, check, check_of, observed
 from whatsapp_operator.manifests import store_check_pod, worker_pod
-from whatsapp_operator.observed.state import Ownership, Say
+from whatsapp_operator.observed.state import Ownership, StoreReport
 from whatsapp_operator.store import plan, status
 from whatsapp_operator.store.observed import ObservedStore, Verdict, parse_check, parse_check_pod
 from whatsapp_session import names
@@ -85,8 +85,8 @@ def test_a_check_starts_without_its_secrets_so_that_it_can_name_them() -> None:
         (observed(), 0, plan.Plan(plan.CreateCheck(), 1)),
         (observed(check=check()), 60, plan.Plan(None, 3540)),
         (observed(check=check()), 3601, plan.Plan(plan.CreateCheck(), 1)),
-        (observed(check=check(), said=(Say("a"),)), 3601, plan.Plan(None, 3600)),
-        (observed(check=check(), said=(Say("a", DOWN),)), 3601, plan.Plan(plan.CreateCheck(), 1)),
+        (observed(check=check(), reports=(StoreReport("a"),)), 3601, plan.Plan(None, 3600)),
+        (observed(check=check(), reports=(StoreReport("a", DOWN),)), 3601, plan.Plan(plan.CreateCheck(), 1)),
         (observed(check=check(template_hash="other")), 0, plan.Plan(plan.CreateCheck(), 1)),
         (observed(check=check(BAD, failures=1)), 5, plan.Plan(None, 10)),
         (observed(check=check(BAD, failures=3)), 5, plan.Plan(None, 55)),

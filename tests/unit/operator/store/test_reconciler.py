@@ -10,7 +10,7 @@ from scenes.operator.cluster import FakeClock, run
 from scenes.operator.store_samples import DOWN
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
-from whatsapp_operator.observed.state import Key, Say
+from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_operator.store.reconciler import StoreReconciler
 from whatsapp_session import names
 
@@ -154,10 +154,10 @@ def test_what_workers_say_reaches_the_status() -> None:
     stores = Stores()
     stores.settle()
     session = Key(samples.NAMESPACE, "support")
-    assert stores.operator.heard(session, KEY, Say("support", DOWN)) == [KEY]
+    assert stores.operator.record(session, KEY, StoreReport("support", DOWN)) == [KEY]
     stores.look()
     assert stores.available == ("False", "StoreUnavailable")
-    assert stores.operator.heard(session, KEY, Say("support")) == [KEY]
+    assert stores.operator.record(session, KEY, StoreReport("support")) == [KEY]
     stores.look()
     assert stores.available == ("True", "StoreAnswered")
 
@@ -176,7 +176,7 @@ def test_a_store_that_was_made_again_meanwhile_does_not_get_its_predecessors_sta
     stores = Stores()
     stores.settle()
     # What was found of the first is about to be written.
-    stores.operator.heard(Key(samples.NAMESPACE, "support"), KEY, Say("support", DOWN))
+    stores.operator.record(Key(samples.NAMESPACE, "support"), KEY, StoreReport("support", DOWN))
 
     def make_again(number: int) -> None:
         if stores.kube.calls[number] == "apply SessionStore/default":

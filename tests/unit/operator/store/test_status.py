@@ -6,7 +6,7 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.store_samples import BAD, DOWN, GOOD, aged, check, check_of, observed
-from whatsapp_operator.observed.state import Ownership, Say, Trouble
+from whatsapp_operator.observed.state import Ownership, Problem, StoreReport
 from whatsapp_operator.store import status, worker_reports
 from whatsapp_operator.store.observed import Check, ObservedStore, Verdict
 from whatsapp_session.conditions import Reason
@@ -23,7 +23,7 @@ def conditions(seen: ObservedStore) -> dict[str, tuple[str, str]]:
         (observed(), ("False", "PodStarting"), "Reconciling"),
         (observed(pod=check_of()), ("False", "PodStarting"), "Reconciling"),
         (
-            observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))),
+            observed(pod=check_of(problem=Problem(Reason.UNSCHEDULABLE, "no node"))),
             ("False", "Unschedulable"),
             "Reconciling",
         ),
@@ -31,18 +31,22 @@ def conditions(seen: ObservedStore) -> dict[str, tuple[str, str]]:
         (observed(check=check(template_hash="of an older operator")), ("True", "StoreAnswered"), None),
         (observed(check=check(generation=0)), ("False", "PodStarting"), "Reconciling"),
         (observed(check=check(BAD)), ("False", "StoreUnavailable"), "Stalled"),
-        (observed(check=check(BAD), said=(Say("a"),)), ("True", "StoreAnswered"), None),
+        (observed(check=check(BAD), reports=(StoreReport("a"),)), ("True", "StoreAnswered"), None),
         (
-            observed(check=check(Verdict(False, Reason.INVALID_POD_TEMPLATE, "refused")), said=(Say("a"),)),
+            observed(check=check(Verdict(False, Reason.INVALID_POD_TEMPLATE, "refused")), reports=(StoreReport("a"),)),
             ("True", "StoreAnswered"),
             None,
         ),
         (
-            observed(check=check(Verdict(False, Reason.STORE_UNFENCED, "two winners")), said=(Say("a"),)),
+            observed(check=check(Verdict(False, Reason.STORE_UNFENCED, "two winners")), reports=(StoreReport("a"),)),
             ("False", "StoreUnfenced"),
             "Stalled",
         ),
-        (observed(check=check(), said=(Say("a"), Say("b", DOWN))), ("False", "StoreUnavailable"), "Stalled"),
+        (
+            observed(check=check(), reports=(StoreReport("a"), StoreReport("b", DOWN))),
+            ("False", "StoreUnavailable"),
+            "Stalled",
+        ),
         (observed(obstacle=DOWN, check=check()), ("False", "StoreUnavailable"), "Stalled"),
         (observed(pod=check_of(ownership=Ownership.FOREIGN)), ("False", "Conflict"), "Stalled"),
     ],
@@ -81,13 +85,13 @@ def test_a_claim_for_one_node_is_said(modes: tuple[str, ...], said: bool) -> Non
 
 
 def test_a_worker_that_has_no_answer_is_named() -> None:
-    seen = observed(check=check(), said=(Say("a"), Say("b", DOWN)))
+    seen = observed(check=check(), reports=(StoreReport("a"), StoreReport("b", DOWN)))
     assert status.conditions(seen)[0].message == "the worker of session 'b' says: no answer"
 
 
 def test_a_check_that_does_not_end_is_one_that_failed() -> None:
     late = "2026-01-01T12:05:00Z"
-    seen = aged(observed(pod=check_of(trouble=Trouble(Reason.UNSCHEDULABLE, "no node"))), 241)
+    seen = aged(observed(pod=check_of(problem=Problem(Reason.UNSCHEDULABLE, "no node"))), 241)
     seen = status.judged(seen, "hash", late)
     assert seen.check == Check(Verdict(False, Reason.UNSCHEDULABLE, "no node"), late, 1, "hash", "new", 1)
 
@@ -109,28 +113,28 @@ def test_what_a_check_of_an_older_specification_found_is_not_believed() -> None:
 
 
 def test_what_workers_say_is_told_only_when_it_changes_the_picture() -> None:
-    said: worker_reports.Hearsay[str] = worker_reports.Hearsay()
-    assert said.heard("bots/a", "bots/s3", Say("a")) == ["bots/s3"]
-    assert said.heard("bots/b", "bots/s3", Say("b")) == []
-    assert said.heard("bots/b", "bots/s3", Say("b", DOWN)) == ["bots/s3"]
-    assert said.said("bots/s3") == (Say("a"), Say("b", DOWN))
-    assert said.heard("bots/b", "bots/other", Say("b")) == ["bots/s3", "bots/other"]
-    assert said.heard("bots/b", None, None) == ["bots/other"]
-    assert said.heard("bots/a", "bots/s3", None) == ["bots/s3"]
-    assert said.said("bots/s3") == ()
+    said: worker_reports.WorkerReports[str] = worker_reports.WorkerReports()
+    assert said.record("bots/a", "bots/s3", StoreReport("a")) == ["bots/s3"]
+    assert said.record("bots/b", "bots/s3", StoreReport("b")) == []
+    assert said.record("bots/b", "bots/s3", StoreReport("b", DOWN)) == ["bots/s3"]
+    assert said.of_store("bots/s3") == (StoreReport("a"), StoreReport("b", DOWN))
+    assert said.record("bots/b", "bots/other", StoreReport("b")) == ["bots/s3", "bots/other"]
+    assert said.record("bots/b", None, None) == ["bots/other"]
+    assert said.record("bots/a", "bots/s3", None) == ["bots/s3"]
+    assert said.of_store("bots/s3") == ()
 
 
-def happening(before: ObservedStore | None, after: ObservedStore) -> list[tuple[str, bool]]:
+def event(before: ObservedStore | None, after: ObservedStore) -> list[tuple[str, bool]]:
     """Return reason and warning of each Event between two observations."""
     old = {} if before is None else status.own_status(before, samples.NOON)
-    found = status.happenings(old, status.own_status(after, samples.NOON))
+    found = status.events_of(old, status.own_status(after, samples.NOON))
     return [(item.reason, item.warning) for item in found]
 
 
 def test_a_person_hears_when_a_store_fails_and_when_it_is_back() -> None:
     good, bad = observed(check=check()), observed(check=check(BAD))
-    assert happening(None, good) == []
-    assert happening(None, bad) == [("StoreUnavailable", True)]
-    assert happening(good, bad) == [("StoreUnavailable", True)]
-    assert happening(bad, good) == [("StoreAnswered", False)]
-    assert happening(good, good) == happening(bad, bad) == []
+    assert event(None, good) == []
+    assert event(None, bad) == [("StoreUnavailable", True)]
+    assert event(good, bad) == [("StoreUnavailable", True)]
+    assert event(bad, good) == [("StoreAnswered", False)]
+    assert event(good, good) == event(bad, bad) == []

@@ -14,9 +14,9 @@ class Page:
     """A browser whose page says these facts."""
 
     def __init__(self, state: page_events.SocketState, account: page_events.Account | None) -> None:
-        self._said = page_events.Facts(state, account=account)
+        self._said = page_events.PageState(state, account=account)
 
-    async def facts(self) -> page_events.Facts:
+    async def facts(self) -> page_events.PageState:
         return self._said
 
 

@@ -47,7 +47,7 @@ class Laptop:
         blob(running).write_bytes(content)
         await running.connected(ALICE, "156.0")
         about = generations.About(ALICE.hash, str(SaveTrigger.FIRST_LINK), "156.0", "0.1")
-        with snapshot.Stager(running.profile, profile_maker.ORIGIN).closed(None) as staged:
+        with snapshot.Snapshotter(running.profile, profile_maker.ORIGIN).closed(None) as staged:
             running._generations.publish(staged, about)
 
     async def stop(self) -> None:

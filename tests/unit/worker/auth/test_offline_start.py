@@ -86,18 +86,18 @@ class Scene:
         found = sorted(name for name in self.store.contents if "/log/" in name)
         return [str(json.loads(self.store.contents[name])["kind"]) for name in found]
 
-    def keeper(self) -> runner.Keeper:
-        """Return a keeper as a client makes it for a blind start."""
+    def session_runner(self) -> runner.SessionRunner:
+        """Return a runner as a client makes it for a blind start."""
 
         def browser_made(*_: object) -> chromium.Browser:
-            return self.browser  # type: ignore[return-value] # a fake of what a keeper needs
+            return self.browser  # type: ignore[return-value] # a fake of what a runner needs
 
         async def tell(name: str, arguments: tuple[object, ...]) -> None:
             """Have no listener."""
 
-        kept = runner.Keeper(self.auth, Settings(), browser_made, tell, ())
-        kept.witnesses.validity = {ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0}
-        kept.witnesses.answered(ownership_deadline.LEASE, self.clock)
+        kept = runner.SessionRunner(self.auth, Settings(), browser_made, tell, ())
+        kept.ownership.validity = {ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0}
+        kept.ownership.answered(ownership_deadline.LEASE, self.clock)
         self.auth.setup(
             base.Context(
                 owner=MINE,
@@ -124,7 +124,7 @@ async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(kept: runner.Keeper) -> AsyncIterator[None]:
+async def running(kept: runner.SessionRunner) -> AsyncIterator[None]:
     task = asyncio.get_running_loop().create_task(kept.run())
     try:
         yield
@@ -134,7 +134,7 @@ async def running(kept: runner.Keeper) -> AsyncIterator[None]:
 
 
 async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> None:
-    kept = scene.keeper()
+    kept = scene.session_runner()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         scene.clock = 1050.0
@@ -154,10 +154,10 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 300.0))
-    kept = scene.keeper()
+    kept = scene.session_runner()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
-        kept.post(page_events.Changed(page_events.Facts(page_events.SocketState.CONFLICT, True, None, "2.3000")))
+        kept.post(page_events.Changed(page_events.PageState(page_events.SocketState.CONFLICT, True, None, "2.3000")))
         await until(lambda: kept.state.session_state is SessionState.CONFLICT, lambda: f"Conflict; {kept.state}")
         await asyncio.sleep(0.05)
         assert kept.state.conflict.takeover_due == 0.0
@@ -166,7 +166,7 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
 
 
 async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> None:
-    kept = scene.keeper()
+    kept = scene.session_runner()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.LoggedOut())
@@ -177,9 +177,9 @@ async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> No
 
 
 async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store_was_asked(scene: Scene) -> None:
-    scene.keeper()
+    scene.session_runner()
     await scene.auth.before_browser()
-    falling = asyncio.create_task(scene.auth.fall_back())
+    falling = asyncio.create_task(scene.auth.restore_previous())
     await asyncio.sleep(0.05)
     assert not falling.done()
     assert layout.read_marker(scene.auth.profile) == layout.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid)
@@ -193,22 +193,22 @@ async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "ASIDE_PATIENCE", 0.1)
-    kept = scene.keeper()
+    kept = scene.session_runner()
     began = time.monotonic()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.LoggedOut())
         await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
-        await until(lambda: kept._hands.saving.locked(), lambda: "the tombstone to be waited for")
+        await until(lambda: kept._executor.saving.locked(), lambda: "the tombstone to be waited for")
     assert time.monotonic() - began < runner.CLOSE_PATIENCE / 3
 
 
 async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_worker_stops(scene: Scene) -> None:
-    kept = scene.keeper()
+    kept = scene.session_runner()
     scene.comes_back()
     async with running(kept):
         await until(lambda: scene.kinds() == ["claim", "claim"], lambda: f"a claim; {scene.kinds()}")
-        async with kept._hands.saving:  # an upload that takes its time
+        async with kept._executor.saving:  # an upload that takes its time
             kept.post(page_events.LoggedOut())
             await until(lambda: bool(kept._aside), lambda: "the tombstone to wait")
             kept.post(events.StopRequested())
@@ -218,10 +218,10 @@ async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_
 
 @pytest.mark.parametrize("restarting", [False, True], ids=["runs", "is started again"])
 async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene, restarting: bool) -> None:
-    kept = scene.keeper()
+    kept = scene.session_runner()
     task = asyncio.get_running_loop().create_task(kept.run())
     await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
-    async with kept._hands.saving:  # an upload that takes its time
+    async with kept._executor.saving:  # an upload that takes its time
         if restarting:
             for _ in range(2):  # the second time it pauses before it starts
                 kept.post(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))

@@ -40,7 +40,7 @@ class Scene:
                 owner=records.Owner(host="h", boot_id="b", pid=7, data_path=str(root)),
                 url="https://web.whatsapp.com/",
                 browser_version=lambda: "156.0",
-                trouble=lambda reason, message: self.told.append((reason, message)),
+                report_problem=lambda reason, message: self.told.append((reason, message)),
             )
         )
 
@@ -98,7 +98,7 @@ async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_arc
 
     scene.store.fail = slow
     about = generations.About("hash", "Shutdown", "156.0", "0.1")
-    with snapshot.Stager(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
         saving = asyncio.create_task(asyncio.to_thread(scene.auth._generations.publish, staged, about))
         await asyncio.to_thread(uploading.wait, 10)
         await scene.auth.release()
@@ -129,7 +129,7 @@ async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_p
         await scene.auth.release()
     scene.store.fail = lambda verb, name: None
     about = generations.About("hash", "Shutdown", "156.0", "0.1")
-    with snapshot.Stager(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
         scene.auth._generations.publish(staged, about)
     assert scene.kinds() == ["claim", "generation"]
     await scene.auth.clean_up()
@@ -186,7 +186,7 @@ async def save(scene: Scene, root: pathlib.Path, content: bytes) -> None:
     profile = profile_maker.profile(root)
     blob = next(profile.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
     blob.write_bytes(content + blob.read_bytes()[len(content) :])
-    with snapshot.Stager(profile, profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Snapshotter(profile, profile_maker.ORIGIN).closed(None) as staged:
         await asyncio.to_thread(scene.auth._publish, staged, ALICE, "Interval")
 
 
@@ -199,7 +199,7 @@ async def test_what_this_run_has_saved_is_what_a_profile_that_lost_its_login_fal
         await save(scene, tmp_path / str(number), b"save %d" % number)
     found = []
     for _ in range(3):
-        prepared = await scene.auth.fall_back()
+        prepared = await scene.auth.restore_previous()
         found.append(prepared.restored.generation if prepared.restored else 0)
     assert found == [2, 1, 0], "the newest, then each older one once, then a link is asked for"
     await scene.auth.clean_up()
@@ -210,7 +210,7 @@ async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Sce
     await scene.auth.connected(ALICE, "156.0")
     await save(scene, tmp_path / "one", b"one")
     for _ in range(2):
-        prepared = await scene.auth.fall_back()
+        prepared = await scene.auth.restore_previous()
         assert prepared.restored is not None
         await scene.auth.connected(ALICE, "156.0")
     await scene.auth.clean_up()
@@ -257,7 +257,8 @@ async def test_a_call_that_hangs_is_told_and_counts_when_it_ends(scene: Scene, m
         return goes_on.wait(60)
 
     scene.auth.context = dataclasses.replace(
-        scene.auth.context, trouble=lambda reason, message: (scene.told.append((reason, message)), goes_on.set())[0]
+        scene.auth.context,
+        report_problem=lambda reason, message: (scene.told.append((reason, message)), goes_on.set())[0],
     )
-    assert await scene.auth.patiently(told), "the work went on because somebody was told"
+    assert await scene.auth.retry_until_available(told), "the work went on because somebody was told"
     assert [reason for reason, _ in scene.told] == [Reason.STORE_UNAVAILABLE]

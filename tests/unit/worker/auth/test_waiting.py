@@ -16,7 +16,9 @@ async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_wh
     told: list[tuple[Reason, str]] = []
     waiting = auth.NoAuth()
     waiting.setup(
-        base.Context(records.Owner(), "", lambda: "", trouble=lambda reason, message: told.append((reason, message)))
+        base.Context(
+            records.Owner(), "", lambda: "", report_problem=lambda reason, message: told.append((reason, message))
+        )
     )
     troubles = [errors.StoreUnavailable("silent"), errors.DiskFull("no room")]
 
@@ -25,5 +27,5 @@ async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_wh
             raise troubles.pop(0)
         return "done"
 
-    assert await waiting.patiently(work) == "done"
+    assert await waiting.retry_until_available(work) == "done"
     assert told == [(Reason.STORE_UNAVAILABLE, "silent"), (Reason.RESTORE_FAILED, "no room")]

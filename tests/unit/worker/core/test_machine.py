@@ -197,7 +197,7 @@ def test_a_saved_login_of_another_account_than_the_expected_one_is_refused_and_k
         story = Story(replace(SETTINGS, expected_account="4915112345678")).launched(events.ProfileReady(known, SAVED))
         story.on(page_events.Attached(facts(S.CONNECTED, BOB, True)))
         (shutdown,) = story.actions
-        assert isinstance(shutdown, actions.Shutdown), "and nothing is unlinked or buried"
+        assert isinstance(shutdown, actions.Shutdown), "and nothing is unlinked or retired"
         assert (shutdown.code, shutdown.reason) == (ExitCode.CONFIGURATION, Reason.ACCOUNT_MISMATCH)
         assert "set the expected account" in shutdown.message
         assert BOB.id.partition("@")[0] not in shutdown.message

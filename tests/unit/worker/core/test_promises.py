@@ -67,7 +67,7 @@ def test_every_event_is_answered_in_every_state_and_the_promises_hold(state: Ses
                 assert not [action for action in story.actions if not isinstance(action, actions.Emit)], event
                 assert story.state.session_state is state, event
             if story.does(actions.RetireLogin):
-                assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
+                assert isinstance(event, page_events.LoggedOut), "only a logout retires a login"
             if story.does(actions.Relink):
                 assert isinstance(event, events.RelinkRequested), "only a person sets a login aside"
             if story.does(actions.Save):
@@ -79,7 +79,7 @@ def test_every_event_is_answered_in_every_state_and_the_promises_hold(state: Ses
 _ACCOUNTS = st.sampled_from([None, ALICE, BOB])
 
 
-_FACTS = st.builds(page_events.Facts, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
+_FACTS = st.builds(page_events.PageState, st.sampled_from(list(S)), st.booleans(), _ACCOUNTS, st.just("2.3000"))
 
 
 _TIMES = ["", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "1970-01-01T00:00:00Z", "soon"]
@@ -137,10 +137,10 @@ _STORIES = st.builds(
 )
 
 
-_HAPPENINGS = st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60)
+_EVENT_LISTS = st.lists(st.tuples(_EVENTS, st.floats(0, 500)), max_size=60)
 
 
-@given(_STORIES, _HAPPENINGS)
+@given(_STORIES, _EVENT_LISTS)
 def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[events.Event, float]]) -> None:
     ended = story.state.session_state in _ENDED
     for event, after in happened:
@@ -148,7 +148,7 @@ def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[eve
         story.on(event, after=after)
         assert not (ended and story.does(actions.Launch)), "nothing starts after the end"
         if story.does(actions.RetireLogin):
-            assert isinstance(event, page_events.LoggedOut), "only a logout buries a login"
+            assert isinstance(event, page_events.LoggedOut), "only a logout retires a login"
         if story.does(actions.Unlink):
             assert not before.login.known_hash, "a saved login is not unlinked"
         if before.session_state is SessionState.FROZEN and story.state.session_state is SessionState.FROZEN:
@@ -157,8 +157,8 @@ def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[eve
             assert isinstance(event, events.RelinkRequested), "only a person sets a login aside"
             assert story.state.login.account is None
             assert story.state.saving.saved is None
-        for wish, time in before.requests.handled.items():
-            assert story.state.requests.handled[wish] >= time, "what was handled stays handled"
+        for request, time in before.requests.handled.items():
+            assert story.state.requests.handled[request] >= time, "what was handled stays handled"
         if story.does(actions.Save):
             assert story.state.session_state is SessionState.CONNECTED
             assert story.state.login.account is not None
@@ -176,10 +176,10 @@ def test_in_every_story_the_promises_hold(story: Story, happened: list[tuple[eve
         assert "2@x" not in repr((story.state, story.actions)), "no code in any repr"
         assert "4915112345678" not in repr((story.state, story.actions)), "no full number in any repr"
         if ended and story.state.session_state is SessionState.LOGGED_OUT:
-            return  # the keeper's loop has ended, as it has in the other states in which a story ends
+            return  # the runner's loop has ended, as it has in the other states in which a story ends
 
 
-@given(_STORIES, _HAPPENINGS)
+@given(_STORIES, _EVENT_LISTS)
 def test_in_every_story_browser_and_page_are_what_the_machine_says(
     story: Story, happened: list[tuple[events.Event, float]]
 ) -> None:

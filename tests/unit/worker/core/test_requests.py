@@ -1,4 +1,4 @@
-"""Wishes: each is carried out once, whoever dies in between, and none of another life."""
+"""Requests: each is carried out once, whoever dies in between, and none of another life."""
 
 import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def saved(story: Story) -> Story:
     return story.on(events.SaveDone(SAVED, True))
 
 
-def test_a_wish_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
+def test_a_request_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
     story = saved(Story().connected()).on(events.SaveRequested(T1))
     assert story.actions == [actions.Save(SaveTrigger.REQUEST)]
     assert story.state.requests.handled == {}
@@ -34,7 +34,7 @@ def test_a_wish_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_o
     assert story.on(events.SaveRequested(T2)).does(actions.Save)
 
 
-def test_a_wish_for_a_save_waits_until_there_is_something_to_save() -> None:
+def test_a_request_for_a_save_waits_until_there_is_something_to_save() -> None:
     story = Story().awaiting().on(events.SaveRequested(T1))
     assert story.actions == []
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
@@ -42,15 +42,15 @@ def test_a_wish_for_a_save_waits_until_there_is_something_to_save() -> None:
     assert story.state.requests.handled == {"save": T1}, "the first save of a new link fulfils it"
 
 
-def test_a_wish_during_a_save_is_fulfilled_by_the_next_one() -> None:
+def test_a_request_during_a_save_is_fulfilled_by_the_next_one() -> None:
     story = Story().connected().on(events.SaveRequested(T1))
     saved(story)
-    assert story.state.requests.handled == {}, "that save had begun before the wish"
+    assert story.state.requests.handled == {}, "that save had begun before the request"
     assert story.on(events.Tick()).actions == [actions.Save(SaveTrigger.REQUEST)]
     assert saved(story).state.requests.handled == {"save": T1}
 
 
-def test_a_save_that_fails_keeps_the_wish() -> None:
+def test_a_save_that_fails_keeps_the_request() -> None:
     story = saved(Story().connected()).on(events.SaveRequested(T1))
     story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "ENOSPC"), events.Tick())
     assert not story.does(actions.Save)
@@ -58,7 +58,7 @@ def test_a_save_that_fails_keeps_the_wish() -> None:
     assert saved(story).state.requests.handled == {"save": T1}
 
 
-def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
+def test_a_request_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
     story = Story().on(events.Claimed(timestamps.seconds(T1) or 0.0), events.ProfileReady(ALICE.hash, SAVED))
     story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)))
     for time in (T0, "soon", "2026-01-03"):
@@ -67,12 +67,12 @@ def test_a_wish_that_is_older_than_our_claim_or_no_time_is_ignored() -> None:
     assert story.on(events.RelinkRequested(T2)).does(actions.Relink)
 
 
-def test_a_wish_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process() -> None:
+def test_a_request_to_relink_sets_the_login_aside_and_shows_a_code_in_the_same_process() -> None:
     story = saved(Story().connected()).on(events.RelinkRequested(T1))
     assert story.actions == [actions.Emit("disconnected", ("LOGOUT",)), actions.Relink(ALICE.hash, T1)]
     assert (story.state.login.account, story.state.saving.saved, story.state.login.known_hash) == (None, None, "")
     story.on(page_events.LoggedOut(), page_events.Attached(facts(S.UNPAIRED)), events.RelinkRequested(T1))
-    assert story.actions == [], "what the old browser says no longer matters, and the wish is under way"
+    assert story.actions == [], "what the old browser says no longer matters, and the request is under way"
     story.on(events.ProfileReady(handled=(("relink", T1),)))
     assert story.actions == [actions.Launch()]
     assert story.state.requests.handled == {"relink": T1}
@@ -89,7 +89,7 @@ def test_a_save_that_ends_after_the_login_is_gone_says_nothing() -> None:
     assert (story.state.saving.saved, story.emitted) == (None, [])
 
 
-def test_in_a_conflict_a_wish_to_take_over_is_carried_out_at_once() -> None:
+def test_in_a_conflict_a_request_to_take_over_is_carried_out_at_once() -> None:
     story = Story().connected().on(page_events.Changed(facts(S.CONFLICT, ALICE)), events.TakeOverRequested(T1))
     assert story.actions[-1] == actions.TakeOver()
     assert story.state.requests.handled == {"takeover": T1}
@@ -117,56 +117,56 @@ class Place:
 
 
 def soon(seconds: float) -> str:
-    """Return a time that a clock which is fast has given a wish."""
+    """Return a time that a clock which is fast has given a request."""
     return log.stamp(log.utc_now() + datetime.timedelta(seconds=seconds))
 
 
-def wished(**times: str) -> operator_notes.Notes:
+def requested(**times: str) -> operator_notes.Notes:
     return operator_notes.Notes(times)
 
 
-def test_a_wish_to_relink_that_waited_for_the_start_is_carried_out_once() -> None:
+def test_a_request_to_relink_that_waited_for_the_start_is_carried_out_once() -> None:
     place = Place()
-    place.claimer("one", wished()).claim()
+    place.claimer("one", requested()).claim()
     future = soon(600)
-    claimed = place.claimer("two", wished(relink=future)).claim()
+    claimed = place.claimer("two", requested(relink=future)).claim()
     assert claimed.relink == future
-    again = place.claimer("two", wished(relink=future)).claim()
+    again = place.claimer("two", requested(relink=future)).claim()
     assert again.relink == future, "the same pod died before it had done it"
     place.log.append(records.Logout("aa", future))
     for pod in ("two", "three"):
-        claimed = place.claimer(pod, wished(relink=future)).claim()
+        claimed = place.claimer(pod, requested(relink=future)).claim()
         assert (claimed.relink, claimed.handled) == (None, (("relink", future),)), "done, though nobody heard of it"
 
 
-def test_a_wish_that_is_older_than_another_pods_claim_is_ignored_at_a_start() -> None:
+def test_a_request_that_is_older_than_another_pods_claim_is_ignored_at_a_start() -> None:
     place = Place()
-    place.claimer("one", wished()).claim()
-    claimed = place.claimer("two", wished(relink=T1, takeover=T1)).claim()
+    place.claimer("one", requested()).claim()
+    claimed = place.claimer("two", requested(relink=T1, takeover=T1)).claim()
     assert (claimed.relink, claimed.handled) == (None, ())
 
 
-def test_another_owners_session_is_taken_on_a_newer_wish_only_and_only_once() -> None:
+def test_another_owners_session_is_taken_on_a_newer_request_only_and_only_once() -> None:
     place = Place()
-    place.claimer("one", wished(), session="theirs").claim()
-    for found in (wished(), wished(takeover=T1)):
+    place.claimer("one", requested(), session="theirs").claim()
+    for found in (requested(), requested(takeover=T1)):
         with pytest.raises(errors.SessionInUse):
             place.claimer("two", found).claim()
     future = soon(600)
-    claimed = place.claimer("two", wished(takeover=future)).claim()
+    claimed = place.claimer("two", requested(takeover=future)).claim()
     assert (claimed.handled, claimed.wait) == ((("takeover", future),), 62.0)
     assert claimed.record.body == records.Claim(60, future, 62.0)
-    assert place.claimer("two", wished(takeover=future)).claim().handled == ((("takeover", future)),), "ours already"
-    place.claimer("one", wished(takeover=soon(700)), session="theirs").claim()
+    assert place.claimer("two", requested(takeover=future)).claim().handled == ((("takeover", future)),), "ours already"
+    place.claimer("one", requested(takeover=soon(700)), session="theirs").claim()
     with pytest.raises(errors.SessionInUse):
-        place.claimer("two", wished(takeover=future)).claim()
+        place.claimer("two", requested(takeover=future)).claim()
 
 
 @pytest.mark.parametrize("clean", [True, False], ids=["stopped", "killed"])
 def test_who_is_ended_while_it_waits_leaves_the_wait_to_its_successor(clean: bool) -> None:
     place = Place()
-    place.claimer("one", wished(), session="theirs").claim()
-    taker = place.claimer("two", wished(takeover=soon(600)))
+    place.claimer("one", requested(), session="theirs").claim()
+    taker = place.claimer("two", requested(takeover=soon(600)))
     assert taker.claim().wait == 62.0
     if clean:
         taker.release()
@@ -175,11 +175,11 @@ def test_who_is_ended_while_it_waits_leaves_the_wait_to_its_successor(clean: boo
     assert third.claim().wait == 62.0, "the owner that was taken over may still run"
     third.waited()
     third.release()
-    assert place.claimer("four", wished()).claim().wait == 0.0
+    assert place.claimer("four", requested()).claim().wait == 0.0
 
 
-def test_a_start_with_the_flag_relinks_without_a_wish() -> None:
-    assert Place().claimer("one", wished(), relink=True).claim().relink == ""
+def test_a_start_with_the_flag_relinks_without_a_request() -> None:
+    assert Place().claimer("one", requested(), relink=True).claim().relink == ""
 
 
 def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() -> None:

@@ -23,34 +23,34 @@ def made(holder: str = "", renewed: str = "", duration: int = 60, **annotations:
 @pytest.mark.parametrize(
     ("found", "seen_for", "expected"),
     [
-        pytest.param(made(), 0, lease.Standing.FREE, id="no holder"),
-        pytest.param(made(ME), 0, lease.Standing.MINE, id="ours, the container restarted"),
-        pytest.param(made(OTHER), 59, lease.Standing.HELD, id="another, seen for less than its duration"),
-        pytest.param(made(OTHER), 60, lease.Standing.FREE, id="another, unchanged for its duration"),
+        pytest.param(made(), 0, lease.LeaseOwnership.FREE, id="no holder"),
+        pytest.param(made(ME), 0, lease.LeaseOwnership.MINE, id="ours, the container restarted"),
+        pytest.param(made(OTHER), 59, lease.LeaseOwnership.HELD, id="another, seen for less than its duration"),
+        pytest.param(made(OTHER), 60, lease.LeaseOwnership.FREE, id="another, unchanged for its duration"),
         pytest.param(
             made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER}),
             0,
-            lease.Standing.FREE,
+            lease.LeaseOwnership.FREE,
             id="another, known to be gone",
         ),
         pytest.param(
             made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: "uid-older"}),
             0,
-            lease.Standing.HELD,
+            lease.LeaseOwnership.HELD,
             id="an older one is gone",
         ),
     ],
 )
-def test_a_lease_stands_as_it_is_seen(found: dict[str, Any], seen_for: float, expected: lease.Standing) -> None:
+def test_a_lease_stands_as_it_is_seen(found: dict[str, Any], seen_for: float, expected: lease.LeaseOwnership) -> None:
     seen = lease.sight(found, None, 100.0)
     seen = lease.sight(found, seen, 100.0 + seen_for)
-    assert lease.standing(found, ME, seen, 100.0 + seen_for) is expected
+    assert lease.ownership_of(found, ME, seen, 100.0 + seen_for) is expected
 
 
 def test_a_renewal_starts_the_observers_clock_anew() -> None:
     seen = lease.sight(made(OTHER, "1"), None, 0.0)
     seen = lease.sight(made(OTHER, "2"), seen, 59.0)
-    assert lease.standing(made(OTHER, "2"), ME, seen, 100.0) is lease.Standing.HELD
+    assert lease.ownership_of(made(OTHER, "2"), ME, seen, 100.0) is lease.LeaseOwnership.HELD
 
 
 def test_taking_counts_a_transition_and_renewing_does_not() -> None:

@@ -185,15 +185,15 @@ async def test_events_say_what_a_person_cares_about_once() -> None:
 
 
 class Listening:
-    """A client that hears wishes."""
+    """A client that hears requests."""
 
     def __init__(self) -> None:
         self.heard: list[requests.Request] = []
 
-    def witnessed(self, asked: float) -> None:
+    def lease_renewed(self, asked: float) -> None:
         self.asked = asked
 
-    def wish(self, event: requests.Request) -> None:
+    def request(self, event: requests.Request) -> None:
         self.heard.append(event)
 
 
@@ -202,7 +202,7 @@ def lease(**annotations: str) -> dict[str, Any]:
 
 
 def test_what_stands_on_the_lease_reaches_the_session_at_each_look() -> None:
-    board, client = pod.Board(), Listening()
+    board, client = pod.LeaseAnnotations(), Listening()
     board.see(lease(**{"known-account": "aa", "terminated-pod-uid": "uid-old"}))
     board.running = client  # type: ignore[assignment] # all that it needs of a client
     board.see({"metadata": {}}, 17.0)

@@ -12,7 +12,7 @@ OTHER_CLUSTER = records.Owner(cluster="c2", namespace="n", session_uid="s", pod_
 LAPTOP = records.Owner(host="h", boot_id="b", pid=1, start_time=1.0, data_path="/d")
 LAPTOP_AGAIN = records.Owner(host="h", boot_id="b", pid=2, start_time=2.0, data_path="/d")
 OTHER_PATH = records.Owner(host="h", boot_id="b", pid=3, start_time=3.0, data_path="/e")
-NOTHING = fencing.Knowledge()
+NOTHING = fencing.ClaimEvidence()
 CLAIM = records.Claim(60)
 
 
@@ -26,17 +26,25 @@ def record(owner: records.Owner, body: records.Body = CLAIM) -> records.Record:
         pytest.param(None, POD, NOTHING, False, id="an empty log"),
         pytest.param(record(POD), POD, NOTHING, False, id="the same pod, its container restarted"),
         pytest.param(record(POD), OTHER_POD, NOTHING, True, id="another pod of the session"),
-        pytest.param(record(POD), OTHER_POD, fencing.Knowledge(terminated_pod_uid="p1"), False, id="known to be gone"),
-        pytest.param(record(POD), OTHER_POD, fencing.Knowledge(terminated_pod_uid="p0"), True, id="another is gone"),
+        pytest.param(
+            record(POD), OTHER_POD, fencing.ClaimEvidence(terminated_pod_uid="p1"), False, id="known to be gone"
+        ),
+        pytest.param(
+            record(POD), OTHER_POD, fencing.ClaimEvidence(terminated_pod_uid="p0"), True, id="another is gone"
+        ),
         pytest.param(record(POD, records.Release()), OTHER_CLUSTER, NOTHING, False, id="released: anybody"),
         pytest.param(record(LAPTOP), LAPTOP_AGAIN, NOTHING, False, id="the same data path"),
-        pytest.param(record(LAPTOP), OTHER_PATH, fencing.Knowledge(process_gone=True), False, id="its process is gone"),
-        pytest.param(record(LAPTOP), OTHER_PATH, fencing.Knowledge(take_over=True), True, id="taken over by a person"),
-        pytest.param(record(POD), LAPTOP, fencing.Knowledge(take_over=True), True, id="a pod's, taken over"),
+        pytest.param(
+            record(LAPTOP), OTHER_PATH, fencing.ClaimEvidence(process_gone=True), False, id="its process is gone"
+        ),
+        pytest.param(
+            record(LAPTOP), OTHER_PATH, fencing.ClaimEvidence(take_over=True), True, id="taken over by a person"
+        ),
+        pytest.param(record(POD), LAPTOP, fencing.ClaimEvidence(take_over=True), True, id="a pod's, taken over"),
     ],
 )
 def test_a_claim_is_allowed(
-    head: records.Record | None, me: records.Owner, known: fencing.Knowledge, waits: bool
+    head: records.Record | None, me: records.Owner, known: fencing.ClaimEvidence, waits: bool
 ) -> None:
     assert fencing.must_wait(head, me, known) is waits
 
@@ -80,4 +88,4 @@ def test_two_pods_without_a_uid_are_never_the_same_place() -> None:
     ],
 )
 def test_who_follows_a_claimer_that_had_not_waited_waits_in_its_place(body: records.Body, seconds: float) -> None:
-    assert fencing.owed(record(POD, body)) == seconds
+    assert fencing.inherited_wait(record(POD, body)) == seconds

@@ -32,7 +32,7 @@ class Place:
 
     def publish(self, proven: int = 0, account: str = "hash") -> generations.Published:
         about = generations.About(account, "Interval", "156.0", "0.1", proven)
-        with snapshot.Stager(self.root, profile_maker.ORIGIN).closed(None) as staged:
+        with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
             return self.kept.publish(staged, about)
 
     def archives(self) -> list[int]:
@@ -47,7 +47,7 @@ def place(tmp_path: pathlib.Path) -> Place:
 def test_what_is_published_is_restored_as_it_was(place: Place, tmp_path: pathlib.Path) -> None:
     published = place.publish()
     place.kept.fetch(published.generation, tmp_path / "fresh")
-    with snapshot.Stager(tmp_path / "fresh", profile_maker.ORIGIN).closed(None) as again:
+    with snapshot.Snapshotter(tmp_path / "fresh", profile_maker.ORIGIN).closed(None) as again:
         assert again.content_digest == published.generation.content_digest
     assert published.generation.checks == ("linked", "databases")
 
@@ -390,7 +390,7 @@ def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_p
     journal = log.SessionLog(store, "RemoteAuth", OWNER)
     journal.append(records.Claim(60))
     tracemalloc.start()
-    with snapshot.Stager(root, profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(None) as staged:
         inodes = {path.stat().st_ino for path in staged.folder.rglob("*") if path.is_file()}
         assert {path.stat().st_ino for path in blobs.iterdir()} <= inodes, "linked, not copied"
         about = generations.About("hash", "Interval", "156.0", "0.1")

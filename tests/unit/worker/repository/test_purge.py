@@ -12,7 +12,7 @@ SESSION = "RemoteAuth-support"
 WORKER = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p1", host="wa-support")
 PURGER = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p2", host="wp-support")
 OTHER = records.Owner(cluster="c2", namespace="n", session_uid="t", pod_uid="p3", host="wa-support")
-NOTHING = fencing.Knowledge()
+NOTHING = fencing.ClaimEvidence()
 UPLOADED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -40,7 +40,7 @@ def lived(owner: records.Owner = WORKER, *, released: bool = True) -> memory.Mem
 def purge_session(
     store: memory.MemoryStore,
     owner: records.Owner = PURGER,
-    known: fencing.Knowledge = NOTHING,
+    known: fencing.ClaimEvidence = NOTHING,
     waits: list[float] | None = None,
 ) -> purge.Purged:
     """Purge as somebody."""
@@ -113,7 +113,7 @@ def test_a_session_that_another_owner_holds_is_refused_and_untouched() -> None:
     with pytest.raises(errors.SessionInUse, match="in use by pod wa-support"):
         purge_session(store)
     assert store.contents == before
-    assert purge_session(store, known=fencing.Knowledge(take_over=True)).archives == 2
+    assert purge_session(store, known=fencing.ClaimEvidence(take_over=True)).archives == 2
 
 
 def test_a_stray_writer_is_fenced_and_what_it_leaves_is_deleted_too() -> None:

@@ -38,7 +38,7 @@ class Scene:
         over: bool = False,
         if_any: bool = False,
     ) -> int:
-        how = transfer.How(fencing.Knowledge(take_over=over), self.waited.append, self.told.append, if_any)
+        how = transfer.How(fencing.ClaimEvidence(take_over=over), self.waited.append, self.told.append, if_any)
         one, other = source or self.place.store, target or self.target
         return transfer.copy(side(one, self.copier), side(other, self.copier), how)
 
@@ -207,7 +207,7 @@ def test_a_copy_that_breaks_off_anywhere_is_finished_by_the_next(scene: Scene, a
         stranger = log.SessionLog(scene.target, SESSION, POD)
         if stranger.newest() is not None and kinds(scene.target)[-1] != "Release":
             with pytest.raises(errors.SessionInUse):
-                fencing.must_wait(stranger.previous(), POD, fencing.Knowledge())
+                fencing.must_wait(stranger.previous(), POD, fencing.ClaimEvidence())
         scene.copy()
     scene.target.fail = lambda verb, name: None
     assert scene.restorable(scene.target) == [3, 2]
@@ -263,7 +263,7 @@ def test_a_dead_history_leaves_its_last_number_so_that_the_way_back_stays_open(s
 def test_what_was_purged_in_the_target_is_copied_again(scene: Scene) -> None:
     scene.copy()
     there = log.SessionLog(scene.target, SESSION, COPIER)
-    purge.purge(scene.target, there, fencing.Knowledge(), scene.waited.append)
+    purge.purge(scene.target, there, fencing.ClaimEvidence(), scene.waited.append)
     assert scene.restorable(scene.target) == []
     assert scene.copy() == 2
     assert scene.restorable(scene.target) == [3, 2]
@@ -420,4 +420,4 @@ def test_a_store_without_a_log_is_refused(scene: Scene, which: str) -> None:
     other = transfer.Side(unfenced, log.SessionLog(unfenced, SESSION, COPIER))
     sides = (other, side(scene.target)) if which == "source" else (side(scene.place.store), other)
     with pytest.raises(errors.StoreRefused, match="keeps one archive and no log"):
-        transfer.copy(*sides, transfer.How(fencing.Knowledge(), scene.waited.append, scene.told.append))
+        transfer.copy(*sides, transfer.How(fencing.ClaimEvidence(), scene.waited.append, scene.told.append))

@@ -25,7 +25,7 @@ class Scene:
 
     def start(self, policy: Interop = Interop.EVERY_SAVE) -> None:
         """Go on as a new process would."""
-        self.copy = wwebjs_copy.Copy(self.place.store, self.place.journal, policy, lambda: self.now)
+        self.copy = wwebjs_copy.WwebjsCopy(self.place.store, self.place.journal, policy, lambda: self.now)
 
     def save(self, *, edge: bool = False) -> stores.Copy | None:
         return self.copy.follow(self.place.publish().generation, edge=edge)
@@ -51,7 +51,7 @@ class Scene:
         return content
 
     def look(self) -> str:
-        return wwebjs_import.Newcomer(self.copy, self.place.kept, self.place.journal).look(self.folder)
+        return wwebjs_import.ForeignArchiveImporter(self.copy, self.place.kept, self.place.journal).look(self.folder)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_writer_that_slept_between_its_look_and_its_write_does_not_put_an_old_
         other.append(records.Claim(60))
         later.store, later.journal = store, other
         later.use(None)
-        wwebjs_copy.Copy(store, other).follow(later.publish().generation)
+        wwebjs_copy.WwebjsCopy(store, other).follow(later.publish().generation)
 
     store.fail = meanwhile
     scene.copy.follow(stale.generation)
@@ -227,7 +227,7 @@ def test_an_archive_that_is_written_anew_while_it_is_read_is_no_damage(scene: Sc
     assert found is not None
     scene.foreign(theirs[:-1])
     with pytest.raises(errors.StoreUnavailable):
-        wwebjs_import.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+        wwebjs_import.import_archive(found, scene.copy, scene.place.kept, scene.folder)
 
 
 def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(scene: Scene) -> None:
@@ -236,7 +236,7 @@ def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(sce
     assert found is not None
     scene.foreign(theirs + b"x")
     with pytest.raises(errors.StoreUnavailable, match="written anew"):
-        wwebjs_import.bring_in(found, scene.copy, scene.place.kept, scene.folder)
+        wwebjs_import.import_archive(found, scene.copy, scene.place.kept, scene.folder)
 
 
 def test_an_archive_that_is_never_as_long_as_the_store_says_is_damaged(scene: Scene) -> None:
@@ -295,7 +295,7 @@ def test_a_store_without_copies_is_never_asked_for_one(tmp_path: pathlib.Path) -
         visibility = 0.0
         create, read, list, delete = store.create, store.read, store.list, store.delete
 
-    copy = wwebjs_copy.Copy(Plain(), place.journal)
+    copy = wwebjs_copy.WwebjsCopy(Plain(), place.journal)
     assert copy.follow(place.publish().generation) is None
     assert copy.foreign() is None
     copy.drop()

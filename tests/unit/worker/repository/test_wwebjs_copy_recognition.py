@@ -96,7 +96,7 @@ def test_a_directory_that_was_copied_goes_on_with_its_copy(scene: Scene) -> None
     assert found.source == "", "inode and time are others"
     journal = log.SessionLog(here, SESSION, scene.place.journal.owner)
     journal.newest()
-    copy = wwebjs_copy.Copy(here, journal, Interop.EVERY_SAVE)
+    copy = wwebjs_copy.WwebjsCopy(here, journal, Interop.EVERY_SAVE)
     assert copy.foreign() is None
     again = dataclasses.replace(newest, number=2, archive=journal.archive_name(2))
     here.create(again.archive, [b"the next save"])

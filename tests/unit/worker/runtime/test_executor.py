@@ -1,4 +1,4 @@
-"""The worker's hands, with a browser and a strategy that only say what was done to them."""
+"""The worker's executor, with a browser and a strategy that only say what was done to them."""
 
 import asyncio
 import pathlib
@@ -10,8 +10,9 @@ from scenes.worker.machine_story import ALICE, BOB
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
 from whatsapp_worker.browser import chromium
-from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core import events, page_events
 from whatsapp_worker.core.state import BrowserRun, Login, Page, State
+from whatsapp_worker.core.transitions import RETRY
 from whatsapp_worker.runtime import executor
 
 
@@ -25,10 +26,10 @@ class Strategy(auth.Auth):
     def profile(self) -> pathlib.Path:
         return pathlib.Path("/nowhere")
 
-    async def bury(self, account_hash: str) -> None:
+    async def retire_login(self, account_hash: str) -> None:
         return
 
-    async def fall_back(self) -> events.ProfileReady:
+    async def restore_previous(self) -> events.ProfileReady:
         return events.ProfileReady()
 
     async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
@@ -66,7 +67,7 @@ class Engine(chromium.Browser):
 
 
 class Worker:
-    """Hands with what they hold."""
+    """An executor with what it holds."""
 
     def __init__(self) -> None:
         self.alive: list[Engine] = []
@@ -78,7 +79,7 @@ class Worker:
         self.state = State(SessionState.CONNECTED, login=Login(ALICE, proven=True), page=Page(synced=True))
         self.strategy = Strategy()
         self.events: list[events.Event] = []
-        self.hands = executor.Hands(self.strategy, self._make, self.events.append, lambda: self.state, "")
+        self.executor = executor.Executor(self.strategy, self._make, self.events.append, lambda: self.state, "")
 
     def _make(self, *_: object) -> Engine:
         self.launched += 1
@@ -91,16 +92,16 @@ def worker() -> Worker:
 
 
 async def test_a_stop_saves_the_login_of_a_page_that_has_just_been_loaded_again(worker: Worker) -> None:
-    await worker.hands.launch()
+    await worker.executor.launch()
     worker.state = replace(worker.state, session_state=SessionState.RECONNECTING, page=Page())
-    await worker.hands.close(save=True)
+    await worker.executor.close(save=True)
     assert worker.strategy.closed_for == [ALICE]
 
 
 async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: Worker) -> None:
-    await worker.hands.launch()
+    await worker.executor.launch()
     worker.state = replace(worker.state, session_state=SessionState.SYNCING, login=Login(ALICE))
-    await worker.hands.close(save=True)
+    await worker.executor.close(save=True)
     assert worker.strategy.closed_for == [None]
 
 
@@ -110,16 +111,16 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
     pausing, over = asyncio.Event(), asyncio.Event()
 
     async def pause(seconds: float) -> None:
-        assert seconds == transitions.RETRY.after(2)
+        assert seconds == RETRY.after(2)
         pausing.set()
         await over.wait()
 
     monkeypatch.setattr(asyncio, "sleep", pause)
     worker.state = replace(worker.state, browser=BrowserRun(restarts=2))
-    recycling = asyncio.create_task(worker.hands.recycle(False))
+    recycling = asyncio.create_task(worker.executor.recycle(False))
     await pausing.wait()
-    await worker.hands.relink("", "")
-    await worker.hands.launch()
+    await worker.executor.relink("", "")
+    await worker.executor.launch()
     over.set()
     await recycling
     assert (worker.launched, worker.most, len(worker.alive)) == (1, 1, 1)
@@ -127,11 +128,11 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
 
 async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
     worker.go.clear()
-    first = asyncio.create_task(worker.hands.recycle(False))
+    first = asyncio.create_task(worker.executor.recycle(False))
     await worker.entered.wait()
-    second = asyncio.create_task(worker.hands.recycle(False))
+    second = asyncio.create_task(worker.executor.recycle(False))
     await asyncio.sleep(0)
-    assert worker.hands._endings == 2, "the second has decided, and waits"
+    assert worker.executor._endings == 2, "the second has decided, and waits"
     worker.go.set()
     await asyncio.gather(first, second)
     assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
@@ -139,40 +140,40 @@ async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_
 
 
 async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
-    await worker.hands.launch()
-    await worker.hands.launch()
+    await worker.executor.launch()
+    await worker.executor.launch()
     assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
 
 
 async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(worker: Worker) -> None:
-    await worker.hands.launch()
-    await worker.hands.pairing_code()
+    await worker.executor.launch()
+    await worker.executor.pairing_code()
     assert worker.calls == ["pairingCode"]
     assert worker.events[-1] == events.RetryingAfter(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
 
 
 async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
-    await worker.hands.launch()
-    await worker.hands.save("Interval")
+    await worker.executor.launch()
+    await worker.executor.save("Interval")
     assert worker.events[-1] == events.SaveDone(None, changed=False)
 
 
 async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker: Worker) -> None:
-    await worker.hands.launch()
+    await worker.executor.launch()
     posted = len(worker.events)
-    async with worker.hands.saving:
-        saving = asyncio.create_task(worker.hands.save("Interval", worker.state.login.number))
+    async with worker.executor.saving:
+        saving = asyncio.create_task(worker.executor.save("Interval", worker.state.login.number))
         await asyncio.sleep(0)
         worker.state = replace(worker.state, login=Login(BOB, number=1))
     await saving
     assert worker.events[posted:] == [], "nothing of the new login, which has a save of its own"
-    await worker.hands.save("FirstLink", 1)
+    await worker.executor.save("FirstLink", 1)
     assert worker.events[posted:] == [events.SaveDone(None, False, 1)]
 
 
 async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:
-    async with worker.hands.saving:
-        falling = asyncio.create_task(worker.hands.fall_back())
+    async with worker.executor.saving:
+        falling = asyncio.create_task(worker.executor.restore_previous())
         await asyncio.sleep(0.01)
         assert worker.events == []
     await falling
@@ -185,7 +186,7 @@ async def test_a_profile_that_the_store_keeps_from_being_put_in_place_ends_the_p
     async def gone(self: Strategy) -> events.ProfileReady:
         raise errors.NotFound("it went between two looks")
 
-    monkeypatch.setattr(Strategy, "fall_back", gone)
-    await worker.hands.fall_back()
+    monkeypatch.setattr(Strategy, "restore_previous", gone)
+    await worker.executor.restore_previous()
     (event,) = worker.events
     assert event == events.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, "it went between two looks")

@@ -19,12 +19,12 @@ SEEN = facts(S.CONNECTED, synced=True)
 class Page:
     """Answer as told, the last answer for ever; ``over`` is set when it was asked so many times."""
 
-    def __init__(self, times: int, *answers: page_events.Facts | Exception | None) -> None:
+    def __init__(self, times: int, *answers: page_events.PageState | Exception | None) -> None:
         self.times, self.answers = times, list(answers)
         self.asked = 0
         self.over = asyncio.Event()
 
-    async def facts(self) -> page_events.Facts | None:
+    async def facts(self) -> page_events.PageState | None:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
         if self.asked > self.times:
@@ -37,11 +37,11 @@ class Page:
 
 async def told(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[events.Event]:
     """Let the heart ask and return what it has told."""
-    monkeypatch.setattr(heartbeat, "BEAT", 0.0)
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.0)
     posted: list[events.Event] = []
-    beating = heartbeat.Heart(lambda: cast("chromium.Browser", page), posted.append)
-    beating.seen = SEEN
-    task = asyncio.create_task(beating.beat())
+    beating = heartbeat.Heartbeat(lambda: cast("chromium.Browser", page), posted.append)
+    beating.last_state = SEEN
+    task = asyncio.create_task(beating.run())
     async with asyncio.timeout(60):
         await page.over.wait()
     task.cancel()

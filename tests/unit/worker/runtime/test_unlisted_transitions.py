@@ -9,9 +9,10 @@ from scenes.worker.machine_story import S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
 from whatsapp_worker import NoAuth
 from whatsapp_worker.browser import chromium
-from whatsapp_worker.core import events, page_events, transitions
+from whatsapp_worker.core import events, page_events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
+from whatsapp_worker.core.transitions import UnlistedTransitionError
 from whatsapp_worker.runtime import runner
 
 
@@ -41,10 +42,10 @@ def no_browser(*_: object) -> chromium.Browser:
     raise AssertionError("no browser is started here")
 
 
-async def run(settings: Settings) -> tuple[runner.Keeper, runner.Outcome]:
+async def run(settings: Settings) -> tuple[runner.SessionRunner, runner.Outcome]:
     """Let a page without a link report to a session that is connected without a login, which no story leads to."""
     strategy = Strategy()
-    kept = runner.Keeper(strategy, settings, no_browser, ignored, ())
+    kept = runner.SessionRunner(strategy, settings, no_browser, ignored, ())
     kept.state = State(SessionState.CONNECTED)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(kept.run())
@@ -68,4 +69,4 @@ async def test_in_production_it_is_logged_and_counted_and_the_session_continues(
 async def test_in_tests_it_ends_the_worker() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         await run(Settings(strict=True))
-    assert raised.group_contains(transitions.UnlistedTransitionError)
+    assert raised.group_contains(UnlistedTransitionError)

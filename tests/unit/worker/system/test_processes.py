@@ -134,14 +134,14 @@ ERRORS: list[tuple[Exception, str, str]] = [
 
 @pytest.mark.parametrize(("error", "kind", "reason"), ERRORS, ids=[type(error).__name__ for error, _, _ in ERRORS])
 def test_an_error_becomes_the_event_that_says_what_to_do(error: Exception, kind: str, reason: str) -> None:
-    event = error_events.as_happening(error)
+    event = error_events.as_event(error)
     assert type(event).__name__ == kind
     assert isinstance(event, events.Fatal | events.BrowserGone | events.RetryingAfter)
     assert str(event.reason) == reason
 
 
 def test_an_error_that_nobody_foresaw_ends_the_worker_loudly(caplog: pytest.LogCaptureFixture) -> None:
-    event = error_events.as_happening(ZeroDivisionError("secret"))
+    event = error_events.as_event(ZeroDivisionError("secret"))
     assert isinstance(event, events.Fatal)
     assert "secret" not in event.message
     assert "Traceback" in caplog.text or "ZeroDivisionError" in caplog.text

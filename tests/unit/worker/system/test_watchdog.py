@@ -1,4 +1,4 @@
-"""The guard: it stops a browser past its time whatever the worker does, and ends it with the worker."""
+"""The watchdog: it stops a browser past its time whatever the worker does, and ends it with the worker."""
 
 import contextlib
 import signal
@@ -43,7 +43,7 @@ def all_are(family: list[psutil.Process], status: str) -> bool:
 
 
 def test_past_its_time_a_browser_stands_still_and_goes_on_when_it_is_given_more(family: list[psutil.Process]) -> None:
-    watching = watchdog.Guard()
+    watching = watchdog.Watchdog()
     watching.until(watchdog.now() + 0.2)
     watching.watch_browser(family[0].pid)
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still")
@@ -57,7 +57,7 @@ def test_past_its_time_a_browser_stands_still_and_goes_on_when_it_is_given_more(
 
 
 def test_a_browser_that_stands_still_is_ended_with_its_worker_and_never_goes_on(family: list[psutil.Process]) -> None:
-    watching = watchdog.Guard()
+    watching = watchdog.Watchdog()
     watching.watch_browser(family[0].pid)
     watching.until(watchdog.now())
     until(lambda: all_are(family, psutil.STATUS_STOPPED), "all to stand still")
@@ -67,7 +67,7 @@ def test_a_browser_that_stands_still_is_ended_with_its_worker_and_never_goes_on(
 
 
 def test_a_browser_may_close_by_itself_before_it_is_killed(family: list[psutil.Process]) -> None:
-    watching = watchdog.Guard()
+    watching = watchdog.Watchdog()
     watching.watch_driver([family[0].pid])
     began = time.monotonic()
     watching.close()
@@ -75,7 +75,7 @@ def test_a_browser_may_close_by_itself_before_it_is_killed(family: list[psutil.P
 
 
 def test_a_worker_may_run_until_the_last_of_its_witnesses_is_too_old() -> None:
-    witnesses = ownership_deadline.Witnesses({ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0})
+    witnesses = ownership_deadline.OwnershipDeadline({ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0})
     assert witnesses.deadline() is None, "nobody has been asked yet"
     witnesses.answered(ownership_deadline.LOG, 100.0)
     assert witnesses.deadline() == 160.0
@@ -83,4 +83,4 @@ def test_a_worker_may_run_until_the_last_of_its_witnesses_is_too_old() -> None:
     assert witnesses.deadline() == 190.0, "one alone is enough"
     witnesses.answered(ownership_deadline.LEASE, 120.0)
     assert witnesses.deadline() == 190.0, "an older answer that comes late changes nothing"
-    assert ownership_deadline.Witnesses({}).deadline() is None
+    assert ownership_deadline.OwnershipDeadline({}).deadline() is None

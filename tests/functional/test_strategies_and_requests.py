@@ -1,4 +1,4 @@
-"""Strategies, wishes, refused changes and namespaces that go, on the real API server."""
+"""Strategies, requests, refused changes and namespaces that go, on the real API server."""
 
 from typing import Any
 
@@ -51,33 +51,33 @@ def test_a_claim_that_the_user_names_is_used_and_none_is_made(place: Place, serv
     assert place.admin.items("PersistentVolumeClaim", place.name) == []
 
 
-def test_a_wish_to_save_reaches_the_worker_on_its_lease(place: Place, served: None) -> None:
+def test_a_request_to_save_reaches_the_worker_on_its_lease(place: Place, served: None) -> None:
     place.store()
     place.session("support")
     worker = place.wait_worker("support").runs()
     worker.says("Connected", **connected())
-    wish, time = names.wish_annotation("save"), stamp()
-    place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": {wish: time}}})
+    request, time = names.request_annotation("save"), stamp()
+    place.admin.merge(names.SESSION_KIND, place.name, "support", {"metadata": {"annotations": {request: time}}})
 
     def on_the_lease() -> bool:
-        return ((place.lease("support") or {})["metadata"].get("annotations") or {}).get(wish) == time
+        return ((place.lease("support") or {})["metadata"].get("annotations") or {}).get(request) == time
 
-    wait(on_the_lease, "the wish on the Lease")
+    wait(on_the_lease, "the request on the Lease")
     worker.says("Connected", handledRequests={"save": time}, **connected(2))
-    wait(lambda: place.status("support").get("handledRequests") == {"save": time}, "the wish to be said handled")
-    wait(lambda: not on_the_lease(), "the wish to leave the Lease")
+    wait(lambda: place.status("support").get("handledRequests") == {"save": time}, "the request to be said handled")
+    wait(lambda: not on_the_lease(), "the request to leave the Lease")
     pod = place.pod("support")
     assert pod is not None
     assert pod["metadata"]["uid"] == worker.uid
 
 
-def test_a_wish_for_a_restart_makes_one_new_pod(place: Place, served: None) -> None:
+def test_a_request_for_a_restart_makes_one_new_pod(place: Place, served: None) -> None:
     place.store()
     place.session("support")
     worker = place.wait_worker("support")
     time = stamp()
-    wish = {"metadata": {"annotations": {names.wish_annotation("restart"): time}}}
-    place.admin.merge(names.SESSION_KIND, place.name, "support", wish)
+    request = {"metadata": {"annotations": {names.request_annotation("restart"): time}}}
+    place.admin.merge(names.SESSION_KIND, place.name, "support", request)
     wait(lambda: place.status("support").get("handledRequests") == {"restart": time}, "the restart to be said handled")
     again = place.wait_worker("support")
     assert again.uid != worker.uid
