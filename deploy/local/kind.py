@@ -17,7 +17,7 @@ from deploy.local.provider import Cluster, check_name
 # The minor version of versions.KUBERNETES, so that kubectl fits; the checksum is that of kind's release notes.
 NODE_IMAGE = "docker.io/kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 NODE_IMAGE_VARIABLE = "WSO_KIND_NODE_IMAGE"
-_LABEL = "io.x-k8s.io.kind.cluster"
+_LABEL = "io.x-k8s.kind.cluster"  # kind puts it on the containers of its nodes
 _ADVICE = (
     f"Read the message above. Without a registry, set {NODE_IMAGE_VARIABLE} to a node image that the engine has, or"
     " choose the other provider, which needs root on Linux: --provider native (WSO_PROVIDER=native)."
@@ -79,7 +79,12 @@ class Kind:
             self._record(name).touch()
             with progress.step(self.store.progress, f"creating the cluster {name} with kind", 60):
                 self._create(name, nodes)
-            return Cluster(name, self._kubeconfig(name), schedulable(self._containers(name)))
+            if found := self.find(name):
+                return found
+            stopped = ", ".join(self.stopped(name)) or "every node"
+        raise LocalClusterError(
+            f"{stopped} of the cluster {name} stopped right after its creation: `{self._engine} logs` shows the reason."
+        )
 
     def down(self, name: str) -> None:
         """Delete the cluster and its files; kind's network and the node image stay, for the next cluster."""
@@ -130,6 +135,7 @@ class Kind:
         try:
             self._kind(arguments, f"creating the cluster {name}", configuration(nodes))
         except LocalClusterError as error:
+            self._delete(name)  # kind removed the containers; the name is free for the other provider
             raise LocalClusterError(f"{error}\n{_ADVICE}") from error
 
     def _delete(self, name: str) -> None:

@@ -17,6 +17,7 @@ class FakeCommands:
     clusters: dict[str, dict[str, bool]] = field(default_factory=dict)
     images: str = ""
     pull_fails: bool = False
+    crashes: bool = False
     calls: list[list[str]] = field(default_factory=list)
     environments: list[Mapping[str, str]] = field(default_factory=list)
 
@@ -54,7 +55,7 @@ class FakeCommands:
         return [call[3] for call in self.calls if call[1:3] == ["load", "image-archive"]]
 
     def _listed(self, options: Sequence[str]) -> str:
-        (label,) = [option for option in options if option.startswith("label=io.x-k8s.io.kind.cluster=")]
+        (label,) = [option for option in options if option.startswith("label=io.x-k8s.kind.cluster=")]
         containers = self.clusters.get(label.rpartition("=")[2], {})
         return "".join(f"{name}\n" for name, runs in containers.items() if runs or "status=running" not in options)
 
@@ -65,5 +66,5 @@ class FakeCommands:
             raise LocalClusterError(f'{what} failed: ERROR: node(s) already exist for a cluster with the name "{name}"')
         roles = [node["role"] for node in json.loads(configuration)["nodes"]]
         numbered = [f"{name}-{role}{roles[:place].count(role) + 1}" for place, role in enumerate(roles)]
-        self.clusters[name] = {one.removesuffix("1"): True for one in numbered}
+        self.clusters[name] = {one.removesuffix("1"): not self.crashes for one in numbered}
         kubeconfig.write_text("kubeconfig")

@@ -48,7 +48,7 @@ def test_an_archive_is_loaded_into_the_named_cluster() -> None:
 
 @pytest.mark.parametrize(("running", "state"), [(True, ["--filter", "status=running"]), (False, ["--all"])])
 def test_only_containers_of_the_named_cluster_are_listed(running: bool, state: list[str]) -> None:
-    label = "label=io.x-k8s.io.kind.cluster=wso"
+    label = "label=io.x-k8s.kind.cluster=wso"
     listing = ["podman", "ps", *state, "--filter", label, "--format", "{{.Names}}"]
     assert kind.containers_command("podman", "wso", running=running) == listing
 
@@ -110,6 +110,12 @@ def test_a_cluster_with_a_stopped_node_is_not_found_and_is_created_again(own: ki
     assert len(created(engine)) == 2
 
 
+def test_a_cluster_whose_nodes_stop_at_once_is_not_reported_as_ready(own: kind.Kind, engine: FakeCommands) -> None:
+    engine.crashes = True
+    with pytest.raises(LocalClusterError, match="wso-control-plane of the cluster wso stopped right after"):
+        own.up("wso", 1)
+
+
 def test_a_cluster_whose_creation_was_killed_is_created_again(own: kind.Kind, engine: FakeCommands) -> None:
     own.up("wso", 1).kubeconfig.unlink()
     assert own.find("wso") is None
@@ -139,16 +145,15 @@ def test_down_deletes_containers_and_files_of_this_cluster_only(own: kind.Kind, 
     assert own.find("other") is not None
 
 
-def test_a_failed_creation_names_both_ways_out_and_leaves_nothing_that_runs(
-    own: kind.Kind, engine: FakeCommands
-) -> None:
+def test_a_failed_creation_names_both_ways_out_and_leaves_nothing(own: kind.Kind, engine: FakeCommands) -> None:
     engine.pull_fails = True
     with pytest.raises(LocalClusterError) as error:
         own.up("wso", 1)
     assert "failed to pull image" in str(error.value)
     assert kind.NODE_IMAGE_VARIABLE in str(error.value)
     assert "--provider native" in str(error.value)
-    assert own.find("wso") is None
+    assert own.leaks("wso") == []
+    assert not own.has_files("wso"), "the name is free for the other provider"
 
 
 def test_without_an_engine_the_error_says_what_to_start_or_choose(tmp_path: Path) -> None:
