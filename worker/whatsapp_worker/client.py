@@ -9,9 +9,12 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
+from urllib.parse import urlsplit
 
+from whatsapp_session import urls
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.session_spec import DEFAULT_URL
+from whatsapp_worker import errors
 from whatsapp_worker.auth import Auth, Context, NoAuth
 from whatsapp_worker.browser import chromium, command_line, proxy_address
 from whatsapp_worker.browser.page import contract
@@ -179,7 +182,7 @@ class Client:
         command_line.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
         proxy = proxy_address.parse(options.proxy)
         how = chromium.Options(
-            url=options.url,
+            url=_page(options.url),
             args=options.browser_args,
             user_agent=options.user_agent,
             proxy=proxy,
@@ -270,3 +273,13 @@ class Client:
             except Exception as error:
                 # A listener's mistake must not cost the session. Its words may hold what it was told, such as the code.
                 LOG.error("a listener of the event %s failed: %s", name, type(error).__name__)
+
+
+def _page(url: str) -> str:
+    """Return the page's address; raises ConfigurationError that says what is wrong with it."""
+    fault = urls.fault(url, ("https", "http"), DEFAULT_URL)
+    if fault is None and "@" in urlsplit(url).netloc:
+        fault = "may hold no user or password: WhatsApp Web asks for none"
+    if fault is not None:
+        raise errors.ConfigurationError(f"the page's address {fault}")
+    return url

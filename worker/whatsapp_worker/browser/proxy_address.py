@@ -1,14 +1,18 @@
 """Parse the address of a proxy, once, at the start. Pure; nothing that is said of an address repeats any part of it."""
 
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
+from whatsapp_session import urls
 from whatsapp_worker import errors
 
-_SCHEMES = ("http", "https", "socks4", "socks5")
-_WRONG = (
-    f"the proxy's address must be scheme://user:password@host:port (user and password may be missing) with a scheme of "
-    f"{', '.join(_SCHEMES)}; write characters of user and password such as # / ? : @ % percent-encoded (# is %23)"
+_SOCKS = ("socks4", "socks5")
+_SCHEMES = ("http", "https", *_SOCKS)
+_EXAMPLE = "http://user:password@proxy.example.com:3128"
+_LOGIN = (
+    "names a SOCKS proxy with user or password, and Chromium cannot log in to SOCKS proxies: use the provider's HTTP "
+    "proxy, let the provider allow this cluster's address without a password, or run a proxy without password in a "
+    "sidecar that logs in for it"
 )
 
 
@@ -25,18 +29,18 @@ def parse(address: str) -> Proxy | None:
     """Return the proxy of an address, None for ""; raises ConfigurationError that says how to write one."""
     if not address:
         return None
-    try:
-        parts = urlsplit(address)
-        server = _server(parts)
-    except ValueError:  # whose words hold a piece of the address, which may be the password's
-        raise errors.ConfigurationError(_WRONG) from None
+    fault = urls.fault(address, _SCHEMES, _EXAMPLE) or _fault(address)
+    if fault is not None:
+        raise errors.ConfigurationError(f"the proxy's address {fault}")
+    parts = urlsplit(address)
+    server = f"{parts.scheme}://{urls.host(address)}"
     return Proxy(server, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-def _server(parts: SplitResult) -> str:
-    host, port = parts.hostname, parts.port
-    beyond = parts.path not in ("", "/") or parts.query or parts.fragment
-    if parts.scheme not in _SCHEMES or not host or port == 0 or beyond:
-        raise ValueError("not of that form")
-    name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}" + (f":{port}" if port else "")
+def _fault(address: str) -> str | None:
+    parts = urlsplit(address)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        return f"may hold nothing after host and port; {urls.ENCODE}"
+    if parts.scheme in _SOCKS and (parts.username or parts.password):
+        return _LOGIN
+    return None

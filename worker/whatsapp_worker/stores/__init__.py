@@ -134,16 +134,35 @@ def checked(name: str) -> str:
     return name
 
 
+EXAMPLES = {"file": "file:DIRECTORY", "s3": "s3:BUCKET/PATH", "mongodb": "mongodb:DATABASE"}
+_LIKE = f"it must look like {EXAMPLES['file']}, {EXAMPLES['s3']} or {EXAMPLES['mongodb']}"
+
+
 def split_address(address: str) -> tuple[str, str]:
-    """Split a store's address ``kind:rest``; raises ConfigurationError with an example."""
+    """Split a store's address ``kind:rest``; raises ConfigurationError that says what is wrong with it."""
     kind, separator, rest = address.partition(":")
+    fault = _fault(kind, separator, rest)
+    if fault is not None:
+        raise errors.ConfigurationError(f"the store's address {fault}")
+    return kind, rest
+
+
+def _fault(kind: str, separator: str, rest: str) -> str | None:
+    if not (kind or separator):
+        return f"is empty: {_LIKE}"
+    if not separator or not kind or kind[0] in "./~":
+        return f"says not what kind of store it is: {_LIKE}"
     # A path may have one, and what a foreign package wants is its own; a server's address with one has a user.
     if "@" in rest and kind != "file" and (kind in BUILT_IN or rest.startswith("//") or kind.endswith("+srv")):
-        raise errors.ConfigurationError(
-            "a store's address holds no user or password (no '@'): the server's own address is a secret"
-        )
-    if not separator or not kind or (kind in BUILT_IN and not rest):
-        raise errors.ConfigurationError(
-            "the store's address must look like file:DIRECTORY, s3:BUCKET/PATH or mongodb:DATABASE"
-        )
-    return kind, rest
+        return "holds no user or password (no '@'): the server's own address is a secret"
+    if kind in ("http", "https"):
+        return "is that of a server: an S3 server's is an option of its bucket, s3:BUCKET?endpoint=URL"
+    if kind in ("mongodb", "mongodb+srv") and rest.startswith("//"):
+        return f"is that of a server: name the database, {EXAMPLES['mongodb']}; the server's own address is a secret"
+    if kind == "s3" and rest.startswith("//"):
+        return f"has no '//': {EXAMPLES['s3']}"
+    if kind == "file" and rest.startswith("//") and not rest.startswith("///"):
+        return f"has no '//': {EXAMPLES['file']}"
+    if kind in BUILT_IN and not rest:
+        return f"names nothing after {kind}: it must look like {EXAMPLES[kind]}"
+    return None

@@ -1,5 +1,6 @@
 """Open a store from its address."""
 
+import difflib
 import importlib.metadata
 import pathlib
 from collections.abc import Callable, Mapping
@@ -61,9 +62,12 @@ def _made(kind: str, rest: str, options: Mapping[str, str]) -> object:
 def _factory(kind: str) -> Factory:
     found = list(importlib.metadata.entry_points(group=GROUP, name=kind))
     if not found:
-        raise errors.ConfigurationError(
-            f"stores of the kind {kind!r} are not known; use {_EXAMPLES}, or install the package that brings it"
+        near = difflib.get_close_matches(kind, stores.BUILT_IN, n=1)
+        hint = f"did you mean {stores.EXAMPLES[near[0]]}? Else " if near else ""
+        text = (
+            f"stores of the kind {kind!r} are not known; {hint}use {_EXAMPLES}, or install the package that brings it"
         )
+        raise errors.ConfigurationError(text)
     try:
         factory: Factory = found[0].load()
     except Exception as error:  # a foreign package may fail in any way

@@ -1,18 +1,22 @@
 """Talk to the server: an address that is read again, time-outs on every call, errors of ours."""
 
 import os
+import re
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pymongo
+import pymongo.common
 import pymongo.database
 import pymongo.errors
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, retry
+from whatsapp_worker.stores import credentials, network, retry
+from whatsapp_worker.stores.mongo import address
 
 URI = "MONGODB_URI"
 CONNECT_TIMEOUT = 5.0
@@ -23,11 +27,20 @@ SOCKET_TIMEOUT = 15.0
 Document = dict[str, Any]
 Database = pymongo.database.Database[Document]
 _T = TypeVar("_T")
-_NO_ADDRESS = "the store's address (key uri of its secret) is not one of MongoDB"
+_ADDRESS = "the store's address (key uri of its secret)"
 _DENIED = (13, 18, 8000)
 """Unauthorized, AuthenticationFailed, Atlas' own."""
 _FULL = (14031, 12501)
 """OutOfDiskSpace, quota exceeded."""
+_UNKNOWN = (59, 115, 148, 238, 303)
+"""CommandNotFound, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented, FeatureNotSupported."""
+_COMMANDS = frozenset({"insert", "find", "getMore", "update", "delete", "aggregate", "createIndexes", "count", "hello"})
+_OPTIONS = frozenset(pymongo.common.VALIDATORS)
+"""Names that may be told: those of MongoDB's own."""
+
+
+class Unsupported(errors.StoreDenied):
+    """The server does not know a command, or an option of it."""
 
 
 class Server:
@@ -70,8 +83,9 @@ class Server:
         uri = found[0] if found else self._environ.get(URI, "")
         if not uri:
             raise errors.StoreDenied(f"no address for the store: give its secret with the key uri, or set {URI}")
-        if not uri.startswith(("mongodb://", "mongodb+srv://")):
-            raise errors.StoreDenied(_NO_ADDRESS)
+        fault = address.fault(uri)
+        if fault is not None:
+            raise errors.StoreDenied(f"{_ADDRESS} {fault}")
         return uri
 
     def ask(self, what: str, work: Callable[[Database], _T]) -> _T:
@@ -85,6 +99,31 @@ class Server:
 
 
 def _connect(uri: str) -> pymongo.MongoClient[Document]:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            client = _client(uri)
+        except OSError as error:
+            text = f"{_ADDRESS} names a file (tlsCAFile, tlsCertificateKeyFile) that cannot be read"
+            raise errors.StoreDenied(f"{text}: {type(error).__name__}") from None
+    # Of a value that it does not understand the client only warns, and goes on without the option: without TLS, say.
+    # Options that it does not know are those of other clients.
+    for each in told:
+        if not str(each.message).startswith(("Unknown option", "Duplicate URI option")):
+            client.close()
+            raise errors.StoreDenied(f"{_ADDRESS} has an option with a value that it cannot have{_named(uri, each)}")
+    return client
+
+
+def _named(uri: str, told: warnings.WarningMessage) -> str:
+    """Return the option that a warning names; "" for one of which not even the name is known."""
+    given = {name.lower() for name, _, _ in (each.partition("=") for each in re.split("[?&;]", uri)[1:])}
+    said = set(re.findall("[a-z]+", str(told.message).lower()))
+    found = sorted(given & said & {name.lower() for name in _OPTIONS})
+    return f": {', '.join(found)}" if found else ""
+
+
+def _client(uri: str) -> pymongo.MongoClient[Document]:
     return pymongo.MongoClient(
         uri,
         appname="whatsapp-worker",
@@ -147,18 +186,37 @@ def translated(what: str) -> Iterator[None]:
         raise _disconnected(error, what) from None
     except pymongo.errors.OperationFailure as error:
         raise _failed(error, what) from None
-    except (pymongo.errors.ConfigurationError, pymongo.errors.InvalidURI, ValueError, TypeError):
-        raise errors.StoreDenied(_NO_ADDRESS) from None
+    except (pymongo.errors.ConfigurationError, pymongo.errors.InvalidURI, ValueError, TypeError) as error:
+        raise errors.StoreDenied(_misconfigured(error)) from None
     except pymongo.errors.PyMongoError as error:
         raise errors.StoreUnavailable(f"the store could not be asked ({what}: {type(error).__name__})") from None
 
 
+def _misconfigured(error: Exception) -> str:
+    """Say what a client without structure in its errors means; its own words may quote the address."""
+    said = str(error)
+    if "wire version" in said:
+        oldest = pymongo.common.MIN_SUPPORTED_SERVER_VERSION
+        return f"the MongoDB server is of a version that this worker does not support: it must be {oldest} or newer"
+    if "dnspython" in said:
+        return f"{_ADDRESS} begins with mongodb+srv://, for which this image lacks a package: use mongodb:// and hosts"
+    if re.search("DNS|nameserver|resolution lifetime|NXDOMAIN|SRV", said):
+        return f"{_ADDRESS} names a host for mongodb+srv:// of which DNS has no SRV record"
+    return f"{_ADDRESS} has parts that do not go together: compare its options with MongoDB's manual"
+
+
 def _disconnected(error: pymongo.errors.ConnectionFailure, what: str) -> errors.StoreUnavailable:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    said = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
         return errors.StoreDenied("the store's certificate is not trusted: set tlsCAFile in its address")
-    if "SSL" in str(error):
-        return errors.StoreUnavailable(f"no TLS connection to the store ({what})")
-    return errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {type(error).__name__})")
+    if "belongs to a set named" in said or "configured to connect to a replica set" in said:
+        return errors.StoreDenied(f"{_ADDRESS} has a replicaSet that is not the server's")
+    why = network.why(error)
+    if why is None and "ReplicaSetNoPrimary" in said:
+        why = "the replica set has no primary at present"
+    if "SSL" in said:
+        return errors.StoreUnavailable(f"no TLS connection to the store ({what}: {why})")
+    return errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {why or type(error).__name__})")
 
 
 def _failed(error: pymongo.errors.OperationFailure, what: str) -> errors.StoreUnavailable:
@@ -167,4 +225,14 @@ def _failed(error: pymongo.errors.OperationFailure, what: str) -> errors.StoreUn
         return errors.StoreDenied(f"the store denies access: check user, password and rights ({said})")
     if error.code in _FULL:
         return errors.StoreFull(f"the store is full ({said})")
+    if error.code in _UNKNOWN:
+        return Unsupported(f"the MongoDB server does not support {_feature(error)}, which the store needs ({said})")
     return errors.StoreUnavailable(f"the store cannot serve at present ({said})")
+
+
+def _feature(error: pymongo.errors.OperationFailure) -> str:
+    if error.code == 148:
+        return "read concern majority"
+    said = re.search("(?:command|Command)[^A-Za-z]{1,5}`?'?([A-Za-z]+)", str((error.details or {}).get("errmsg", "")))
+    known = said is not None and said[1] in _COMMANDS
+    return f"the command {said[1]}" if known and said is not None else "a command"

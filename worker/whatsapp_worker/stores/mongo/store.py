@@ -37,9 +37,11 @@ class MongoStore:
     ) -> None:
         if not _DATABASE.fullmatch(database):
             raise errors.ConfigurationError(
-                "the address has no name of a database; it must look like mongodb:DATABASE, the server's own address "
-                "is a secret"
+                "the name of a database has 1 to 63 letters, digits, '-' and '_'; the store's address must look like "
+                "mongodb:DATABASE, the server's own address is a secret"
             )
+        if database.lower() in ("local", "config"):
+            raise errors.ConfigurationError("MongoDB keeps the databases local and config for itself; name another")
         self._database = database
         self._server = server.Server(database, credentials.Files(secrets), waiting or retry.Patience())
 

@@ -5,10 +5,14 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 
+from whatsapp_session import urls
 from whatsapp_worker import errors
 
 EXAMPLE = "s3:BUCKET/PATH?region=eu-central-1"
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"({_LABEL}[.])*{_LABEL}[.]?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+"""What the client takes for a host's name or address."""
 _FIELDS = ("region", "endpoint", "forcePathStyle", "sse", "kmsKeyId")
 _SSE = ("", "AES256", "aws:kms")
 
@@ -27,8 +31,9 @@ class Place:
     kms_key_id: str = ""
 
     def __post_init__(self) -> None:
-        if not _BUCKET.fullmatch(self.bucket):
-            raise errors.ConfigurationError(f"the address has no name of a bucket; it must look like {EXAMPLE}")
+        fault = _bucket_fault(self.bucket)
+        if fault is not None:
+            raise errors.ConfigurationError(f"{fault}; it must look like {EXAMPLE}")
         if ".." in self.remote_data_path.split("/"):
             raise errors.ConfigurationError("the path in the bucket may not contain '..'")
         if self.sse not in _SSE:
@@ -47,19 +52,32 @@ class Place:
         return self.key("x")[:-1]
 
 
+def _bucket_fault(bucket: str) -> str | None:
+    if not bucket:
+        return "the address has no name of a bucket"
+    if ":" in bucket:
+        return "the name of a bucket holds no ':' (no ARN, no keys)"
+    if not 3 <= len(bucket) <= 255:
+        return "the address has no name of a bucket: such a name has 3 to 63 characters"
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        return (
+            "the address has no name of a bucket: letters, digits, '-', '.' and '_', beginning with a letter or digit"
+        )
+    return None
+
+
 def _check_endpoint(endpoint: str | None) -> None:
     if endpoint is None:
         return
-    try:
-        parts = urllib.parse.urlsplit(endpoint)
-    except ValueError:
-        raise errors.ConfigurationError("the endpoint must look like https://s3.example.com") from None
-    if parts.username or parts.password:
-        raise errors.ConfigurationError(
-            "the endpoint's address must not hold a user or password: use the secret's files"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise errors.ConfigurationError("the endpoint must look like https://s3.example.com")
+    fault = urls.fault(endpoint, ("https", "http"), "https://s3.example.com")
+    if "@" in endpoint or "%40" in endpoint:
+        fault = "may hold no user or password: use the secret's files"
+    if fault is None and ("?" in endpoint or "#" in endpoint):
+        fault = "must end before '?' or '#': the region and the like are options of the store"
+    if fault is None and not _HOST.fullmatch(urllib.parse.urlsplit(endpoint).hostname or ""):
+        fault = "has a host with other characters than letters, digits, '-' and '.': S3 clients take no '_' there"
+    if fault is not None:
+        raise errors.ConfigurationError(f"the endpoint {fault}")
 
 
 def parse(rest: str) -> Place:

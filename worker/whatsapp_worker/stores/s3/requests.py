@@ -1,18 +1,23 @@
 """Talk to the server: credentials that are read again, time-outs on every call, errors of ours."""
 
+import base64
+import hashlib
 import re
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import boto3
 import botocore.config
 import botocore.exceptions
+import botocore.parsers
 import urllib3.exceptions
 
+from whatsapp_session import urls
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, retry
+from whatsapp_worker.stores import credentials, network, retry
 from whatsapp_worker.stores.s3 import address
 
 CONNECT_TIMEOUT = 5.0
@@ -55,12 +60,27 @@ _NETWORK = (
     urllib3.exceptions.HTTPError,
     OSError,
 )
+_UNKNOWN = ("NotImplemented", "UnsupportedOperation", "UnsupportedHeader")
+"""Codes of servers that do not know a request, or a header of it."""
+_FEATURES = {
+    "upload_part_copy": "UploadPartCopy, copies between objects",
+    "list_multipart_uploads": "ListMultipartUploads, the listing of unfinished uploads",
+    "create_multipart_upload": "multipart uploads, without which no archive above 8 MiB can be stored",
+    "list_objects_v2": "ListObjectsV2",
+    "ServerSideEncryption": "the encryption that spec.s3.serverSideEncryption (sse) asks for",
+    "ChecksumCRC32": "the checksums of the request",
+}
+"""What is needed besides If-None-Match, by the call or an argument of it."""
 _FENCES = frozenset({"IfMatch", "IfNoneMatch"})
 """Conditions on what is written; one on the source of a copy keeps nobody apart."""
 
 
 class Conflict(errors.StoreError):
     """A condition of the request did not hold (412)."""
+
+
+class Unsupported(errors.StoreDenied):
+    """The server does not know something that the request holds."""
 
 
 class UploadGone(errors.StoreError):
@@ -77,6 +97,8 @@ class Server:
         self._lock = threading.Lock()
         self._known: tuple[str, ...] | None = None
         self._client: Any = None
+        self.knows_crc32 = True
+        """False once the server has refused S3's newer checksums and taken the MD5 that every server knows."""
 
     def client(self) -> Any:
         """Return a client with the credentials of this moment."""
@@ -99,13 +121,42 @@ class Server:
             if any(name.endswith("Match") for name in arguments):
                 raise
             raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
-        except errors.StoreUnfenced:
-            if not _FENCES.isdisjoint(arguments):
-                raise
-            raise errors.StoreDenied(f"the store does not know this kind of request ({what}: {verb})") from None
+        except Unsupported as error:
+            raise self._lacking(verb, arguments, str(error)) from None
         if any(member not in answer for member in _WHOLE.get(verb, ())):
             raise errors.StoreUnavailable(f"the store's answer broke off ({what})")
         return answer
+
+    def send(self, what: str, verb: str, content: bytes | bytearray, **arguments: Any) -> Any:
+        """Send content with a checksum that the server compares: CRC32, or MD5 where the server knows nothing newer."""
+        try:
+            return self.ask(what, verb, Body=content, **self.checksum(content), **arguments)
+        except (Unsupported, errors.StoreUnfenced):
+            if not self.knows_crc32:
+                raise
+            # Nothing says which header it was: if the request passes with the other checksum, it was the checksum.
+            answer = self.ask(what, verb, Body=content, ContentMD5=_md5(content), **arguments)
+            self.knows_crc32 = False
+            return answer
+
+    def checksum(self, content: bytes | bytearray) -> dict[str, str]:
+        """Return the argument with which the server compares what arrives."""
+        return {"ChecksumCRC32": _crc32(content)} if self.knows_crc32 else {"ContentMD5": _md5(content)}
+
+    def _lacking(self, verb: str, arguments: Mapping[str, Any], said: str) -> errors.WorkerError:
+        """Name what the server does not support."""
+        where = self.where.endpoint
+        server = f"the S3 server at {urls.host(where)}" if where else "the S3 server"
+        if not _FENCES.isdisjoint(arguments):
+            header = "If-None-Match" if "IfNoneMatch" in arguments else "If-Match"
+            return errors.StoreUnfenced(
+                f"{server} does not support {header} ({said}), so two workers could run one session: "
+                "use another server, or accept it with allowUnfenced"
+            )
+        for name, feature in _FEATURES.items():
+            if name in (verb, *arguments):
+                return Unsupported(f"{server} does not support {feature} ({said})")
+        return Unsupported(f"{server} does not support a request that the store needs ({said}: {verb})")
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -121,13 +172,25 @@ class Server:
         except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
             raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
         except _NETWORK as error:
-            raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {_name(error)})") from None
+            why = network.why(error) or _name(error)
+            raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {why})") from None
+        except botocore.parsers.ResponseParserError:
+            text = f"what answers at the store's endpoint does not speak S3, or broke off ({what})"
+            raise errors.StoreUnavailable(text) from None
         except botocore.exceptions.BotoCoreError as error:
             raise errors.StoreUnavailable(f"the store could not be asked ({what}: {_name(error)})") from None
 
 
 def _name(error: Exception) -> str:
     return type(error).__name__
+
+
+def _crc32(content: bytes | bytearray) -> str:
+    return base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+
+
+def _md5(content: bytes | bytearray) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 def _connect(where: address.Place, secret: tuple[str, ...] | None) -> Any:
@@ -157,6 +220,8 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
     given = str(answer.get("Error", {}).get("Code", ""))
     code = given if _CODE.fullmatch(given) else "unknown"
     said = f"{what}: {status} {code}"
+    if given in ("", str(status)):
+        said = f"{what}: {status}, not in S3's words: is the endpoint right, and what answers there an S3 server?"
     if code == "NoSuchKey":
         return errors.NotFound(what)
     if code == "NoSuchUpload":
@@ -171,8 +236,8 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         return errors.StoreDenied(
             f"the store denies access to the bucket {bucket}: check credentials and rights ({said})"
         )
-    if status == 501:
-        return errors.StoreUnfenced(f"the store does not know conditional writes ({said})")
+    if status == 501 or code in _UNKNOWN:
+        return Unsupported(said)
     if status == 404 or status >= 500 or status in (408, 409, 429):
         # A 404 that does not name the key comes from something between us and the store.
         return errors.StoreUnavailable(f"the store cannot serve at present ({said})")

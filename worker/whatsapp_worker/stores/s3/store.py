@@ -66,21 +66,17 @@ class S3Store:
                 raise errors.AlreadyExists(name) from None
 
     def _put(self, name: str, key: str, nonce: str, content: bytearray) -> None:
-        arguments = self._options({_NONCE: nonce}) | {
-            "Key": key,
-            "Body": content,
-            "ChecksumCRC32": upload.checksum(content),
-        }
+        arguments = self._options({_NONCE: nonce}) | {"Key": key}
         try:
-            self._server.ask(name, "put_object", IfNoneMatch="*", **arguments)
+            self._server.send(name, "put_object", content, IfNoneMatch="*", **arguments)
         except errors.StoreUnfenced:
             if not self._allow_unfenced:
                 raise
-            self._put_after_a_look(name, arguments)
+            self._put_after_a_look(name, content, arguments)
         if not self._exclusive:
             # The same bytes once more: a server that honours the condition refuses, another one changes nothing.
             try:
-                self._server.ask(name, "put_object", IfNoneMatch="*", **arguments)
+                self._server.send(name, "put_object", content, IfNoneMatch="*", **arguments)
             except requests.Conflict:
                 self._exclusive = True
             else:
@@ -89,14 +85,14 @@ class S3Store:
                     "use another server, or accept it with allowUnfenced"
                 )
 
-    def _put_after_a_look(self, name: str, arguments: dict[str, Any]) -> None:
+    def _put_after_a_look(self, name: str, content: bytearray, arguments: dict[str, Any]) -> None:
         if self._head(name, arguments["Key"]) is not None:
             raise errors.AlreadyExists(name)
-        self._server.ask(name, "put_object", **arguments)
+        self._server.send(name, "put_object", content, **arguments)
 
     def _put_parts(self, name: str, key: str, nonce: str, content: Iterable[bytearray]) -> None:
         under_way = upload.Upload(self._server, name, key, self._options({_NONCE: nonce}))
-        under_way.begin(ChecksumAlgorithm="CRC32")
+        under_way.begin_checked()
         try:
             under_way.send(content)
             try:

@@ -1,8 +1,6 @@
 """Write an object in parts, several at a time, in bounded memory, with a checksum for each that the server compares."""
 
-import base64
 import contextlib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent import futures
 from dataclasses import dataclass, field
@@ -15,11 +13,6 @@ PART = 8 << 20
 """Bytes of a part: 10,000 of them, S3's limit, are 80 GB."""
 AT_ONCE = 3
 """Parts under way: with the one being filled, 32 MiB of memory."""
-
-
-def checksum(content: bytes | bytearray) -> str:
-    """Return the CRC32 as S3 writes it."""
-    return base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
 
 
 def parts(content: Iterable[bytes], size: int = PART) -> Iterator[bytearray]:
@@ -57,6 +50,17 @@ class Upload:
         answer = self._ask("create_multipart_upload", **self.options, **more)
         self._id = str(answer["UploadId"])
 
+    def begin_checked(self) -> None:
+        """Ask for an upload whose parts the server compares by CRC32, where it knows that; by MD5 else."""
+        if self.server.knows_crc32:
+            with contextlib.suppress(requests.Unsupported):
+                self.begin(ChecksumAlgorithm="CRC32")
+                return
+            self.begin()
+            self.server.knows_crc32 = False
+        else:
+            self.begin()
+
     def send(self, content: Iterable[bytearray]) -> None:
         """Send all parts; the first that fails for good ends it."""
         with futures.ThreadPoolExecutor(AT_ONCE, thread_name_prefix="s3-part") as pool:
@@ -80,9 +84,10 @@ class Upload:
         return rest
 
     def _send(self, number: int, part: bytearray) -> None:
-        crc = checksum(part)
-        answer = self._ask("upload_part", UploadId=self._id, PartNumber=number, Body=part, ChecksumCRC32=crc)
-        self._done[number] = {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": crc}
+        arguments = {"Key": self.key, "UploadId": self._id, "PartNumber": number}
+        answer = self.server.send(self.name, "upload_part", part, **arguments)
+        told = {name: value for name, value in self.server.checksum(part).items() if name.startswith("Checksum")}
+        self._done[number] = {"PartNumber": number, "ETag": answer["ETag"], **told}
 
     def copy(self, source_key: str, source_etag: str, ranges: Iterable[str | None]) -> None:
         """Take the parts from another object of the bucket, on the server's side."""

@@ -1,0 +1,44 @@
+"""Say why a store's server cannot be reached, by the kind of the failure: an address is never repeated."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+_WORDS: Final = (
+    (r"CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+    (
+        r"WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER",
+        "it does not speak TLS there: is the port right, or is it http?",
+    ),
+    (r"\bSSL\b|\bTLS\b", "TLS fails"),
+    (
+        r"\[Errno -[235]\]|Name or service not known|nodename nor servname|[Nn]ame resolution|getaddrinfo",
+        "no such host is known: is the name right?",
+    ),
+    (r"\[Errno 111\]|[Cc]onnection refused", "it refuses connections: does it run, and is the port right?"),
+    (r"\[Errno 113\]|\[Errno 101\]|unreachable|No route", "there is no route to it: does a NetworkPolicy forbid it?"),
+)
+"""What clients say of failures whose kind they do not keep."""
+
+
+def why(error: BaseException) -> str | None:
+    """Return the reason in some words, None if it is not known."""
+    for each in _chain(error):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return _WORDS[0][1]
+        if isinstance(each, socket.gaierror):
+            return _WORDS[3][1]
+        if isinstance(each, ConnectionRefusedError):
+            return _WORDS[4][1]
+    text = " ".join(str(each) for each in _chain(error))
+    return next((said for words, said in _WORDS if re.search(words, text)), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(10):  # a chain may be a ring
+        if error is None:
+            return
+        yield error
+        error = error.__cause__ or error.__context__
