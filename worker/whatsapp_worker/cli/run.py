@@ -279,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = store_commands.run(flags) if flags.command == "store" else _run(flags)
     except (session_spec.SpecError, errors.ConfigurationError) as error:
         print(f"whatsapp-worker: {error}", file=sys.stderr)
-        outcome = runner.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE, str(error))
+        outcome = runner.Outcome(ExitCode.CONFIGURATION, Reason.INVALID_CONFIGURATION, str(error))
         _write_termination_message(outcome)
         return int(outcome.code)
     except errors.SecretAbsent as error:

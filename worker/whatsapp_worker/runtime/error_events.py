@@ -15,7 +15,7 @@ _FOR_GOOD: tuple[tuple[type[errors.WorkerError], ExitCode, Reason], ...] = (
     (errors.StoreUnfenced, ExitCode.STORE_REFUSED, Reason.STORE_UNFENCED),
     (errors.StoreRefused, ExitCode.STORE_REFUSED, Reason.RESTORE_FAILED),
     (errors.DiskFull, ExitCode.CRASHED, Reason.RESTORE_FAILED),
-    (errors.ConfigurationError, ExitCode.CONFIGURATION, Reason.INVALID_POD_TEMPLATE),
+    (errors.ConfigurationError, ExitCode.CONFIGURATION, Reason.INVALID_CONFIGURATION),
 )
 """The first class that fits counts, so a class stands before its base."""
 

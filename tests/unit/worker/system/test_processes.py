@@ -125,7 +125,7 @@ ERRORS: list[tuple[Exception, str, str]] = [
     (errors.BrowserTooOld("x"), "Fatal", "BrowserTooOld"),
     (errors.ArchiveMissing("x"), "Fatal", "ArchiveMissing"),
     (errors.LogBroken("x"), "Fatal", "RestoreFailed"),
-    (errors.ConfigurationError("x"), "Fatal", "InvalidPodTemplate"),
+    (errors.ConfigurationError("x"), "Fatal", "InvalidConfiguration"),
     (errors.BrowserError("x"), "BrowserGone", "BrowserCrashed"),
     (errors.StoreUnavailable("x"), "RetryingAfter", "StoreUnavailable"),
     (errors.NotFound("x"), "RetryingAfter", "StoreUnavailable"),
