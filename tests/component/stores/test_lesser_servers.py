@@ -10,11 +10,11 @@ from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import How
 from whatsapp_worker import errors
-from whatsapp_worker.stores import mongo, patience, s3, testing
+from whatsapp_worker.stores import mongo, retry, s3, testing
 
 LARGE = testing.content(20 << 20)
 SMALL = testing.content(1000)
-BRIEF = patience.Patience(deadline=2.0, first=0.01, longest=0.1)
+BRIEF = retry.Patience(deadline=2.0, first=0.01, longest=0.1)
 EVER = 10_000
 PUT, PART, BEGIN = rb"^PUT [^?]* ", rb"^PUT .*partNumber", rb"^POST .*uploads"
 CRC32 = rb"(?s:.*)(?i:x-amz-(sdk-)?checksum)"
@@ -102,7 +102,7 @@ def test_each_mistake_in_an_endpoint_has_a_sentence_of_its_own(
 ) -> None:
     address = bucket[0].replace(f"127.0.0.1:{lesser_s3.port}", change(lesser_s3.port))  # type: ignore[operator]
     with pytest.raises(errors.StoreUnavailable, match=says):
-        s3.S3Store(s3.parse(address), bucket[1], waiting=patience.Patience(deadline=0.0)).read("a/x")
+        s3.S3Store(s3.parse(address), bucket[1], waiting=retry.Patience(deadline=0.0)).read("a/x")
 
 
 def test_https_where_plain_http_is_spoken_is_said(make_place: MakePlace) -> None:

@@ -116,7 +116,7 @@ class Bucket:
             db[self._chunks].create_index([("files_id", 1), ("n", 1)], unique=True)
 
         # They make readers of the copy faster; what is written is right without them.
-        with contextlib.suppress(servers.Unsupported):
+        with contextlib.suppress(server.Unsupported):
             self._server.ask(self._file, make)
 
     def _changed(self) -> errors.CopyChanged:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, patience
+from whatsapp_worker.stores import credentials, retry
 from whatsapp_worker.stores.mongo import address, server
 
-BRIEF = patience.Patience(deadline=0.0)
+BRIEF = retry.Patience(deadline=0.0)
 
 
 @pytest.mark.parametrize(
