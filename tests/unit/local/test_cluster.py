@@ -60,7 +60,7 @@ def test_one_of_another_size_is_left_alone_too(own: Native) -> None:
         own.up("wso", 2)
 
 
-def test_kernel_settings_that_a_cluster_of_another_cache_has_changed_are_not_recorded_as_the_machines(
+def test_kernel_settings_that_another_caches_cluster_changed_are_not_recorded(
     own: Native, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leak_check, "observe", lambda directory, mark, builds: NOTHING)

@@ -10,7 +10,7 @@ HOLD = "import sys; from pathlib import Path; from deploy.local import file_lock
 HOLD += "with file_lock.exclusive(Path(sys.argv[1]), 'x'):\n    print('held', flush=True)\n    sys.stdin.read()"
 
 
-def test_a_lock_that_another_process_holds_is_not_given_and_is_free_when_that_process_was_killed(
+def test_a_lock_is_not_given_twice_and_is_free_when_its_holder_was_killed(
     tmp_path: Path,
 ) -> None:
     repository = Path(file_lock.__file__).parents[2]

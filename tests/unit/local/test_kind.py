@@ -64,7 +64,7 @@ def test_the_nodes_of_a_cluster_are_those_that_take_pods() -> None:
     assert kind.schedulable(["wso-worker2", "wso-control-plane", "wso-worker"]) == ("wso-worker", "wso-worker2")
 
 
-def test_the_node_image_is_pinned_to_the_kubernetes_minor_version_of_the_other_provider() -> None:
+def test_the_node_image_is_pinned_to_the_minor_version_of_the_other_provider() -> None:
     ours = versions.KUBERNETES.rpartition(".")[0]
     assert kind.NODE_IMAGE.startswith(f"docker.io/kindest/node:{ours}.")
     assert "@sha256:" in kind.NODE_IMAGE
