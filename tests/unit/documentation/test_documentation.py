@@ -52,3 +52,15 @@ def test_each_documentation_page_is_reachable_from_the_readme() -> None:
 
 def test_the_readme_fits_on_a_screen_or_two() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+ROOTS = ("", "operator", "worker", "worker/whatsapp_worker", "operator/whatsapp_operator", "tests", "tests/conformance")
+"""Folders from which a page may name a file."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_source_file_that_a_page_names_exists(page: Path) -> None:
+    named = re.findall(r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|json|js|yaml|toml|md))(?:: ?\w+|::\w+)?`", page.read_text())
+    missing = [name for name in named if not any((base / name).exists() for base in (ROOT / part for part in ROOTS))]
+    beside = [name for name in missing if "/" in name and not (page.parent / name).exists()]
+    assert not beside, f"{page.relative_to(ROOT)} names files that do not exist"
