@@ -13,7 +13,7 @@ import kopf
 from whatsapp_operator import (
     admission_policy,
     clock,
-    definitions,
+    crds,
     finalizer_cleanup,
     handlers,
     health,
@@ -71,7 +71,7 @@ async def release(chosen: options.Options) -> None:
 async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
-        await definitions.wait(cluster)
+        await crds.wait(cluster)
         defaults = await _defaults(chosen, cluster)
         numbers = metrics.Metrics()
         counted = metrics.CountedKube(cluster, numbers)
@@ -155,7 +155,7 @@ async def _explained(cluster: kube.Kube) -> AsyncIterator[None]:
         refused = handlers.refused(error)
         if refused is None:
             raise
-        raise await definitions.gone(cluster) or refused from error
+        raise await crds.gone(cluster) or refused from error
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
-from whatsapp_operator.ages import Ages
+from whatsapp_operator.observed.ages import Ages
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_session.session_spec import SessionSpec
@@ -264,7 +264,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """What one worker says of its store; ``trouble`` None: the store answers."""
+    """What one worker says of its store; ``problem`` None: the store answers."""
 
     session: str
     problem: Problem | None = None

@@ -41,7 +41,7 @@ class EventRecord:
 
 
 def events_of(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[EventRecord]:
-    """Yield what changed for a person; ``told`` is the trouble that the worker has posted itself."""
+    """Yield what changed for a person; ``told`` is the problem that the worker has posted itself."""
     old = {text(item.get("type")): item for item in mappings(before.get("conditions"))}
     for new in after.get("conditions") or ():
         was = old.get(new["type"])

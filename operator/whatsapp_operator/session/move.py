@@ -7,8 +7,8 @@ names now. Who deletes the old store, or names it again, ends the move.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from whatsapp_operator.ages import Ages, What, age
 from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.ages import Ages, What, age
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Store, Wanted
 from whatsapp_operator.session import termination
 from whatsapp_operator.session.purge import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SECONDS, is_lost

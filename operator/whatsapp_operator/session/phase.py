@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import assert_never
 
-from whatsapp_operator import evictions
+from whatsapp_operator.observed import evictions
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Report, Session
 from whatsapp_operator.session import move, purge, refusals, termination
 from whatsapp_operator.session.termination import NextStart, StartBlocked
@@ -139,7 +139,7 @@ def _task(pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
         return PhaseStatus(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
     if pod is None or pod.deleting or pod.did_well:
         return busy
-    taken = evictions.trouble(pod)
+    taken = evictions.problem(pod)
     if taken is not None:
         return PhaseStatus(Phase.FAILED, taken.reason, f"{failed}: {taken.message}")
     if pod.ending is not None and pod.ending.exit_code != 0:

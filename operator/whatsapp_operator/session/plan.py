@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator.ages import Fact, What, age
+from whatsapp_operator.observed.ages import Fact, What, age
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Wanted
 from whatsapp_operator.session import move, purge, termination
 from whatsapp_session.conditions import Reason

@@ -7,8 +7,8 @@ user chose otherwise, or the namespace is being deleted and takes no new pod.
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator.ages import Ages, What, age
 from whatsapp_operator.observed import requests
+from whatsapp_operator.observed.ages import Ages, What, age
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Session, Store
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason

@@ -91,9 +91,9 @@ class Reporter:
             await self.post(session, stalling.event_of(problem))
             return await self._apply(session, smaller, names.OPERATOR_MANAGER, session.resource_version)
 
-    async def tell_once(self, session: Session, happenings: Iterable[events.EventRecord]) -> None:
+    async def tell_once(self, session: Session, records: Iterable[events.EventRecord]) -> None:
         """Post Events of what is seen at each look: each once, also when the server has forgotten it."""
-        for event in happenings:
+        for event in records:
             key = (session.uid, event)
             if key not in self._told:
                 self._told[key] = None

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from whatsapp_operator import evictions
-from whatsapp_operator.observed import requests
+from whatsapp_operator.observed import evictions, requests
 from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Problem, Report, Session
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
@@ -200,7 +199,7 @@ def _without_ending(last: Last) -> Last:
 
 def _ended(last: Last, pod: Pod) -> Last:
     ending = pod.ending or Ending(1, None, "", out_of_memory=False, started="", finished="")
-    taken = evictions.trouble(pod)
+    taken = evictions.problem(pod)
     reason = _end_reason(ending, taken)
     started, finished = timestamps.seconds(ending.started), timestamps.seconds(ending.finished)
     settled = started is not None and finished is not None and finished - started >= SETTLED_SECONDS

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from whatsapp_operator import evictions
-from whatsapp_operator.ages import Ages
 from whatsapp_operator.manifests import store_access
+from whatsapp_operator.observed import evictions
+from whatsapp_operator.observed.ages import Ages
 from whatsapp_operator.observed.pod_parsing import parse_pod, reason
 from whatsapp_operator.observed.state import Ownership, Pod, Problem, Resource, Store, StoreReport
 from whatsapp_session import names
@@ -120,7 +120,7 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
         return Verdict(
             False, said.reason, "; the store needs ".join(filter(None, (said.message, " and ".join(needed))))
         )
-    taken = evictions.trouble(pod)
+    taken = evictions.problem(pod)
     if taken is not None:
         return Verdict(False, taken.reason, f"the store could not be checked: {taken.message}")
     if pod.failed_reason == "DeadlineExceeded":

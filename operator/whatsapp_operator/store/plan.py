@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from whatsapp_operator.ages import Ages, Fact, What, age
+from whatsapp_operator.observed.ages import Ages, Fact, What, age
 from whatsapp_operator.observed.state import Ownership
 from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore
 from whatsapp_session.backoff import Backoff

@@ -4,12 +4,12 @@ import dataclasses
 import logging
 from typing import Any
 
-from whatsapp_operator.ages import Sightings
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Listing, Ref
 from whatsapp_operator.manifests import rbac, store_check_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed.ages import Sightings
 from whatsapp_operator.observed.parsing import parse_store_resource
 from whatsapp_operator.observed.state import Key, Problem, Store, StoreReport
 from whatsapp_operator.queue_schedule import Rest

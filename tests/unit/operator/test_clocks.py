@@ -8,7 +8,7 @@ from scenes.operator import samples
 from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SESSION, Cluster, connected, on_store, set_spec
 from unit.operator.store.test_reconciler import POD as CHECK_POD
 from unit.operator.store.test_reconciler import Stores
-from whatsapp_operator.ages import Sightings, What, age
+from whatsapp_operator.observed.ages import Sightings, What, age
 from whatsapp_session import names
 
 AHEAD = [0, 300, -60, 86400, -86400]

@@ -1,6 +1,6 @@
 """Keep sessions in an S3 bucket: AWS, or a server that speaks its protocol and honours conditional writes.
 
-``place`` reads addresses, ``requests`` talks to the server (credentials, time-outs, errors), ``upload`` and
+``address`` reads addresses, ``requests`` talks to the server (credentials, time-outs, errors), ``upload`` and
 ``download`` move in parts, ``store`` has the primitives. The only user of boto3.
 """
 

@@ -10,7 +10,7 @@ _ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown"
 _DEADLINE: Final = "DeadlineExceeded"
 
 
-def trouble(pod: Pod) -> Problem | None:
+def problem(pod: Pod) -> Problem | None:
     """Return the word and the sentence, None for a pod that did not fail or whose own containers failed it."""
     reason = pod.failed_reason
     if reason is None or reason == _DEADLINE:
