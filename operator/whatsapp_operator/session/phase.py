@@ -1,11 +1,11 @@
 """Name the situation that a session is in: one phase, one reason, one sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from whatsapp_operator.observed import evictions
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Report, Session
-from whatsapp_operator.session import move, purge, refusals, termination
+from whatsapp_operator.session import last_start, move, purge, refusals, termination
 from whatsapp_operator.session.termination import NextStart, StartBlocked
 from whatsapp_session import names
 from whatsapp_session.conditions import Phase, Reason, SessionState
@@ -14,6 +14,7 @@ from whatsapp_session.session_spec import OperatingMode
 _IMAGE_PROBLEMS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
+_STARTING = frozenset({Reason.POD_STARTING, Reason.RESTORING})
 _CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 NO_POLICY = Problem(
@@ -35,6 +36,16 @@ class PhaseStatus:
 
 def classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     """Judge the whole; ``wanted_hash`` is the wanted pod's, None while it cannot be known (no store)."""
+    found = _classify(observed, wanted_hash)
+    if found.phase is Phase.FAILED:
+        return replace(found, message=found.message + last_start.remedy(observed, found.reason))
+    why = last_start.failure(observed) if found.reason in _STARTING else None
+    if why is None or why in found.message:
+        return found
+    return replace(found, message=f"{found.message}; the last start failed: {why}")
+
+
+def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     session, pod = observed.session, observed.pod
     suspended = session.spec.operating_mode is OperatingMode.SUSPENDED
     if pod is not None and pod.ownership is Ownership.FOREIGN:
@@ -177,7 +188,7 @@ def _blocked(session: Session, held: StartBlocked | None) -> PhaseStatus:
         case NextStart.BACKOFF:
             return PhaseStatus(Phase.FAILED, held.reason, f"{held.message}; the worker is started again after a pause")
         case _:
-            assert_never(held.fate)
+            assert_never(held.next_start)
 
 
 def _waits_for_a_secret(observed: Observed, pod: Pod) -> PhaseStatus | None:

@@ -158,6 +158,11 @@ def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
             raise errors.ConfigurationError(f"the browser argument {argument!r} must be a switch that begins with '--'")
         if FORBIDDEN.match(argument.removeprefix("--")):
             raise errors.ConfigurationError(f"the browser argument {argument.partition('=')[0]} is not allowed")
+        if argument.startswith("--proxy-server=") and "@" in argument:
+            raise errors.ConfigurationError(
+                "the browser argument --proxy-server may hold no user or password, which Chromium would ignore; "
+                "put the proxy's address into the Secret of spec.browser.proxySecretRef"
+            )
         if argument.startswith(_FEATURES):
             disabled += [name for name in argument.removeprefix(_FEATURES).split(",") if name not in disabled]
         else:

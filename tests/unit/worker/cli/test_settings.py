@@ -112,11 +112,12 @@ async def test_a_wrong_address_of_a_proxy_is_refused_at_the_start_without_a_word
     assert "hunter" not in str(refused.value)
 
 
+@pytest.mark.parametrize("address", ["http://bot:hunter2#x@proxy:3128", "socks5://bot:hunter2@proxy:1080"])
 def test_a_wrong_address_of_a_proxy_in_a_secret_is_one_sentence_and_code_2(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    address: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = tmp_path / "proxy"
-    secret.write_text("http://bot:hunter2#x@proxy:3128\n")
+    secret.write_text(f"{address}\n")
     monkeypatch.setenv("WHATSAPP_PROXY_FILE", str(secret))
     assert run.main(["run"]) == 2
     captured = capsys.readouterr()
@@ -138,6 +139,12 @@ def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
         (["run", "--auth", "local", "--client-id", "a b"], "letters, digits"),
         (["run", "--backup-sync-interval", "soon"], "is not a duration"),
         (["run", "--browser-arg=--user-data-dir=/x"], "--user-data-dir is not allowed"),
+        (["run", "--browser-arg=--proxy-server=socks5://a:b@h"], "--proxy-server may hold no user or password"),
+        (["run", "--url", "web.whatsapp.com"], "the page's address has no scheme"),
+        (["run", "--url", "ftp://web.whatsapp.com"], "the page's address must begin with https:// or http://"),
+        (["run", "--url", "https://"], "the page's address names no host"),
+        (["run", "--url", "https://h:99999"], "the page's address must have a port"),
+        (["run", "--url", "https://me:x@h"], "the page's address may hold no user or password"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_code_2(
