@@ -91,7 +91,15 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         reconciler = Reconciler(
             counted, defaults, clock.SystemClock(), chosen.limits, numbers, on_store_report, policy_required=required
         )
-        work: Queue = workqueue.KeyedQueue(reconciler.reconcile, workers=chosen.workers, group=_namespace)
+
+        async def look(key: Key) -> float | Rest | None:
+            try:
+                return await reconciler.reconcile(key)
+            finally:
+                for other in reconciler.granted():
+                    await work.wake(other)
+
+        work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace)
         alive = health.Alive(
             asyncio.get_running_loop().time,
             beats=lambda: min(work.last_beat, store_work.last_beat),

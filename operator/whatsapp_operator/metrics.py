@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from whatsapp_operator.errors import Conflict, KubeError
 from whatsapp_operator.kube import Listing, Manifest, Ref, ref_of
+from whatsapp_operator.start_slots import Starts
 from whatsapp_session.conditions import Phase
 
 PREFIX = "whatsapp_operator"
@@ -47,6 +48,17 @@ class Metrics:
             ["verb", "kind", "outcome"],
             registry=self.registry,
         )
+        self._starting = prometheus_client.Gauge(
+            f"{PREFIX}_start_slots_taken", "Pods that were made and have not come up.", registry=self.registry
+        )
+        self._waiting = prometheus_client.Gauge(
+            f"{PREFIX}_start_slots_waiting", "Sessions that wait for a start slot.", registry=self.registry
+        )
+        self._longest_wait = prometheus_client.Gauge(
+            f"{PREFIX}_start_slots_longest_wait_seconds",
+            "For how long the first of the sessions that wait for a start slot has waited.",
+            registry=self.registry,
+        )
         self._policy_missing = prometheus_client.Gauge(
             f"{PREFIX}_admission_policy_missing",
             "Whether the policy that says what of its session a worker may write is not in force (1) or is (0).",
@@ -73,6 +85,12 @@ class Metrics:
     def failed(self) -> None:
         """Count a look that met a fault and did what is possible all the same."""
         self._errors.inc()
+
+    def watch_starts(self, starts: Starts[Any], now: Callable[[], float]) -> None:
+        """Ask these, at each scrape, who starts and who waits."""
+        self._starting.set_function(lambda: starts.starting(now()))
+        self._waiting.set_function(starts.waiting)
+        self._longest_wait.set_function(lambda: starts.longest_wait(now()))
 
     def called(self, verb: str, kind: str, outcome: str) -> None:
         """Count a request."""
@@ -105,7 +123,7 @@ class _Sessions(prometheus_client.registry.Collector):
         for phase in Phase:
             family.add_metric([str(phase)], phases[str(phase)])
         yield family
-        ages = [time.time() - one.saved_at for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
+        ages = [max(0.0, time.time() - one.saved_at) for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
         yield GaugeMetricFamily(
             f"{PREFIX}_oldest_save_age_seconds", "Age of the oldest newest archive of a connected session.",
             value=max(ages, default=0.0),

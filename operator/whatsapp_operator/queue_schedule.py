@@ -78,6 +78,10 @@ class Schedule(Generic[K]):
             self._unseen.add(key)
         self._make_due(key, self._earliest(key, now + COALESCE_SECONDS))
 
+    def wake(self, key: K, now: float) -> None:
+        """Make a key due at once that waited for its turn elsewhere, unless it rests."""
+        self._make_due(key, self._earliest(key, now))
+
     def take(self, now: float) -> K | None:
         """Return a key that is due and that nobody works on, and mark it busy; None if no group may have a worker."""
         self._promote(now)

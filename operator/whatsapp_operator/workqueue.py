@@ -36,6 +36,12 @@ class KeyedQueue(Generic[K]):
             self._schedule.add(key, asyncio.get_running_loop().time(), asked)
             self._wake.notify()
 
+    async def wake(self, key: K) -> None:
+        """Look at a key at once that waited for its turn."""
+        async with self._wake:
+            self._schedule.wake(key, asyncio.get_running_loop().time())
+            self._wake.notify()
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     # for Reconciling
     POD_STARTING = "PodStarting"
     RESTORING = "Restoring"
+    START_QUEUED = "StartQueued"
     REPLACING = "Replacing"
     STOPPING = "Stopping"
     # everything else

@@ -247,6 +247,8 @@ class Observed:
     """Whether no worker is started without it."""
     refusal: Problem | None = None
     """Why the API server refused the pod just now."""
+    waits: Problem | None = None
+    """Why a pod that should be made is not made yet: it has no start slot."""
     purge_pod: Pod | None = None
     """The pod that deletes the archives; looked for only when the session is being deleted."""
     source: Store | None = None

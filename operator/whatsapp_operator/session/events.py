@@ -12,7 +12,9 @@ from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
 
-_SILENT_WHILE_BUSY: Final = frozenset({Reason.POD_STARTING, Reason.RESTORING, Reason.REPLACING, Reason.STOPPING})
+_SILENT_WHILE_BUSY: Final = frozenset(
+    {Reason.POD_STARTING, Reason.START_QUEUED, Reason.RESTORING, Reason.REPLACING, Reason.STOPPING}
+)
 _WARNINGS: Final = frozenset(
     {
         Reason.LOGGED_OUT_FROM_PHONE,

@@ -79,7 +79,13 @@ class Executor:
                         observed = await self._create_purge_pod(observed)
                     case move.CreateMovePod():
                         observed = await self._create_move_pod(observed)
-                    case plan.DeletePod() | purge.DeletePurgePod() | purge.ReleaseSession() | move.DeleteMovePod():
+                    case (
+                        plan.DeletePod()
+                        | plan.Postpone()
+                        | purge.DeletePurgePod()
+                        | purge.ReleaseSession()
+                        | move.DeleteMovePod()
+                    ):
                         pass
                     case _:
                         assert_never(step)

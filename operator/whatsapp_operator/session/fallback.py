@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from whatsapp_operator.clock import Clock
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
 AT_ONCE: Final = 0.0
-Permit = Callable[[Observed, plan.Plan], Awaitable[tuple[Observed, plan.Plan]]]
+Permit = Callable[[Observed, plan.Plan], tuple[Observed, plan.Plan]]
 """Drops the steps that must wait for their turn."""
 
 
@@ -46,8 +46,7 @@ class Fallback:
             return Rest(essentials.LOOK_AGAIN_SECONDS)
         now = self._clock.now().timestamp()
         steps = essentials.steps(observed, wanted)
-        if any(isinstance(step, plan.CreatePod) for step in steps.actions):
-            observed, steps = await permit(observed, steps)
+        observed, steps = permit(observed, steps)
         built = await self._actor.build(observed, steps)
         last = [step for step in steps.actions if isinstance(step, purge.ReleaseSession)]
         for step in steps.actions:

@@ -1,22 +1,18 @@
 """Name the situation that a session is in: one phase, one reason, one sentence."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_operator.observed import evictions
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Report, Session
 from whatsapp_operator.session import last_start, move, purge, refusals, termination
+from whatsapp_operator.session.pod_startup import PhaseStatus, not_running
 from whatsapp_operator.session.termination import NextStart, StartBlocked
 from whatsapp_session import names
 from whatsapp_session.conditions import Phase, Reason, SessionState
 from whatsapp_session.session_spec import OperatingMode
 
-_IMAGE_PROBLEMS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
-)
 _STARTING = frozenset({Reason.POD_STARTING, Reason.RESTORING})
-_CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
-
 NO_POLICY = Problem(
     Reason.POLICY_MISSING,
     f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing, does not deny or does not apply"
@@ -25,24 +21,28 @@ NO_POLICY = Problem(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseStatus:
-    """Where a session is; ``reason`` is for the conditions that are not True, ``message`` for people."""
-
-    phase: Phase
-    reason: Reason
-    message: str
-
-
 def classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     """Judge the whole; ``wanted_hash`` is the wanted pod's, None while it cannot be known (no store)."""
     found = _classify(observed, wanted_hash)
+    if observed.waits is not None:
+        return _waiting(observed, found, observed.waits)
     if found.phase is Phase.FAILED:
         return replace(found, message=found.message + last_start.remedy(observed, found.reason))
     why = last_start.failure(observed) if found.reason in _STARTING else None
     if why is None or why in found.message:
         return found
     return replace(found, message=f"{found.message}; the last start failed: {why}")
+
+
+def _waiting(observed: Observed, found: PhaseStatus, waits: Problem) -> PhaseStatus:
+    """Name what a pod that may not be made yet waits for, and what went wrong before it."""
+    last = observed.session.last
+    text = waits.message
+    if observed.session.deleting or move.due(observed):
+        text = f"{found.message}; {text}"
+    elif last.end_time is not None and last.end_message:
+        text = f"{text}; the last worker ended: {last.end_message}"
+    return PhaseStatus(Phase.PENDING, waits.reason, text)
 
 
 def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
@@ -72,7 +72,7 @@ def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return PhaseStatus(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
     if pod.running_since is None:
-        return _waits_for_a_secret(observed, pod) or _not_running(pod)
+        return _waits_for_a_secret(observed, pod) or not_running(pod)
     return _running(session, termination.fresh_report(session, pod))
 
 
@@ -161,7 +161,7 @@ def _task(pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
     if pod.phase == "Failed":
         why = pod.failed_reason or "no reason given"
         return PhaseStatus(Phase.FAILED, Reason.CRASH_LOOP, f"the pod {pod.name} failed ({why}) and is made anew")
-    found = busy if pod.running_since is not None else _not_running(pod)
+    found = busy if pod.running_since is not None else not_running(pod)
     if found.phase is not Phase.STARTING:
         return found
     waits = pod.waiting == "ContainerCreating" and pod.needs
@@ -203,31 +203,6 @@ def _waits_for_a_secret(observed: Observed, pod: Pod) -> PhaseStatus | None:
     needed = " and ".join(f"the Secret {ref.name!r} with the key {ref.key!r}" for ref in refs)
     text = f"{pod.ending.message}; the session needs {needed}, and goes on by itself within 5 minutes of its creation"
     return PhaseStatus(Phase.FAILED, Reason.SECRET_NOT_FOUND, text)
-
-
-def _not_running(pod: Pod) -> PhaseStatus:
-    if pod.unschedulable is not None and pod.node is None:
-        return PhaseStatus(Phase.PENDING, Reason.UNSCHEDULABLE, f"the pod {pod.name} fits no node: {pod.unschedulable}")
-    if pod.waiting in _IMAGE_PROBLEMS:
-        return PhaseStatus(
-            Phase.FAILED, Reason.IMAGE_PULL_FAILED, f"the image {pod.image} cannot be pulled: {pod.waiting_message}"
-        )
-    if pod.waiting in _CONFIG_PROBLEMS:
-        return PhaseStatus(Phase.FAILED, Reason.SECRET_NOT_FOUND, f"the container cannot start: {pod.waiting_message}")
-    if pod.waiting == "CrashLoopBackOff" and pod.ending is not None:
-        if pod.ending.out_of_memory:
-            return PhaseStatus(
-                Phase.FAILED,
-                Reason.OUT_OF_MEMORY,
-                "the worker used more memory than its limit; raise the worker container's memory in spec.podTemplate",
-            )
-        return PhaseStatus(
-            Phase.FAILED,
-            pod.ending.reason or Reason.CRASH_LOOP,
-            pod.ending.message or f"the worker ends again and again (code {pod.ending.exit_code}); its log says why",
-        )
-    needs = f"; it needs {' and '.join(pod.needs)}" if pod.waiting == "ContainerCreating" and pod.needs else ""
-    return PhaseStatus(Phase.STARTING, Reason.POD_STARTING, f"the worker pod is starting{needs}")
 
 
 def _running(session: Session, report: Report | None) -> PhaseStatus:

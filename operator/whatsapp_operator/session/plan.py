@@ -50,7 +50,14 @@ class DeletePod:
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
 
 
-Action: TypeAlias = ApplyAccess | ApplyPVC | ApplyLease | CreatePod | DeletePod | purge.Step | move.Step
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Tell the user that the pod with this UID is replaced later, as she asked."""
+
+    uid: str
+
+
+Action: TypeAlias = ApplyAccess | ApplyPVC | ApplyLease | CreatePod | DeletePod | Postpone | purge.Step | move.Step
 
 
 @dataclass(frozen=True, slots=True)

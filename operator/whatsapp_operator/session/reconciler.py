@@ -14,12 +14,13 @@ from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.observed.state import Key, Observed, Ownership, Problem, Report, StoreReport, Wanted
 from whatsapp_operator.queue_schedule import Rest
-from whatsapp_operator.session import essentials, fallback, move, plan, purge, refusals, removal, stalling, status
+from whatsapp_operator.session import essentials, fallback, plan, refusals, removal, stalling, status
 from whatsapp_operator.session.applier import Applier
 from whatsapp_operator.session.executor import Executor
 from whatsapp_operator.session.observer import Observer
 from whatsapp_operator.session.rights import Rights
 from whatsapp_operator.session.status_writer import Reporter
+from whatsapp_operator.session.throttle import Throttle
 from whatsapp_session import names
 from whatsapp_session.conditions import ConditionStatus, ConditionType, Phase, Reason
 from whatsapp_session.session_spec import SpecError
@@ -33,7 +34,6 @@ REFUSED_AGAIN_SECONDS = 60.0
 PREDECESSOR_AGAIN_SECONDS = 1.0
 """How soon to look whether the garbage collector has removed what a session of the same name has left."""
 AT_ONCE = 0.0
-_STARTS = frozenset({Phase.STARTING, Phase.RESTORING})
 
 
 OnStoreReport = Callable[[Key, Key | None, StoreReport | None], Awaitable[None]]
@@ -71,7 +71,9 @@ class Reconciler:
         self._reporter = Reporter(kube, clock)
         self._fallback = fallback.Fallback(kube, self._observer, self._executor, self._reporter, clock)
         self._on_store_report = on_store_report
-        self._pace: rollout.Pace[Key] = rollout.Pace(limits or rollout.Limits())
+        chosen = limits or rollout.Limits()
+        self._throttle: Throttle[Key] = Throttle(chosen, lambda key: key.namespace, self._executor, clock)
+        self._metrics.watch_starts(self._throttle.starts, clock.monotonic)
 
     async def reconcile(self, key: Key) -> float | Rest | None:
         """Look, act and report; returns after how many seconds to look again, None when something must happen first.
@@ -98,6 +100,10 @@ class Reconciler:
         """Return the sessions that were seen and, as far as is known, are still there."""
         return sorted(self._known)
 
+    def granted(self) -> list[Key]:
+        """Return the sessions that waited for a start slot and have one now, each once."""
+        return self._throttle.starts.granted()
+
     async def look_at_policy(self) -> list[Key]:
         """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
         return self.known() if await self._policy.news() else []
@@ -110,7 +116,7 @@ class Reconciler:
             self._late.pop(key, None)
             self._faults.pop(key, None)
             self._observer.forget(key.namespace, key.name)
-            self._pace.forget(key)
+            self._throttle.forget(key)
             self._metrics.forget(key)
             self._executor.forget(key.namespace, key.name)
             await self._report_store(key, None, None)
@@ -121,7 +127,7 @@ class Reconciler:
         for _ in range(PASSES):
             wanted = self._executor.wanted(observed)
             steps = plan.plan(observed, wanted)
-            observed, steps = await self._permitted(key, observed, steps)
+            observed, steps = await self._throttle.permit(key, observed, steps)
             built = await self._executor.build(observed, steps)
             if self._unsettled(observed, built):
                 observed = built
@@ -136,33 +142,6 @@ class Reconciler:
         refused = built.session.deleting and observed.refusal is None and built.refusal is not None
         return made or refused
 
-    async def _permitted(self, key: Key, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
-        """Drop what must wait for its turn, or what the API server would refuse to make good again."""
-        now = self._clock.monotonic()
-        creates = plan.CreatePod | purge.CreatePurgePod | move.CreateMovePod
-        starts = any(isinstance(step, creates) for step in steps.actions)
-        if starts and not self._pace.start(key, now):
-            holds = tuple(s for s in steps.actions if isinstance(s, purge.HoldSession | purge.HoldStore))
-            return observed, plan.Plan(holds, self._pace.turn())
-        replacing = [step for step in steps.actions if isinstance(step, plan.DeletePod) and step.replaces]
-        if not replacing or observed.pod is None:
-            return observed, steps
-        stays = tuple(step for step in steps.actions if step not in replacing)
-        wait = plan.Plan(stays, self._pace.turn())
-        paced, node = replacing[0].paced, observed.pod.node
-        if paced and not self._pace.may_replace(key, node):
-            return observed, wait
-        refusal = await self._executor.refusal(observed)
-        if refusal is not None:
-            return dataclasses.replace(observed, refusal=refusal), plan.Plan(stays)
-        if paced and not self._pace.may_replace(key, node):
-            # Another session was faster while the server was asked.
-            return observed, wait
-        if paced and status.is_healthy(observed):
-            # One that its user replaces, or that did not work before, halts nobody by not coming back.
-            self._pace.replace(key, node, now)
-        return observed, steps
-
     def _say_fault(self, key: Key, error: Exception) -> None:
         """Log a fault of the operator, each once a session: without the values, which might be a code."""
         self._metrics.failed()
@@ -172,8 +151,8 @@ class Reconciler:
             log.error("not judged: session=%s/%s fault=%r\n%s", key.namespace, key.name, told, frames)
 
     async def _fall_back(self, key: Key, problem: Problem) -> float | Rest:
-        async def permit(observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
-            return await self._permitted(key, observed, steps)
+        def permit(observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
+            return self._throttle.permit_essentials(key, observed, steps)
 
         ref = Ref(names.SESSION_KIND, key.namespace, key.name)
         return await self._fallback.serve(ref, problem, permit)
@@ -198,9 +177,7 @@ class Reconciler:
         leaving = [step for step in steps.actions if isinstance(step, plan.DeletePod)]
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]
         healthy = ready == ConditionStatus.TRUE and not leaving
-        others = [pod for pod in (observed.purge_pod, observed.move_pod) if pod is not None]
-        starting = own["phase"] in _STARTS or any(pod.phase == "Pending" for pod in others)
-        self._pace.saw(key, starting=starting, healthy=healthy, now=self._clock.monotonic())
+        self._throttle.saw(key, observed, Phase(own["phase"]), healthy=healthy)
         self._metrics.saw(key, _seen(own["phase"], observed.session.report))
         remote = observed.session.spec.auth.remote
         says, problem = status.worker_says(observed, Phase(own["phase"]))

@@ -6,6 +6,11 @@ from whatsapp_operator.session.executor import Executor
 from whatsapp_operator.session.status_writer import Reporter
 from whatsapp_session.conditions import Reason
 
+LATER = (
+    "the worker pod was replaced a moment ago because its user asked for it; what was asked for since is carried out"
+    " within 5 minutes by itself"
+)
+
 
 async def remove(executor: Executor, reporter: Reporter, session: Session, step: plan.Action) -> None:
     """Carry out one step, if it takes something away."""
@@ -15,6 +20,8 @@ async def remove(executor: Executor, reporter: Reporter, session: Session, step:
                 event = events.EventRecord(reason, message, warning=False, since=uid)
                 await reporter.post(session, event)
             await executor.delete_pod(session, step)
+        case plan.Postpone(uid):
+            await reporter.post(session, events.EventRecord(Reason.REPLACING, LATER, warning=False, since=uid))
         case purge.DeletePurgePod():
             await executor.delete_purge_pod(session, step)
         case move.DeleteMovePod(uid, _, message):

@@ -9,7 +9,8 @@ from typing import Any, Final
 from whatsapp_operator.observed import requests
 from whatsapp_operator.observed.state import Last, Observed, Ownership, Pod, Problem, Wanted
 from whatsapp_operator.session import termination
-from whatsapp_operator.session.phase import NO_POLICY, PhaseStatus, classify
+from whatsapp_operator.session.phase import NO_POLICY, classify
+from whatsapp_operator.session.pod_startup import PhaseStatus
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason, fitting
 from whatsapp_session.session_spec import OperatingMode, Strategy

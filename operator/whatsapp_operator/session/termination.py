@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Final
 
 from whatsapp_operator.observed import evictions, requests
+from whatsapp_operator.observed.ages import What, age
 from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Problem, Report, Session
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
@@ -155,9 +156,22 @@ def _remember(observed: Observed) -> Last:
 
 def start_blocked(session: Session, last: Last, wanted_hash: str | None) -> StartBlocked | None:
     """Return why no new worker may start yet, None when one may. A changed template or a newer request lifts it."""
-    if last.end_time is None or last.template_hash != wanted_hash:
+    if last.template_hash != wanted_hash or timestamps.is_newer(requests.newest_start(session), last.started_for):
         return None
-    if timestamps.is_newer(requests.newest_start(session), last.started_for):
+    return _standing(last)
+
+
+def lifted_early(observed: Observed) -> bool:
+    """Return whether no worker would start yet, had its user not changed something."""
+    last = remember(observed)
+    standing = _standing(last)
+    if standing is None or standing.pause is None:
+        return standing is not None
+    return age(observed.ages, What.ENDED, last.pod_uid or "") < standing.pause
+
+
+def _standing(last: Last) -> StartBlocked | None:
+    if last.end_time is None:
         return None
     judged = next_start(last.exit_code, last.end_reason)
     reason = last.end_reason or Reason.CRASH_LOOP

@@ -11,6 +11,7 @@ from scenes.operator.cluster import POD, PURGE_POD, SESSION, Cluster, connected,
 from unit.operator.session.test_killed_operator import DELETE
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed.state import Key
+from whatsapp_operator.start_slots import Stage
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
@@ -188,7 +189,7 @@ def test_a_purge_whose_session_was_let_go_by_hand_is_stopped(cluster: Cluster) -
 def test_many_sessions_deleted_at_once_do_not_all_purge_at_once() -> None:
     cluster = connected(DELETE)
     for number in range(10):
-        cluster.operator._pace.start(Key("bots", f"other-{number}"), cluster.clock.monotonic())
+        cluster.operator._throttle.starts.saw(Key("bots", f"other-{number}"), Stage.RUNNING, cluster.clock.monotonic())
     deleted(cluster)
     assert PURGE_POD not in cluster.kube.objects
     cluster.clock.time += timedelta(seconds=61)

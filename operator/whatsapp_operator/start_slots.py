@@ -1,0 +1,174 @@
+"""Share the start slots fairly: who may make a pod now, and who waits at which place. Sans-IO, time is an argument.
+
+A slot is a pod that was made and has not come up. There are ``limit`` of them, and groups (namespaces) share them:
+
+* A free slot goes to the group that holds fewest, and within it to the key that has waited longest.
+* A group alone may hold all. What it holds beyond its share counts against a group that has not its share only for
+  ``LENT_SECONDS``: so nobody waits for the starts of others to end, and for a moment there may be more than ``limit``.
+* A pod that waits for its node, its volumes or its image is no load: its slot ends after ``PENDING_SECONDS``, and it
+  has another one when its container runs. A worker that does not come up holds its slot for ``SLOT_SECONDS``.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+SLOT_SECONDS: Final = 60.0
+PENDING_SECONDS: Final = 10.0
+LENT_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 30.0
+"""How soon one that waits asks again by itself: it is called when its turn comes."""
+POLLS_PER_SECOND: Final = 50
+"""So many of those who wait ask at most, however many they are."""
+
+
+class Stage(IntEnum):
+    """How far a pod has come."""
+
+    NONE = auto()
+    """It is not there, has come up or cannot."""
+    PENDING = auto()
+    """No container runs yet."""
+    RUNNING = auto()
+    """The container runs, and what is in it comes up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A place in the line of a group."""
+
+    ahead: int
+    """So many of its group are before it at most."""
+    look_again: float
+    """Seconds after which to ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    since: float
+    stage: Stage
+
+    @property
+    def until(self) -> float:
+        return self.since + (SLOT_SECONDS if self.stage is Stage.RUNNING else PENDING_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    since: float
+    number: int
+
+
+@dataclass(slots=True)
+class Starts(Generic[K]):
+    """Who starts and who waits. In memory: after a restart it is learnt from what is seen who starts."""
+
+    limit: int
+    group: Callable[[K], Hashable]
+    _slots: dict[K, _Slot] = field(default_factory=dict)
+    _spent: dict[K, Stage] = field(default_factory=dict)
+    """The stage in which the slot of a pod ended that is still there."""
+    _lines: dict[Hashable, dict[K, _Waiting]] = field(default_factory=dict)
+    _granted: list[K] = field(default_factory=list)
+
+    def ask(self, key: K, now: float) -> Queued | None:
+        """Return None if a pod may be made now, which counts it, else its place."""
+        self._end_slots(now)
+        if key not in self._slots:
+            self._spent.pop(key, None)
+            self._join(key, now)
+            self._grant(now)
+        if key not in self._slots:
+            return self._place(key, now)
+        self._granted = [other for other in self._granted if other != key]
+        return None
+
+    def saw(self, key: K, stage: Stage, now: float) -> None:
+        """Take note of how far a pod has come; not of one that waits for its turn."""
+        self._leave(key)
+        slot = self._slots.get(key)
+        if stage is Stage.NONE:
+            self._slots.pop(key, None)
+            self._spent.pop(key, None)
+        elif slot is None and stage > self._spent.get(key, Stage.NONE):
+            self._slots[key] = _Slot(now, stage)
+        elif slot is not None and stage > slot.stage:
+            self._slots[key] = _Slot(slot.since, stage)
+        self._grant(now)
+
+    def forget(self, key: K, now: float) -> None:
+        """Take note that a key is gone."""
+        self.saw(key, Stage.NONE, now)
+
+    def granted(self) -> list[K]:
+        """Return those who waited and may make their pods now, each once."""
+        found, self._granted = self._granted, []
+        return found
+
+    def waiting(self) -> int:
+        """Return how many wait."""
+        return sum(len(line) for line in self._lines.values())
+
+    def longest_wait(self, now: float) -> float:
+        """Return for how many seconds the first of them has waited."""
+        return max((now - self._first(line).since for line in self._lines.values()), default=0.0)
+
+    def starting(self, now: float) -> int:
+        """Return how many slots are taken."""
+        self._end_slots(now)
+        return len(self._slots)
+
+    def _place(self, key: K, now: float) -> Queued:
+        line = self._lines[self.group(key)]
+        ahead = line[key].number - self._first(line).number
+        if ahead:
+            return Queued(ahead, POLL_SECONDS + self.waiting() / POLLS_PER_SECOND)
+        changes = [time for slot in self._slots.values() for time in (slot.until, slot.since + LENT_SECONDS)]
+        soonest = min((time - now for time in changes if time > now), default=POLL_SECONDS)
+        return Queued(0, min(POLL_SECONDS, max(0.1, soonest)))
+
+    def _grant(self, now: float) -> None:
+        self._end_slots(now)
+        while self._lines:
+            held = Counter(self.group(key) for key in self._slots)
+            name = min(self._lines, key=lambda group: (held[group], self._first(self._lines[group]).since))
+            if self._counted(name, held, now) >= self.limit:
+                return
+            key = next(iter(self._lines[name]))
+            self._leave(key)
+            self._slots[key] = _Slot(now, Stage.PENDING)
+            self._granted.append(key)
+
+    def _counted(self, name: Hashable, held: Counter[Hashable], now: float) -> int:
+        """Return how many slots count as taken for a group that wants one."""
+        share = max(1, self.limit // len(self._lines.keys() | held.keys()))
+        if held[name] >= share:
+            return held.total()
+        young = Counter(self.group(key) for key, slot in self._slots.items() if now - slot.since < LENT_SECONDS)
+        return sum(max(min(number, share), young[other]) for other, number in held.items())
+
+    def _end_slots(self, now: float) -> None:
+        for key, slot in list(self._slots.items()):
+            if slot.until <= now:
+                del self._slots[key]
+                self._spent[key] = slot.stage
+
+    def _join(self, key: K, now: float) -> None:
+        line = self._lines.setdefault(self.group(key), {})
+        if key not in line:
+            line[key] = _Waiting(now, next(reversed(line.values())).number + 1 if line else 0)
+
+    def _leave(self, key: K) -> None:
+        name = self.group(key)
+        line = self._lines.get(name, {})
+        line.pop(key, None)
+        if not line:
+            self._lines.pop(name, None)
+
+    @staticmethod
+    def _first(line: dict[K, _Waiting]) -> _Waiting:
+        return next(iter(line.values()))
