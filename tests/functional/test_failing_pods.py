@@ -162,8 +162,10 @@ def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place
     assert "refuses to create the pod wa-support" in message
     assert "away.example.com" in message
     place.wait_phase("support", "Failed", "InvalidPodTemplate")
-    wait(
-        lambda: place.condition("support", "StoreAvailable").get("status") == "False", "the store's check to be refused"
+    wait(  # a refused session rests for a minute, and its store's status does not wake it
+        lambda: place.condition("support", "StoreAvailable").get("status") == "False",
+        "the store's check to be refused",
+        seconds=180.0,
     )
     version = place.get("support")["metadata"]["resourceVersion"]
     other = place.world.namespace()
