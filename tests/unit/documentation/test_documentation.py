@@ -54,7 +54,16 @@ def test_the_readme_fits_on_a_screen_or_two() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
-ROOTS = ("", "operator", "worker", "worker/whatsapp_worker", "operator/whatsapp_operator", "tests", "tests/conformance")
+ROOTS = (
+    "",
+    "operator",
+    "worker",
+    "worker/whatsapp_worker",
+    "operator/whatsapp_operator",
+    "tests",
+    "tests/conformance",
+    "deploy/local",
+)
 """Folders from which a page may name a file."""
 
 
