@@ -8,8 +8,7 @@ import pytest
 
 from component import processes
 from component.conftest import MakeHome
-from component.test_observed import lose_everything_but_the_store
-from component.workers import Home, wait
+from component.workers import Home, lose_everything_but_the_store, wait
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker import Client, Options, RemoteAuth
 from whatsapp_worker.core import recovery

@@ -6,13 +6,11 @@ import shutil
 
 import pytest
 
+from component.released_formats import FORMATS, GOLDEN
 from component.workers import Home, wait
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import generations, log, records
 from whatsapp_worker.stores import filesystem
-
-GOLDEN = pathlib.Path(__file__).parent / "golden"
-FORMATS = sorted(path.name for path in GOLDEN.glob("format-*"))
 
 
 def copy(home: Home, name: str, *, released: bool) -> None:

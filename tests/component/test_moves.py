@@ -7,8 +7,7 @@ import signal
 import subprocess
 
 from component import workers
-from component.test_observed import lose_everything_but_the_store
-from component.workers import Home
+from component.workers import Home, lose_everything_but_the_store
 
 
 def key_file(home: Home, name: str) -> dict[str, str]:

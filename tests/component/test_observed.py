@@ -8,15 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from component.conftest import MakeHome
-from component.workers import Home, Worker, wait
+from component.workers import Home, Worker, lose_everything_but_the_store, wait
 from simulator.client import RefusedError
-
-
-def lose_everything_but_the_store(home: Home, worker: Worker) -> None:
-    """Kill the worker and remove its directory."""
-    worker.kill()
-    home.wait_for_browsers_to_end()
-    shutil.rmtree(home.data)
 
 
 def test_a_login_that_the_phone_removed_meanwhile_is_set_aside_and_a_new_code_shown(home: Home) -> None:

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Error, Page, sync_playwright
 
 from component.conftest import MakeHome
-from component.test_strategies import free_port
 from component.workers import Home, wait
+from scenes.ports import free_port
 from whatsapp_session.conditions import SessionState
 from whatsapp_worker import Client, Options, RemoteAuth
 from whatsapp_worker.runtime import heartbeat

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from component.test_golden import FORMATS, GOLDEN
+from component.released_formats import FORMATS, GOLDEN
 from component.workers import COMMAND, Home
 
 

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from component.workers import Home, wait
+from scenes.ports import free_port
 from whatsapp_session.conditions import ExitCode
 from whatsapp_worker import Client, LocalAuth, Options, RemoteAuth
 
@@ -159,13 +160,6 @@ def test_wrong_flags_end_with_code_2_and_one_sentence(home: Home) -> None:
     assert text.startswith("whatsapp-worker: ")
     assert "at least 60 seconds" in text
     assert os.linesep not in text.strip()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_bot_attaches_to_the_browser_through_its_port_on_the_loopback(home: Home) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -275,3 +276,10 @@ def home_at(root: pathlib.Path, simulator: Running) -> Iterator[Home]:
         yield home
     finally:
         home.end()
+
+
+def lose_everything_but_the_store(home: Home, worker: Worker) -> None:
+    """Kill the worker and remove its directory."""
+    worker.kill()
+    home.wait_for_browsers_to_end()
+    shutil.rmtree(home.data)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from functional.callers import ApiError, wait
-from functional.world import Place, Worker, World
+from functional.worker import Worker
+from functional.world import Place, World
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -9,7 +9,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.conftest import Operator
-from functional.world import Place, World, connected
+from functional.worker import connected
+from functional.world import Place, World
 from whatsapp_operator import admission_policy
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names

@@ -13,7 +13,7 @@ from deploy.local import cache
 from deploy.local.build import binaries
 from deploy.local.native import control_plane
 from functional.callers import wait
-from functional.test_chart_rendering import CHART
+from functional.chart import CHART
 from whatsapp_session import names
 
 RELEASE = ("whatsapp-session-operator", "--namespace", "whatsapp-operator")

@@ -1,36 +1,13 @@
 """The chart is the only source of manifests."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from deploy.local import cache
-from deploy.local.build import binaries
+from functional.chart import CHART, ROOT, Manifest, helm, render
 from functional.conftest import INSTALL, kubectl
 from functional.world import World
-
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "whatsapp-session-operator"
-Manifest = dict[str, Any]
-
-
-def helm(*arguments: str) -> str:
-    """Run helm; returns what it printed."""
-    program = binaries.program(cache.locate(), "helm")
-    done = subprocess.run([str(program), *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def render(values: Manifest) -> list[Manifest]:
-    """Render the chart with values."""
-    more = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
-    text = helm("template", "release", str(CHART), "--namespace", "here", "--kube-version", "1.30.0", *more)
-    return [item for item in yaml.safe_load_all(text) if item]
 
 
 def deployment(values: Manifest) -> Manifest:

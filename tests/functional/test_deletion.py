@@ -9,7 +9,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.conftest import Operator, kubectl
-from functional.world import Place, Worker, connected
+from functional.worker import Worker, connected
+from functional.world import Place
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from functional.callers import wait
-from functional.world import NODE, Place, Worker
+from functional.worker import NODE, Worker
+from functional.world import Place
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")

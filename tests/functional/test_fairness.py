@@ -10,7 +10,8 @@ import pytest
 
 from functional.callers import wait
 from functional.conftest import Operator
-from functional.world import Place, stamp
+from functional.worker import stamp
+from functional.world import Place
 from whatsapp_operator import rollout
 from whatsapp_session import names
 

@@ -7,7 +7,8 @@ import pytest
 
 from functional.callers import wait
 from functional.conftest import INSTALL, Operator, installed, starting
-from functional.world import NODE, Place, Worker, World, connected
+from functional.worker import NODE, Worker, connected
+from functional.world import Place, World
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

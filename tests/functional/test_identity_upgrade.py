@@ -7,7 +7,8 @@ import pytest
 from functional.callers import ApiError, Caller, wait
 from functional.conftest import Operator
 from functional.pairs import event_in
-from functional.world import Place, Worker, connected, plain_pod_spec
+from functional.worker import Worker, connected
+from functional.world import Place, plain_pod_spec
 from whatsapp_operator import rollout
 from whatsapp_operator.kube import Ref, path
 from whatsapp_operator.manifests import rbac

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from functional.callers import ApiError, wait
-from functional.world import Place, Worker, connected, stamp
+from functional.worker import Worker, connected, stamp
+from functional.world import Place
 from whatsapp_operator.observed.state import Observed
 from whatsapp_operator.session import plan, status
 from whatsapp_session import names

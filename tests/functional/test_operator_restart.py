@@ -17,7 +17,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.conftest import OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Operator
-from functional.world import Place, World, connected
+from functional.worker import connected
+from functional.world import Place, World
 from whatsapp_operator import health
 from whatsapp_operator.manifests import rbac
 from whatsapp_session import names

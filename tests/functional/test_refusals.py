@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from functional.callers import ApiError, wait
-from functional.world import Place, stamp
+from functional.worker import stamp
+from functional.world import Place
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functional.callers import ApiError, wait
-from functional.test_chart_rendering import render
+from functional.chart import render
 from functional.world import Place, World, session_manifest
 from whatsapp_session import names
 

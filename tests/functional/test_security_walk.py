@@ -13,7 +13,8 @@ import pytest
 
 from functional.callers import Caller, Line
 from functional.pairs import Pair, running
-from functional.world import Place, World, connected, stamp
+from functional.worker import connected, stamp
+from functional.world import Place, World
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

@@ -3,7 +3,8 @@
 import pytest
 
 from functional.callers import wait
-from functional.world import Place, connected, plain_pod_spec, stamp
+from functional.worker import connected, stamp
+from functional.world import Place, plain_pod_spec
 from whatsapp_session import names
 
 pytestmark = pytest.mark.usefixtures("operator")

@@ -7,7 +7,8 @@ import pytest
 
 from functional.callers import wait
 from functional.conftest import kubectl
-from functional.world import Place, World, connected, plain_pod_spec, stamp
+from functional.worker import connected, stamp
+from functional.world import Place, World, plain_pod_spec
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

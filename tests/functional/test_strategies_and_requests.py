@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from functional.callers import wait
-from functional.world import Place, World, connected, stamp
+from functional.worker import connected, stamp
+from functional.world import Place, World
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -8,7 +8,8 @@ import pytest
 
 from functional.callers import wait
 from functional.conftest import INSTALL, install, installed, starting
-from functional.world import Place, World, stamp
+from functional.worker import stamp
+from functional.world import Place, World
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -9,7 +9,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.conftest import IMAGE, INSTALL, install, installed, kubectl, starting
-from functional.world import Place, Worker, World, connected
+from functional.worker import Worker, connected
+from functional.world import Place, World
 from whatsapp_operator.manifests import worker_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource

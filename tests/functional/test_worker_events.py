@@ -7,7 +7,8 @@ import pytest
 
 from functional.callers import ApiError, wait
 from functional.pairs import Pair, event_in
-from functional.world import Place, connected, stamp
+from functional.worker import connected, stamp
+from functional.world import Place
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason

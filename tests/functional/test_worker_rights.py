@@ -7,7 +7,8 @@ import pytest
 
 from functional.callers import ApiError, Caller, wait
 from functional.pairs import Pair, event_in
-from functional.world import Place, Worker, connected
+from functional.worker import Worker, connected
+from functional.world import Place
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 

@@ -6,7 +6,6 @@ What acts as a worker does so with a token that is bound to its pod.
 import itertools
 import json
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 
 from deploy.local.native.control_plane import ControlPlane
 from functional.callers import ApiError, Caller, Manifest, wait
+from functional.worker import Worker
 from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
-NODE = "node-of-the-tests"
 _numbers = itertools.count(1)
 
 
@@ -226,114 +225,3 @@ def plain_pod_spec(account: str) -> Manifest:
     }
     container = {"name": names.WORKER_CONTAINER, "image": "mine", "securityContext": secure}
     return {"serviceAccountName": account, "containers": [container]}
-
-
-def stamp(offset: float = 0.0) -> str:
-    """Return the present time as the API writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
-
-
-@dataclass
-class Worker:
-    """A session's worker and its kubelet, both played; the API rights are real."""
-
-    place: Place
-    session: str
-    pod: Manifest
-
-    @property
-    def uid(self) -> str:
-        """Return the pod's UID."""
-        return str(self.pod["metadata"]["uid"])
-
-    def caller(self) -> Caller:
-        """Return the API as this pod's token sees it."""
-        account = self.pod["spec"]["serviceAccountName"]
-        return self.place.world.caller(self.place.world.token(self.place.name, account, self.pod))
-
-    def bind(self) -> None:
-        """Schedule the pod, so that its deletion is graceful."""
-        target = path(Ref("Pod", self.place.name, names.pod(self.session)), "binding")
-        body = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": names.pod(self.session)},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
-        }
-        self.place.admin.send("POST", target, body)
-
-    def set_pod(self, phase: str, state: Manifest, **more: Any) -> None:
-        """Write the pod's status as a kubelet does."""
-        container = {
-            "name": names.WORKER_CONTAINER,
-            "image": "worker",
-            "imageID": "",
-            "ready": "running" in state,
-            "restartCount": more.pop("restarts", 0),
-            "state": state,
-            "lastState": more.pop("last_state", {}),
-        }
-        status = {"phase": phase, "containerStatuses": [container], **more}
-        self.place.admin.merge("Pod", self.place.name, names.pod(self.session), {"status": status}, "status")
-
-    def runs(self) -> "Worker":
-        """Start the container."""
-        self.set_pod("Running", {"running": {"startedAt": stamp(-2)}})
-        return self
-
-    def ends(
-        self, exit_code: int, reason: str | None = None, message: str = "", *, phase: str, offset: float = 0.0
-    ) -> None:
-        """End the container with the worker's own last words, ``offset`` seconds from now by the node's clock."""
-        said = "" if reason is None else json.dumps({"reason": reason, "message": message, "exitCode": exit_code})
-        ended = {"exitCode": exit_code, "message": said, "startedAt": stamp(offset - 2), "finishedAt": stamp(offset)}
-        if phase == "Running":
-            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
-            self.set_pod(phase, waiting, last_state={"terminated": ended}, restarts=1)
-        else:
-            self.set_pod(phase, {"terminated": ended})
-
-    def vanishes(self) -> None:
-        """Let the kubelet confirm that the pod has gone."""
-        self.place.admin.delete("Pod", self.place.name, names.pod(self.session), grace=0)
-
-    def report(self, state: str, **more: Any) -> Manifest:
-        """Return a ``status.session``."""
-        return {"podUID": self.uid, "state": state, "stateSince": stamp(), **more}
-
-    def says(self, state: str, **more: Any) -> None:
-        """Report with the pod's own token, under the admission policy."""
-        self.write_at_last(self.caller(), self.report(state, **more))
-
-    def write_at_last(self, caller: Caller, session: Manifest) -> None:
-        """Write as somebody who was given the right a moment ago, of which the server may not know yet."""
-
-        def written() -> bool:
-            try:
-                self.write(caller, session)
-            except ApiError as error:
-                if error.status == 403 and "cannot patch" in error.message:
-                    return False
-                raise
-            return True
-
-        wait(written, f"the worker of {self.session} to be let write", 10)
-
-    def write(self, caller: Caller, session: Manifest, *, name: str | None = None, **query: str) -> Manifest:
-        """Apply ``status.session`` as somebody."""
-        metadata = {"name": name or self.session, "namespace": self.place.name}
-        body = {
-            "apiVersion": names.API_VERSION,
-            "kind": names.SESSION_KIND,
-            "metadata": metadata,
-            "status": {"session": session},
-        }
-        return caller.apply(body, manager=names.WORKER_MANAGER, subresource="status", **query)
-
-
-def connected(generation: int = 1) -> Manifest:
-    """Return what a worker that is linked and saved reports."""
-    return {
-        "account": {"id": "49***89@c.us", "hash": "0123456789abcdef"},
-        "saved": {"generation": generation, "time": stamp(), "bytes": 1, "sha256": "00", "trigger": "FirstLink"},
-    }

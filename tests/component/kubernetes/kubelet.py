@@ -8,16 +8,12 @@ import threading
 
 from component import workers
 from component.workers import wait
-from functional.world import Place, Worker
+from functional.worker import Worker
+from functional.world import Place
+from scenes.ports import free_port
 from whatsapp_session import names
 
 SESSION = "support"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Cluster:

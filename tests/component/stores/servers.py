@@ -14,18 +14,12 @@ import pymongo
 
 from deploy.local import cache
 from deploy.local.build import binaries
+from scenes.ports import free_port
 
 PATIENCE = 60.0
 BUCKET = "sessions"
 ACCESS_KEY = "testaccess"
 SECRET_KEY = "test-secret-0123456789"
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

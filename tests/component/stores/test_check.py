@@ -12,6 +12,7 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace, MakeStore
 from component.stores.proxy import How
+from scenes.ports import free_port
 from whatsapp_session import names, worker_config
 from whatsapp_worker import errors, stores
 from whatsapp_worker.stores import filesystem, memory, probe
@@ -96,7 +97,7 @@ def test_a_missing_encryption_key_is_code_3_and_said(tmp_path: pathlib.Path, mon
 
 @pytest.mark.parametrize("uri", ["mongodb://user:pass-word@127.0.0.1:{port}/", "http://pass-word@127.0.0.1/"])
 def test_an_address_with_a_password_is_never_told(tmp_path: pathlib.Path, uri: str) -> None:
-    secrets = servers.write_mongo_secrets(tmp_path, uri.format(port=servers.free_port()))
+    secrets = servers.write_mongo_secrets(tmp_path, uri.format(port=free_port()))
     done = check("mongodb:sessions", secrets)
     assert done.returncode == 3
     assert "StoreUnavailable" in done.stderr

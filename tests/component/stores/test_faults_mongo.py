@@ -12,6 +12,7 @@ import pytest
 
 from component.stores import proxy, servers
 from component.stores.proxy import How
+from scenes.ports import free_port
 from simulator import tls
 from whatsapp_worker import errors
 from whatsapp_worker.repository import log, records
@@ -289,7 +290,7 @@ def test_tls_is_a_matter_of_the_address_and_an_unknown_certificate_is_refused(tm
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     cert.write_bytes(certificate.certificate)
     key.write_bytes(certificate.key)
-    port = servers.free_port()
+    port = free_port()
     flags = ("-tls-listen", f"127.0.0.1:{port}", "-tls-cert", str(cert), "-tls-key", str(key))
     with servers.mongo_server(tmp_path / "server", *flags):
         given = servers.write_mongo_secrets(

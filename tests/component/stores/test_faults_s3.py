@@ -11,6 +11,7 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import How
+from scenes.ports import free_port
 from whatsapp_worker import errors
 from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import retry, s3, testing
@@ -195,7 +196,7 @@ def test_a_slow_server_is_waited_for(store: s3.S3Store, between: proxy.Proxy) ->
 
 
 def test_a_server_that_is_gone_is_unavailable(tmp_path: pathlib.Path) -> None:
-    port = servers.free_port()
+    port = free_port()
     address = f"bucket?endpoint=http://127.0.0.1:{port}&region=us-east-1&forcePathStyle=true"
     store = s3.S3Store(s3.parse(address), servers.write_s3_secrets(tmp_path), waiting=BRIEF)
     with pytest.raises(errors.StoreUnavailable, match="no connection"):

@@ -9,6 +9,7 @@ import pytest
 from component.stores import proxy, servers
 from component.stores.conftest import MakePlace
 from component.stores.proxy import How
+from scenes.ports import free_port
 from whatsapp_worker import errors
 from whatsapp_worker.stores import mongo, retry, s3, testing
 
@@ -92,7 +93,7 @@ def test_a_server_without_a_feature_that_is_needed_is_named_with_it(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda port: f"127.0.0.1:{servers.free_port()}", "it refuses connections"),
+        (lambda port: f"127.0.0.1:{free_port()}", "it refuses connections"),
         (lambda port: f"no-such-host.invalid:{port}", "no such host is known"),
     ],
     ids=["port", "name"],

@@ -125,3 +125,6 @@ def observed(state: str | None = None, spec: Manifest | None = None, **more: Any
     """Return an observation: with a state, of a running worker that reports it."""
     status = {} if state is None else report(state, **more)
     return Observed(session(spec, status), None if state is None else pod(), store())
+
+
+DELETE: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}

@@ -6,8 +6,7 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SESSION, Cluster, connected, on_store, set_spec
-from unit.operator.store.test_reconciler import POD as CHECK_POD
-from unit.operator.store.test_reconciler import Stores
+from scenes.operator.stores import CHECK_POD, Stores
 from whatsapp_operator.observed.ages import Sightings, What, age
 from whatsapp_session import names
 

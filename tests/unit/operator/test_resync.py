@@ -7,7 +7,7 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.cluster import KEY, POD, SESSION, connected, run
-from unit.operator.store.test_reconciler import Stores
+from scenes.operator.stores import Stores
 from whatsapp_operator import handlers, resync
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed.state import Key

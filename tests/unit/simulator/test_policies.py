@@ -2,68 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import random
 from collections.abc import Iterable
 
 import pytest
 
-from simulator import delivery, frames, knobs, page_side, phone_side, view
-from simulator.bare import BarePage, Disk, Words
-from simulator.phone_side import RefusedError
-from simulator.world import Close, Device, Send, World
-
-
-class Service:
-    """Join the core to bare pages; the clock is a number that the test moves."""
-
-    def __init__(self, **settings: object) -> None:
-        chance = random.Random(7)
-        self.world = World(knobs.patched(knobs.Knobs(), settings), chance.randbytes)
-        self.now = 1000.0
-        self.pages: dict[int, BarePage] = {}
-        self.cut: list[int] = []
-
-    def open(self, page: BarePage) -> int:
-        number = page_side.opened(self.world, self.now)
-        self.pages[number] = page
-        self.settle()
-        return number
-
-    def close(self, number: int) -> None:
-        del self.pages[number]
-        page_side.closed(self.world, number, self.now)
-
-    def say(self, number: int, words: Words) -> None:
-        page_side.received(self.world, number, frames.parse(json.dumps(words)), self.now)
-        self.settle()
-
-    def settle(self) -> None:
-        while effects := self.world.take_effects():
-            for effect in effects:
-                match effect:
-                    case Send(connection=number, body=body) if number in self.pages:
-                        for words in self.pages[number].hear(body):
-                            page_side.received(self.world, number, frames.parse(json.dumps(words)), self.now)
-                    case Close(connection=number) if number in self.pages:
-                        self.cut.append(number)
-                        self.close(number)
-
-    def linked(self, run: str = "first") -> tuple[BarePage, int, Device]:
-        page = BarePage(run=run)
-        number = self.open(page)
-        device = phone_side.scan(self.world, "alice", page.qr(), self.now)
-        self.settle()
-        assert device is not None
-        self.close(number)
-        return page, self.open(page), device
-
-    def kinds(self) -> list[str]:
-        return [event.kind for event in self.world.journal.after(0)]
-
-
-def returning(disk: Disk, run: str) -> BarePage:
-    return BarePage(disk, run)
+from scenes.simulated_service import Service, returning
+from simulator import delivery, page_side, phone_side
+from simulator.bare import BarePage
 
 
 def test_a_linked_page_logs_in_and_acknowledges_its_first_step() -> None:
@@ -258,66 +203,6 @@ def test_a_login_fault_refuses_pages_and_costs_no_login(fault: str) -> None:
     assert (device.logins, device.rollbacks, device.removed) == (2, 0, False)
 
 
-def test_an_account_with_a_passkey_links_only_when_the_prompt_is_passed() -> None:
-    service = Service(passkey_required=True)
-    page = BarePage()
-    number = service.open(page)
-    assert phone_side.scan(service.world, "alice", page.qr(), service.now) is None
-    service.settle()
-    assert page.kinds()[-1] == "passkey"
-    service.say(number, {"type": "passkey", "passed": False})
-    assert service.world.devices == {}
-    service.say(number, {"type": "passkey", "passed": True})
-    assert page.kinds()[-1] == "paired"
-
-
-def test_a_scan_of_a_ref_that_has_passed_is_refused() -> None:
-    service = Service()
-    page = BarePage()
-    service.open(page)
-    service.now += 61
-    with pytest.raises(RefusedError, match="expired") as caught:
-        phone_side.scan(service.world, "alice", page.qr(), service.now)
-    assert caught.value.reason == "expired_ref"
-    assert phone_side.scan(service.world, "alice", page.qr(page.refs[1]), service.now) is not None
-
-
-def test_a_scan_with_other_keys_than_the_page_showed_is_refused() -> None:
-    service = Service()
-    page, thief = BarePage(), BarePage()
-    service.open(page)
-    with pytest.raises(RefusedError) as caught:
-        phone_side.scan(service.world, "alice", thief.qr(page.refs[0]), service.now)
-    assert caught.value.reason == "keys_differ"
-
-
-def test_an_idle_page_has_no_ref_until_it_asks() -> None:
-    service = Service(idle_qr=True)
-    page = BarePage()
-    number = service.open(page)
-    assert page.refs == []
-    service.say(number, {"type": "refresh"})
-    assert len(page.refs) == 6
-
-
-def test_a_pairing_code_links_only_the_phone_it_was_made_for() -> None:
-    service = Service()
-    alice = phone_side.describe(service.world, "alice", {"number": "4915200000001"})
-    page = BarePage()
-    number = service.open(page)
-    service.say(number, {"type": "ask_code", "number": alice.number})
-    assert page.code is not None
-    with pytest.raises(RefusedError) as caught:
-        phone_side.enter_code(service.world, "bob", page.code, service.now)
-    assert caught.value.reason == "other_number"
-    service.now += 181
-    with pytest.raises(RefusedError) as caught:
-        phone_side.enter_code(service.world, "alice", page.code, service.now)
-    assert caught.value.reason == "expired_code"
-    service.say(number, {"type": "ask_code", "number": alice.number})
-    assert phone_side.enter_code(service.world, "alice", page.code.lower(), service.now) is not None
-
-
 def test_steps_go_on_at_the_set_interval_while_a_page_is_on_line() -> None:
     service = Service(ratchet_interval_s=10.0)
     page, _, device = service.linked()
@@ -340,46 +225,9 @@ def test_a_page_whose_network_is_cut_comes_back_without_loss() -> None:
     assert (device.logins, device.rollbacks, device.two_browsers) == (2, 0, 0)
 
 
-def test_neither_the_state_nor_the_events_hold_a_secret() -> None:
-    service = Service()
-    page = BarePage()
-    service.open(page)
-    text = page.qr()
-    phone_side.scan(service.world, "alice", text, service.now)
-    service.settle()
-    shown = json.dumps(view.state(service.world)) + "".join(
-        json.dumps(event.as_json()) for event in service.world.journal.after(0)
-    )
-    assert not [part for part in text.split(",")[:4] if part in shown]
-
-
 def test_event_numbers_go_on_after_a_reset() -> None:
     service = Service()
     service.linked()
     last = service.world.journal.last
     phone_side.reset(service.world, service.now)
     assert next(event.number for event in service.world.journal.after(0)) > last
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"sync": 1}, "no knob 'sync'"),
-        ({"sync_bytes": "much"}, "sync_bytes: 'much' is no int"),
-        ({"sync_bytes": -1}, "sync_bytes"),
-        ({"idle_qr": 1}, "idle_qr: 1 is no bool"),
-        ({"rollback_policy": "forgive"}, "none of tolerate, undecryptable, logout"),
-        ({"contract": [{"member": "Cmd"}]}, "contract: each entry"),
-    ],
-)
-def test_a_knob_that_does_not_exist_or_fit_is_refused_by_name(changes: dict[str, object], why: str) -> None:
-    with pytest.raises(knobs.BadKnobError, match=why):
-        knobs.patched(knobs.Knobs(), changes)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"type": "dance"}', '{"type": "ack"}', '{"type": "ack", "step": true}', '{"type": "link"}']
-)
-def test_what_is_no_frame_is_refused(text: str) -> None:
-    with pytest.raises(frames.BadFrameError):
-        frames.parse(text)

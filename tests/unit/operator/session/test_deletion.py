@@ -8,7 +8,7 @@ import pytest
 from fakes.kube import TERMINATING
 from scenes.operator import samples
 from scenes.operator.cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
-from unit.operator.session.test_killed_operator import DELETE
+from scenes.operator.samples import DELETE
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.start_slots import Stage

@@ -19,7 +19,6 @@ Life = list[tuple[str, Stage]]
 GAVE_UP = samples.waiting(
     "CrashLoopBackOff", ended={"exitCode": 3, "message": '{"reason": "ArchiveMissing"}', "finishedAt": samples.NOON}
 )
-DELETE: Manifest = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
 
 LIFE: Life = [
     ("created", lambda cluster: cluster.make_session()),
@@ -37,7 +36,7 @@ LIFE: Life = [
     ("has stopped for good", Cluster.pod_gone),
 ]
 END: Life = [
-    ("created", lambda cluster: cluster.make_session(DELETE)),
+    ("created", lambda cluster: cluster.make_session(samples.DELETE)),
     ("runs", Cluster.pod_runs),
     ("is connected", lambda cluster: cluster.worker_says("Connected", **SEEN)),
     ("is deleted", Cluster.delete_session),

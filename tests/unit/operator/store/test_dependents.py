@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scenes.operator import samples
-from unit.operator.store.test_reconciler import STORE, Stores
+from scenes.operator.stores import STORE, Stores
 from whatsapp_operator.store import dependents
 from whatsapp_session import names
 

@@ -1,66 +1,17 @@
 """Stores are checked by short pods, and their status says what is known."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from fakes.kube import FakeKube, Killed
+from fakes.kube import Killed
 from scenes.operator import samples
-from scenes.operator.cluster import FakeClock, run
 from scenes.operator.store_samples import DOWN
+from scenes.operator.stores import CHECK_POD, KEY, STORE, Stores
 from whatsapp_operator.errors import Conflict, Refused
 from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed.state import Key, StoreReport
-from whatsapp_operator.store.reconciler import StoreReconciler
 from whatsapp_session import names
-
-KEY = Key(samples.NAMESPACE, "default")
-STORE = Ref(names.STORE_KIND, samples.NAMESPACE, "default")
-POD = Ref("Pod", samples.NAMESPACE, "wastore-default")
-
-
-class Stores:
-    """A fake cluster with one store, and the operator that looks after it."""
-
-    def __init__(self) -> None:
-        # The fake makes everything at midnight.
-        self.kube, self.clock = FakeKube(), FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
-        made = samples.store_resource()
-        del made["status"]
-        self.kube.put(made)
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "archives", "namespace": samples.NAMESPACE},
-            "spec": {"accessModes": ["ReadWriteOnce"]},
-        }
-        self.kube.put(claim)
-        self.restart()
-
-    def restart(self) -> None:
-        """Start an operator that remembers nothing."""
-        self.operator = StoreReconciler(self.kube, samples.DEFAULTS, self.clock)
-
-    def look(self) -> float | None:
-        """Reconcile once."""
-        return run(self.operator.reconcile(KEY))
-
-    def settle(self) -> None:
-        """Reconcile until nothing is written any more, playing a kubelet whose checks pass."""
-        for _ in range(10):
-            before = self.kube.writes
-            self.look()
-            if POD in self.kube.objects and "status" not in self.kube.objects[POD]:
-                self.kube.touch(POD, lambda pod: pod.update(status=samples.terminated(0)))
-            elif self.kube.writes == before:
-                return
-        raise AssertionError(f"the operator writes on and on: {self.kube.calls[-20:]}")
-
-    @property
-    def available(self) -> tuple[str, str]:
-        """Return the condition's status and reason."""
-        found = {item["type"]: item for item in self.kube.objects[STORE]["status"]["conditions"]}["StoreAvailable"]
-        return found["status"], found["reason"]
 
 
 def test_a_store_is_checked_once_and_then_left_alone() -> None:
@@ -70,7 +21,7 @@ def test_a_store_is_checked_once_and_then_left_alone() -> None:
     assert Ref("ServiceAccount", samples.NAMESPACE, "wa-worker-default") in stores.kube.objects
     stores.settle()
     assert stores.available == ("True", "StoreAnswered")
-    assert POD not in stores.kube.objects
+    assert CHECK_POD not in stores.kube.objects
     before = stores.kube.writes
     assert stores.look() == 3600
     assert stores.kube.writes == before
@@ -101,7 +52,7 @@ def test_a_missing_claim_is_named_and_no_pod_is_made() -> None:
     assert stores.look() == 10
     assert stores.available == ("False", "StoreUnavailable")
     assert "the claim 'archives' does not exist" in str(stores.kube.objects[STORE]["status"])
-    assert POD not in stores.kube.objects
+    assert CHECK_POD not in stores.kube.objects
 
 
 @pytest.mark.parametrize(
@@ -209,4 +160,4 @@ def test_an_operator_killed_at_any_call_finishes_later() -> None:
                 stores.restart()
             stores.settle()
             assert stores.available == ("True", "StoreAnswered"), (number, hook)
-            assert POD not in stores.kube.objects
+            assert CHECK_POD not in stores.kube.objects

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from scenes.ports import free_port
 from simulator import tls
 from whatsapp_session.conditions import SessionState
 from whatsapp_worker.core import page_events
@@ -34,11 +35,6 @@ def silent_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
-
-
-def free_port() -> int:
-    with silent_port() as port:
-        return port
 
 
 async def ask(subject: Subject | None, path: str, tries: int = 3) -> tuple[int, str]:

@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unit.worker.repository.test_generations import Place
+from scenes.worker.archives import KEY, Place
 from whatsapp_worker import errors
 from whatsapp_worker.profile import encryption
 
-KEY = encryption.Key(bytes(range(32)))
 OTHER = encryption.Key(bytes(32))
 NAME = "RemoteAuth/archives/00000001-a.zip"
 PIECE = encryption.CHUNK + 16

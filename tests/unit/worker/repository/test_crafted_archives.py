@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenes.worker import profile_maker
-from unit.worker.repository.test_wwebjs_copy import SESSION, Scene
+from scenes.worker.wwebjs_copies import SESSION, Scene
 from whatsapp_worker import errors
 from whatsapp_worker.profile import archive, layout, leveldb, zip_directory
 from whatsapp_worker.repository import wwebjs_import

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenes.worker import profile_maker
-from unit.worker.repository.test_wwebjs_copy import Scene
+from scenes.worker.wwebjs_copies import Scene
 from whatsapp_worker import errors
 from whatsapp_worker.profile import archive, layout
 from whatsapp_worker.repository import records, restore

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from scenes.worker import profile_maker
-from unit.worker.repository.test_generations import Place
+from scenes.worker.archives import Place
 from whatsapp_worker import errors
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import restore

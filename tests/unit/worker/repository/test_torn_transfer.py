@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from unit.worker.repository.test_transfer import POD, SESSION, Scene
+from scenes.worker.transfers import POD, SESSION, Scene
 from whatsapp_worker import errors
 from whatsapp_worker.repository import log, records
 

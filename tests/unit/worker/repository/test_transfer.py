@@ -5,74 +5,12 @@ import pathlib
 
 import pytest
 
-from unit.worker.profile.test_encryption import KEY
-from unit.worker.repository.test_generations import OWNER, Place
+from scenes.worker.archives import KEY
+from scenes.worker.transfers import COPIER, POD, SESSION, Scene, harm, kinds, side
 from whatsapp_worker import errors
 from whatsapp_worker.profile import encryption
 from whatsapp_worker.repository import fencing, generations, log, purge, records, request_history, transfer
 from whatsapp_worker.stores import four_verbs, memory
-
-SESSION = "RemoteAuth"
-COPIER = records.Owner(host="desk", boot_id="b", pid=7, data_path="/home")
-POD = records.Owner(cluster="c", namespace="n", session_uid="s", pod_uid="p", host="wa-x")
-
-
-class Scene:
-    """A source with a session of three generations, of which two are kept, released; an empty target."""
-
-    def __init__(self, root: pathlib.Path, keys: encryption.Keys | None = None) -> None:
-        self.place = Place(root, keys=keys)
-        for _ in range(3):
-            self.place.publish()
-        self.place.journal.append(records.Release())
-        self.target = memory.MemoryStore()
-        self.told: list[str] = []
-        self.waited: list[float] = []
-        self.copier = COPIER
-
-    def copy(
-        self,
-        source: memory.MemoryStore | None = None,
-        target: memory.MemoryStore | None = None,
-        *,
-        over: bool = False,
-        if_any: bool = False,
-    ) -> int:
-        how = transfer.How(fencing.ClaimEvidence(take_over=over), self.waited.append, self.told.append, if_any)
-        one, other = source or self.place.store, target or self.target
-        return transfer.copy(side(one, self.copier), side(other, self.copier), how)
-
-    def go_on(self, store: memory.MemoryStore, saves: int = 1) -> memory.MemoryStore:
-        """Let the session's worker run on another store and save there; returns the store where it was."""
-        home = self.place.store
-        self.place.store, self.place.journal = store, log.SessionLog(store, SESSION, POD)
-        self.place.journal.newest()
-        self.place.journal.append(records.Claim(60))
-        self.place.use(None)
-        for _ in range(saves):
-            self.place.publish()
-        self.place.journal.append(records.Release())
-        return home
-
-    def restorable(self, store: memory.MemoryStore) -> list[int]:
-        journal = log.SessionLog(store, SESSION, POD)
-        journal.newest()
-        kept = generations.Generations(store, journal, 3)
-        found, below = [], journal.head + 1
-        while (candidate := kept.next_candidate(below)) is not None:
-            found.append(candidate.generation.number)
-            below = candidate.slot
-        return found
-
-
-def side(store: memory.MemoryStore, copier: records.Owner = COPIER) -> transfer.Side:
-    return transfer.Side(store, log.SessionLog(store, SESSION, copier))
-
-
-def kinds(store: memory.MemoryStore) -> list[str]:
-    journal = log.SessionLog(store, SESSION, POD)
-    journal.newest()
-    return [type(record.body).__name__ for record in journal.back(journal.head)][::-1]
 
 
 @pytest.fixture
@@ -120,13 +58,6 @@ def test_what_the_source_saved_since_follows(scene: Scene) -> None:
     assert scene.restorable(scene.target) == [4, 3, 2]
 
 
-def test_a_session_that_went_on_in_the_target_comes_back(scene: Scene) -> None:
-    scene.copy()
-    home = scene.go_on(scene.target)
-    assert scene.copy(scene.target, home) == 1
-    assert scene.restorable(home)[0] == 4
-
-
 def test_two_histories_are_not_joined(scene: Scene, tmp_path: pathlib.Path) -> None:
     other = Scene(tmp_path / "other")
     with pytest.raises(errors.StoreRefused, match="up to generation 3, which the source does not know"):
@@ -166,11 +97,6 @@ def test_a_session_that_was_logged_out_has_nothing_to_copy(scene: Scene) -> None
     scene.place.journal.append(records.Logout("hash"))
     with pytest.raises(errors.ArchiveMissing):
         scene.copy()
-
-
-def harm(scene: Scene, number: int) -> None:
-    name = next(name for name in scene.place.store.contents if f"/archives/{number:08d}-" in name)
-    scene.place.store.contents[name] = scene.place.store.contents[name][:-1] + b"x"
 
 
 def test_a_damaged_archive_is_left_out_and_said(scene: Scene) -> None:
@@ -232,34 +158,6 @@ def test_a_source_that_holds_nothing_is_no_fault_to_who_says_so(scene: Scene) ->
     assert (empty.contents, scene.target.contents) == ({}, {})
 
 
-@pytest.mark.parametrize("linked_again", [True, False])
-def test_a_logout_that_the_target_has_not_heard_of_goes_with_the_copy(scene: Scene, linked_again: bool) -> None:
-    scene.copy()
-    scene.place.journal.newest()
-    scene.place.journal.append(records.Claim(60))
-    scene.place.journal.append(records.Logout("hash"))
-    if linked_again:
-        scene.place.publish()
-    scene.place.journal.append(records.Release())
-    assert scene.copy() == int(linked_again)
-    assert scene.restorable(scene.target) == ([4] if linked_again else []), "a dead link is never restored"
-    assert kinds(scene.target)[-1] == "Release"
-    before = dict(scene.target.contents)
-    assert scene.copy() == 0
-    assert scene.target.contents == before
-
-
-def test_a_dead_history_leaves_its_last_number_so_that_the_way_back_stays_open(scene: Scene) -> None:
-    scene.place.journal.append(records.Logout("hash"))
-    scene.place.journal.append(records.Release())
-    assert scene.copy(if_any=True) == 0
-    assert kinds(scene.target) == ["Claim", "Generation", "Logout", "Release"]
-    assert scene.restorable(scene.target) == []
-    home = scene.go_on(scene.target)
-    assert scene.copy(scene.target, home) == 1
-    assert scene.restorable(home) == [4]
-
-
 def test_what_was_purged_in_the_target_is_copied_again(scene: Scene) -> None:
     scene.copy()
     there = log.SessionLog(scene.target, SESSION, COPIER)
@@ -267,20 +165,6 @@ def test_what_was_purged_in_the_target_is_copied_again(scene: Scene) -> None:
     assert scene.restorable(scene.target) == []
     assert scene.copy() == 2
     assert scene.restorable(scene.target) == [3, 2]
-
-
-def test_the_way_back_is_open_although_the_target_lacks_what_came_between(scene: Scene) -> None:
-    home = scene.place.store
-    scene.copy()
-    scene.go_on(scene.target, 4)
-    third = memory.MemoryStore()
-    assert scene.copy(scene.target, third) == 2
-    with pytest.raises(errors.StoreRefused, match="up to generation 3"):
-        scene.copy(third, home)
-    # The third store has never heard of what the first one saved last; but it was this session's.
-    scene.copier = OWNER
-    assert scene.copy(third, home) == 2
-    assert scene.restorable(home)[:2] == [7, 6]
 
 
 def test_a_stop_that_came_before_the_wait_of_its_claim_had_passed_is_waited_for(scene: Scene) -> None:
@@ -322,84 +206,6 @@ def test_without_a_whole_newer_archive_the_targets_older_one_is_the_fallback_whi
     else:
         assert scene.copy() == 0
     assert scene.restorable(scene.target) == [3, 2]
-
-
-def counted_reads(store: memory.MemoryStore) -> list[str]:
-    """Return a list that grows by each slot of a log that is read from now on."""
-    reads: list[str] = []
-
-    def count(verb: str, name: str) -> None:
-        if verb == "read" and "/log/" in name:
-            reads.append(name)
-
-    store.fail = count
-    return reads
-
-
-def test_a_log_is_read_down_to_the_oldest_archive(scene: Scene) -> None:
-    for _ in range(200):
-        scene.place.journal.append(records.Claim(60))
-    for _ in range(2):
-        scene.place.publish()
-    scene.place.journal.append(records.Release())
-    reads = counted_reads(scene.place.store)
-    assert scene.copy() == 2
-    assert len(reads) < 100
-
-
-def test_a_long_log_is_not_read_to_its_beginning(scene: Scene) -> None:
-    for _ in range(transfer._FAR):
-        scene.place.journal.append(records.Claim(60))
-    scene.place.publish()
-    scene.place.journal.append(records.Release())
-    reads = counted_reads(scene.place.store)
-    assert scene.copy() == 1
-    assert len(reads) < 2 * transfer._FAR + 100
-
-
-def pass_by(store: memory.MemoryStore, slots: int = transfer._FAR, *words: records.Body) -> None:
-    """Let a session's worker write so many slots, whose archives have gone since, and these words before them."""
-    journal = log.SessionLog(store, SESSION, POD)
-    journal.newest()
-    last = journal.last_generation()
-    assert last is not None
-    for word in words:
-        journal.append(word)
-    for number in range(last.number + 1, last.number + 1 + slots):
-        proven = 0 if words else last.proven
-        journal.append(dataclasses.replace(last, number=number, archive=f"gone-{number}", proven=proven))
-    journal.append(records.Release())
-
-
-def test_the_way_back_is_open_however_many_saves_came_between(scene: Scene) -> None:
-    scene.copy()
-    home = scene.go_on(scene.target, saves=1)
-    pass_by(scene.target)
-    scene.go_on(scene.target, saves=2)
-    assert scene.copy(scene.target, home) == 2
-    assert scene.restorable(home)[:2] == [transfer._FAR + 6, transfer._FAR + 5]
-
-
-def test_what_ended_a_link_is_heard_of_on_the_way_back_however_long_ago_it_was(scene: Scene) -> None:
-    scene.copy()
-    home = scene.go_on(scene.target, saves=1)
-    pass_by(scene.target, transfer._FAR, records.Logout("hash"))
-    scene.go_on(scene.target, saves=2)
-    assert scene.copy(scene.target, home) == 2
-    assert "Logout" in kinds(home)
-    assert len(scene.restorable(home)) == 2, "what was saved before is dead"
-
-
-def test_a_generation_that_was_proven_long_ago_is_copied(scene: Scene) -> None:
-    store = scene.place.store
-    scene.place.publish(proven=3)
-    pass_by(store)
-    scene.go_on(store, saves=2)
-    reads = counted_reads(store)
-    assert scene.copy() == 3
-    assert len(reads) < 2 * transfer._FAR + 200
-    store.fail = lambda verb, name: None
-    assert sorted(int(name.split("/")[-1][:8]) for name in scene.target.contents if "/archives/" in name)[0] == 3
 
 
 @pytest.mark.parametrize("which", ["source", "target"])

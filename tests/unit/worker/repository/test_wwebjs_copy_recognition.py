@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from unit.worker.profile.test_encryption import KEY
-from unit.worker.repository.test_wwebjs_copy import SESSION, Scene
+from scenes.worker.archives import KEY
+from scenes.worker.wwebjs_copies import SESSION, Scene
 from whatsapp_session.session_spec import Interop
 from whatsapp_worker import errors
 from whatsapp_worker.profile import encryption

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from scenes.ended_processes import has_ended
 from whatsapp_worker import errors
 from whatsapp_worker.core import events
 from whatsapp_worker.runtime import error_events
@@ -46,14 +47,6 @@ def busy(folder: pathlib.Path) -> Iterator[psutil.Process]:
     process.kill()
     process.wait(60)
     process.stdout.close()
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process is gone, or waits only for its parent to notice; it may go between two looks."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def sizes(folder: pathlib.Path) -> list[int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from unit.worker.system.test_processes import has_ended
+from scenes.ended_processes import has_ended
 from whatsapp_worker.core import ownership_deadline
 from whatsapp_worker.system import watchdog
 
