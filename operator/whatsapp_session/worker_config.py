@@ -1,23 +1,32 @@
 """Carry a session's settings from operator to worker as environment variables.
 
 The worker may not read its own resource (least privilege), so everything it needs is in its pod's template, where the
-template hash covers it. ``to_env`` and ``from_env`` are inverse to each other. Secrets never travel here: they are
-mounted as files whose paths do.
+template hash covers it. The table ``SETTINGS`` says which variable carries an attribute, and how; ``to_env`` and
+``from_env`` follow from it and are inverse to each other. Secrets never travel here: they are mounted as files whose
+paths do.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 from whatsapp_session.session_spec import DEFAULT_URL, Interop, LinkingMethod, SpecError, Strategy
 
 PREFIX = "WHATSAPP_"
 
-# Set by the downward API in the pod, hence never part of to_env().
 POD_NAME = f"{PREFIX}POD_NAME"
 POD_UID = f"{PREFIX}POD_UID"
 POD_NAMESPACE = f"{PREFIX}POD_NAMESPACE"
 NODE_NAME = f"{PREFIX}NODE_NAME"
+DOWNWARD = {
+    NODE_NAME: "spec.nodeName",
+    POD_NAME: "metadata.name",
+    POD_NAMESPACE: "metadata.namespace",
+    POD_UID: "metadata.uid",
+}
+"""What the downward API sets in the pod, hence never part of to_env(), and from which field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,10 @@ class WorkerConfig:
     browser_channel: str = "chromium"
     browser_user_agent: str | None = None
     browser_args: tuple[str, ...] = ()
+    page_owner: str = "Worker"
+    cdp_port: int = 0
+    proxy_file: str | None = None
+    phone_number_file: str | None = None
     archive_warning: int = 0
     """Bytes of an archive above which the user wants to be told, 0 = never; the same for ``memory_warning``."""
     memory_warning: int = 0
@@ -69,180 +82,148 @@ class WorkerConfig:
     health_port: int | None = None
     resource: ResourceIdentity | None = None
     """None when the worker runs without Kubernetes."""
-    extra: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the prefix that this version does not know; carried so that a newer operator is no crash."""
 
 
-_TEXT = {
-    "STORE": "store",
-    "STORE_SECRETS": "store_secrets",
-    "ENCRYPTION_KEY_FILE": "encryption_key_file",
-    "EXPECTED_ACCOUNT": "expected_account",
-    "BROWSER_USER_AGENT": "browser_user_agent",
-}
-_PLAIN = {
-    "CLIENT_ID": "client_id",
-    "DATA_PATH": "data_path",
-    "BROWSER_URL": "browser_url",
-    "BROWSER_CHANNEL": "browser_channel",
-}
-_LIMITS = {"ARCHIVE_WARNING_BYTES": "archive_warning", "MEMORY_WARNING_BYTES": "memory_warning"}
-"""Left out when they are 0, so that a template without them keeps its hash."""
-_SECONDS = {
-    "BACKUP_SYNC_INTERVAL_SECONDS": "backup_sync_interval",
-    "LINKING_TIMEOUT_SECONDS": "linking_timeout",
-    "LEASE_DURATION_SECONDS": "lease_duration",
-    "GENERATIONS": "generations",
-}
-_RESOURCE = ("CLUSTER_UID", "SESSION_NAME", "SESSION_UID")
-_DOWNWARD = (POD_NAME, POD_UID, POD_NAMESPACE, NODE_NAME)
-_KNOWN = (
-    {
-        "AUTH_STRATEGY",
-        "INTEROP",
-        "LINKING_METHOD",
-        "BROWSER_ARGS",
-        "HEALTH_PORT",
-        "STORE_OPTIONS",
-        "STORE_ALLOW_UNFENCED",
-    }
-    | _TEXT.keys()
-    | _PLAIN.keys()
-    | _SECONDS.keys()
-    | _LIMITS.keys()
-    | set(_RESOURCE)
-    | {name.removeprefix(PREFIX) for name in _DOWNWARD}
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Which variable carries an attribute, and how."""
+
+    attribute: str
+    variable: str
+    parse: Callable[[str], Any] = str
+    """Raises ValueError that says what the variable must be."""
+    render: Callable[[Any], str] = str
+    always: bool = False
+    """Written also where it has its default; no other setting is, so that a template without it keeps its hash."""
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"must be a whole number, not {text!r}")
+    return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"must be true or false, not {text!r}")
+    return text == "true"
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        if text not in list(kind):
+            raise ValueError(f"must be one of {', '.join(kind)}, not {text!r}")
+        return kind(text)
+
+    return parse
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _strings(text: str) -> tuple[str, ...]:
+    value = _json(text)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a JSON list of strings")
+    return tuple(value)
+
+
+def _object(text: str) -> dict[str, str]:
+    value = _json(text)
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError("must be a JSON object whose values are strings")
+    return value
+
+
+SETTINGS = (
+    Setting("strategy", "AUTH_STRATEGY", _one_of(Strategy), always=True),
+    Setting("client_id", "CLIENT_ID", always=True),
+    Setting("data_path", "DATA_PATH", always=True),
+    Setting("store", "STORE"),
+    Setting("store_secrets", "STORE_SECRETS"),
+    Setting("store_options", "STORE_OPTIONS", _object, lambda value: json.dumps(dict(value), sort_keys=True)),
+    Setting("allow_unfenced", "STORE_ALLOW_UNFENCED", _truth, lambda value: str(value).lower()),
+    Setting("encryption_key_file", "ENCRYPTION_KEY_FILE"),
+    Setting("backup_sync_interval", "BACKUP_SYNC_INTERVAL_SECONDS", _whole, always=True),
+    Setting("generations", "GENERATIONS", _whole, always=True),
+    Setting("interop", "INTEROP", _one_of(Interop), always=True),
+    Setting("linking_method", "LINKING_METHOD", _one_of(LinkingMethod), always=True),
+    Setting("linking_timeout", "LINKING_TIMEOUT_SECONDS", _whole, always=True),
+    Setting("phone_number_file", "PHONE_NUMBER_FILE"),
+    Setting("expected_account", "EXPECTED_ACCOUNT"),
+    Setting("browser_url", "BROWSER_URL", always=True),
+    Setting("browser_channel", "BROWSER_CHANNEL", always=True),
+    Setting("browser_user_agent", "BROWSER_USER_AGENT"),
+    Setting("browser_args", "BROWSER_ARGS", _strings, json.dumps),
+    Setting("page_owner", "PAGE_OWNER"),
+    Setting("cdp_port", "CDP_PORT", _whole),
+    Setting("proxy_file", "PROXY_FILE"),
+    Setting("archive_warning", "ARCHIVE_WARNING_BYTES", _whole),
+    Setting("memory_warning", "MEMORY_WARNING_BYTES", _whole),
+    Setting("lease_duration", "LEASE_DURATION_SECONDS", _whole, always=True),
+    Setting("health_port", "HEALTH_PORT", lambda text: _whole(text) or None),
 )
+_IDENTITY = {
+    "cluster": f"{PREFIX}CLUSTER_UID",
+    "namespace": POD_NAMESPACE,
+    "name": f"{PREFIX}SESSION_NAME",
+    "uid": f"{PREFIX}SESSION_UID",
+    "pod_name": POD_NAME,
+    "pod_uid": POD_UID,
+    "node_name": NODE_NAME,
+}
+"""The variables of a ``ResourceIdentity``."""
+_DEFAULT = WorkerConfig()
 
 
 def to_env(config: WorkerConfig) -> dict[str, str]:
     """Return the variables of ``config`` without those of the downward API, sorted by name."""
     env = {
-        "AUTH_STRATEGY": str(config.strategy),
-        "INTEROP": str(config.interop),
-        "LINKING_METHOD": str(config.linking_method),
+        f"{PREFIX}{setting.variable}": setting.render(value)
+        for setting in SETTINGS
+        if (value := getattr(config, setting.attribute)) != getattr(_DEFAULT, setting.attribute) or setting.always
     }
-    env |= {name: str(getattr(config, attribute)) for name, attribute in {**_PLAIN, **_SECONDS}.items()}
-    env |= {name: value for name, attribute in _TEXT.items() if (value := getattr(config, attribute)) is not None}
-    env |= {name: str(value) for name, attribute in _LIMITS.items() if (value := getattr(config, attribute))}
-    if config.browser_args:
-        env["BROWSER_ARGS"] = json.dumps(list(config.browser_args))
-    if config.store_options:
-        env["STORE_OPTIONS"] = json.dumps(dict(config.store_options), sort_keys=True)
-    if config.allow_unfenced:
-        env["STORE_ALLOW_UNFENCED"] = "true"
-    if config.health_port is not None:
-        env["HEALTH_PORT"] = str(config.health_port)
     if config.resource is not None:
-        env |= {
-            "CLUSTER_UID": config.resource.cluster,
-            "SESSION_NAME": config.resource.name,
-            "SESSION_UID": config.resource.uid,
-        }
-    env |= config.extra
-    return {f"{PREFIX}{name}": env[name] for name in sorted(env)}
-
-
-def _whole(env: Mapping[str, str], name: str, default: int) -> int:
-    text = env.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit():
-        raise SpecError(f"{PREFIX}{name} must be a whole number, not {text!r}")
-    return int(text)
-
-
-def _args(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise SpecError(f"{PREFIX}BROWSER_ARGS must be a JSON list of strings")
-    return tuple(value)
-
-
-def options(text: str, where: str = "the options of a store") -> dict[str, str]:
-    """Parse the options of a store of somebody else's making; raises SpecError that names ``where`` they stand."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise SpecError(f"{where} must be a JSON object whose values are strings")
-    return value
-
-
-def _options(text: str | None) -> dict[str, str]:
-    return {} if text is None else options(text, f"{PREFIX}STORE_OPTIONS")
-
-
-def _truth(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(name, "false")
-    if text not in ("true", "false"):
-        raise SpecError(f"{PREFIX}{name} must be true or false, not {text!r}")
-    return text == "true"
-
-
-def _resource(environ: Mapping[str, str], env: Mapping[str, str]) -> ResourceIdentity | None:
-    if "SESSION_NAME" not in env:
-        return None
-    missing = [f"{PREFIX}{name}" for name in _RESOURCE if not env.get(name)]
-    missing += [name for name in _DOWNWARD if not environ.get(name)]
-    if missing:
-        raise SpecError(f"{', '.join(missing)} must be set for a worker in Kubernetes; the operator's pod does so")
-    return ResourceIdentity(
-        cluster=env["CLUSTER_UID"],
-        namespace=environ[POD_NAMESPACE],
-        name=env["SESSION_NAME"],
-        uid=env["SESSION_UID"],
-        pod_name=environ[POD_NAME],
-        pod_uid=environ[POD_UID],
-        node_name=environ[NODE_NAME],
-    )
+        told = {variable: getattr(config.resource, attribute) for attribute, variable in _IDENTITY.items()}
+        env |= {variable: value for variable, value in told.items() if variable not in DOWNWARD}
+    return dict(sorted(env.items()))
 
 
 def from_env(environ: Mapping[str, str]) -> WorkerConfig:
     """Parse the worker's environment.
 
-    Raises SpecError with one sentence that names the variable and says what it must be.
+    Raises SpecError with one sentence that names the variable and says what it must be. A variable that this version
+    does not know is ignored, so that a newer operator is no crash.
     """
-    env = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
-    default = WorkerConfig()
-    try:
-        strategy = Strategy(env.get("AUTH_STRATEGY", default.strategy))
-        interop = Interop(env.get("INTEROP", default.interop))
-        method = LinkingMethod(env.get("LINKING_METHOD", default.linking_method))
-    except ValueError as error:
-        raise SpecError(f"the worker's environment is not understood: {error}") from None
-    seconds = {
-        attribute: _whole(env, name, getattr(default, attribute)) for name, attribute in (_SECONDS | _LIMITS).items()
+    told = {
+        setting.attribute: _parsed(setting.parse, environ[variable], variable)
+        for setting in SETTINGS
+        if (variable := f"{PREFIX}{setting.variable}") in environ
     }
-    return WorkerConfig(
-        strategy=strategy,
-        interop=interop,
-        linking_method=method,
-        client_id=env.get("CLIENT_ID", default.client_id),
-        data_path=env.get("DATA_PATH", default.data_path),
-        browser_url=env.get("BROWSER_URL", default.browser_url),
-        browser_channel=env.get("BROWSER_CHANNEL", default.browser_channel),
-        store=env.get("STORE"),
-        store_secrets=env.get("STORE_SECRETS"),
-        store_options=_options(env.get("STORE_OPTIONS")),
-        allow_unfenced=_truth(env, "STORE_ALLOW_UNFENCED"),
-        encryption_key_file=env.get("ENCRYPTION_KEY_FILE"),
-        expected_account=env.get("EXPECTED_ACCOUNT"),
-        browser_user_agent=env.get("BROWSER_USER_AGENT"),
-        browser_args=_args(env.get("BROWSER_ARGS")),
-        health_port=_whole(env, "HEALTH_PORT", 0) or None,
-        resource=_resource(environ, env),
-        extra={name: value for name, value in env.items() if name not in _KNOWN},
-        backup_sync_interval=seconds["backup_sync_interval"],
-        linking_timeout=seconds["linking_timeout"],
-        lease_duration=seconds["lease_duration"],
-        archive_warning=seconds["archive_warning"],
-        memory_warning=seconds["memory_warning"],
-        generations=seconds["generations"],
-    )
+    return WorkerConfig(**told, resource=_resource(environ))
+
+
+def options(text: str) -> dict[str, str]:
+    """Parse the options of a store of somebody else's making; raises SpecError."""
+    told: dict[str, str] = _parsed(_object, text, "the options of a store")
+    return told
+
+
+def _parsed(parse: Callable[[str], Any], text: str, where: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SpecError(f"{where} {error}") from None
+
+
+def _resource(environ: Mapping[str, str]) -> ResourceIdentity | None:
+    if _IDENTITY["name"] not in environ:
+        return None
+    missing = [variable for variable in _IDENTITY.values() if not environ.get(variable)]
+    if missing:
+        raise SpecError(f"{', '.join(missing)} must be set for a worker in Kubernetes; the operator's pod does so")
+    return ResourceIdentity(**{attribute: environ[variable] for attribute, variable in _IDENTITY.items()})

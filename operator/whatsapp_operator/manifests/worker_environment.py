@@ -41,17 +41,20 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
         data_path=names.DATA_DIR if local is None else f"{names.DATA_DIR}/{local.data_path}",
         linking_method=spec.linking.method,
         linking_timeout=spec.linking.timeout,
+        phone_number_file=f"{SECRETS_DIR}/phone-number/value" if spec.linking.phone_number else None,
         expected_account=spec.linking.expected_account,
         browser_url=spec.browser.url,
         browser_channel=spec.browser.channel,
         browser_user_agent=spec.browser.user_agent,
         browser_args=(*spec.browser.args, *defaults.extra_browser_args),
+        page_owner=spec.browser.page_owner,
+        cdp_port=spec.browser.cdp_port or 0,
+        proxy_file=f"{SECRETS_DIR}/proxy/value" if spec.browser.proxy else None,
         archive_warning=spec.warnings.archive_size,
         memory_warning=spec.warnings.memory,
         lease_duration=spec.lease_duration,
         health_port=names.HEALTH_PORT,
         resource=identity(session, defaults),
-        extra=_extra(session),
     )
     if remote is None or store is None:
         return built
@@ -61,19 +64,6 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
         generations=remote.generations,
         interop=remote.interop,
     )
-
-
-def _extra(session: Session) -> dict[str, str]:
-    browser, extra = session.spec.browser, {}
-    if session.spec.linking.phone_number is not None:
-        extra["PHONE_NUMBER_FILE"] = f"{SECRETS_DIR}/phone-number/value"
-    if browser.proxy is not None:
-        extra["PROXY_FILE"] = f"{SECRETS_DIR}/proxy/value"
-    if browser.cdp_port is not None:
-        extra["CDP_PORT"] = str(browser.cdp_port)
-    if browser.page_owner != "Worker":
-        extra["PAGE_OWNER"] = browser.page_owner
-    return extra
 
 
 def identity(session: Session, defaults: WorkerDefaults) -> worker_config.ResourceIdentity:
@@ -96,15 +86,8 @@ def environment(session: Session, store: Store | None, defaults: WorkerDefaults)
 
 def variables(told: worker_config.WorkerConfig) -> list[Manifest]:
     """Return settings as a container's environment."""
-    fields = {
-        worker_config.NODE_NAME: "spec.nodeName",
-        worker_config.POD_NAME: "metadata.name",
-        worker_config.POD_NAMESPACE: "metadata.namespace",
-        worker_config.POD_UID: "metadata.uid",
-    }
     plain = worker_config.to_env(told)
-    if told.resource is None:
-        fields = {}
+    fields = {} if told.resource is None else worker_config.DOWNWARD
     return [
         *({"name": name, "value": value} for name, value in plain.items()),
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),

@@ -146,16 +146,8 @@ def strategy(config: worker_config.WorkerConfig) -> auth.Auth:
             )
 
 
-def _port(config: worker_config.WorkerConfig) -> int:
-    text = config.extra.get("CDP_PORT", "0")
-    if not text.isdigit():
-        raise errors.ConfigurationError(f"{worker_config.PREFIX}CDP_PORT must be a port number, not {text!r}")
-    return int(text)
-
-
-def _secret(config: worker_config.WorkerConfig, variable: str) -> str:
+def _secret(path: str | None, variable: str) -> str:
     """Return the content of a mounted secret, "" when none is configured; it is read at each start."""
-    path = config.extra.get(variable)
     if path is None:
         return ""
     try:
@@ -182,9 +174,9 @@ def options(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> cl
         browser_args=config.browser_args,
         user_agent=config.browser_user_agent,
         linking_timeout=float(config.linking_timeout),
-        cdp_port=flags.cdp_port or _port(config),
-        proxy=_secret(config, "PROXY_FILE"),
-        phone_number=flags.phone_number or _secret(config, "PHONE_NUMBER_FILE"),
+        cdp_port=flags.cdp_port or config.cdp_port,
+        proxy=_secret(config.proxy_file, "PROXY_FILE"),
+        phone_number=flags.phone_number or _secret(config.phone_number_file, "PHONE_NUMBER_FILE"),
         expected_account=config.expected_account or "",
         lease_duration=float(config.lease_duration) if config.resource else 0.0,
         take_over=flags.take_over,
