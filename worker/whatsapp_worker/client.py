@@ -16,7 +16,7 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.session_spec import DEFAULT_URL
 from whatsapp_worker import errors
 from whatsapp_worker.auth import Auth, Context, NoAuth
-from whatsapp_worker.browser import chromium, command_line, proxy_address
+from whatsapp_worker.browser import chromium, command_line, protocol, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import events, operator_notes, ownership_deadline, phone_numbers, requests
 from whatsapp_worker.core.settings import Settings
@@ -191,8 +191,8 @@ class Client:
             contract=contract.load(options.contract),
         )
 
-        def make(on_event: Callable[[Any], None], on_gone: Callable[[], None]) -> chromium.Browser:
-            return chromium.Browser(how, on_event, on_gone)
+        def make(on_event: protocol.OnEvent, on_gone: protocol.OnGone) -> protocol.Browser:
+            return chromium.Chromium(how, on_event, on_gone)
 
         self._runner = runner.SessionRunner(
             self._auth, machine_settings(self._auth, options, os.environ), make, self._tell, self._reporters

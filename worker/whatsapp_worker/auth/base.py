@@ -11,7 +11,7 @@ from typing import TypeVar
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import errors
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, operator_notes, page_events, requests
 from whatsapp_worker.core.state import Saved
 from whatsapp_worker.repository import records
@@ -103,11 +103,11 @@ class Auth:
     async def connected(self, account: page_events.Account, version: str) -> None:
         """Hear that the profile has proven to hold this account's login."""
 
-    async def save(self, running: chromium.Browser, account: page_events.Account, trigger: str) -> SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> SaveResult | None:
         """Save the running browser's profile; raises SnapshotFailed, StoreUnavailable or Superseded."""
         return None
 
-    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> SaveResult | None:
         """Close the browser and save what it leaves; ``account`` None means that nothing may be saved."""
         await running.close()
         return None

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 
 from whatsapp_worker import errors
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout, snapshot
 
@@ -34,7 +34,7 @@ class Storage:
     def __init__(self) -> None:
         self._warned: frozenset[str] = frozenset()
 
-    async def look(self, running: chromium.Browser) -> None:
+    async def look(self, running: RunningBrowser) -> None:
         """Ask the page what it uses."""
         kinds = frozenset(await running.call("storage") or ()) - _COVERED - self._warned
         if kinds:
@@ -44,7 +44,7 @@ class Storage:
             )
 
 
-async def ask(running: chromium.Browser, account: page_events.Account) -> None:
+async def ask(running: RunningBrowser, account: page_events.Account) -> None:
     """Raise SnapshotFailed unless the page says that it is linked as this account.
 
     A lost connection does not matter: the login is whole, and the last save before a stop must not need the network.
@@ -58,7 +58,7 @@ async def ask(running: chromium.Browser, account: page_events.Account) -> None:
 
 
 @contextlib.asynccontextmanager
-async def sentinel(running: chromium.Browser) -> AsyncIterator[snapshot.Sentinel]:
+async def sentinel(running: RunningBrowser) -> AsyncIterator[snapshot.Sentinel]:
     """Write a random mark into the page's localStorage for the block."""
     mark = snapshot.Sentinel(layout.SENTINEL + secrets.token_hex(8), secrets.token_hex(16))
     try:

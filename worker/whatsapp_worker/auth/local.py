@@ -11,7 +11,8 @@ from typing import BinaryIO
 from whatsapp_session import names, timestamps
 from whatsapp_worker import errors
 from whatsapp_worker.auth import base, claim, flush
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser import orphan
+from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, page_events, requests
 from whatsapp_worker.core.state import Restored, Saved
 from whatsapp_worker.profile import layout
@@ -95,7 +96,7 @@ class LocalAuth(base.Auth):
     def _tidy(self) -> None:
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = layout.claim_folder(self._root)
-        chromium.end_orphan(self._root)
+        orphan.end(self._root)
 
     def _use(self, claimed: claim.Claimed) -> layout.Marker | None:
         if not (self._root / "Default").is_dir():
@@ -122,9 +123,7 @@ class LocalAuth(base.Auth):
         """Remember whose login the profile holds."""
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(account.hash))
 
-    async def save(
-        self, running: chromium.Browser, account: page_events.Account, trigger: str
-    ) -> base.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> base.SaveResult | None:
         """See that what the page has written is on disk; the profile itself is the archive."""
         async with flush.sentinel(running) as mark:
             await flush.wait_for(self._root, mark)

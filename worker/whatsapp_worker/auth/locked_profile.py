@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import BinaryIO
 
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser import orphan
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import records
 
@@ -22,7 +22,7 @@ class LockedProfile:
         """Take the folder, or raise ConfigurationError; end what a killed predecessor left running."""
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = layout.claim_folder(self._root)
-        chromium.end_orphan(self._root)
+        orphan.end(self._root)
 
     def unlock(self) -> None:
         """Let others take the folder."""

@@ -12,7 +12,7 @@ from whatsapp_session.conditions import Reason, SaveTrigger
 from whatsapp_session.session_spec import Interop
 from whatsapp_worker import errors, stores
 from whatsapp_worker.auth import base, claim, flush, latest_generation, local, locked_profile, offline_start
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, page_events, requests
 from whatsapp_worker.core.state import UNKNOWN, Problem, Restored
 from whatsapp_worker.profile import encryption, layout, snapshot
@@ -191,9 +191,7 @@ class RemoteAuth(base.Auth):
         self._restorer.begin()  # what has been saved since can be fallen back to as well
         await asyncio.to_thread(self._locked_profile.mark, account.hash, self._latest.restored)
 
-    async def save(
-        self, running: chromium.Browser, account: page_events.Account, trigger: str
-    ) -> base.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> base.SaveResult | None:
         """Let the browser write, then snapshot it and publish what changed."""
         await flush.ask(running, account)
         await self._storage.look(running)
@@ -207,11 +205,10 @@ class RemoteAuth(base.Auth):
         return result
 
     async def _snapshot(
-        self, running: chromium.Browser, account: page_events.Account, trigger: str, mark: snapshot.Sentinel
+        self, running: RunningBrowser, account: page_events.Account, trigger: str, mark: snapshot.Sentinel
     ) -> base.SaveResult:
-        assert running.identity is not None
         with contextlib.ExitStack() as stack:
-            staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.live(running.identity, mark))
+            staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.live(running.frozen, mark))
             await flush.ask(running, account)
             return await asyncio.to_thread(self._publish, staged, account, trigger)
 
@@ -224,7 +221,7 @@ class RemoteAuth(base.Auth):
         if foreign is not None:
             self.context.report_problem(Reason.FOREIGN_ARCHIVE, wwebjs_import.describe(self.session, foreign))
 
-    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> base.SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> base.SaveResult | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
         if account is None:
             await running.close()

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 from playwright import async_api
 
 from whatsapp_worker import errors
-from whatsapp_worker.browser import command_line, proxy_address
+from whatsapp_worker.browser import command_line, orphan, protocol, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout
@@ -43,12 +42,10 @@ class Options:
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-class Browser:
+class Chromium:
     """One browser on one profile. Reports page events to ``on_event`` and its own end to ``on_gone``."""
 
-    def __init__(
-        self, options: Options, on_event: Callable[[page_events.PageEvent], None], on_gone: Callable[[], None]
-    ) -> None:
+    def __init__(self, options: Options, on_event: protocol.OnEvent, on_gone: protocol.OnGone) -> None:
         self._options = options
         self._on_event = on_event
         self._on_gone = on_gone
@@ -62,8 +59,7 @@ class Browser:
         self._address = ""
         self.version = ""
         self.sandbox = command_line.sandbox(options.environment)
-        self.children: frozenset[int] = frozenset()
-        """Driver and watchdog: others wait for them, so they are not to be reaped."""
+        self.children: frozenset[int] = frozenset()  # driver and watchdog
         self.identity: processes.Identity | None = None
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
@@ -106,9 +102,7 @@ class Browser:
         )
         self.identity = processes.identify(processes.find_browser(user_data_dir))
         self._watchdog.watch_browser(self.identity.pid)
-        (user_data_dir.parent / f"{user_data_dir.name}.browser.json").write_text(
-            json.dumps({"pid": self.identity.pid, "startTime": self.identity.start_time})
-        )
+        orphan.write_down(user_data_dir, self.identity)
 
     async def _set_up(self) -> None:
         assert self._context is not None
@@ -157,6 +151,12 @@ class Browser:
             raise errors.BrowserError("the page does not answer") from None
         except async_api.Error as error:
             raise errors.BrowserError(f"the page refused {name}: {_sentence(error)}") from error
+
+    def frozen(self) -> contextlib.AbstractContextManager[None]:
+        """Stop the browser and its storage service while the block runs; the page runs on."""
+        if self.identity is None:
+            raise errors.BrowserError("the browser does not run")
+        return processes.frozen(processes.writers(self.identity))
 
     async def close(self) -> bool:
         """Close cleanly, which writes everything to disk; kill what does not close. Tells whether it was clean."""
@@ -273,14 +273,3 @@ def _sentence(error: Exception) -> str:
     said = [line.partition("[err]")[2].strip() for line in lines if "[err]" in line]
     last = f" ({said[-1][:300]})" if said and said[-1] else ""
     return (lines[0][:300] if lines else type(error).__name__) + last
-
-
-def end_orphan(profile: pathlib.Path) -> None:
-    """End the browser that a killed worker left on this profile, by pid and start time."""
-    record = profile.parent / f"{profile.name}.browser.json"
-    try:
-        found = json.loads(record.read_text())
-        processes.kill_tree(processes.Identity(int(found["pid"]), float(found["startTime"])))
-    except (OSError, ValueError, KeyError):
-        pass
-    record.unlink(missing_ok=True)

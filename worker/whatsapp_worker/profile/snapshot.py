@@ -10,12 +10,14 @@ import pathlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import errors
 from whatsapp_worker.profile import layout
-from whatsapp_worker.system import processes
+
+Freeze = Callable[[], contextlib.AbstractContextManager[None]]
+"""Stops what writes the profile while its block runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,15 @@ class Snapshotter:
             return None
 
     @contextlib.contextmanager
-    def live(self, browser: processes.Identity, sentinel: Sentinel) -> Iterator[Snapshot]:
-        """Yield a checked snapshot of the running browser's profile; the copy goes with the block.
+    def live(self, freeze: Freeze, sentinel: Sentinel) -> Iterator[Snapshot]:
+        """Yield a checked snapshot of a running browser's profile; the copy goes with the block.
 
         Raises SnapshotFailed when a check fails.
         """
         with self._folder() as folder:
             copy = _Copy(self.root, folder)
             copy.link_ahead()
-            with processes.frozen(processes.writers(browser)):
+            with freeze():
                 began = time.monotonic()
                 copy.finish()
                 seconds = time.monotonic() - began

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, errors
-from whatsapp_worker.browser import chromium
-from whatsapp_worker.core import events, page_events
+from whatsapp_worker.browser import protocol
+from whatsapp_worker.core import events
 from whatsapp_worker.core.state import State
 from whatsapp_worker.core.transitions import RETRY
 from whatsapp_worker.runtime import heartbeat
 
 LOG = logging.getLogger("whatsapp_worker")
-MakeBrowser = Callable[[Callable[[page_events.PageEvent], None], Callable[[], None]], chromium.Browser]
 Post = Callable[[events.Event], None]
 
 
@@ -24,7 +23,7 @@ class Executor:
     def __init__(
         self,
         strategy: auth.Auth,
-        make_browser: MakeBrowser,
+        make_browser: protocol.MakeBrowser,
         post: Post,
         current: Callable[[], State],
         phone_number: str,
@@ -34,7 +33,7 @@ class Executor:
         self._post = post
         self._current = current
         self._phone_number = phone_number
-        self.browser: chromium.Browser | None = None
+        self.browser: protocol.Browser | None = None
         self._until: float | None = None
         self.changing = asyncio.Lock()
         """Held while a browser starts or ends."""

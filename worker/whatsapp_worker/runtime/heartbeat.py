@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import errors
-from whatsapp_worker.browser import chromium
+from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, page_events
 from whatsapp_worker.system import processes
 
@@ -20,7 +20,7 @@ _ABSENCES = 6
 class Heartbeat:
     """Watch one page at a time; ``seen`` is what the page said last, None while nothing listens there."""
 
-    def __init__(self, running: Callable[[], chromium.Browser | None], post: Callable[[events.Event], None]) -> None:
+    def __init__(self, running: Callable[[], RunningBrowser | None], post: Callable[[events.Event], None]) -> None:
         self._running = running
         self._post = post
         self.last_state: page_events.PageState | None = None

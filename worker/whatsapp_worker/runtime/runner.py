@@ -11,6 +11,7 @@ from typing import Any, Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
+from whatsapp_worker.browser import protocol
 from whatsapp_worker.core import actions, changes, events, machine, ownership_deadline, page_events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -52,7 +53,7 @@ class SessionRunner:
         self,
         strategy: auth.Auth,
         settings: Settings,
-        make_browser: executor.MakeBrowser,
+        make_browser: protocol.MakeBrowser,
         tell: listeners.Tell,
         reporters: tuple[Reporter, ...],
     ) -> None:

@@ -1,7 +1,10 @@
 """When a profile may be saved: while the page says that it holds this account's login, whatever its connection does."""
 
+import pathlib
+
 import pytest
 
+from fakes.browser import FakeBrowser, FakeBrowsers
 from whatsapp_worker import errors
 from whatsapp_worker.auth import flush
 from whatsapp_worker.core import page_events
@@ -10,19 +13,16 @@ ALICE, BOB = page_events.Account("4917000000001@c.us"), page_events.Account("491
 S = page_events.SocketState
 
 
-class Page:
-    """A browser whose page says these facts."""
-
-    def __init__(self, state: page_events.SocketState, account: page_events.Account | None) -> None:
-        self._said = page_events.PageState(state, account=account)
-
-    async def facts(self) -> page_events.PageState:
-        return self._said
+async def showing(state: S, account: page_events.Account | None) -> FakeBrowser:
+    """Return a browser whose page says this."""
+    browser = FakeBrowsers(page_events.PageState(state, account=account))(lambda event: None, lambda: None)
+    await browser.launch(pathlib.Path("/nowhere"))
+    return browser
 
 
 @pytest.mark.parametrize("state", [S.CONNECTED, S.OPENING, S.TIMEOUT, S.CONFLICT, S.PROXYBLOCK])
 async def test_a_lost_connection_is_no_reason_to_lose_what_came_since_the_last_save(state: S) -> None:
-    await flush.ask(Page(state, ALICE), ALICE)  # type: ignore[arg-type] # what is asked of a browser
+    await flush.ask(await showing(state, ALICE), ALICE)
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ async def test_a_lost_connection_is_no_reason_to_lose_what_came_since_the_last_s
 )
 async def test_a_login_that_is_not_surely_there_is_not_saved(state: S, account: page_events.Account | None) -> None:
     with pytest.raises(errors.SnapshotFailed, match="does not say that it is linked as this account"):
-        await flush.ask(Page(state, account), ALICE)  # type: ignore[arg-type] # what is asked of a browser
+        await flush.ask(await showing(state, account), ALICE)

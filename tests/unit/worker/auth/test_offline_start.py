@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from fakes.browser import FakeBrowsers
 from scenes.worker import profile_maker
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
-from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import conflict, events, ownership_deadline, page_events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.profile import layout
@@ -26,32 +26,6 @@ from whatsapp_worker.system import watchdog
 
 MINE = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, 1.0)
 SESSION = "RemoteAuth"
-
-
-class StillBrowser:
-    """A browser that does nothing and hears until when it may run."""
-
-    version, sandbox, children, identity = "156.0", "", frozenset[int](), None
-
-    def __init__(self) -> None:
-        self.told: list[float] = []
-        self.killed = False
-        self.launches = 0
-
-    def until(self, time: float) -> None:
-        self.told.append(time)
-
-    async def launch(self, profile: pathlib.Path) -> None:
-        self.launches += 1
-
-    async def load(self) -> None:
-        """Show nothing."""
-
-    async def close(self) -> bool:
-        return True
-
-    async def kill(self) -> None:
-        self.killed = True
 
 
 class Scene:
@@ -67,7 +41,7 @@ class Scene:
         self.clock = 1000.0
         self.failures: list[Exception] = []
         self.auth = auth.RemoteAuth(self.store, "", root)
-        self.browser = StillBrowser()
+        self.browsers = FakeBrowsers()
         monkeypatch.setattr(watchdog, "now", lambda: self.clock)
         monkeypatch.setattr(runner, "TICK", 0.005)
         monkeypatch.setattr(runner, "WATCH", 0.005)
@@ -89,13 +63,10 @@ class Scene:
     def session_runner(self) -> runner.SessionRunner:
         """Return a runner as a client makes it for a blind start."""
 
-        def browser_made(*_: object) -> chromium.Browser:
-            return self.browser  # type: ignore[return-value] # a fake of what a runner needs
-
         async def tell(name: str, arguments: tuple[object, ...]) -> None:
             """Have no listener."""
 
-        kept = runner.SessionRunner(self.auth, Settings(), browser_made, tell, ())
+        kept = runner.SessionRunner(self.auth, Settings(), self.browsers, tell, ())
         kept.ownership.validity = {ownership_deadline.LEASE: 60.0, ownership_deadline.LOG: 60.0}
         kept.ownership.answered(ownership_deadline.LEASE, self.clock)
         self.auth.setup(
@@ -139,12 +110,12 @@ async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> No
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         scene.clock = 1050.0
         await asyncio.sleep(0.1)  # many watches
-        assert scene.browser.told[-1] == 1060.0, "the time of the restart, and not a second more"
+        assert scene.browsers.made[-1].deadlines[-1] == 1060.0, "the time of the restart, and not a second more"
         scene.clock = 1060.5
         await until(lambda: kept.state.session_state is SessionState.FROZEN, lambda: f"Frozen; {kept.state}")
         scene.comes_back()
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a thaw; {kept.state}")
-        assert scene.browser.told[-1] == 1120.5
+        assert scene.browsers.made[-1].deadlines[-1] == 1120.5
     assert scene.failures == []
     scene.journal.newest()
     assert [record.owner.pid for record in scene.journal.back(scene.journal.head)] == [7, 7, 5], "claim and release"
@@ -228,8 +199,8 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
             await until(lambda: kept.state.browser.restarts == 2, lambda: f"the second start; {kept.state}")
         kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
-        launched = scene.browser.launches
+        launched = len(scene.browsers.made)
         await asyncio.sleep(0.05)
-        assert scene.browser.killed
-        assert scene.browser.launches == launched
+        assert not scene.browsers.running
+        assert len(scene.browsers.made) == launched
         assert not kept._tasks, "nothing is left that could start one later"

@@ -10,7 +10,7 @@ from whatsapp_worker import errors
 from whatsapp_worker.browser import chromium
 
 
-class Half(chromium.Browser):
+class Half(chromium.Chromium):
     """A browser that starts, and whose set-up ends as told: with an error, or never."""
 
     def __init__(self, end: Exception | None) -> None:

@@ -1,89 +1,35 @@
 """The worker's executor, with a browser and a strategy that only say what was done to them."""
 
 import asyncio
-import pathlib
 from dataclasses import replace
 
 import pytest
 
+from fakes.browser import FakeBrowsers
+from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, BOB
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import auth, errors
-from whatsapp_worker.browser import chromium
-from whatsapp_worker.core import events, page_events
+from whatsapp_worker import errors
+from whatsapp_worker.core import events
 from whatsapp_worker.core.state import BrowserRun, Login, Page, State
 from whatsapp_worker.core.transitions import RETRY
 from whatsapp_worker.runtime import executor
-
-
-class Strategy(auth.Auth):
-    """Remember whose login was to be saved at the close."""
-
-    def __init__(self) -> None:
-        self.closed_for: list[page_events.Account | None] = []
-
-    @property
-    def profile(self) -> pathlib.Path:
-        return pathlib.Path("/nowhere")
-
-    async def retire_login(self, account_hash: str) -> None:
-        return
-
-    async def restore_previous(self) -> events.ProfileReady:
-        return events.ProfileReady()
-
-    async def close(self, running: chromium.Browser, account: page_events.Account | None) -> auth.SaveResult | None:
-        self.closed_for.append(account)
-        return None
-
-
-class Engine(chromium.Browser):
-    """A browser without a process."""
-
-    def __init__(self, worker: "Worker") -> None:
-        self.worker = worker
-        self.version, self.sandbox = "156", "namespaces"
-
-    async def launch(self, user_data_dir: pathlib.Path) -> None:
-        self.worker.alive.append(self)
-        self.worker.most = max(self.worker.most, len(self.worker.alive))
-        self.worker.entered.set()
-        await self.worker.go.wait()
-
-    async def load(self) -> None:
-        return
-
-    async def call(self, name: str, *values: object) -> object:
-        self.worker.calls.append(name)
-        raise errors.BrowserError("rate-overlimit")
-
-    async def close(self) -> bool:
-        await self.kill()
-        return True
-
-    async def kill(self) -> None:
-        if self in self.worker.alive:
-            self.worker.alive.remove(self)
 
 
 class Worker:
     """An executor with what it holds."""
 
     def __init__(self) -> None:
-        self.alive: list[Engine] = []
-        self.calls: list[str] = []
-        self.launched = self.most = 0
-        self.entered, self.go = asyncio.Event(), asyncio.Event()
-        """Set when a browser is being started; it is there once ``go`` is set, as it is unless a test clears it."""
-        self.go.set()
+        self.browsers = FakeBrowsers()
         self.state = State(SessionState.CONNECTED, login=Login(ALICE, proven=True), page=Page(synced=True))
-        self.strategy = Strategy()
+        self.strategy = FakeStrategy()
         self.events: list[events.Event] = []
-        self.executor = executor.Executor(self.strategy, self._make, self.events.append, lambda: self.state, "")
+        self.executor = executor.Executor(self.strategy, self.browsers, self.events.append, lambda: self.state, "")
 
-    def _make(self, *_: object) -> Engine:
-        self.launched += 1
-        return Engine(self)
+    @property
+    def launches(self) -> tuple[int, int, int]:
+        """How many browsers were made, ran at the same time, and run now."""
+        return len(self.browsers.made), self.browsers.most, len(self.browsers.running)
 
 
 @pytest.fixture
@@ -123,32 +69,33 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
     await worker.executor.launch()
     over.set()
     await recycling
-    assert (worker.launched, worker.most, len(worker.alive)) == (1, 1, 1)
+    assert worker.launches == (1, 1, 1)
 
 
 async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
-    worker.go.clear()
+    worker.browsers.may_start.clear()
     first = asyncio.create_task(worker.executor.recycle(False))
-    await worker.entered.wait()
+    await worker.browsers.starting.wait()
     second = asyncio.create_task(worker.executor.recycle(False))
     await asyncio.sleep(0)
     assert worker.executor._endings == 2, "the second has decided, and waits"
-    worker.go.set()
+    worker.browsers.may_start.set()
     await asyncio.gather(first, second)
-    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+    assert worker.launches == (2, 1, 1)
     assert len([event for event in worker.events if isinstance(event, events.Launched)]) == 1
 
 
 async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
     await worker.executor.launch()
     await worker.executor.launch()
-    assert (worker.launched, worker.most, len(worker.alive)) == (2, 1, 1)
+    assert worker.launches == (2, 1, 1)
 
 
 async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(worker: Worker) -> None:
     await worker.executor.launch()
+    worker.browsers.refuses = frozenset({"pairingCode"})
     await worker.executor.pairing_code()
-    assert worker.calls == ["pairingCode"]
+    assert worker.browsers.made[0].calls == ["pairingCode"]
     assert worker.events[-1] == events.RetryingAfter(Reason.AWAITING_SCAN, "no pairing code: rate-overlimit")
 
 
@@ -183,10 +130,10 @@ async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(
 async def test_a_profile_that_the_store_keeps_from_being_put_in_place_ends_the_process(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def gone(self: Strategy) -> events.ProfileReady:
+    async def gone(self: FakeStrategy) -> events.ProfileReady:
         raise errors.NotFound("it went between two looks")
 
-    monkeypatch.setattr(Strategy, "restore_previous", gone)
+    monkeypatch.setattr(FakeStrategy, "restore_previous", gone)
     await worker.executor.restore_previous()
     (event,) = worker.events
     assert event == events.Fatal(ExitCode.CRASHED, Reason.STORE_UNAVAILABLE, "it went between two looks")

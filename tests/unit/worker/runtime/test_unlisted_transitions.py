@@ -5,10 +5,10 @@ import logging
 
 import pytest
 
+from fakes.browser import FakeBrowsers
+from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
-from whatsapp_worker import NoAuth
-from whatsapp_worker.browser import chromium
 from whatsapp_worker.core import events, page_events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -16,40 +16,18 @@ from whatsapp_worker.core.transitions import UnlistedTransitionError
 from whatsapp_worker.runtime import runner
 
 
-class Strategy(NoAuth):
-    """Say when the worker's loop runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.began = asyncio.Event()
-
-    async def before_browser(self) -> events.ProfileReady:
-        self.began.set()
-        return events.ProfileReady()
-
-    async def clean_up(self) -> None:
-        return
-
-    async def release(self) -> None:
-        return
-
-
 async def ignored(name: str, arguments: tuple[object, ...]) -> None:
     """Be no listener."""
 
 
-def no_browser(*_: object) -> chromium.Browser:
-    raise AssertionError("no browser is started here")
-
-
 async def run(settings: Settings) -> tuple[runner.SessionRunner, runner.Outcome]:
     """Let a page without a link report to a session that is connected without a login, which no story leads to."""
-    strategy = Strategy()
-    kept = runner.SessionRunner(strategy, settings, no_browser, ignored, ())
+    strategy = FakeStrategy()
+    kept = runner.SessionRunner(strategy, settings, FakeBrowsers(), ignored, ())
     kept.state = State(SessionState.CONNECTED)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(kept.run())
-        await strategy.began.wait()
+        await strategy.preparing.wait()
         kept.post(page_events.Changed(facts(S.UNPAIRED)))
         kept.post(events.StopRequested())
     return kept, running.result()
