@@ -98,7 +98,7 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     found = _blocked(session, termination.start_blocked(session, session.last, wanted_hash))
     last = session.last.store
     if found.reason is Reason.ARCHIVE_MISSING and remote is not None and last not in (None, remote.store):
-        text = f"the session last ran on the SessionStore {last!r}, which is gone; with it back its archives are copied"
+        text = f"it last ran on the SessionStore {last!r}, which is gone; re-create it to copy its archives"
         return PhaseStatus(found.phase, found.reason, f"{found.message}; {text}")
     return found
 
@@ -109,7 +109,7 @@ def _moving(observed: Observed) -> PhaseStatus:
     assert source is not None, "a move is due only when both stores are there"
     between = f"from the SessionStore {source.name!r} to {store.name!r}"
     busy = PhaseStatus(Phase.PENDING, Reason.REPLACING, f"the session's archives are being copied {between}")
-    found = _task(pod, busy, f"its archives could not be copied {between}, which is tried again")
+    found = _task(pod, busy, f"its archives could not be copied {between}, and the operator tries again")
     if found.reason is busy.reason:
         return found
     ways_out = (
@@ -137,7 +137,7 @@ def _deleting(observed: Observed) -> PhaseStatus:
         found = PhaseStatus(Phase.PENDING, Reason.STORE_NOT_FOUND, text)
     else:
         busy = PhaseStatus(Phase.PENDING, Reason.STOPPING, "the session is being deleted, and its archives with it")
-        found = _task(pod, busy, "its archives could not be deleted, which is tried again")
+        found = _task(pod, busy, "its archives could not be deleted, and the operator tries again")
     if found.reason is Reason.STOPPING:
         return found
     text = f"the session is deleted, but {found.message}; {purge.way_out(session)}"
@@ -155,12 +155,13 @@ def _task(pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
         return PhaseStatus(Phase.FAILED, taken.reason, f"{failed}: {taken.message}")
     if pod.ending is not None and pod.ending.exit_code != 0:
         # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.
-        text = pod.ending.message or f"the pod {pod.name} ends with code {pod.ending.exit_code}; its log says why"
+        text = pod.ending.message or f"the pod {pod.name} ended with code {pod.ending.exit_code}; see its log"
         reason = pod.ending.reason or Reason.CRASH_LOOP
         return PhaseStatus(Phase.FAILED, reason, f"{failed}: {text}")
     if pod.phase == "Failed":
         why = pod.failed_reason or "no reason given"
-        return PhaseStatus(Phase.FAILED, Reason.CRASH_LOOP, f"the pod {pod.name} failed ({why}) and is made anew")
+        text = f"the pod {pod.name} failed ({why}); the operator creates it again"
+        return PhaseStatus(Phase.FAILED, Reason.CRASH_LOOP, text)
     found = busy if pod.running_since is not None else not_running(pod)
     if found.phase is not Phase.STARTING:
         return found
@@ -171,7 +172,7 @@ def _task(pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
 
 def _blocked(session: Session, held: StartBlocked | None) -> PhaseStatus:
     if held is None or held.next_start is NextStart.AGAIN:
-        return PhaseStatus(Phase.PENDING, Reason.POD_STARTING, "the worker pod is about to be made")
+        return PhaseStatus(Phase.PENDING, Reason.POD_STARTING, "the operator is about to create the worker pod")
     match held.next_start:
         case NextStart.LINK_EXPIRED:
             return PhaseStatus(
@@ -181,12 +182,14 @@ def _blocked(session: Session, held: StartBlocked | None) -> PhaseStatus:
             return PhaseStatus(
                 Phase.LOGGED_OUT,
                 Reason.LOGGED_OUT_FROM_PHONE,
-                f"the phone removed this device and no new link was made in time; {_scan(session)} to link again",
+                f"the phone removed this device and no phone linked again in time; {_scan(session)} to link again",
             )
         case NextStart.HELD:
             return PhaseStatus(Phase.FAILED, held.reason, held.message)
         case NextStart.BACKOFF:
-            return PhaseStatus(Phase.FAILED, held.reason, f"{held.message}; the worker is started again after a pause")
+            return PhaseStatus(
+                Phase.FAILED, held.reason, f"{held.message}; the operator starts the worker again after a pause"
+            )
         case _:
             assert_never(held.next_start)
 
@@ -201,7 +204,7 @@ def _waits_for_a_secret(observed: Observed, pod: Pod) -> PhaseStatus | None:
     spec = observed.session.spec
     refs = [ref for ref in (spec.linking.phone_number, spec.browser.proxy) if ref is not None]
     needed = " and ".join(f"the Secret {ref.name!r} with the key {ref.key!r}" for ref in refs)
-    text = f"{pod.ending.message}; the session needs {needed}, and goes on by itself within 5 minutes of its creation"
+    text = f"{pod.ending.message}; the session needs {needed}; create it, and the session continues within 5 minutes"
     return PhaseStatus(Phase.FAILED, Reason.SECRET_NOT_FOUND, text)
 
 
@@ -218,7 +221,7 @@ def _running(session: Session, report: Report | None) -> PhaseStatus:
             return PhaseStatus(Phase.RESTORING, Reason.RESTORING, text)
         case SessionState.LAUNCHING:
             away = problem is not None and problem.reason is Reason.RECONNECTING
-            text = f"the page is not there yet: {_or(problem, '')}" if away else "the browser is starting"
+            text = f"WhatsApp Web has not loaded yet: {_or(problem, '')}" if away else "the browser is starting"
             return PhaseStatus(Phase.STARTING, Reason.POD_STARTING, text)
         case SessionState.STOPPING:
             return PhaseStatus(Phase.PENDING, Reason.STOPPING, "the worker saves and stops")
@@ -226,9 +229,7 @@ def _running(session: Session, report: Report | None) -> PhaseStatus:
             reason, text = (problem.reason, problem.message) if problem else (Reason.CRASH_LOOP, "the worker failed")
             return PhaseStatus(Phase.FAILED, reason, text)
         case SessionState.SUPERSEDED:
-            return PhaseStatus(
-                Phase.FAILED, Reason.SUPERSEDED, _or(problem, "another owner has taken this session over")
-            )
+            return PhaseStatus(Phase.FAILED, Reason.SUPERSEDED, _or(problem, "another owner took over this session"))
         case _:
             return _linked_or_waiting(session, report, report.state)
 
@@ -248,17 +249,17 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
             text = f"the phone removed this device; {_scan(session)} to link again"
             return PhaseStatus(Phase.LOGGED_OUT, Reason.LOGGED_OUT_FROM_PHONE, text)
         case SessionState.SYNCING:
-            return PhaseStatus(Phase.SYNCING, Reason.SYNCING, "linked; WhatsApp Web loads its messages")
+            return PhaseStatus(Phase.SYNCING, Reason.SYNCING, "linked; WhatsApp Web is loading messages")
         case SessionState.CONNECTED:
             return PhaseStatus(Phase.CONNECTED, Reason.SOCKET_CONNECTED, "connected to WhatsApp")
         case SessionState.RECONNECTING:
-            text = "the connection to WhatsApp is being restored; nothing is to be done"
+            text = "the worker reconnects to WhatsApp; no action is needed"
             return PhaseStatus(Phase.RECONNECTING, Reason.RECONNECTING, _or(problem, text))
         case SessionState.FROZEN:
             text = "the browser is frozen, because neither the Lease nor the store answers"
             return PhaseStatus(Phase.FROZEN, Reason.FROZEN, _or(problem, text))
         case _:
-            text = "WhatsApp Web is open in another place with this login"
+            text = "this login is open in another WhatsApp Web"
             return PhaseStatus(Phase.CONFLICT, Reason.CONFLICT, _or(problem, text))
 
 

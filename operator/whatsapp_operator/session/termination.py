@@ -175,7 +175,7 @@ def _standing(last: Last) -> StartBlocked | None:
         return None
     judged = next_start(last.exit_code, last.end_reason)
     reason = last.end_reason or Reason.CRASH_LOOP
-    message = last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
+    message = last.end_message or f"the worker ended with code {last.exit_code}; see its log"
     pause = _pause(judged, last) if judged in (NextStart.AGAIN, NextStart.BACKOFF) else None
     return StartBlocked(judged, pause, reason, message)
 

@@ -39,7 +39,7 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
         return observed
     verdict = pod.verdict
     if verdict is None and plan.is_stuck(pod, observed.ages):
-        text = "the pod that checks the store does not come to an end"
+        text = "the pod that checks the store does not finish"
         problem = pod.problem or Problem(Reason.STORE_UNAVAILABLE, text)
         verdict = Verdict(False, problem.reason, problem.message)
     if verdict is None:
@@ -85,7 +85,7 @@ def _availability(observed: ObservedStore) -> tuple[Condition, ...]:
     if verdict is None:
         problem = None if observed.pod is None else observed.pod.problem
         reason = Reason.POD_STARTING if problem is None else problem.reason
-        text = "the store is being checked" if problem is None else problem.message
+        text = "the operator is checking the store" if problem is None else problem.message
         return (
             Condition(ConditionType.READY, ConditionStatus.FALSE, reason, text),
             Condition(ConditionType.RECONCILING, ConditionStatus.TRUE, reason, text),
@@ -126,8 +126,8 @@ def _of_the_claim(observed: ObservedStore) -> str:
     if claim is None or not modes or "ReadWriteMany" in modes:
         return ""
     return (
-        f"; the claim {claim!r} is {' and '.join(modes)}: its sessions cannot run on several nodes,"
-        " for which it must be ReadWriteMany"
+        f"; the PVC {claim!r} is {' and '.join(modes)}: its sessions cannot run on several nodes;"
+        " for that it must be ReadWriteMany"
     )
 
 

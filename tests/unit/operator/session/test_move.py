@@ -75,7 +75,10 @@ def test_a_copy_that_fails_is_said_with_the_ways_out_and_goes_on_by_itself(clust
     cluster.settle()
     said = condition(cluster, "Stalled")
     assert said["reason"] == "StoreUnavailable"
-    assert "could not be copied from the SessionStore 'default' to 'archive', which is tried again" in said["message"]
+    assert (
+        "could not be copied from the SessionStore 'default' to 'archive', and the operator tries again"
+        in said["message"]
+    )
     assert "the bucket does not answer; to go back, set spec.auth.remoteAuth.storeRef to 'default'" in said["message"]
     assert POD not in cluster.kube.objects
     cluster.ends(MOVE_POD)
@@ -233,9 +236,7 @@ def test_an_old_store_that_comes_back_heals_a_session_without_its_archives(clust
     cluster.settle()
     said = condition(cluster, "Stalled")
     assert said["reason"] == "ArchiveMissing"
-    assert (
-        "last ran on the SessionStore 'default', which is gone; with it back its archives are copied" in said["message"]
-    )
+    assert "last ran on the SessionStore 'default', which is gone; re-create it to copy its archives" in said["message"]
     cluster.kube.put(old)
     cluster.settle()
     cluster.ends(MOVE_POD)
