@@ -56,11 +56,11 @@ class ClusterSessions:
             api_client = config.new_client_from_config(config_file=target.kubeconfig, context=target.context)
             self._namespace = target.namespace or _context_namespace(config, target)
         except (config.ConfigException, OSError) as error:
-            raise UsageError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+            raise UsageError(f"invalid kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
             # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
             raise UsageError(
-                "no usable kubeconfig: it is no YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
+                "invalid kubeconfig: expected YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
             ) from error
         self._api = client.CustomObjectsApi(api_client)
 
@@ -115,18 +115,18 @@ class ClusterSessions:
         except self._exceptions.ApiException as error:
             raise failure(what, error.status or 0, error.reason) from error
         except urllib3.exceptions.HTTPError as error:
-            raise SilentError("the API server cannot be reached; check `kubectl cluster-info`") from error
+            raise SilentError("the API server does not answer; check `kubectl cluster-info`") from error
 
 
 def failure(what: str, status: int, reason: str) -> CliError:
     """Return what an answer with this HTTP status means for a person who asked for ``what``."""
     if status == 404:
         return NotFoundError(
-            f"{what} not found; `kubectl whatsapp list -A` shows all"
-            " (if that fails too, the operator's CRDs are not installed)"
+            f"{what} not found; `kubectl whatsapp list -A` lists all sessions"
+            " (if that fails too, install the operator's CRDs)"
         )
     if status == 429 or status >= 500:
-        return SilentError(f"the API server cannot answer now: {status} {reason}")
+        return SilentError(f"the API server cannot answer now, try again later: {status} {reason}")
     return ClusterError(f"the API server refused access to {what}: {status} {reason}")
 
 

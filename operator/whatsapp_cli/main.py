@@ -27,17 +27,17 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-n", "--namespace", help="namespace (default: the kubeconfig context's)")
-    common.add_argument("--context", help="context of the kubeconfig")
-    common.add_argument("--kubeconfig", help="path of the kubeconfig (default: KUBECONFIG, else the usual place)")
+    common.add_argument("--context", help="context in the kubeconfig")
+    common.add_argument("--kubeconfig", help="kubeconfig file (default: KUBECONFIG, else ~/.kube/config)")
     top = argparse.ArgumentParser(prog="kubectl-whatsapp", description="Link and list WhatsApp Web sessions.")
     commands = top.add_subparsers(dest="command", required=True)
-    qr = commands.add_parser("qr", parents=[common], help="draw a session's QR code until it is linked")
+    qr = commands.add_parser("qr", parents=[common], help="draw a session's QR code until a phone links it")
     qr.add_argument("name", help="name of the WhatsAppSession")
-    qr.add_argument("--once", action="store_true", help="draw one code and end, without waiting for the link")
+    qr.add_argument("--once", action="store_true", help="draw one code and exit, without waiting for the link")
     qr.add_argument("--text", action="store_true", help="print the code's text instead of drawing it")
-    qr.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this time (default: never)")
+    qr.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this time (default: never)")
     listing = commands.add_parser("list", parents=[common], help="list sessions")
-    listing.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    listing.add_argument("-A", "--all-namespaces", action="store_true", help="list sessions of all namespaces")
     return top
 
 
@@ -48,8 +48,8 @@ def draw(code: str) -> str:
         segno.make(code, error="l", micro=False).terminal(out=out, compact=True, border=2)
     except segno.DataOverflowError as error:
         raise NotACodeError(
-            f"the code in the status has {len(code)} characters, more than a QR code can hold, so that WhatsApp did not"
-            " give it; look at the log of the worker pod"
+            f"the code in the status has {len(code)} characters, more than a QR code can hold, so it does not"
+            " come from WhatsApp; see the log of the worker pod"
         ) from error
     return out.getvalue()
 
@@ -76,7 +76,7 @@ class QrCommand:
                 return done
             limit = self._arguments.timeout
             if limit is not None and (now - started).total_seconds() >= limit:
-                self._write("gave up: the session was not linked in time\n")
+                self._write("no phone linked the session in time\n")
                 return 1
             sleep(POLL_SECONDS)
 
@@ -97,7 +97,7 @@ class QrCommand:
             raise error
         if self._silent_since is None:
             self._silent_since = now
-            _print_error(f"{error}; trying again for {PATIENCE_SECONDS} s")
+            _print_error(f"{error}; retrying for {PATIENCE_SECONDS} s")
         elif (now - self._silent_since).total_seconds() >= PATIENCE_SECONDS:
             raise error
 
@@ -131,7 +131,7 @@ class QrCommand:
             return
         self._sessions.request(self._arguments.name, "relink", now)
         self._asked = True
-        self._write(f"{screen.why}\nasked for a new code\n")
+        self._write(f"{screen.why}\nrequested a new code\n")
 
     def _new(self, text: str) -> bool:
         changed = text != self._shown

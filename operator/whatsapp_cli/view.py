@@ -153,7 +153,7 @@ def _explanation(resource: Resource) -> str:
         for item in _conditions(resource):
             if item.get("type") == kind and (message := text(item.get("message"))):
                 return message
-    return "the operator has not looked at this session yet"
+    return "the operator has not reconciled this session yet"
 
 
 def _account(session: Mapping[str, Any]) -> str:

@@ -151,7 +151,7 @@ async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> No
                 await work.add(key)
             alive.answered()
         except KubeError as error:
-            log.warning("the admission policy cannot be looked at: %s", error)
+            log.warning("the operator cannot read the admission policy: %s", error)
 
 
 @asynccontextmanager

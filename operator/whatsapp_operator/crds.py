@@ -19,7 +19,7 @@ async def wait(cluster: Kube) -> None:
     told = False
     while (missing := await _missing(cluster)) is not None:
         if not told:
-            log.warning("waiting for the definition %s; install the chart with crds.install=true", missing)
+            log.warning("waiting for the CRD %s; install the chart with crds.install=true", missing)
             told = True
         await asyncio.sleep(POLL_SECONDS)
 
@@ -29,7 +29,7 @@ async def gone(cluster: Kube) -> OperatorError | None:
     missing = await _missing(cluster)
     if missing is None:
         return None
-    what = "the definition {} was deleted, and the API server deletes every resource of its kind with it"
+    what = "the CRD {} was deleted, and with it the API server deletes every resource of its kind"
     return OperatorError(f"{what.format(missing)}; install the chart again with crds.install=true")
 
 

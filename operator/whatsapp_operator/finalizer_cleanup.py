@@ -56,4 +56,4 @@ async def _released(kube: Listing, ref: Ref, finalizer: str, found: Mapping[str,
         else:
             log.info("released: %s %s/%s", ref.kind, ref.namespace, ref.name)
             return True
-    raise Conflict(409, f"{ref.kind} {ref.namespace}/{ref.name} changes all the while")
+    raise Conflict(409, f"{ref.kind} {ref.namespace}/{ref.name} keeps changing; run the command again")

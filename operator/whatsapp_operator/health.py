@@ -39,14 +39,14 @@ class Alive:
         """Return why the operator must be restarted; an API server that is away is no reason."""
         silent = self._now() - max(self._beats(), self._started)
         if silent > HUNG_SECONDS:
-            return f"no worker of a queue had its turn for {silent:.0f} s"
+            return f"no queue has reconciled anything for {silent:.0f} s"
         dead = self._dead()
         return f"the watch of {', '.join(dead)} has ended" if dead else None
 
     def not_ready(self) -> str | None:
         """Return why the operator does not do its work now."""
         if not self._listed():
-            return self.wrong() or "the first listing has not ended"
+            return self.wrong() or "the operator has not listed all sessions yet"
         silent = self._now() - self._answered
         away = f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else None
         return self.wrong() or away

@@ -139,11 +139,11 @@ async def configuration(kubeconfig: str | None, context: str | None) -> Any:
             config_file=kubeconfig, context=context, client_configuration=loaded, persist_config=False
         )
     except (kubernetes_config.ConfigException, OSError) as error:
-        raise UsageError(f"no usable kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
+        raise UsageError(f"invalid kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
         raise UsageError(
-            "no usable kubeconfig: it is no YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
+            "invalid kubeconfig: expected YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
         ) from error
     return loaded
 

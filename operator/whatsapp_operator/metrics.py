@@ -35,12 +35,12 @@ class Metrics:
         self._sessions: dict[Any, Seen] = {}
         self._reconciles = prometheus_client.Histogram(
             f"{PREFIX}_reconcile_seconds",
-            "Duration of one look at one session or store.",
+            "Duration of one reconciliation of a session or store.",
             registry=self.registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
         self._errors = prometheus_client.Counter(
-            f"{PREFIX}_reconcile_errors", "Looks that failed and are repeated.", registry=self.registry
+            f"{PREFIX}_reconcile_errors", "Reconciliations that failed and are retried.", registry=self.registry
         )
         self._calls = prometheus_client.Counter(
             f"{PREFIX}_api_requests",
@@ -49,19 +49,21 @@ class Metrics:
             registry=self.registry,
         )
         self._starting = prometheus_client.Gauge(
-            f"{PREFIX}_start_slots_taken", "Pods that were made and have not come up.", registry=self.registry
+            f"{PREFIX}_start_slots_taken",
+            "Start slots taken: pods created that are not up yet.",
+            registry=self.registry,
         )
         self._waiting = prometheus_client.Gauge(
-            f"{PREFIX}_start_slots_waiting", "Sessions that wait for a start slot.", registry=self.registry
+            f"{PREFIX}_start_slots_waiting", "Sessions waiting for a start slot.", registry=self.registry
         )
         self._longest_wait = prometheus_client.Gauge(
             f"{PREFIX}_start_slots_longest_wait_seconds",
-            "For how long the first of the sessions that wait for a start slot has waited.",
+            "Longest wait for a start slot at present.",
             registry=self.registry,
         )
         self._policy_missing = prometheus_client.Gauge(
             f"{PREFIX}_admission_policy_missing",
-            "Whether the policy that says what of its session a worker may write is not in force (1) or is (0).",
+            "1 if the admission policy that limits what workers may write is not in force, else 0.",
             registry=self.registry,
         )
         self.registry.register(_Sessions(self._sessions))
@@ -125,11 +127,11 @@ class _Sessions(prometheus_client.registry.Collector):
         yield family
         ages = [max(0.0, time.time() - one.saved_at) for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
         yield GaugeMetricFamily(
-            f"{PREFIX}_oldest_save_age_seconds", "Age of the oldest newest archive of a connected session.",
+            f"{PREFIX}_oldest_save_age_seconds", "Age of the last save of the least recently saved connected session.",
             value=max(ages, default=0.0),
         )  # fmt: skip
         yield GaugeMetricFamily(
-            f"{PREFIX}_link_attempts", "Codes that the sessions which wait for a link have shown.",
+            f"{PREFIX}_link_attempts", "QR codes shown by sessions that wait for a phone.",
             value=sum(one.link_attempts for one in seen),
         )  # fmt: skip
 

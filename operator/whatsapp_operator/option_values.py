@@ -99,7 +99,7 @@ def resources(text: str) -> Mapping[str, Any]:
 
 def _amounts(part: str, value: Any) -> Mapping[str, Decimal]:
     if part not in ("requests", "limits") or not isinstance(value, dict):
-        raise UsageError(f"{_EXAMPLE}, of requests and limits")
+        raise UsageError(f"{_EXAMPLE}, with requests and limits only")
     found = {name: _quantity(amount) for name, amount in value.items()}
     wrong = [name for name, amount in found.items() if amount is None]
     if wrong:

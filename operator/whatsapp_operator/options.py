@@ -44,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one sentence, as every other mistake's is."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `{self.prog} --help` lists what can be said")
+        raise UsageError(f"{message}; `{self.prog} --help` lists the options")
 
 
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -56,13 +56,15 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     release = commands.add_parser(
         RELEASE,
-        help="after an uninstall: let sessions and stores go that wait for an operator",
-        description="Stop purges and remove the operator's finalizers from sessions and stores. Archives stay."
-        " For a cluster in which no operator runs any more; one that runs sets them again.",
+        help="remove finalizers left behind after an uninstall",
+        description="Stop purges and remove the operator's finalizers from sessions and stores; the archives stay."
+        " Run it after the operator is uninstalled: a running operator sets the finalizers again.",
     )
-    release.add_argument("--namespace", action="append", default=[], help="only here (repeatable; default: all)")
-    release.add_argument("--kubeconfig", metavar="FILE", help="as with run")
-    release.add_argument("--context", help="context of the kubeconfig")
+    release.add_argument(
+        "--namespace", action="append", default=[], help="only in this namespace (repeatable; default: all)"
+    )
+    release.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig file (default: as for `run`)")
+    release.add_argument("--context", help="context in the kubeconfig")
     release.add_argument("--log-level", choices=LEVELS, default="info")
     run = commands.add_parser(
         RUN,
@@ -85,16 +87,26 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "--worker-image-pull-secret",
         metavar="NAME",
         action="append",
-        help="Secret of the session's namespace with which its pods' images are pulled (repeatable)",
+        help="Secret in the session's namespace for pulling the images of its pods (repeatable)",
     )
-    option("--worker-resources", metavar="JSON", default="{}", help="requests and limits of the worker container")
+    option(
+        "--worker-resources",
+        metavar="JSON",
+        default="{}",
+        help="resource requests and limits of the worker container (default: {})",
+    )
     option(
         "--worker-host-alias",
         metavar="IP=HOST[,HOST]",
         action="append",
-        help="entry of /etc/hosts for every worker (repeatable)",
+        help="/etc/hosts entry for every worker (repeatable)",
     )
-    option("--worker-extra-browser-arg", metavar="ARG", action="append", help="browser switch for every worker")
+    option(
+        "--worker-extra-browser-arg",
+        metavar="ARG",
+        action="append",
+        help="Chromium switch for every worker (repeatable)",
+    )
     option(
         "--pod-security",
         choices=[str(level) for level in Level],
@@ -102,26 +114,34 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="Pod Security Standard that sessions' podTemplates must keep (default: restricted)",
     )
     option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
-    option("--kubeconfig", metavar="FILE", help="default: the pod's service account, else KUBECONFIG, else ~/.kube")
-    option("--context", help="context of the kubeconfig")
-    option("--health-port", metavar="PORT", help="serve /healthz, /readyz, /metrics here (default: do not)")
+    option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="kubeconfig file (default: the pod's service account, else KUBECONFIG, else ~/.kube)",
+    )
+    option("--context", help="context in the kubeconfig")
+    option("--health-port", metavar="PORT", help="serve /healthz, /readyz and /metrics on this port (default: off)")
     option("--log-level", choices=LEVELS, default="info")
     option(
         "--admission-policy",
         choices=tuple(AdmissionPolicy),
         default=AdmissionPolicy.REQUIRED,
-        help="whether workers start only while the admission policy is in force (default: Required)",
+        help="Required: start workers only while the admission policy is in force (default: Required)",
     )
     limits = rollout.Limits()
 
     def number(name: str, default: int, text: str) -> None:
         option(name, default=str(default), metavar="N", help=f"{text} (default: {default})")
 
-    number("--workers", 16, "sessions reconciled at the same time, of one namespace half of them")
-    number("--max-starting", limits.starting, "worker pods that start at the same time")
-    number("--max-replacing", limits.replacing, "worker pods being replaced at the same time")
-    number("--max-replacing-percent", limits.replacing_percent, "the same in percent of all sessions, at least one")
-    number("--max-replacing-per-node", limits.replacing_per_node, "the same for each node")
+    number("--workers", 16, "sessions reconciled at a time; one namespace gets at most half of them")
+    number("--max-starting", limits.starting, "worker pods starting at a time")
+    number("--max-replacing", limits.replacing, "worker pods replaced at a time")
+    number(
+        "--max-replacing-percent",
+        limits.replacing_percent,
+        "worker pods replaced at a time, in percent of all sessions, at least one",
+    )
+    number("--max-replacing-per-node", limits.replacing_per_node, "worker pods replaced at a time on one node")
     return top
 
 

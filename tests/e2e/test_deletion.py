@@ -29,7 +29,7 @@ def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_t
         assert session.resource()["metadata"]["finalizers"] == [names.FINALIZER_PURGE]
         world.kubectl.run("delete", "was", "support", "-n", "purged", "--timeout=240s", timeout=250)
         events = world.kubectl.run("get", "events", "-n", "purged", "-o", "jsonpath={.items[*].message}")
-        assert "the session's archives were deleted" in events
+        assert "deleted the session's archives" in events
         wait_for(
             "the pod that purged to go",
             lambda: world.kubectl.get("pod", names.purge_pod("support"), "purged") is None or None,

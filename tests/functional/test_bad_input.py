@@ -138,7 +138,7 @@ def template(**spec: Any) -> Manifest:
         (template(serviceAccountName="mine"), "may not set the service account"),
         (template(hostNetwork=True), "may not share the host's network"),
         (template(restartPolicy="Always"), "restartPolicy is the operator's"),
-        (template(volumes=[{"name": "x", "hostPath": {"path": "/"}}]), "may not mount the host's directories"),
+        (template(volumes=[{"name": "x", "hostPath": {"path": "/"}}]), "may not be a hostPath volume"),
         (template(volumes=[{"name": "store", "emptyDir": {}}]), "are the operator's; use other names"),
         (template(volumes=[{"emptyDir": {}}]), "spec.podTemplate.spec.volumes[0].name: Required value"),
         (template(containers=[{"image": "x"}]), "spec.podTemplate.spec.containers[0].name: Required value"),

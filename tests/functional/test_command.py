@@ -44,5 +44,5 @@ def test_asking_for_the_code_of_an_expired_link_starts_the_session_again(world: 
     worker.vanishes()
     wait(lambda: "podUID" not in place.status("support")["worker"], "the pod's end to be seen")
     asked = command(world, "qr", "support", "-n", place.name, "--timeout", "3")
-    assert "asked for a new code" in asked.stdout, asked.stderr
+    assert "requested a new code" in asked.stdout, asked.stderr
     place.wait_worker("support")

@@ -118,7 +118,7 @@ def test_12_sessions_that_never_start_and_are_restarted_all_the_while_starve_nob
             waits = [item["message"] for item in found if item.get("reason") == "StartQueued"]
             return waits[0] if waits and number_of(port, "start_slots_waiting") >= 1 else None
 
-        assert "raise worker.pacing.maxStarting" in wait(queued, "a session to wait for a slot and say so")
+        assert "worker.pacing.maxStarting" in wait(queued, "a session to wait for a slot and say so")
         wait(lambda: len(attacker.pods()) >= SLOTS, "the attacker to have all slots")
         seen = set(attacker.pods())
 

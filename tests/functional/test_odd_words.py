@@ -176,9 +176,9 @@ def test_a_worker_cannot_hide_later_requests(place: Place) -> None:
 @pytest.mark.parametrize(
     ("time", "why"),
     [
-        (FAR, "more than 5 minutes ahead"),
-        ("2026-01-01T00:00:00." + "0" * 300 + "Z", "must be a time of RFC 3339"),
-        ("\x1b[2J", "must be a time of RFC 3339"),
+        (FAR, "more than 5 minutes in the future"),
+        ("2026-01-01T00:00:00." + "0" * 300 + "Z", "must be an RFC 3339 time"),
+        ("\x1b[2J", "must be an RFC 3339 time"),
     ],
     ids=["year 9999", "321 characters", "an escape"],
 )

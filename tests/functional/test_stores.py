@@ -137,12 +137,12 @@ def test_a_store_that_fails_says_why_and_is_checked_again_when_it_is_changed(pla
 
 def test_a_claim_that_does_not_exist_is_named_and_healed_when_it_appears(place: Place) -> None:
     place.store()
-    assert "the claim 'archives' does not exist" in wait_available(place, "False", "StoreUnavailable")["message"]
+    assert "the PVC 'archives' does not exist" in wait_available(place, "False", "StoreUnavailable")["message"]
     claim(place, "ReadWriteOnce")
     check(place)
     ends(place, 0, "StoreAnswered", "good")
     message = wait_available(place, "True", "StoreAnswered")["message"]
-    assert "'archives' is ReadWriteOnce: its sessions cannot run on several nodes" in message
+    assert "'archives' is ReadWriteOnce: to run its sessions on several nodes" in message
 
 
 def test_a_secret_that_does_not_exist_is_named_by_store_and_session(place: Place) -> None:
@@ -183,7 +183,7 @@ def test_a_worker_that_has_no_answer_is_heard(place: Place) -> None:
     trouble = {"reason": "StoreUnavailable", "message": "the bucket is gone", "time": stamp()}
     worker.says("Connected", lastError=trouble, **connected())
     message = wait_available(place, "False", "StoreUnavailable")["message"]
-    assert message == "the worker of session 'support' says: the bucket is gone"
+    assert message == "the worker of the session 'support' reports: the bucket is gone"
     worker.says("Connected", **connected())
     wait_available(place, "True", "StoreAnswered")
 
@@ -237,6 +237,6 @@ def test_a_store_that_comes_back_gives_its_archives_to_who_missed_them(place: Pl
     again.ends(3, "ArchiveMissing", "no archive here", phase="Failed")
     place.wait_phase("support", "Failed", "ArchiveMissing")
     wait(lambda: place.pod("support") is None, "the worker to go")
-    wait(lambda: "with it back" in place.condition("support", "Stalled")["message"], "the condition to say so")
+    wait(lambda: "re-create that" in place.condition("support", "Stalled")["message"], "the condition to say so")
     place.store()
     wait(lambda: place.admin.get("Pod", place.name, names.move_pod("support")), "the pod that copies the archives")

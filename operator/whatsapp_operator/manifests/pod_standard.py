@@ -124,15 +124,15 @@ def _of_the_pod(spec: Map) -> Iterator[Finding]:
     if spec.get("shareProcessNamespace"):
         yield Finding("spec.shareProcessNamespace", "may not be true: sidecars would reach the worker's token")
     if spec.get("nodeName"):
-        yield Finding("spec.nodeName", "may not be set: it passes the scheduler by; use nodeSelector or affinity")
+        yield Finding("spec.nodeName", "may not be set: it bypasses the scheduler; use nodeSelector or affinity")
     if str(spec.get("priorityClassName") or "").startswith("system-"):
-        yield Finding("spec.priorityClassName", "may not be one of the system's, which drive other pods away")
+        yield Finding("spec.priorityClassName", "may not be a system priority class, which evicts other pods")
     yield from _grace("spec", spec)
     if mapping(spec.get("os")).get("name") not in (None, "linux"):
         yield Finding("spec.os.name", "must be linux")
     sysctls = items(mapping(spec.get("securityContext")).get("sysctls"))
     if any(str(item.get("name")) not in _SYSCTLS for item in sysctls):
-        yield Finding("spec.securityContext.sysctls", "may name the safe ones of the Pod Security Standards only")
+        yield Finding("spec.securityContext.sysctls", "may only hold the safe sysctls of the Pod Security Standards")
 
 
 def _grace(where: str, given: Map) -> Iterator[Finding]:
@@ -144,11 +144,9 @@ def _grace(where: str, given: Map) -> Iterator[Finding]:
 def _of_a_volume(where: str, volume: Map) -> Iterator[Finding]:
     for kind, value in volume.items():
         if kind == "hostPath":
-            yield Finding(
-                f"{where}.hostPath", "may not mount the host's directories; use a PersistentVolumeClaim", None
-            )
+            yield Finding(f"{where}.hostPath", "may not be a hostPath volume; use a PersistentVolumeClaim", None)
         elif kind != "name" and kind not in _VOLUMES and value is not None:
-            text = "is no volume of the restricted standard; use a PersistentVolumeClaim"
+            text = "is not a volume type of the restricted standard; use a PersistentVolumeClaim"
             yield Finding(f"{where}.{kind}", text, BASELINE)
     if volume.get("name") == TOKEN_VOLUME:
         return
@@ -195,11 +193,11 @@ def _of_a_container(where: str, item: Map, above: Map) -> Iterator[Finding]:
     added = {name for name in words(capabilities.get("add")) if name != "NET_BIND_SERVICE"}
     if added:
         allowed_by = BASELINE if added <= _BASELINE_CAPABILITIES else PRIVILEGED
-        yield Finding(f"{where}.securityContext.capabilities.add", "may hold NET_BIND_SERVICE only", allowed_by)
+        yield Finding(f"{where}.securityContext.capabilities.add", "may only hold NET_BIND_SERVICE", allowed_by)
     if "ALL" not in words(capabilities.get("drop")):
         yield Finding(f"{where}.securityContext.capabilities.drop", "must hold ALL", BASELINE)
     if any(port.get("hostPort") for port in items(item.get("ports"))):
-        yield Finding(f"{where}.ports[].hostPort", "may not be set: it opens a port of the node; use a Service")
+        yield Finding(f"{where}.ports[].hostPort", "may not be set: it opens a port on the node; use a Service")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         yield from _hosts(f"{where}.{probe}", mapping(item.get(probe)))
         yield from _grace(f"{where}.{probe}", mapping(item.get(probe)))
@@ -210,7 +208,7 @@ def _of_a_container(where: str, item: Map, above: Map) -> Iterator[Finding]:
 def _hosts(where: str, handler: Map) -> Iterator[Finding]:
     for kind in ("httpGet", "tcpSocket"):
         if mapping(handler.get(kind)).get("host"):
-            yield Finding(f"{where}.{kind}.host", "may not be set: the node would call another host than the pod")
+            yield Finding(f"{where}.{kind}.host", "may not be set: the kubelet would call another host than the pod")
 
 
 def _of_mounts(where: str, item: Map, theirs: frozenset[str]) -> Iterator[Finding]:
@@ -218,7 +216,7 @@ def _of_mounts(where: str, item: Map, theirs: frozenset[str]) -> Iterator[Findin
     for kind in ("volumeMounts", "volumeDevices"):
         for mount in items(item.get(kind)):
             if str(mount.get("name")) in theirs:
-                text = "may not mount what is the worker's alone: profile, store, token and their Secrets"
+                text = "may not mount what only the worker may read: profile, store, token and their Secrets"
                 yield Finding(f"{where}.{kind}[{mount.get('name')}]", text)
 
 

@@ -183,7 +183,7 @@ def template_hash(template: Mapping[str, Any]) -> str:
 def wanted(session: Session, manifest: Mapping[str, Any], level: Level = Level.RESTRICTED) -> Wanted:
     """Return what a decision must know of a manifest of ``pod``."""
     wrong = "; ".join(item.message for item in pod_security.violations(manifest, level))
-    refused = Problem(Reason.INVALID_POD_TEMPLATE, f"no worker pod is made of this podTemplate: {wrong}")
+    refused = Problem(Reason.INVALID_POD_TEMPLATE, f"the operator creates no worker pod from this podTemplate: {wrong}")
     container = next(item for item in manifest["spec"]["containers"] if item["name"] == names.WORKER_CONTAINER)
     return Wanted(
         template_hash=manifest["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH],

@@ -11,14 +11,14 @@ _DEADLINE: Final = "DeadlineExceeded"
 
 
 def problem(pod: Pod) -> Problem | None:
-    """Return the word and the sentence, None for a pod that did not fail or whose own containers failed it."""
+    """Return the reason and the message, None for a pod that did not fail or whose own containers failed it."""
     reason = pod.failed_reason
     if reason is None or reason == _DEADLINE:
         return None
     message = pod.failed_message.rstrip(". ")
     said = f": {message}" if message else ""
     if reason in _ENDED:
-        text = f"the node ended the pod {pod.name} ({reason}){said}; make room on the node"
+        text = f"the node terminated the pod {pod.name} ({reason}){said}; free resources on the node"
         return Problem(Reason.EVICTED, f"{text}, or raise resources.requests in spec.podTemplate")
     if pod.ending is None:
         # Admission by the kubelet: the scheduler chose the node by what it knew a moment before.

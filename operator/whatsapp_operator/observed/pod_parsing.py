@@ -110,14 +110,14 @@ def _named(items: Any, name: str) -> Resource:
 def _unschedulable(status: Resource) -> str | None:
     for condition in mappings(status.get("conditions")):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return text(condition.get("message")) or text(condition.get("reason")) or "no node fits"
+            return text(condition.get("message")) or text(condition.get("reason")) or "no node has room for it"
     return None
 
 
 def _needs(spec: Resource) -> Iterator[str]:
     for volume in mappings(spec.get("volumes")):
         if "persistentVolumeClaim" in volume:
-            yield f"the claim {text(mapping(volume['persistentVolumeClaim']).get('claimName'))!r}"
+            yield f"the PVC {text(mapping(volume['persistentVolumeClaim']).get('claimName'))!r}"
         found = [volume["secret"]] if "secret" in volume else []
         sources = mappings(mapping(volume.get("projected")).get("sources"))
         projected = [source["secret"] for source in sources if "secret" in source]

@@ -43,13 +43,13 @@ def sorted_out(metadata: Resource, now: float) -> tuple[dict[str, str], tuple[Ig
 def _mistake(kind: str, value: object, created: float, now: float) -> str | None:
     time = timestamps.seconds(value)
     if kind not in KINDS:
-        return f"the operator knows no such request; it knows {', '.join(KINDS)}"
+        return f"the operator knows no such request; the requests are {', '.join(KINDS)}"
     if time is None:
-        return "the value must be a time of RFC 3339, such as 2026-01-31T12:00:00Z"
+        return "the value must be an RFC 3339 time such as 2026-01-31T12:00:00Z"
     if time > now + AHEAD_SECONDS:
-        return "the time is more than 5 minutes ahead; set it to the present time"
+        return "the time is more than 5 minutes in the future; set it to the current time"
     # It came with a restored backup and was meant for another life.
-    return "the time is before the session was created; set it to the present time" if time < created else None
+    return "the time is before the session was created; set it to the current time" if time < created else None
 
 
 def credible(raw: Any, kinds: Iterable[str], now: float) -> dict[str, str]:

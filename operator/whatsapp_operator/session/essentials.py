@@ -32,8 +32,8 @@ def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
         elif wanted is not None:
             actions += [plan.ApplyAccess(), plan.ApplyLease(pod.uid)]
     elif pod is None and wanted is not None and _may_start(observed):
-        claim = [plan.ApplyPVC()] if wanted.needs_pvc else []
-        actions += [plan.ApplyAccess(), *claim, plan.ApplyLease(None), plan.CreatePod()]
+        pvc = [plan.ApplyPVC()] if wanted.needs_pvc else []
+        actions += [plan.ApplyAccess(), *pvc, plan.ApplyLease(None), plan.CreatePod()]
     if session.deleting and (pod is None or requests.skip_purge(session)):
         actions += _release(observed, wanted)
     return plan.Plan(tuple(actions), LOOK_AGAIN_SECONDS)
@@ -41,12 +41,12 @@ def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
 
 def _why_it_goes(session: Session, pod: Pod, wanted: Wanted | None) -> plan.DeletePod | None:
     if session.deleting:
-        return plan.DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
+        return plan.DeletePod(pod.uid, Reason.STOPPING, plan.BEING_DELETED)
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
-        return plan.DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
+        return plan.DeletePod(pod.uid, Reason.SUSPENDED, plan.SUSPENDED)
     # Not without a pod to follow it: the user asked for another worker, not for none.
     if wanted is not None and timestamps.is_newer(session.asked.get(requests.RESTART), pod.restarted_for):
-        return plan.DeletePod(pod.uid, Reason.REPLACING, "the worker pod is replaced because a restart was asked for")
+        return plan.DeletePod(pod.uid, Reason.REPLACING, plan.replaced(plan.RESTART))
     return None
 
 
@@ -65,7 +65,7 @@ def _release(observed: Observed, wanted: Wanted | None) -> tuple[purge.Step, ...
     if not purge.held(session):
         return ()
     if requests.skip_purge(session):
-        return (purge.ReleaseSession("the session's archives stay in the store"),)
+        return (purge.ReleaseSession(purge.ARCHIVES_STAY),)
     # Which archives are the session's only a specification that is understood tells.
     return purge.steps(observed).actions if wanted is not None else ()
 
@@ -97,8 +97,8 @@ def told(observed: Observed, wanted: Wanted | None, problem: Problem) -> Problem
 def fault(error: Exception) -> Problem:
     """Return what to say of a fault of the operator: where it is, but no value, which might be a code."""
     text = (
-        f"the operator cannot judge this session, because of a fault of its own ({place(error)}); it can still be"
-        " suspended, restarted and deleted; report the operator's log, and upgrade the operator"
+        f"the operator has a bug and cannot reconcile this session ({place(error)}). You can still suspend, restart and"
+        " delete the session; report the operator's log and upgrade the operator"
     )
     return Problem(Reason.OPERATOR_FAULT, text)
 

@@ -60,7 +60,7 @@ def events_of(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason 
 def ignored(session: Session) -> Iterator[EventRecord]:
     """Yield a warning for each request that is ignored: nothing else would tell who made it."""
     for item in session.ignored:
-        message = f"the operator ignores the annotation {item.annotation}: {item.value!r}: {item.why}"
+        message = f"the operator ignores the annotation {item.annotation} with the value {item.value!r}: {item.why}"
         yield EventRecord(Reason.REQUEST_IGNORED, message, True, "")
 
 

@@ -162,7 +162,7 @@ class Executor:
         finalizers = (*session.finalizers, names.FINALIZER_PURGE)
         found = await self._kube.finalize(ref, version=session.resource_version, finalizers=finalizers)
         if found is None:
-            raise Conflict(404, f"the session {session.namespace}/{session.name} went while it was looked at")
+            raise Conflict(404, f"the session {session.namespace}/{session.name} was deleted during the reconciliation")
         # Nothing else has changed: the patch was of this version.
         held = dataclasses.replace(
             session, finalizers=finalizers, resource_version=found["metadata"]["resourceVersion"]
@@ -224,7 +224,7 @@ class Executor:
             # Somebody else's, or ours from before a crash: look at it.
             found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
             if found is None:
-                raise Unreachable(409, "the worker pod vanished while it was looked at") from None
+                raise Unreachable(409, "the worker pod was deleted during the reconciliation") from None
             return dataclasses.replace(observed, pod=parse_pod(found, session.name, session.uid))
         except Refused:
             if not first_try:

@@ -27,7 +27,7 @@ def remedy(observed: Observed, reason: Reason) -> str:
     session = observed.session
     command = f"kubectl annotate was {session.name} -n {session.namespace} --overwrite"
     request = f'{names.request_annotation("restart")}="$(date -u +%FT%TZ)"'
-    return f"; a change of the spec starts it again, after a change of a Secret request it: `{command} {request}`"
+    return f". The worker starts again when the spec changes; after a change of a Secret, run `{command} {request}`"
 
 
 def _is_first(pod: Pod, report: Report | None) -> bool:
@@ -45,10 +45,10 @@ def _of_the_container(ending: Ending) -> str | None:
         return None
     if ending.out_of_memory:
         return "the worker used more memory than its limit"
-    return ending.message or f"the worker ended with code {ending.exit_code}; its log says why"
+    return ending.message or f"the worker ended with code {ending.exit_code}; see its log"
 
 
 def _of_the_pod(last: Last) -> str | None:
     if last.end_time is None or last.exit_code == ExitCode.DONE:
         return None
-    return last.end_message or f"the worker ended with code {last.exit_code}; its log says why"
+    return last.end_message or f"the worker ended with code {last.exit_code}; see its log"

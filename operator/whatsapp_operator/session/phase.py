@@ -16,7 +16,7 @@ _STARTING = frozenset({Reason.POD_STARTING, Reason.RESTORING})
 NO_POLICY = Problem(
     Reason.POLICY_MISSING,
     f"the ValidatingAdmissionPolicy {names.POLICY_NAME} or its binding is missing, does not deny or does not apply"
-    " here, so that a worker's token could write any field of its own session's status; install the chart with"
+    " here, so a worker's token could write any field of its session's status; install the chart with"
     " clusterScoped.install=true",
 )
 
@@ -52,7 +52,7 @@ def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
         return PhaseStatus(
             Phase.FAILED,
             Reason.CONFLICT,
-            f"the pod {pod.name} exists and is not this session's; delete it or give the session another name",
+            f"a pod {pod.name} exists that is not this session's; delete the pod or rename the session",
         )
     if session.deleting:
         return _deleting(observed)
@@ -89,16 +89,19 @@ def _without_pod(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
             " create it, or name another in spec.auth.remoteAuth.storeRef",
         )
     if observed.barred:
-        return PhaseStatus(Phase.FAILED, NO_POLICY.reason, f"no worker is started, because {NO_POLICY.message}")
+        return PhaseStatus(
+            Phase.FAILED, NO_POLICY.reason, f"the operator starts no worker, because {NO_POLICY.message}"
+        )
     if observed.store is not None and observed.store.unfenced and observed.store.problem is not None:
-        message = f"no worker is started on the SessionStore {observed.store.name!r}: {observed.store.problem.message}"
+        store, problem = observed.store.name, observed.store.problem.message
+        message = f"the operator starts no worker with the SessionStore {store!r}: {problem}"
         return PhaseStatus(Phase.FAILED, Reason.STORE_UNFENCED, message)
     if move.due(observed):
         return _moving(observed)
     found = _blocked(session, termination.start_blocked(session, session.last, wanted_hash))
     last = session.last.store
     if found.reason is Reason.ARCHIVE_MISSING and remote is not None and last not in (None, remote.store):
-        text = f"it last ran on the SessionStore {last!r}, which is gone; re-create it to copy its archives"
+        text = f"it last used the SessionStore {last!r}, which no longer exists; re-create that to copy its archives"
         return PhaseStatus(found.phase, found.reason, f"{found.message}; {text}")
     return found
 
@@ -108,13 +111,13 @@ def _moving(observed: Observed) -> PhaseStatus:
     assert store is not None, "a move is due only when both stores are there"
     assert source is not None, "a move is due only when both stores are there"
     between = f"from the SessionStore {source.name!r} to {store.name!r}"
-    busy = PhaseStatus(Phase.PENDING, Reason.REPLACING, f"the session's archives are being copied {between}")
-    found = _task(pod, busy, f"its archives could not be copied {between}, and the operator tries again")
+    busy = PhaseStatus(Phase.PENDING, Reason.REPLACING, f"the operator copies the session's archives {between}")
+    found = _task(pod, busy, f"the operator could not copy the archives {between} and tries again")
     if found.reason is busy.reason:
         return found
     ways_out = (
         f"to go back, set spec.auth.remoteAuth.storeRef to {source.name!r};"
-        f" to leave them behind, delete the SessionStore {source.name!r}"
+        f" to start without the archives, delete the SessionStore {source.name!r}"
     )
     return PhaseStatus(found.phase, found.reason, f"{found.message}; {ways_out}")
 
@@ -133,21 +136,23 @@ def _deleting(observed: Observed) -> PhaseStatus:
     elif move.home(observed) is None:
         remote = session.spec.auth.remote
         name = "" if remote is None else remote.store
-        text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; create it again"
+        text = f"its archives cannot be deleted, because the SessionStore {name!r} does not exist; re-create it"
         found = PhaseStatus(Phase.PENDING, Reason.STORE_NOT_FOUND, text)
     else:
-        busy = PhaseStatus(Phase.PENDING, Reason.STOPPING, "the session is being deleted, and its archives with it")
-        found = _task(pod, busy, "its archives could not be deleted, and the operator tries again")
+        busy = PhaseStatus(Phase.PENDING, Reason.STOPPING, "the operator deletes the session and its archives")
+        found = _task(pod, busy, "the operator could not delete its archives and tries again")
     if found.reason is Reason.STOPPING:
         return found
-    text = f"the session is deleted, but {found.message}; {purge.way_out(session)}"
+    text = f"the session is being deleted, but {found.message}; {purge.way_out(session)}"
     return PhaseStatus(found.phase, found.reason, text)
 
 
 def _task(pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
     """Judge a pod that does one thing to a store."""
     if pod is not None and pod.ownership is Ownership.FOREIGN:
-        return PhaseStatus(Phase.FAILED, Reason.CONFLICT, f"the pod {pod.name} is not the operator's; delete it")
+        return PhaseStatus(
+            Phase.FAILED, Reason.CONFLICT, f"a pod {pod.name} exists that is not the operator's; delete it"
+        )
     if pod is None or pod.deleting or pod.did_well:
         return busy
     taken = evictions.problem(pod)
@@ -217,7 +222,7 @@ def _running(session: Session, report: Report | None) -> PhaseStatus:
             text = problem.message if problem else "the worker claims the session"
             return PhaseStatus(Phase.STARTING, Reason.POD_STARTING, text)
         case SessionState.RESTORING:
-            text = _or(problem, "the worker restores the newest archive")
+            text = _or(problem, "the worker restores the latest archive")
             return PhaseStatus(Phase.RESTORING, Reason.RESTORING, text)
         case SessionState.LAUNCHING:
             away = problem is not None and problem.reason is Reason.RECONNECTING
@@ -226,7 +231,9 @@ def _running(session: Session, report: Report | None) -> PhaseStatus:
         case SessionState.STOPPING:
             return PhaseStatus(Phase.PENDING, Reason.STOPPING, "the worker saves and stops")
         case SessionState.FAILED:
-            reason, text = (problem.reason, problem.message) if problem else (Reason.CRASH_LOOP, "the worker failed")
+            reason, text = (
+                (problem.reason, problem.message) if problem else (Reason.CRASH_LOOP, "the worker failed; see its log")
+            )
             return PhaseStatus(Phase.FAILED, reason, text)
         case SessionState.SUPERSEDED:
             return PhaseStatus(Phase.FAILED, Reason.SUPERSEDED, _or(problem, "another owner took over this session"))
@@ -244,7 +251,9 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
                 Phase.AWAITING_LINK, word, f"{why}waiting for a phone; {_scan(session)} and scan the code"
             )
         case SessionState.LINK_EXPIRED:
-            return PhaseStatus(Phase.LINK_EXPIRED, Reason.QR_EXPIRED, f"no phone linked in time; {_scan(session)}")
+            return PhaseStatus(
+                Phase.LINK_EXPIRED, Reason.QR_EXPIRED, f"no phone linked in time; {_scan(session)} to try again"
+            )
         case SessionState.LOGGED_OUT:
             text = f"the phone removed this device; {_scan(session)} to link again"
             return PhaseStatus(Phase.LOGGED_OUT, Reason.LOGGED_OUT_FROM_PHONE, text)
@@ -256,10 +265,10 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
             text = "the worker reconnects to WhatsApp; no action is needed"
             return PhaseStatus(Phase.RECONNECTING, Reason.RECONNECTING, _or(problem, text))
         case SessionState.FROZEN:
-            text = "the browser is frozen, because neither the Lease nor the store answers"
+            text = "the worker paused the browser: neither the Lease nor the store answers; it resumes when one does"
             return PhaseStatus(Phase.FROZEN, Reason.FROZEN, _or(problem, text))
         case _:
-            text = "this login is open in another WhatsApp Web"
+            text = "this login is open in another browser; close WhatsApp Web there"
             return PhaseStatus(Phase.CONFLICT, Reason.CONFLICT, _or(problem, text))
 
 

@@ -17,24 +17,24 @@ FOREIGN_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ApplyAccess:
-    """See to the worker's service account and its rights."""
+    """Apply the worker's service account and its rights."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyPVC:
-    """See to LocalAuth's claim."""
+    """Apply LocalAuth's PVC."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyLease:
-    """See to the Lease: who may update it (None: nobody yet) and the requests for the worker."""
+    """Apply the Lease: who may update it (None: nobody yet) and the requests for the worker."""
 
     pod_uid: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Make the worker pod."""
+    """Create the worker pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,11 @@ class DeletePod:
     """Whether a pod makes room for a changed one, which the API server must be willing to take."""
     paced: bool = False
     """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
+
+
+BEING_DELETED: Final = "the session is being deleted"
+SUSPENDED: Final = "the session is suspended; the worker saves and stops"
+RESTART: Final = "the user requested a restart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ def _plan_deletion(observed: Observed) -> Plan:
 
 
 def _stop(pod: Pod) -> DeletePod:
-    return DeletePod(pod.uid, Reason.STOPPING, "the session is being deleted")
+    return DeletePod(pod.uid, Reason.STOPPING, BEING_DELETED)
 
 
 def _plan_running(observed: Observed, wanted: Wanted | None) -> Plan:
@@ -138,22 +143,27 @@ def _replacement(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeleteP
     if termination.is_over(pod):
         return DeletePod(pod.uid, Reason.STOPPING, "the worker has ended")
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
-        return DeletePod(pod.uid, Reason.SUSPENDED, "the session is suspended; the worker saves and stops")
+        return DeletePod(pod.uid, Reason.SUSPENDED, SUSPENDED)
     if wanted is not None and wanted.violation is None and pod.template_hash != wanted.template_hash:
-        why = f"the worker pod is replaced because of {_changed(pod, wanted)}"
+        why = replaced(_changed(pod, wanted))
         asked = pod.generation != session.generation or pod.restarted_for != wanted.restarted_for
         return DeletePod(pod.uid, Reason.REPLACING, why, replaces=True, paced=not asked)
     return None
 
 
+def replaced(why: str) -> str:
+    """Return the Event's sentence of a replacement."""
+    return f"the operator replaces the worker pod: {why}"
+
+
 def _changed(pod: Pod, wanted: Wanted) -> str:
     """Say in a few words what differs; values stay out, because they may be private."""
     if pod.image != wanted.image:
-        return f"image {pod.image} -> {wanted.image}"
+        return f"the image changed from {pod.image} to {wanted.image}"
     if pod.restarted_for != wanted.restarted_for:
-        return "a restart that was asked for"
+        return RESTART
     differing = sorted(name for name in wanted.env.keys() | pod.env.keys() if wanted.env.get(name) != pod.env.get(name))
-    return f"changed settings: {', '.join(differing)}" if differing else "a change of the pod's template"
+    return f"these settings changed: {', '.join(differing)}" if differing else "the pod template changed"
 
 
 def _start(observed: Observed, wanted: Wanted | None) -> Plan:

@@ -23,13 +23,19 @@ class PhaseStatus:
 def not_running(pod: Pod) -> PhaseStatus:
     """Judge a pod whose container does not run: Starting, unless it is known what it waits for."""
     if pod.unschedulable is not None and pod.node is None:
-        return PhaseStatus(Phase.PENDING, Reason.UNSCHEDULABLE, f"the pod {pod.name} fits no node: {pod.unschedulable}")
+        return PhaseStatus(
+            Phase.PENDING,
+            Reason.UNSCHEDULABLE,
+            f"the scheduler finds no node for the pod {pod.name}: {pod.unschedulable}",
+        )
     if pod.waiting in _IMAGE_PROBLEMS:
         return PhaseStatus(
-            Phase.FAILED, Reason.IMAGE_PULL_FAILED, f"the image {pod.image} cannot be pulled: {pod.waiting_message}"
+            Phase.FAILED, Reason.IMAGE_PULL_FAILED, f"the node cannot pull the image {pod.image}: {pod.waiting_message}"
         )
     if pod.waiting in _CONFIG_PROBLEMS:
-        return PhaseStatus(Phase.FAILED, Reason.SECRET_NOT_FOUND, f"the container cannot start: {pod.waiting_message}")
+        return PhaseStatus(
+            Phase.FAILED, Reason.SECRET_NOT_FOUND, f"the worker container cannot start: {pod.waiting_message}"
+        )
     if pod.waiting == "CrashLoopBackOff" and pod.ending is not None:
         if pod.ending.out_of_memory:
             return PhaseStatus(
@@ -40,7 +46,7 @@ def not_running(pod: Pod) -> PhaseStatus:
         return PhaseStatus(
             Phase.FAILED,
             pod.ending.reason or Reason.CRASH_LOOP,
-            pod.ending.message or f"the worker ends again and again (code {pod.ending.exit_code}); its log says why",
+            pod.ending.message or f"the worker keeps ending with code {pod.ending.exit_code}; see its log",
         )
     needs = f"; it needs {' and '.join(pod.needs)}" if pod.waiting == "ContainerCreating" and pod.needs else ""
     return PhaseStatus(Phase.STARTING, Reason.POD_STARTING, f"the worker pod is starting{needs}")

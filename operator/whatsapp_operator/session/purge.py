@@ -19,6 +19,7 @@ FAILED_PAUSE_SECONDS: Final = 60.0
 """After a pod that failed as a whole, such as one that was evicted; a container is restarted in place by the node."""
 LOST_SECONDS: Final = 60.0
 """So long after its grace a pod that is still stopping is on a lost node; its claim on the log fences it."""
+ARCHIVES_STAY: Final = "the session's archives stay in the store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def held(session: Session) -> bool:
 def hold(session: Session, store: Store | None) -> tuple[Step, ...]:
     """Return what a session that lives needs: finalizers if, and only if, its archives are to go with it."""
     if not wanted(session):
-        message = "the archives will stay when the session is deleted"
+        message = "the session's archives stay in the store when the session is deleted"
         return (ReleaseSession(message),) if held(session) else ()
     return (*hold_store(store), *(() if held(session) else [HoldSession()]))
 
@@ -102,7 +103,7 @@ def way_out(session: Session) -> str:
     command = (
         f"kubectl annotate was {session.name} -n {session.namespace} {names.request_annotation(requests.SKIP_PURGE)}"
     )
-    return f'or leave its archives: `{command}="$(date -u +%FT%TZ)"`'
+    return f'to keep the archives and finish the deletion, run `{command}="$(date -u +%FT%TZ)"`'
 
 
 def steps(observed: Observed) -> Steps:
@@ -111,9 +112,9 @@ def steps(observed: Observed) -> Steps:
     if not held(session):
         return Steps()
     if skipped(session):
-        return Steps((ReleaseSession("the session's archives stay in the store"), *_away(pod)))
+        return Steps((ReleaseSession(ARCHIVES_STAY), *_away(pod)))
     if observed.refusal is not None and observed.refusal.reason is Reason.STOPPING:
-        message = "the namespace is being deleted and takes no pod that could delete the session's archives: they stay"
+        message = f"{ARCHIVES_STAY}, because a namespace that is being deleted accepts no pod to delete them"
         return Steps((ReleaseSession(message), *_away(pod)))
     if observed.refusal is not None:
         return Steps(look_again=LOOK_AGAIN_SECONDS)
@@ -134,7 +135,7 @@ def _pod_there(pod: Pod, ages: Ages) -> Steps:
         return Steps(look_again=FAILED_PAUSE_SECONDS)
     if pod.ownership is Ownership.OURS and pod.did_well:
         # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
-        return Steps((ReleaseSession("the session's archives were deleted"), *_away(pod)))
+        return Steps((ReleaseSession("the operator deleted the session's archives"), *_away(pod)))
     if pod.deleting:
         return Steps((DeletePurgePod(pod.uid, force=True),) if is_lost(pod, ages) else (), LOOK_AGAIN_SECONDS)
     if pod.ownership is Ownership.PREDECESSOR:

@@ -11,11 +11,11 @@ from whatsapp_operator.observed.state import Problem
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
-_NOBODYS: Final = "no field of the spec causes this, so whoever looks after the cluster must allow it"
+_NOBODYS: Final = "no field of the spec causes this; ask the cluster's administrator to allow it"
 _TEMPLATE: Final = "change spec.podTemplate"
 _LABELS: Final = "change spec.podTemplate.metadata.labels, or spec.podLabels of the SessionStore"
 _CLAIM: Final = (
-    "make the claim yourself and name it in spec.auth.localAuth.claimName, or create the session again with another"
+    "create the PVC yourself and name it in spec.auth.localAuth.claimName, or re-create the session with another"
 )
 _CHECK: Final = "change spec.podLabels or spec.custom of the SessionStore, or what the cluster allows"
 _OF_PODS: Final = (
@@ -30,26 +30,28 @@ _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("", f"{_CLAIM} spec.auth.localAuth.size or storageClassName"),
     ),
     "ServiceAccount": (("metadata.annotations", "change spec.serviceAccount.annotations of the SessionStore"),),
-    names.SESSION_KIND: (("metadata.finalizers", "set spec.auth.remoteAuth.onDelete to Retain, which needs none"),),
+    names.SESSION_KIND: (
+        ("metadata.finalizers", "set spec.auth.remoteAuth.onDelete to Retain, which needs no finalizer"),
+    ),
 }
 """What the user can change, by the beginning of the field that is refused; "" stands for any, and for none."""
 _WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING, Reason.REPLACING})
 
 
 def problem(error: Refused) -> Problem:
-    """Return the word and the sentence for a refusal."""
+    """Return the reason and the message for a refusal."""
     asked = error.asked
     if any(cause.reason == answers.NAMESPACE_TERMINATING for cause in error.causes):
         return Problem(Reason.STOPPING, "the namespace is being deleted")
     if "exceeded quota" in error.message:  # the API has no structure for it
-        text = f"the namespace's quota leaves no room for {_thing(asked)}: {error.message}"
+        text = f"the namespace's quota does not allow {_thing(asked)}: {error.message}"
         return Problem(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota, or suspend or delete sessions")
     reason = Reason.INVALID_POD_TEMPLATE if asked.kind == "Pod" and asked.verb == "create" else Reason.REFUSED
     if _lacks_rights(error):
-        text = "upgrade the chart, whose role allows it, or give this right to the operator's service account"
+        text = "upgrade the chart, whose role has this right, or grant it to the operator's service account"
         return Problem(reason, f"the operator may not {_verb(asked)} {_thing(asked)}: {error.message}; {text}")
     fields = [cause.field for cause in error.causes if cause.field]
-    who = "the API server refuses" if fields or error.status == 400 else "the admission of this cluster refuses"
+    who = "the API server refuses" if fields or error.status == 400 else "an admission rule of this cluster refuses"
     what = f"to {_verb(asked)} {_thing(asked)}"
     return Problem(reason, f"{who} {what}: {error.message}; {_remedy(asked, fields)}")
 
@@ -79,7 +81,7 @@ def _verb(asked: Asked) -> str:
         case "get" | "list":
             return "read"
         case "watch":
-            return "go on with the watch of"
+            return "continue the watch of"
         case verb:
             return verb
 

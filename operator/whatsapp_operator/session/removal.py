@@ -7,8 +7,8 @@ from whatsapp_operator.session.status_writer import Reporter
 from whatsapp_session.conditions import Reason
 
 LATER = (
-    "the worker pod was replaced a moment ago because its user asked for it; what was asked for since is carried out"
-    " within 5 minutes by itself"
+    "the operator replaced the worker pod a moment ago, on the user's request; it carries out the newer requests"
+    " within 5 minutes"
 )
 
 

@@ -63,10 +63,8 @@ def unjudged(raw: Mapping[str, Any]) -> Unjudged:
 
 def misread(error: ValueError) -> Problem:
     """Return what is wrong with a resource whose specification is not understood."""
-    what = f"the operator does not understand the specification: {error}"
-    return Problem(
-        Reason.INVALID_CONFIGURATION, f"{what}; upgrade the definitions and the operator to the same version"
-    )
+    what = f"the operator does not understand the spec: {error}"
+    return Problem(Reason.INVALID_CONFIGURATION, f"{what}; upgrade the CRDs and the operator to the same version")
 
 
 def own_status(found: Unjudged, problem: Problem, now: str, parts: Mapping[str, Any] | None = None) -> Manifest:

@@ -103,7 +103,7 @@ def _overall(observed: Observed, row: Row, now: PhaseStatus) -> list[Condition]:
     """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
     refusal = observed.refusal
     if refusal is not None and (observed.pod is not None or refusal.reason is not now.reason):
-        text = refusal.message if observed.pod is None else f"{refusal.message} (the worker runs on)"
+        text = refusal.message if observed.pod is None else f"{refusal.message} (the running worker is not affected)"
         return [
             _condition(ConditionType.READY, False, refusal.reason, text),
             _condition(ConditionType.STALLED, True, refusal.reason, text),
@@ -124,13 +124,13 @@ def _linked(cell: Cell, last: Last, now: PhaseStatus) -> Condition:
     value = {Cell.TRUE: True, Cell.FALSE: False, Cell.KNOWN: last.linked}[cell]
     match value:
         case True:
-            return _condition(ConditionType.LINKED, True, Reason.DEVICE_LINKED, "a phone has linked this session")
+            return _condition(ConditionType.LINKED, True, Reason.DEVICE_LINKED, "a phone is linked to this session")
         case False:
             word = now.reason if cell is Cell.FALSE else Reason.AWAITING_SCAN
-            text = now.message if cell is Cell.FALSE else "no phone has linked this session"
+            text = now.message if cell is Cell.FALSE else "no phone is linked to this session"
             return _condition(ConditionType.LINKED, False, word, text)
         case None:
-            return _condition(ConditionType.LINKED, None, now.reason, "not known until a worker has looked")
+            return _condition(ConditionType.LINKED, None, now.reason, "not known until a worker has checked")
 
 
 def _saved(observed: Observed, cell: Cell, last: Last, now: PhaseStatus) -> Condition:
@@ -139,21 +139,26 @@ def _saved(observed: Observed, cell: Cell, last: Last, now: PhaseStatus) -> Cond
     report = termination.fresh_report(observed.session, observed.pod)
     if cell is Cell.FALSE:
         if now.phase is Phase.SYNCING:
-            return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the new link is saved once it is whole")
-        return _condition(kind, False, now.reason, "there is no link to save")
+            return _condition(
+                kind,
+                False,
+                Reason.FIRST_SAVE_PENDING,
+                "the worker saves the new link when WhatsApp Web has loaded its messages",
+            )
+        return _condition(kind, False, now.reason, "there is no login to save")
     if report is not None and report.overdue:
         problem = report.problem
         word = problem.reason if problem and problem.reason in _SAVE_PROBLEMS else Reason.BACKUP_OVERDUE
-        return _condition(kind, False, word, problem.message if problem else "a due save has not been made")
+        return _condition(kind, False, word, problem.message if problem else "a save is overdue; see the worker's log")
     match last.saved:
         case True if local:
-            return _condition(kind, True, Reason.PROFILE_ON_CLAIM, "the profile is on its claim")
+            return _condition(kind, True, Reason.PROFILE_ON_CLAIM, "the profile is on its PVC")
         case True:
-            return _condition(kind, True, Reason.ARCHIVE_VERIFIED, "a verified archive of the link is in the store")
+            return _condition(kind, True, Reason.ARCHIVE_VERIFIED, "a verified archive of the login is in the store")
         case False:
-            return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the link is not in the store yet")
+            return _condition(kind, False, Reason.FIRST_SAVE_PENDING, "the login is not in the store yet")
         case None:
-            return _condition(kind, None, now.reason, "not known until a worker has looked")
+            return _condition(kind, None, now.reason, "not known until a worker has checked")
 
 
 def _store(observed: Observed, now: PhaseStatus) -> Condition:
@@ -161,14 +166,14 @@ def _store(observed: Observed, now: PhaseStatus) -> Condition:
     if observed.store is None:
         remote = observed.session.spec.auth.remote
         name = "" if remote is None else remote.store
-        return _condition(kind, False, Reason.STORE_NOT_FOUND, f"the SessionStore {name!r} does not exist")
+        return _condition(kind, False, Reason.STORE_NOT_FOUND, f"the SessionStore {name!r} does not exist; create it")
     heard, problem = worker_says(observed, now.phase)
     if heard and problem is None:
         return _condition(kind, True, Reason.STORE_ANSWERED, "the store answered the worker")
     problem = problem or observed.store.problem
     if problem is not None:
         return _condition(kind, False, problem.reason, problem.message)
-    return _condition(kind, None, now.reason, "not known until a worker has asked the store")
+    return _condition(kind, None, now.reason, "not known until a worker has used the store")
 
 
 def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Problem | None]:

@@ -240,7 +240,7 @@ def _ended(last: Last, pod: Pod) -> Last:
 def _of_the_pod(pod: Pod, taken: Problem | None) -> str | None:
     if taken is not None:
         return taken.message
-    return f"the pod failed: {pod.failed_reason}" if pod.failed_reason else None
+    return f"the pod failed ({pod.failed_reason})" if pod.failed_reason else None
 
 
 def _end_reason(ending: Ending, taken: Problem | None) -> Reason | None:

@@ -21,8 +21,8 @@ _CREATES: Final = plan.CreatePod | purge.CreatePurgePod | move.CreateMovePod
 _COMING_UP: Final = frozenset({Phase.STARTING, Phase.RESTORING})
 AGAIN: Final = Problem(
     Reason.START_QUEUED,
-    "the pod waits, because starts of this session were asked for again and again; the newest of these requests is"
-    " carried out within 5 minutes by itself",
+    "the pod waits, because the user requested several starts of this session in a short time; the operator carries"
+    " out the newest request within 5 minutes",
 )
 
 
@@ -134,12 +134,12 @@ class Throttle(Generic[K]):
 
 def _in_line(queued: Queued, limit: int) -> Problem:
     """Say who waits and why. A place that changed with each start would be a write to each status each time."""
-    place = "as the next of its namespace"
+    place = "and is the next of its namespace"
     if queued.ahead:
         place = f"behind at most {10 ** len(str(queued.ahead))} others of its namespace"
     text = (
-        f"the pod waits for a start slot, {place}: at most {limit} pods start at a time, and namespaces take turns; it"
-        " starts by itself; whoever runs the operator can raise worker.pacing.maxStarting"
+        f"the pod waits for a start slot, {place}: the operator starts at most {limit} pods at a time, and namespaces"
+        " take turns. No action is needed; the chart value worker.pacing.maxStarting sets the limit"
     )
     return Problem(Reason.START_QUEUED, text)
 

@@ -113,7 +113,7 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
         return None
     said = pod.ending
     if said is not None and pod.did_well:
-        return Verdict(True, Reason.STORE_ANSWERED, said.message or "the store answered")
+        return Verdict(True, Reason.STORE_ANSWERED, said.message or "the store answered the check")
     if said is not None and said.reason is not None and said.message:
         # The check sees files only; which Secret they are of is known here.
         needed = store_access.secrets(store.spec) if said.reason is Reason.SECRET_NOT_FOUND else []
@@ -122,20 +122,22 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
         )
     taken = evictions.problem(pod)
     if taken is not None:
-        return Verdict(False, taken.reason, f"the store could not be checked: {taken.message}")
+        return Verdict(False, taken.reason, f"the operator could not check the store: {taken.message}")
     if pod.failed_reason == "DeadlineExceeded":
         return Verdict(False, Reason.STORE_UNAVAILABLE, "the store did not answer the check in time")
-    why = pod.failed_reason or (f"code {said.exit_code}" if said is not None else "no word")
-    return Verdict(False, Reason.STORE_UNAVAILABLE, f"the check of the store ended with {why}")
+    why = pod.failed_reason or (f"code {said.exit_code}" if said is not None else "no reason given")
+    return Verdict(False, Reason.STORE_UNAVAILABLE, f"the store check failed ({why}); see the log of the pod")
 
 
 def _problem(pod: Pod) -> Problem | None:
     if pod.unschedulable is not None and pod.node is None:
-        return Problem(Reason.UNSCHEDULABLE, f"the pod that checks the store fits no node: {pod.unschedulable}")
+        return Problem(
+            Reason.UNSCHEDULABLE, f"the scheduler finds no node for the pod of the store check: {pod.unschedulable}"
+        )
     if pod.waiting in _IMAGE_PROBLEMS:
-        why = f"the image {pod.image} of the store's check cannot be pulled: {pod.waiting_message}"
+        why = f"the node cannot pull the image {pod.image} of the store check: {pod.waiting_message}"
         return Problem(Reason.IMAGE_PULL_FAILED, why)
     if pod.waiting in _CONFIG_PROBLEMS:
-        why = f"the store's check cannot start: {pod.waiting_message}"
+        why = f"the store check cannot start: {pod.waiting_message}"
         return Problem(Reason.SECRET_NOT_FOUND, why)
     return None

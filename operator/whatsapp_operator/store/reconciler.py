@@ -167,7 +167,7 @@ class StoreReconciler:
         if claim is None:
             member = "filesystem" if isinstance(store.spec.backend, store_spec.FilesystemBackend) else "custom"
             text = (
-                f"the claim {name!r} does not exist in namespace {store.namespace!r};"
+                f"the PVC {name!r} does not exist in namespace {store.namespace!r};"
                 f" create it, or name another in spec.{member}.claimName"
             )
             return dataclasses.replace(observed, obstacle=Problem(Reason.STORE_UNAVAILABLE, text))

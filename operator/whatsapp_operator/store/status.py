@@ -39,7 +39,7 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
         return observed
     verdict = pod.verdict
     if verdict is None and plan.is_stuck(pod, observed.ages):
-        text = "the pod that checks the store does not finish"
+        text = "the pod of the store check does not finish"
         problem = pod.problem or Problem(Reason.STORE_UNAVAILABLE, text)
         verdict = Verdict(False, problem.reason, problem.message)
     if verdict is None:
@@ -73,8 +73,8 @@ def _shared_account(observed: ObservedStore) -> tuple[Condition, ...]:
     account = names.service_account(store.name)
     subject = f"system:serviceaccount:{store.namespace}:{names.SESSION_ACCOUNT_PREFIX}*"
     text = (
-        f"the workers of this store share the service account {account}, so that each of them can read the codes of the"
-        f" others' sessions; let the cloud's trust policy accept the subject {subject} too, then set"
+        f"the workers of this store share the service account {account}, so each of them can read the QR codes of the"
+        f" others. Let the cloud's trust policy accept the subject {subject} too, then set"
         " spec.serviceAccount.shared to false; or set it to true where the cloud cannot (EKS Pod Identity, Azure)"
     )
     return (Condition(ConditionType.SHARED_ACCOUNT, ConditionStatus.TRUE, Reason.SHARED_ACCOUNT, text),)
@@ -106,13 +106,13 @@ def _finding(observed: ObservedStore) -> Verdict | None:
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         name = names.check_pod(observed.store.name)
         return Verdict(
-            False, Reason.CONFLICT, f"the pod {name} exists and is not this store's; delete it or rename the store"
+            False, Reason.CONFLICT, f"a pod {name} exists that is not this store's; delete it or rename the store"
         )
     if observed.obstacle is not None:
         return Verdict(False, observed.obstacle.reason, observed.obstacle.message)
     problem = next((report for report in observed.reports if report.problem is not None), None)
     if problem is not None and problem.problem is not None:
-        text = f"the worker of session {problem.session!r} says: {problem.problem.message}"
+        text = f"the worker of the session {problem.session!r} reports: {problem.problem.message}"
         return Verdict(False, problem.problem.reason, text)
     if check is None or check.generation != observed.store.generation:
         return None
@@ -126,8 +126,7 @@ def _of_the_claim(observed: ObservedStore) -> str:
     if claim is None or not modes or "ReadWriteMany" in modes:
         return ""
     return (
-        f"; the PVC {claim!r} is {' and '.join(modes)}: its sessions cannot run on several nodes;"
-        " for that it must be ReadWriteMany"
+        f"; the PVC {claim!r} is {' and '.join(modes)}: to run its sessions on several nodes, use a ReadWriteMany PVC"
     )
 
 

@@ -12,7 +12,7 @@ from whatsapp_session.conditions import Reason
 Manifest = dict[str, Any]
 
 
-GOOD = Verdict(True, Reason.STORE_ANSWERED, "the store answered")
+GOOD = Verdict(True, Reason.STORE_ANSWERED, "the store answered the check")
 
 
 BAD = Verdict(False, Reason.STORE_UNAVAILABLE, "the bucket does not exist")

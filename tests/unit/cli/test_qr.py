@@ -80,7 +80,7 @@ def test_once_ends_after_the_first_code() -> None:
 def test_a_timeout_ends_the_wait_with_an_error_code() -> None:
     code, out = _run([_awaiting("a")], timeout=3.0)
     assert code == 1
-    assert "not linked in time" in out
+    assert "no phone linked" in out
 
 
 def test_a_drawn_code_has_a_quiet_zone_and_a_caption() -> None:
@@ -96,7 +96,7 @@ def test_an_expired_link_is_asked_for_again_once(phase: str) -> None:
     sessions = FakeSessions([expired, expired, _awaiting("a")])
     code, out = _follow(sessions, once=True)
     assert code == 0
-    assert out.endswith("asked for a new code\na\n")
+    assert out.endswith("requested a new code\na\n")
     assert sessions.requests == [("support", "relink", START + timedelta(seconds=1))]
 
 
@@ -115,7 +115,7 @@ def test_a_server_that_is_silent_for_a_moment_is_asked_again_and_that_is_said_on
     code, out = _run([_awaiting("a"), AWAY, AWAY, _awaiting("a"), AWAY, LINKED])
     assert code == 0
     assert out == "a\nsupport is linked (account 49***89@c.us)\n"
-    assert capsys.readouterr().err == "kubectl-whatsapp: the API server cannot be reached; trying again for 30 s\n" * 2
+    assert capsys.readouterr().err == "kubectl-whatsapp: the API server cannot be reached; retrying for 30 s\n" * 2
 
 
 def test_a_server_that_stays_silent_ends_the_command() -> None:

@@ -65,7 +65,7 @@ def test_a_browser_that_stands_still_while_it_waits_for_a_phone_is_not_linked() 
 
 
 def test_a_linked_session_that_failed_says_why() -> None:
-    conditions = (("Linked", "True", "a phone has linked"), ("Stalled", "True", "the archive is missing"))
+    conditions = (("Linked", "True", "a phone is linked"), ("Stalled", "True", "the archive is missing"))
     assert view.screen(_session("Failed", conditions), NOW) == view.Ended("Failed: the archive is missing")
     assert isinstance(view.screen(_session("Starting", conditions[:1]), NOW), view.Linked)
 
@@ -87,7 +87,7 @@ def test_stalled_says_more_than_linked() -> None:
 
 def test_a_session_that_nobody_looked_at_says_so() -> None:
     screen = view.screen({"metadata": {"name": "support"}}, NOW)
-    assert screen == view.Wait("Pending: the operator has not looked at this session yet")
+    assert screen == view.Wait("Pending: the operator has not reconciled this session yet")
 
 
 def test_the_table_is_aligned() -> None:

@@ -75,7 +75,7 @@ def test_a_session_whose_worker_still_reports_is_read_again(kube: FakeKube) -> N
 
 def test_a_session_that_changes_all_the_while_is_an_error(kube: FakeKube) -> None:
     kube.before_call = lambda number: kube.touch(SESSION, lambda session: None)
-    with pytest.raises(Conflict, match="changes all the while"):
+    with pytest.raises(Conflict, match="keeps changing"):
         asyncio.run(finalizer_cleanup.release(kube, ()))
 
 

@@ -28,7 +28,7 @@ class Life:
 def test_an_operator_that_lists_is_alive_and_not_ready() -> None:
     life = Life()
     assert life.alive.wrong() is None
-    assert life.alive.not_ready() == "the first listing has not ended"
+    assert life.alive.not_ready() == "the operator has not listed all sessions yet"
     life.listed()
     assert life.alive.not_ready() is None
 
@@ -38,7 +38,7 @@ def test_a_queue_whose_workers_hang_is_dead() -> None:
     life.now += 59
     assert life.alive.wrong() is None
     life.now += 2
-    assert life.alive.wrong() == life.alive.not_ready() == "no worker of a queue had its turn for 61 s"
+    assert life.alive.wrong() == life.alive.not_ready() == "no queue has reconciled anything for 61 s"
 
 
 def test_a_queue_that_has_not_begun_has_its_time_from_the_start() -> None:

@@ -45,8 +45,8 @@ def test_an_option_may_come_from_the_environment() -> None:
         (["--worker-host-alias=10.0.0.3="], "--worker-host-alias must be IP=HOST"),
         (["--worker-resources=[]"], "must be a JSON object"),
         (["--worker-resources=" + "[" * 5000], "must be a JSON object"),
-        (['--worker-resources={"limit": {}}'], "of requests and limits"),
-        (['--worker-resources={"limits": 5}'], "of requests and limits"),
+        (['--worker-resources={"limit": {}}'], "requests and limits only"),
+        (['--worker-resources={"limits": 5}'], "requests and limits only"),
         (['--worker-resources={"limits": {"memory": "much"}}'], "for limits.memory"),
         (['--worker-resources={"limits": {"memory": "-1Gi"}}'], "for limits.memory"),
         (['--worker-resources={"limits": {"memory": "1mi"}}'], "for limits.memory"),
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_kubeconfig_is_told_in_a_sentence(
     (tmp_path / "config").write_bytes(content)
     assert main(["--kubeconfig", str(tmp_path / "config")]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert "no usable kubeconfig: " in sentence
+    assert "invalid kubeconfig: " in sentence
     assert sentence.endswith("set --kubeconfig or KUBECONFIG")
 
 

@@ -67,7 +67,7 @@ def test_the_pod_runs_on_and_a_condition_names_the_field_and_the_chart_value() -
         set_spec(podTemplate={"spec": {**PRIVILEGED["spec"], "nodeSelector": {"a": "b"}}}),
         lambda raw: raw["metadata"].update(annotations={names.request_annotation("restart"): "2026-01-01T11:59:00Z"}),
     ],
-    ids=["another setting", "another part of the template", "a restart that was asked for"],
+    ids=["another setting", "another part of the template", "the user requested a restart"],
 )
 def test_no_change_replaces_the_pod_while_the_template_is_refused(change: Any) -> None:
     cluster = upgraded()

@@ -34,12 +34,12 @@ def test_a_restart_is_the_operators_own_affair() -> None:
     ("time", "why"),
     [
         ("2025-12-31T23:59:59Z", "before the session was created"),
-        ("yesterday", "must be a time of RFC 3339"),
-        ("", "must be a time of RFC 3339"),
-        ("2026-01-01T12:00:00+99:99", "must be a time of RFC 3339"),
-        ("2026-01-01T11:00:00." + "0" * 60 + "Z", "must be a time of RFC 3339"),
-        ("2026-01-01T12:05:01Z", "more than 5 minutes ahead"),
-        ("9999-12-31T23:59:59Z", "more than 5 minutes ahead"),
+        ("yesterday", "must be an RFC 3339 time"),
+        ("", "must be an RFC 3339 time"),
+        ("2026-01-01T12:00:00+99:99", "must be an RFC 3339 time"),
+        ("2026-01-01T11:00:00." + "0" * 60 + "Z", "must be an RFC 3339 time"),
+        ("2026-01-01T12:05:01Z", "more than 5 minutes in the future"),
+        ("9999-12-31T23:59:59Z", "more than 5 minutes in the future"),
     ],
     ids=["older", "no time", "empty", "no such offset", "80 characters", "ahead", "year 9999"],
 )
@@ -62,7 +62,7 @@ def test_a_request_of_a_clock_that_is_a_little_ahead_is_accepted() -> None:
 def test_a_request_that_the_operator_does_not_know_is_ignored_with_the_reason() -> None:
     session = requesting(restrat=LATE)
     assert [item.annotation for item in session.ignored] == [names.request_annotation("restrat")]
-    assert "it knows restart, relink, save, takeover, skip-purge" in session.ignored[0].why
+    assert "the requests are restart, relink, save, takeover, skip-purge" in session.ignored[0].why
     crowded = samples.session(annotations={names.request_annotation(f"x{number}"): "" for number in range(5000)})
     assert len(crowded.ignored) == requests.LONGEST_LIST
 

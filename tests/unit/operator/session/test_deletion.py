@@ -90,7 +90,7 @@ def test_worker_then_purge_then_nothing_is_left(cluster: Cluster) -> None:
     cluster.purge_pod_gone()
     cluster.settle()
     assert {ref.kind for ref in cluster.kube.objects} & {"Pod", names.SESSION_KIND} == set()
-    assert "the session's archives were deleted" in messages(cluster)
+    assert "the operator deleted the session's archives" in messages(cluster)
 
 
 def test_a_failed_purge_is_told_and_the_session_stays_until_it_succeeds(cluster: Cluster) -> None:

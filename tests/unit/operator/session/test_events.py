@@ -93,7 +93,7 @@ def test_a_request_that_is_ignored_is_told_once_and_not_at_each_look() -> None:
     (event,) = [item for item in cluster.kube.objects.values() if item.get("reason") == "RequestIgnored"]
     assert len(posted) == len([item for item in cluster.kube.objects.values() if item["kind"] == "Event"])
     assert event["type"] == "Warning"
-    assert "'tomorrow': the value must be a time of RFC 3339" in event["message"]
+    assert "'tomorrow': the value must be an RFC 3339 time" in event["message"]
     cluster.restarted()
     cluster.look()
     assert len([item for item in cluster.kube.objects.values() if item.get("reason") == "RequestIgnored"]) == 1

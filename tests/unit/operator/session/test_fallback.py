@@ -143,7 +143,7 @@ def test_it_says_so_in_conditions_and_once_in_the_log(fault: Any, caplog: pytest
     assert condition(cluster, "Ready")["status"] == "False"
     stalled = condition(cluster, "Stalled")
     assert (stalled["status"], stalled["reason"]) == ("True", "OperatorFault")
-    assert "can still be suspended, restarted and deleted" in stalled["message"]
+    assert "can still suspend, restart and delete" in stalled["message"]
     assert "ValueError in broken, test_fallback.py" in stalled["message"]
     assert len(caplog.records) == 1
     assert SECRET not in f"{cluster.status['conditions']} {caplog.text}"

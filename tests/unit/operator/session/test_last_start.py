@@ -106,5 +106,5 @@ def test_a_setting_that_never_works_says_how_to_go_on_after_its_correction() -> 
     ended = last(code=2, endReason="InvalidConfiguration", endMessage="no SOCKS proxy", templateHash="hash")
     found = phase.classify(Observed(samples.session(status={"worker": ended}), None, samples.store()), "hash")
     assert found.phase is Phase.FAILED
-    assert found.message.startswith("no SOCKS proxy; a change of the spec starts it again")
+    assert found.message.startswith("no SOCKS proxy. The worker starts again when the spec changes")
     assert "whatsapp-operator.dev/restart-requested-at=" in found.message

@@ -56,7 +56,7 @@ def test_archives_are_copied_before_the_worker_starts_on_the_other_store(cluster
     assert POD not in cluster.kube.objects
     assert (cluster.status["phase"], last_store(cluster)) == ("Pending", "default")
     said = condition(cluster, "Reconciling")
-    text = "the session's archives are being copied from the SessionStore 'default' to 'archive'"
+    text = "the operator copies the session's archives from the SessionStore 'default' to 'archive'"
     assert (said["reason"], said["message"]) == ("Replacing", text)
     assert condition(cluster, "Saved")["status"] == "True", "nothing is lost meanwhile"
     cluster.ends(MOVE_POD, samples.terminated(0, json.dumps({"message": "2 generations of RemoteAuth were copied"})))
@@ -75,10 +75,7 @@ def test_a_copy_that_fails_is_said_with_the_ways_out_and_goes_on_by_itself(clust
     cluster.settle()
     said = condition(cluster, "Stalled")
     assert said["reason"] == "StoreUnavailable"
-    assert (
-        "could not be copied from the SessionStore 'default' to 'archive', and the operator tries again"
-        in said["message"]
-    )
+    assert "could not copy the archives from the SessionStore 'default' to 'archive'" in said["message"]
     assert "the bucket does not answer; to go back, set spec.auth.remoteAuth.storeRef to 'default'" in said["message"]
     assert POD not in cluster.kube.objects
     cluster.ends(MOVE_POD)
@@ -236,7 +233,10 @@ def test_an_old_store_that_comes_back_heals_a_session_without_its_archives(clust
     cluster.settle()
     said = condition(cluster, "Stalled")
     assert said["reason"] == "ArchiveMissing"
-    assert "last ran on the SessionStore 'default', which is gone; re-create it to copy its archives" in said["message"]
+    assert (
+        "last used the SessionStore 'default', which no longer exists; re-create that to copy its archives"
+        in said["message"]
+    )
     cluster.kube.put(old)
     cluster.settle()
     cluster.ends(MOVE_POD)
@@ -271,13 +271,13 @@ def test_a_pod_that_cannot_start_says_what_it_needs(cluster: Cluster) -> None:
     cluster.ends(MOVE_POD, samples.waiting("ContainerCreating"))
     cluster.settle()
     said = condition(cluster, "Reconciling")["message"]
-    assert "being copied from the SessionStore 'default' to 'archive'; the pod wamove-support needs the claim" in said
+    assert "to 'archive'; the pod wamove-support needs the PVC" in said
     full = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
     cluster.change(MOVE_POD, lambda pod: pod["spec"].pop("nodeName"))
     cluster.change(MOVE_POD, lambda pod: pod.update(status={"phase": "Pending", "conditions": [full]}))
     cluster.settle()
     said = condition(cluster, "Reconciling")["message"]
-    assert "the pod wamove-support fits no node: 0/1 nodes are available; to go back" in said
+    assert "no node for the pod wamove-support: 0/1 nodes are available; to go back" in said
 
 
 def test_a_session_that_an_older_operator_suspended_moves_too() -> None:

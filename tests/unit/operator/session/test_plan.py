@@ -62,7 +62,7 @@ def test_no_worker_is_started_on_an_unfenced_store_and_one_that_runs_is_not_repl
     assert steps(alone) == []
     phase, found = status.conditions(alone, "hash")
     assert (phase, found[0].reason) == ("Failed", "StoreUnfenced")
-    assert "on the SessionStore 'default': two writers won" in found[0].message
+    assert "with the SessionStore 'default': two writers won" in found[0].message
     running = dataclasses.replace(marked(), store=store)
     assert "DeletePod" not in steps(running, dataclasses.replace(wanted(), template_hash="another"))
     away = dataclasses.replace(store, problem=Problem(Reason.STORE_UNAVAILABLE, "no route"))
@@ -162,15 +162,18 @@ def replacement(observed: Observed, want: Wanted) -> plan.DeletePod:
 @pytest.mark.parametrize(
     ("want", "what"),
     [
-        (dataclasses.replace(wanted(), template_hash="new", image="worker:2"), "image worker:1 -> worker:2"),
-        (wanted({"browser": {"userAgent": "secret"}}), "changed settings: WHATSAPP_BROWSER_USER_AGENT"),
-        (dataclasses.replace(wanted(), template_hash="new"), "a change of the pod's template"),
+        (
+            dataclasses.replace(wanted(), template_hash="new", image="worker:2"),
+            "the image changed from worker:1 to worker:2",
+        ),
+        (wanted({"browser": {"userAgent": "secret"}}), "these settings changed: WHATSAPP_BROWSER_USER_AGENT"),
+        (dataclasses.replace(wanted(), template_hash="new"), "the pod template changed"),
     ],
     ids=["image", "settings", "else"],
 )
 def test_a_replacement_says_why_and_keeps_values_to_itself(want: Wanted, what: str) -> None:
     action = replacement(marked(), want)
-    assert action.message == f"the worker pod is replaced because of {what}"
+    assert action.message == f"the operator replaces the worker pod: {what}"
 
 
 def test_what_an_upgrade_changes_waits_for_its_turn_and_what_the_user_asked_for_does_not() -> None:
@@ -227,7 +230,7 @@ def test_a_restart_that_is_asked_for_replaces_the_pod_once() -> None:
     manifest = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
     want = worker_pod.wanted(session, manifest)
     action = replacement(dataclasses.replace(marked(), session=session), want)
-    assert "a restart that was asked for" in action.message
+    assert "the user requested a restart" in action.message
     renewed = Observed(session, samples.pod(manifest), samples.store())
     assert plan.plan(renewed, want) == MARK
 

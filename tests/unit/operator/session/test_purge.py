@@ -62,7 +62,7 @@ def test_the_finalizer_is_there_only_with_delete() -> None:
     assert purge.hold(samples.session(DELETE, finalizers=[names.FINALIZER_PURGE]), held) == ()
     assert purge.hold(samples.session(), samples.store()) == ()
     (release,) = purge.hold(samples.session(finalizers=[names.FINALIZER_PURGE]), held)
-    assert release == purge.ReleaseSession("the archives will stay when the session is deleted")
+    assert release == purge.ReleaseSession("the session's archives stay in the store when the session is deleted")
 
 
 def test_the_session_is_held_before_its_worker_is_made() -> None:
@@ -126,7 +126,7 @@ def test_a_namespace_that_is_being_deleted_keeps_the_archives_and_lets_go() -> N
     observed = dataclasses.replace(leaving(), refusal=Problem(Reason.STOPPING, "the namespace is being deleted"))
     (step,) = steps(observed)
     assert isinstance(step, purge.ReleaseSession)
-    assert "takes no pod" in step.message
+    assert "accepts no pod" in step.message
     full = dataclasses.replace(leaving(), refusal=Problem(Reason.QUOTA_EXCEEDED, "full"))
     assert kinds(full) == []
 
@@ -156,10 +156,15 @@ IN_USE = '{"reason": "StoreSessionInUse", "message": "the session is in use by p
 @pytest.mark.parametrize(
     ("observed", "phase", "reason", "sentence"),
     [
-        (leaving(), "Pending", "Stopping", "and its archives with it"),
-        (leaving(pod=purger(samples.running())), "Pending", "Stopping", "and its archives with it"),
-        (dataclasses.replace(leaving(), store=None), "Pending", "StoreNotFound", "'default' does not exist; create it"),
-        (leaving(pod=purger(labels={})), "Failed", "Conflict", "the pod wapurge-support is not the operator's"),
+        (leaving(), "Pending", "Stopping", "deletes the session and its archives"),
+        (leaving(pod=purger(samples.running())), "Pending", "Stopping", "deletes the session and its archives"),
+        (
+            dataclasses.replace(leaving(), store=None),
+            "Pending",
+            "StoreNotFound",
+            "'default' does not exist; re-create it",
+        ),
+        (leaving(pod=purger(labels={})), "Failed", "Conflict", "wapurge-support exists that is not the operator's"),
         (
             dataclasses.replace(leaving(), refusal=Problem(Reason.QUOTA_EXCEEDED, "the quota leaves no room")),
             "Pending",
@@ -172,7 +177,7 @@ IN_USE = '{"reason": "StoreSessionInUse", "message": "the session is in use by p
             "StoreSessionInUse",
             "in use by pod wa-x of namespace other",
         ),
-        (leaving(pod=purger(FAILED)), "Failed", "Evicted", "the node ended the pod wapurge-support (Evicted)"),
+        (leaving(pod=purger(FAILED)), "Failed", "Evicted", "the node terminated the pod wapurge-support (Evicted)"),
         (
             leaving(pod=purger(samples.waiting("ImagePullBackOff", "no such image"))),
             "Failed",

@@ -55,7 +55,7 @@ def test_a_webhook_that_refuses_what_a_pod_needs_is_one_condition(kind: str) -> 
     assert cluster.look() == 60
     assert cluster.kube.writes == writes
     message = cluster.status["conditions"][0]["message"]
-    assert message.startswith("the admission of this cluster refuses to ")
+    assert message.startswith("an admission rule of this cluster refuses to ")
     assert kind in message
     assert said in message
 
@@ -221,7 +221,7 @@ def test_a_spec_that_this_version_does_not_understand_is_left_alone_and_said_so(
     cluster.make_session({"auth": {"strategy": "Telepathy"}})
     assert cluster.look() == 60.0
     assert POD not in cluster.kube.objects
-    assert "upgrade the definitions" in caplog.text
+    assert "upgrade the CRDs" in caplog.text
 
 
 def test_a_foreign_pod_is_left_alone_when_its_namesake_goes() -> None:

@@ -81,7 +81,7 @@ def test_a_policy_that_goes_takes_no_rights_and_a_condition_says_so() -> None:
     assert run_keys(cluster) == [KEY]
     cluster.settle()
     assert subjects(cluster) == ["wasession-support"]
-    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the worker runs on"
+    assert "deletionTimestamp" not in cluster.kube.objects[POD]["metadata"], "the running worker is not affected"
     assert found(cluster)["Ready"][0] == "True"
     assert found(cluster)["PolicyMissing"] == ("True", "PolicyMissing")
     assert b"whatsapp_operator_admission_policy_missing 1.0" in cluster.numbers.text()

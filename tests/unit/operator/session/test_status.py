@@ -200,7 +200,7 @@ def test_a_pod_that_waits_for_its_volumes_says_which() -> None:
     made = worker_pod.pod(session, samples.store(), samples.DEFAULTS)
     observed = Observed(session, samples.pod(made, **samples.waiting("ContainerCreating")), samples.store())
     _, found = status.conditions(observed, "hash")
-    assert "the claim 'archives' and the Secret 'phone' with the key 'number'" in found[0].message
+    assert "the PVC 'archives' and the Secret 'phone' with the key 'number'" in found[0].message
 
 
 def test_a_pod_that_waits_for_a_secret_of_its_store_says_what_the_stores_check_found() -> None:

@@ -126,7 +126,7 @@ def test_what_the_node_did_to_a_pod_is_no_crash_of_its_worker(last: Last, reason
 
 def test_an_evicted_session_says_what_the_node_said_and_starts_again_after_a_pause() -> None:
     last = failed("Evicted", 137)
-    assert "(Evicted): The node was low on resource: memory; make room on the node" in (last.end_message or "")
+    assert "(Evicted): The node was low on resource: memory; free resources on the node" in (last.end_message or "")
     held = termination.start_blocked(samples.session(), last, last.template_hash)
     assert held is not None
     assert (held.next_start, held.pause, held.reason) == (NextStart.BACKOFF, 10, Reason.EVICTED)

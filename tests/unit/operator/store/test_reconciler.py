@@ -51,7 +51,7 @@ def test_a_missing_claim_is_named_and_no_pod_is_made() -> None:
     del stores.kube.objects[Ref("PersistentVolumeClaim", samples.NAMESPACE, "archives")]
     assert stores.look() == 10
     assert stores.available == ("False", "StoreUnavailable")
-    assert "the claim 'archives' does not exist" in str(stores.kube.objects[STORE]["status"])
+    assert "the PVC 'archives' does not exist" in str(stores.kube.objects[STORE]["status"])
     assert CHECK_POD not in stores.kube.objects
 
 

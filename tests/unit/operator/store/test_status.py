@@ -81,12 +81,12 @@ def test_the_conditions_of_a_store(seen: ObservedStore, ready: tuple[str, str], 
 )
 def test_a_claim_for_one_node_is_said(modes: tuple[str, ...], said: bool) -> None:
     message = status.conditions(observed(check=check(), access_modes=modes))[0].message
-    assert ("must be ReadWriteMany" in message) is said
+    assert ("use a ReadWriteMany PVC" in message) is said
 
 
 def test_a_worker_that_has_no_answer_is_named() -> None:
     seen = observed(check=check(), reports=(StoreReport("a"), StoreReport("b", DOWN)))
-    assert status.conditions(seen)[0].message == "the worker of session 'b' says: no answer"
+    assert status.conditions(seen)[0].message == "the worker of the session 'b' reports: no answer"
 
 
 def test_a_check_that_does_not_end_is_one_that_failed() -> None:
