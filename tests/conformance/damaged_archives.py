@@ -15,7 +15,7 @@ def saved_session(place: peer.Place, sim: Running) -> str:
     with peer.running(place, sim, "remote") as first:
         device = peer.link(first, sim)
         scenarios.wait_for_disk(place)
-        first.do("save")
+        first.save()
         first.kill()
     scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 60)
     return device

@@ -62,7 +62,7 @@ def saved_early(place: peer.Place, sim: Running) -> bool:
         wait_until("the first write", lambda: scenarios.is_in_local_storage(place.profile(), "WAAdvSecretKey"), 90)
         begun = time.monotonic()
         peer.link(first, sim)
-        first.do("save")
+        first.save()
         took = time.monotonic() - begun
         first.kill()
     return took < SECOND_WRITE
@@ -187,7 +187,7 @@ def relinked(place: peer.Place) -> Observation:
         text = one.wait_for("qr", number=2)
         sim.admin.scan("alice", str(text.details["qr"]))
         one.wait_for("ready", number=2)
-        one.do("save")
+        one.save()
         with zipfile.ZipFile(place.archive()) as archive:
             files = [name for name in archive.namelist() if not name.endswith("/")]
         size = place.archive().stat().st_size

@@ -22,10 +22,10 @@ def remote_auth(place: peer.Place) -> Observation:
     with running_simulator(sync_s=LONG_SYNC_S) as sim:
         with peer.running(place, sim, "remote") as first:
             device = peer.link(first, sim)
-            first.wait_for("remote_session_saved")
+            first.wait_for_own_save()
             fresh = names(first.said())
             scenarios.wait_for_disk(place)  # what the library saved after its minute may still be half
-            first.do("save")
+            first.save()
             first.kill()
         scenarios.wait_until("the server to see the end", lambda: not sim.admin.device(device).online, 60)
         with peer.running(place, sim, "remote") as second:

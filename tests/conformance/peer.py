@@ -20,6 +20,8 @@ from simulator.testing import Running
 
 HERE = pathlib.Path(__file__).parent
 PATIENCE = 120.0  # several browsers start at once here
+SAVES = 20
+"""How often a save is tried that fails because a file has vanished (`flaws.busy_saves` shows how often that is)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class SilentError(AssertionError):
 
 
 class UnansweredError(SilentError):
-    """Say which command has not ended in time, in success or in failure."""
+    """Say which command has not ended in time, in success or in failure; the process is of no further use."""
 
 
 class DiedError(UnansweredError):
@@ -170,6 +172,27 @@ class Peer:
         if answer.event == "failed":
             raise SilentError(f"{command}: {answer.details['error']}")
         return answer.details.get("result")
+
+    def save(self) -> None:
+        """Let it save, again when its copy of a living profile met a file that Chromium had just removed."""
+        for attempt in range(1, SAVES + 1):
+            try:
+                self.do("save")
+                return
+            except UnansweredError:
+                raise
+            except SilentError as error:
+                if "ENOENT" not in str(error) or attempt == SAVES:
+                    raise
+
+    def wait_for_own_save(self) -> None:
+        """Wait for the save that it makes by itself after 60 s; raise UnansweredError when it hangs or fails."""
+        try:
+            self.wait_for("remote_session_saved")
+        except DiedError:
+            raise
+        except SilentError as error:
+            raise UnansweredError(str(error)) from error
 
     def died(self) -> bool:
         """Return whether the process has ended by an error that nobody caught, such as an unhandled rejection."""

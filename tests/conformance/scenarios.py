@@ -63,20 +63,22 @@ ATTEMPTS = 3
 
 
 def persistently(run: Callable[[peer.Place], Observation], place: Callable[[int], peer.Place]) -> Observation:
-    """Run a scenario, each attempt in a place of its own; the table says how often the library's process died in it.
+    """Run a scenario, each attempt in a place of its own; the table says how often the library died or hung in it.
 
-    It may at any navigation of the page: what it evaluates there it does not await, and an unhandled rejection ends it.
+    It may die at any navigation of the page: what it evaluates there it does not await, and an unhandled rejection
+    ends it. Its save hangs for ever when a file vanishes while it is packed.
     """
-    died = 0
+    failed = 0
     while True:
         try:
-            seen = run(place(died + 1))
-        except peer.DiedError:
-            died += 1
-            if died == ATTEMPTS:
+            seen = run(place(failed + 1))
+        except peer.UnansweredError:
+            failed += 1
+            if failed == ATTEMPTS:
                 raise
             continue
-        return dataclasses.replace(seen, words=f"{seen.words} (after its process had died {died}x)") if died else seen
+        after = f" (after it had died or hung {failed}x)" if failed else ""
+        return dataclasses.replace(seen, words=seen.words + after)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def the_library_links_and_saves(sides: Sides) -> str:
     with sides.library() as library:
         device = peer.link(library, sides.simulator)
         scenarios.wait_for_disk(sides.place)
-        library.do("save")
+        library.save()
     return device
 
 
@@ -140,7 +140,7 @@ def the_library_restores_ours_and_saves_a_newer_one(sides: Sides, device: str) -
         sides.simulator.admin.wait_for("it to have synced", lambda devices: any(d.synced for d in devices))
         assert sides.simulator.admin.verify(device)["ok"]
         sides.home.news(device, "while the library runs")
-        library.do("save")
+        library.save()
 
 
 def ours_restores_it_on_request(sides: Sides, device: str) -> None:
