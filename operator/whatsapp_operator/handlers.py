@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
@@ -12,12 +12,19 @@ from whatsapp_operator import answers
 from whatsapp_operator.errors import Asked, KubeError
 from whatsapp_operator.kube import Connection
 from whatsapp_operator.observed.state import Key
+from whatsapp_operator.queue_schedule import USER
 from whatsapp_session import names
+from whatsapp_session.conditions import ConditionType
 from whatsapp_session.session_spec import DEFAULT_STORE
-from whatsapp_session.untrusted import mapping, text
+from whatsapp_session.untrusted import mapping, mappings, text
 
-Add = Callable[[Key, int | None], Awaitable[None]]
-"""Takes a key, and a digest of what its user asks for if the event may be her word."""
+
+class Add(Protocol):
+    """Takes a key, and a digest of what its user asks for, or another source says, if the event may be news."""
+
+    async def __call__(self, key: Key, asked: int | None = None, source: str = USER, /) -> None: ...
+
+
 Connect = Callable[[], Awaitable[Connection]]
 
 WATCH_SECONDS = 600
@@ -74,11 +81,13 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
         await add(Key(str(namespace), labels[names.LABEL_SESSION]), None)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
-    async def store(*, namespace: str | None, name: str, meta: Mapping[str, Any], **more: Any) -> None:
+    async def store(
+        *, namespace: str | None, name: str, meta: Mapping[str, Any], status: Mapping[str, Any], **more: Any
+    ) -> None:
         await add_store(Key(str(namespace), name), asked(meta))
         users: kopf.Index[Any, str] = more["sessions_by_store"]
         for user in users.get((namespace, name), ()):
-            await add(Key(str(namespace), user), None)
+            await add(Key(str(namespace), user), verdict(meta, status), f"store {name}")
 
     return made
 
@@ -88,6 +97,12 @@ def asked(meta: Mapping[str, Any]) -> int:
     annotations = meta.get("annotations") or {}
     requests = frozenset(item for item in annotations.items() if item[0].startswith(f"{names.GROUP}/"))
     return hash((meta.get("uid"), meta.get("generation"), meta.get("deletionTimestamp"), requests))
+
+
+def verdict(meta: Mapping[str, Any], status: Mapping[str, Any]) -> int:
+    """Digest what a store means to its sessions: which store it is, what it asks for, and whether it can be used."""
+    ready = [item for item in mappings(status.get("conditions")) if item.get("type") == ConditionType.READY]
+    return hash((asked(meta), *(text(item.get(field)) for item in ready for field in ("status", "reason"))))
 
 
 def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:

@@ -4,7 +4,7 @@ Four rules, each a table of times in the tests:
 
 * Events of one key within ``COALESCE_SECONDS`` are one look.
 * A key whose look failed rests. Events do not end its rest; what its user asks for (a changed spec, a deletion, a
-  request) shortens it to ``EARLY_SECONDS``.
+  request) and news of its store (another verdict) shorten it to ``EARLY_SECONDS``.
 * Groups of keys (namespaces) take turns, however many of their keys are due.
 * A group has at most half of the workers that the others leave: one whose looks hang leaves workers to the next.
 """
@@ -23,6 +23,8 @@ COALESCE_SECONDS: Final = 0.1
 EARLY_SECONDS: Final = 5.0
 PAUSES: Final = Backoff(0.2, 300.0)
 """Pauses of a key that fails for a reason of its own."""
+USER: Final = "user"
+"""The source of an event that a key's own resource has caused."""
 OUTAGE_PAUSES: Final = Backoff(0.2, 30.0)
 """Pauses while the API server is away: no event says that it is back, and no key is to blame."""
 
@@ -65,16 +67,21 @@ class Schedule(Generic[K]):
     _busy_of: Counter[Hashable] = field(default_factory=Counter)
     _failures: dict[K, int] = field(default_factory=dict)
     _resting: dict[K, _Resting] = field(default_factory=dict)
-    _asked: dict[K, int] = field(default_factory=dict)
-    """What the user asked for by the newest event, of keys that are due, worked on or resting."""
+    _asked: dict[K, dict[str, int]] = field(default_factory=dict)
+    """What each source said by its newest event, of keys that are due, worked on or resting."""
     _unseen: set[K] = field(default_factory=set)
-    """Keys whose user asked for something else since the last look began."""
+    """Keys of which a source has said something else since the last look began."""
     _count: int = 0
 
-    def add(self, key: K, now: float, asked: int | None = None) -> None:
-        """Take note of an event; ``asked`` is a digest of what the user asks for, None of an event that is not hers."""
-        if asked is not None and self._asked.get(key) != asked:
-            self._asked[key] = asked
+    def add(self, key: K, now: float, asked: int | None = None, source: str = USER) -> None:
+        """Take note of an event.
+
+        ``asked`` is a digest of what the source asks for or says; None if the event cannot make a difference to a key
+        that rests.
+        """
+        said = self._asked.setdefault(key, {})
+        if asked is not None and said.get(source) != asked:
+            said[source] = asked
             self._unseen.add(key)
         self._make_due(key, self._earliest(key, now + COALESCE_SECONDS))
 
@@ -118,7 +125,7 @@ class Schedule(Generic[K]):
         if again is not None:
             self._make_due(key, again)
         if key not in self._unseen:
-            # Kept in back-off only: without it the next event counts as a user's word, which costs one early look.
+            # Kept in back-off only: without it the next event counts as news, which costs one early look.
             self._asked.pop(key, None)
 
     def rests(self, key: K, now: float, seconds: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from whatsapp_operator.errors import Conflict, KubeError, Unreachable
-from whatsapp_operator.queue_schedule import OUTAGE_PAUSES, PAUSES, Rest, Schedule, one_group
+from whatsapp_operator.queue_schedule import OUTAGE_PAUSES, PAUSES, USER, Rest, Schedule, one_group
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ class KeyedQueue(Generic[K]):
         self.last_beat = 0.0
         """The loop's time when a worker last had its turn; what the health check looks at."""
 
-    async def add(self, key: K, asked: int | None = None) -> None:
-        """Take note of an event of a key; ``asked`` is a digest of what its user asks for."""
+    async def add(self, key: K, asked: int | None = None, source: str = USER) -> None:
+        """Take note of an event of a key; ``asked`` is a digest of what the source asks for or says."""
         async with self._wake:
-            self._schedule.add(key, asyncio.get_running_loop().time(), asked)
+            self._schedule.add(key, asyncio.get_running_loop().time(), asked, source)
             self._wake.notify()
 
     async def wake(self, key: K) -> None:

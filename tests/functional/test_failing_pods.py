@@ -163,10 +163,9 @@ def test_a_webhook_that_is_away_is_one_condition_and_harms_no_other(place: Place
     assert "refuses to create the pod wa-support" in message
     assert "away.example.com" in message
     place.wait_phase("support", "Failed", "InvalidPodTemplate")
-    wait(  # a refused session rests for a minute, and its store's status does not wake it
+    wait(  # long before the minute's rest of a refused session is over
         lambda: place.condition("support", "StoreAvailable").get("status") == "False",
-        "the store's check to be refused",
-        seconds=180.0,
+        "the verdict on the store to reach the session",
     )
     version = place.get("support")["metadata"]["resourceVersion"]
     other = place.world.namespace()

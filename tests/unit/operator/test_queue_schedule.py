@@ -11,6 +11,8 @@ from whatsapp_operator.queue_schedule import COALESCE_SECONDS, EARLY_SECONDS, OU
 SOON = COALESCE_SECONDS
 LABELS, OTHER_SPEC, THIRD_SPEC = 1, 2, 3
 """Digests of what a user asks for: an edit of labels leaves the first as it is."""
+STORE, AWAY, ANSWERS = "store main", 1, 2
+"""Another source, and digests of what it says."""
 
 
 def schedule(*keys: str, workers: int = 8) -> Schedule[str]:
@@ -183,6 +185,18 @@ def test_the_first_event_of_a_key_that_fails_by_itself_may_be_a_users_word_and_t
     made.failed("a", 13.0, 0.0)
     made.add("a", 13.0, LABELS)
     assert made.next_time() == 13.0 + 12.8
+
+
+def test_another_verdict_on_its_store_shortens_a_rest_and_the_same_again_does_not() -> None:
+    made = failing(0.0, failures=12)
+    made.add("a", 1.0, AWAY, STORE)
+    assert made.take(EARLY_SECONDS) == "a"
+    made.failed("a", EARLY_SECONDS, 0.0)
+    made.add("a", 6.0, AWAY, STORE)
+    made.add("a", 7.0, LABELS)
+    assert made.take(299.0) is None
+    made.add("a", 299.0, ANSWERS, STORE)
+    assert made.take(299.0 + SOON) == "a"
 
 
 def test_a_look_that_could_not_do_what_it_should_rests_like_a_failure_and_counts_as_none() -> None:
