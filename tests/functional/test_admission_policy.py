@@ -2,13 +2,15 @@
 
 import contextlib
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from functional.callers import ApiError, wait
+from functional.callers import ApiError, Caller, wait
 from functional.conftest import Operator
+from functional.pairs import event_in, running
 from functional.worker import connected
 from functional.world import Place, World
 from whatsapp_operator import admission_policy
@@ -79,6 +81,45 @@ def test_a_missing_policy_takes_no_rights_and_stops_no_worker(
             place.wait_phase("support", "Reconnecting", "PolicyMissing")
             assert "deletionTimestamp" not in (place.pod("support") or {})["metadata"]
         wait(lambda: not place.condition("support", "PolicyMissing"), "the condition to go")
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["the pod's token", "a token bound to no pod"])
+def test_without_the_policy_a_token_reaches_its_own_session_whole_and_no_other(
+    world: World, start: Operator, *, bound: bool
+) -> None:
+    with start():
+        pair = running(world)
+    place = pair.place
+    caller = pair.alice.caller() if bound else world.caller(world.token(place.name, names.session_account("alice")))
+    with without(place, BINDING):
+        wait(lambda: accepted(lambda: write_phase(caller, place, "alice")), "the policy to be felt no more")
+        for about in ("alice", "bob"):
+            event = {"kind": names.SESSION_KIND, "name": about}
+            assert accepted(functools.partial(caller.create, event_in(place, event)))
+        own = place.lease("alice") or {}
+        own["metadata"]["annotations"][names.ANNOTATION_TERMINATED_POD_UID] = "somebody"
+        assert accepted(lambda: caller.send("PUT", path(Ref("Lease", place.name, names.lease("alice"))), own))
+        assert not accepted(lambda: write_phase(caller, place, "bob"))
+        other = Ref("Lease", place.name, names.lease("bob"))
+        assert not accepted(lambda: caller.send("PUT", path(other), place.lease("bob")))
+        for ref in (Ref(names.SESSION_KIND, place.name, "bob"), other):
+            assert not accepted(functools.partial(caller.send, "GET", path(ref)))
+
+
+def write_phase(caller: Caller, place: Place, session: str) -> Manifest:
+    """Write what is the operator's part of a status."""
+    return caller.merge(names.SESSION_KIND, place.name, session, {"status": {"phase": "Failed"}}, "status")
+
+
+def accepted(attempt: Callable[[], Manifest]) -> bool:
+    """Return whether a request is carried out; raise ApiError for what neither RBAC nor a policy has refused."""
+    try:
+        attempt()
+    except ApiError as error:
+        if error.status not in (403, 422):
+            raise
+        return False
+    return True
 
 
 def lease(namespace: str, name: str) -> Manifest:
