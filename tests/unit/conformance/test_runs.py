@@ -27,7 +27,7 @@ def dies(times: int) -> list[str]:
 
 def test_each_attempt_has_a_place_of_its_own_and_the_deaths_are_told() -> None:
     assert dies(0) == ["fine", "1"]
-    assert dies(2) == ["fine (after its process had died 2x)", "1", "2", "3"]
+    assert dies(2) == ["fine (after it had died or hung 2x)", "1", "2", "3"]
     with pytest.raises(peer.DiedError):
         dies(3)
 
