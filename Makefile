@@ -92,6 +92,9 @@ install-yaml: install ## render deploy/install.yaml from the chart
 	@$(LOCAL) prepare --binaries
 	@$(LOCAL) render > deploy/install.yaml.new && mv deploy/install.yaml.new deploy/install.yaml
 
+golden: install ## write the reviewed manifests of the unit tests anew (tests/unit/golden)
+	@PYTHONPATH=tests $(BIN)/python -m scenes.operator.golden
+
 docs: install ## draw the worker's states into deploy/docs/architecture.md
 	@$(BIN)/python -m deploy.docs.state_diagram
 
@@ -132,4 +135,4 @@ $(VENV)/.installed: tests/requirements.lock pyproject.toml
 	@touch $@
 
 .PHONY: help try demo test install check format test-unit test-component test-conformance test-functional test-e2e soak \
-  bench lock install-yaml docs cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript
+  bench lock install-yaml golden docs cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript

@@ -6,7 +6,6 @@ from scenes.operator import samples
 from whatsapp_operator.manifests import move_pod
 from whatsapp_operator.observed.parsing import parse_store_resource
 from whatsapp_operator.observed.state import Store
-from whatsapp_session import names
 
 Manifest = dict[str, Any]
 BUCKET: Manifest = {"bucket": "b", "credentialsSecretRef": {"name": "login"}}
@@ -27,24 +26,11 @@ def made(source: Store, target: Store, spec: Manifest | None = None) -> tuple[Ma
 
 def test_the_pod_has_both_stores_in_places_of_their_own_and_no_token() -> None:
     key = {"keySecretRef": {"name": "key", "key": "k"}}
-    pod, container = made(store("default", encryption=key), store("archive", s3=BUCKET, podLabels={"to": "s3"}))
-    assert container["args"] == ["store", "copy", "--if-any", "--from", f"file:{names.SOURCE_DIR}"]
-    told = {item["name"]: item.get("value") for item in container["env"]}
-    assert told["WHATSAPP_STORE"] == "s3:b"
-    assert told["WHATSAPP_STORE_SECRETS"] == "/var/run/secrets/whatsapp/store"
-    assert told["WHATSAPP_SESSION_UID"] == samples.UID
-    mounts = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
-    assert mounts == {
-        "tmp": "/tmp",
-        "store-credentials": "/var/run/secrets/whatsapp/store",
-        "source-store": names.SOURCE_DIR,
-        "source-encryption": "/var/run/secrets/whatsapp/source-encryption",
-    }
-    assert {item["name"] for item in pod["spec"]["volumes"]} == mounts.keys()
-    assert pod["spec"]["serviceAccountName"] == names.service_account("archive")
+    pod, container = made(store("default", encryption=key), store("archive", s3=BUCKET))
+    places = {item["name"]: item["mountPath"] for item in container["volumeMounts"]}
+    assert places.keys() == {"tmp", "store-credentials", "source-store", "source-encryption"}
+    assert len(set(places.values())) == len(places)
     assert pod["spec"]["automountServiceAccountToken"] is False
-    labels = pod["metadata"]["labels"]
-    assert (labels["to"], labels[names.LABEL_SESSION], labels[names.LABEL_COMPONENT]) == ("s3", samples.NAME, "move")
 
 
 def test_each_kind_of_source_is_told_by_arguments() -> None:

@@ -1,4 +1,4 @@
-"""The manifests of a session."""
+"""The manifests of a session: what differs from the golden ones, and why."""
 
 import dataclasses
 import json
@@ -21,49 +21,7 @@ from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
 
-WORKER_ENV = {
-    "WHATSAPP_AUTH_STRATEGY": "RemoteAuth",
-    "WHATSAPP_BACKUP_SYNC_INTERVAL_SECONDS": "300",
-    "WHATSAPP_BROWSER_CHANNEL": "chromium",
-    "WHATSAPP_BROWSER_URL": "https://web.whatsapp.com/",
-    "WHATSAPP_CLIENT_ID": "support",
-    "WHATSAPP_CLUSTER_UID": "cluster-uid",
-    "WHATSAPP_DATA_PATH": "/var/lib/whatsapp/data",
-    "WHATSAPP_GENERATIONS": "3",
-    "WHATSAPP_HEALTH_PORT": "8080",
-    "WHATSAPP_INTEROP": "EverySave",
-    "WHATSAPP_LEASE_DURATION_SECONDS": "60",
-    "WHATSAPP_LINKING_METHOD": "QRCode",
-    "WHATSAPP_LINKING_TIMEOUT_SECONDS": "1800",
-    "WHATSAPP_SESSION_NAME": "support",
-    "WHATSAPP_SESSION_UID": "session-uid",
-    "WHATSAPP_STORE": "file:/var/lib/whatsapp/store",
-}
-DOWNWARD = {
-    "WHATSAPP_NODE_NAME": "spec.nodeName",
-    "WHATSAPP_POD_NAME": "metadata.name",
-    "WHATSAPP_POD_NAMESPACE": "metadata.namespace",
-    "WHATSAPP_POD_UID": "metadata.uid",
-}
-OWNER = {
-    "apiVersion": "whatsapp-operator.dev/v1alpha1",
-    "kind": "WhatsAppSession",
-    "name": "support",
-    "uid": "session-uid",
-    "blockOwnerDeletion": False,
-}
 SIDECAR = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-LABELS = {
-    "app.kubernetes.io/managed-by": "whatsapp-session-operator",
-    "app.kubernetes.io/component": "worker",
-    "whatsapp-operator.dev/session": "support",
-}
-
-
-def probe(path: str, period: int, failures: int) -> Manifest:
-    """Return a probe."""
-    get = {"path": path, "port": "health"}
-    return {"httpGet": get, "periodSeconds": period, "failureThreshold": failures, "timeoutSeconds": 5}
 
 
 def pod(spec: Manifest | None = None, **store: Any) -> Manifest:
@@ -80,100 +38,6 @@ def container(manifest: Manifest) -> Manifest:
 def env(manifest: Manifest) -> dict[str, str]:
     """Return the worker's plain variables."""
     return {item["name"]: item["value"] for item in container(manifest)["env"] if "value" in item}
-
-
-def test_the_whole_pod_of_an_empty_spec() -> None:
-    made = pod()
-    digest = made["metadata"]["annotations"].pop(names.ANNOTATION_TEMPLATE_HASH)
-    assert made["metadata"]["annotations"].pop(names.ANNOTATION_GENERATION) == "3"
-    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
-    token = {
-        "defaultMode": 0o440,
-        "sources": [
-            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-            {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
-        ],
-    }
-    assert made == {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "wa-support",
-            "namespace": "bots",
-            "labels": LABELS | {"whatsapp-operator.dev/store": "default"},
-            "annotations": {
-                "argocd.argoproj.io/ignore-healthcheck": "true",
-                "kubectl.kubernetes.io/default-container": "worker",
-            },
-            "ownerReferences": [OWNER | {"controller": True}],
-        },
-        "spec": {
-            "serviceAccountName": "wasession-support",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "restartPolicy": "OnFailure",
-            "terminationGracePeriodSeconds": 120,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 10001,
-                "runAsGroup": 10001,
-                "fsGroup": 10001,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "tolerations": [
-                {"key": "node.kubernetes.io/not-ready", **lost},
-                {"key": "node.kubernetes.io/unreachable", **lost},
-            ],
-            "containers": [
-                {
-                    "name": "worker",
-                    "image": "worker:1",
-                    "imagePullPolicy": "IfNotPresent",
-                    "command": ["whatsapp-worker"],
-                    "args": ["run"],
-                    "env": [
-                        *({"name": name, "value": value} for name, value in WORKER_ENV.items()),
-                        *(
-                            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
-                            for name, path in DOWNWARD.items()
-                        ),
-                    ],
-                    "ports": [{"name": "health", "containerPort": 8080}],
-                    "startupProbe": probe("/healthz", 2, 60),
-                    "livenessProbe": probe("/healthz", 10, 6),
-                    "readinessProbe": probe("/readyz", 5, 1),
-                    "resources": {},
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "readOnlyRootFilesystem": True,
-                        "capabilities": {"drop": ["ALL"]},
-                    },
-                    "terminationMessagePath": "/dev/termination-log",
-                    "volumeMounts": [
-                        {"name": "data", "mountPath": "/var/lib/whatsapp/data"},
-                        {"name": "tmp", "mountPath": "/tmp"},
-                        {"name": "shm", "mountPath": "/dev/shm"},
-                        {
-                            "name": "kube-api-access",
-                            "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
-                            "readOnly": True,
-                        },
-                        {"name": "store", "mountPath": "/var/lib/whatsapp/store"},
-                    ],
-                }
-            ],
-            "volumes": [
-                {"name": "data", "emptyDir": {"sizeLimit": "2Gi"}},
-                {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}},
-                {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "512Mi"}},
-                {"name": "kube-api-access", "projected": token},
-                {"name": "store", "persistentVolumeClaim": {"claimName": "archives"}},
-            ],
-        },
-    }
-    assert len(digest) == 16
 
 
 def test_the_worker_understands_its_environment() -> None:
@@ -276,22 +140,6 @@ def test_a_podtemplate_adds_a_secret_for_the_images_of_its_own() -> None:
     assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "bots"}]
 
 
-def test_the_lease_names_the_only_pod_that_may_renew_it() -> None:
-    made = lease.lease(samples.session(), "pod-uid")
-    assert made == {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {
-            "name": "wa-support",
-            "namespace": "bots",
-            "labels": LABELS,
-            "annotations": {"whatsapp-operator.dev/worker-pod-uid": "pod-uid"},
-            "ownerReferences": [OWNER | {"controller": False}],
-        },
-        "spec": {"leaseDurationSeconds": 60},
-    }
-
-
 def test_the_lease_tells_the_worker_whose_login_is_saved() -> None:
     session = samples.session(status={"worker": {"last": {"accountHash": "aa"}}})
     annotations = lease.lease(session, None)["metadata"]["annotations"]
@@ -328,7 +176,7 @@ def test_a_pod_template_is_merged_by_name_and_path() -> None:
     assert bot == {"name": "bot", "image": "bot:1", "securityContext": SIDECAR}
     assert worker["image"] == "worker:1"
     assert worker["resources"] == {"limits": {"memory": "3Gi"}}
-    assert env(made) == WORKER_ENV | {"TZ": "UTC"}
+    assert env(made) == env(pod()) | {"TZ": "UTC"}
     assert [mount for mount in worker["volumeMounts"] if mount["mountPath"] == "/tmp"] == [
         {"name": "big", "mountPath": "/tmp"}
     ]
