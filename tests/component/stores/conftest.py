@@ -1,5 +1,6 @@
 """One S3 and one MongoDB server for all tests of a run; a new place in them for each test."""
 
+import contextlib
 import importlib
 import pathlib
 import secrets
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from component.stores import servers
+from component.stores import proxy, servers
+from component.stores.disturbed import DisturbedPlace, MongoPlace, S3Place
 from deploy.local.build import images
 from whatsapp_worker import stores
 from whatsapp_worker.stores import memory, registry
@@ -97,3 +99,28 @@ def make_store(make_place: MakePlace, tmp_path: pathlib.Path) -> MakeStore:
         return registry.open_store(place.address, place.settings)
 
     return make
+
+
+@pytest.fixture
+def s3_place(make_place: MakePlace, s3_server: servers.S3Server) -> Iterator[S3Place]:
+    """An empty folder of a bucket, behind a proxy."""
+    made = make_place("s3")
+    assert made.settings.secrets is not None
+    with proxy.running(s3_server.port, http=True) as between:
+        address = made.address.replace(f":{s3_server.port}", f":{between.port}")
+        yield S3Place(between, address, made.settings.secrets)
+
+
+@pytest.fixture
+def mongo_place(mongo_server: servers.MongoServer, tmp_path: pathlib.Path) -> Iterator[MongoPlace]:
+    """An empty database, behind a proxy."""
+    with proxy.running(mongo_server.port, http=False) as between, contextlib.ExitStack() as opened:
+        given = servers.write_mongo_secrets(tmp_path / "mongo-secrets", mongo_server.uri(between.port))
+        yield MongoPlace(between, f"t{secrets.token_hex(6)}", given, opened.callback)
+
+
+@pytest.fixture
+def disturbed(request: pytest.FixtureRequest) -> DisturbedPlace:
+    """An empty place of the kind that the test's parameter names, behind a proxy."""
+    place: DisturbedPlace = request.getfixturevalue(f"{request.param}_place")
+    return place

@@ -6,26 +6,15 @@ from typing import Any
 import pytest
 
 from component.stores import proxy, servers
-from component.stores.conftest import MakePlace
+from component.stores.disturbed import S3Place
 from component.stores.proxy import How
-from whatsapp_worker.stores import retry, s3
-
-SHORT = retry.Patience(deadline=20.0, first=0.01, longest=0.1)
+from whatsapp_worker.stores import s3
 
 
 @pytest.fixture
-def between(s3_server: servers.S3Server) -> Iterator[proxy.Proxy]:
-    """A proxy in front of the S3 server."""
-    with proxy.running(s3_server.port, http=True) as running:
-        yield running
-
-
-@pytest.fixture
-def store(make_place: MakePlace, between: proxy.Proxy, s3_server: servers.S3Server) -> s3.S3Store:
+def store(s3_place: S3Place) -> s3.S3Store:
     """A store behind the proxy."""
-    place = make_place("s3")
-    address = place.address.replace(f":{s3_server.port}", f":{between.port}")
-    return s3.S3Store(s3.parse(address.partition(":")[2]), place.settings.secrets, waiting=SHORT)
+    return s3_place.open()
 
 
 @pytest.fixture
@@ -56,19 +45,19 @@ def test_more_uploads_than_one_page_holds_are_all_aborted(
 
 
 def test_an_upload_that_is_gone_meanwhile_is_no_reason_to_leave_the_others(
-    store: s3.S3Store, client: Any, between: proxy.Proxy
+    store: s3.S3Store, client: Any, s3_place: S3Place
 ) -> None:
     for number in range(3):
         begin(client, store, f"RemoteAuth-a/archives/{number}.zip")
-    lost = between.fault(How.LOSE, rb"^DELETE .*uploadId")
+    lost = s3_place.proxy.fault(How.LOSE, rb"^DELETE .*uploadId")
     store.sweep("RemoteAuth-a/")
     assert lost.met == 1, "the repetition is told that there is no such upload"
     assert left(client, store) == 0
 
 
-def test_rights_to_nothing_of_it_are_no_error(store: s3.S3Store, client: Any, between: proxy.Proxy) -> None:
+def test_rights_to_nothing_of_it_are_no_error(store: s3.S3Store, client: Any, s3_place: S3Place) -> None:
     begin(client, store, "RemoteAuth-a/archives/1.zip")
     denied = proxy.s3_error(403, "AccessDenied")
-    between.fault(How.ANSWER, rb"^(GET .*uploads|DELETE .*uploadId)", times=10_000, answer=denied)
+    s3_place.proxy.fault(How.ANSWER, rb"^(GET .*uploads|DELETE .*uploadId)", times=10_000, answer=denied)
     store.sweep("RemoteAuth-a/")
     assert left(client, store) == 1

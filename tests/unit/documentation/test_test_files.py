@@ -29,3 +29,8 @@ def test_no_file_imports_from_a_file_of_tests() -> None:
     """What two of them need lies in fakes or scenes, or beside them."""
     taken = {file: {name for name in modules(ast.parse(file.read_text())) if is_test_file(name)} for file in FILES}
     assert {file.relative_to(TESTS).as_posix(): names for file, names in taken.items() if names} == {}
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    lengths = {file.relative_to(TESTS).as_posix(): len(file.read_text().splitlines()) for file in FILES}
+    assert {file: length for file, length in lengths.items() if length > 300} == {}
