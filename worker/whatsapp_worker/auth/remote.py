@@ -53,7 +53,7 @@ class RemoteAuth(base.Auth):
         self._keep = keep
         self._copies = copies
         self._keys = encryption.load(pathlib.Path(encryption_key_file)) if encryption_key_file else None
-        if self._keys and getattr(self.store, "every_save_copied", False):
+        if self._keys and not stores.capabilities(self.store).keeps_history:
             raise errors.ConfigurationError(
                 "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
             )

@@ -39,13 +39,13 @@ def purge(
     _look(journal)
     for entry in archives:
         store.delete(entry.name)
-    copy = isinstance(store, stores.Copies) and store.stat_copy(journal.session) is not None
+    able, copy = stores.capabilities(store), _has_copy(store, journal)
     _look(journal)
-    if isinstance(store, stores.Copies):
-        store.delete_copy(journal.session)
+    if able.copies:
+        able.copies.delete_copy(journal.session)
     _look(journal)
-    if isinstance(store, stores.Sweeps):
-        store.sweep(f"{journal.session}/")
+    if able.sweeper:
+        able.sweeper.sweep(f"{journal.session}/")
     # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
     maintenance_claim.release(journal)
     return Purged(len(archives), copy)
@@ -61,11 +61,14 @@ def _look(journal: log.SessionLog) -> None:
 
 
 def _left(store: stores.Backend, journal: log.SessionLog) -> bool:
-    if any(True for _ in store.list(f"{journal.session}/archives/")):
-        return True
-    if isinstance(store, stores.Copies) and store.stat_copy(journal.session) is not None:
+    if any(True for _ in store.list(f"{journal.session}/archives/")) or _has_copy(store, journal):
         return True
     return journal.head > 0 and not (_purged(journal) and _released(journal))
+
+
+def _has_copy(store: stores.Backend, journal: log.SessionLog) -> bool:
+    copies = stores.capabilities(store).copies
+    return copies is not None and copies.stat_copy(journal.session) is not None
 
 
 def _released(journal: log.SessionLog) -> bool:

@@ -107,9 +107,10 @@ class Pruner:
         recorded = self._recorded(listed)
         self._look()
         self._delete(name for name in listed if name not in recorded)
-        if isinstance(self._store, stores.Sweeps):
+        sweeper = stores.capabilities(self._store).sweeper
+        if sweeper:
             self._look()
-            self._store.sweep(f"{self._log.session}/")
+            sweeper.sweep(f"{self._log.session}/")
 
     def _look(self) -> None:
         if not self._log.still_head():

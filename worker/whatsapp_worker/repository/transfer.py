@@ -59,7 +59,7 @@ def copy(source: Side, target: Side, how: How) -> int:
     or one of them keeps no log.
     """
     for side in (source, target):
-        if getattr(side.store, "every_save_copied", False):
+        if not stores.capabilities(side.store).keeps_history:
             raise errors.StoreRefused(
                 f"{side.store!r} keeps one archive and no log, so nothing is copied from or to it"
             )

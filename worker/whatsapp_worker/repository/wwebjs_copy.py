@@ -35,9 +35,10 @@ class WwebjsCopy:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._backend = store if isinstance(store, stores.Copies) else None
+        able = stores.capabilities(store)
+        self._backend = able.copies
         self._log = journal
-        self._sole = bool(getattr(store, "every_save_copied", False))
+        self._sole = not able.keeps_history
         self._policy = Interop.EVERY_SAVE if self._sole else policy
         self._clock = clock
         self._at = 0

@@ -110,6 +110,24 @@ class Sweeps(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do besides the four primitives; None: it cannot."""
+
+    copies: Copies | None = None
+    sweeper: Sweeps | None = None
+    keeps_history: bool = True
+    """False: nothing but the copy outlives this process, so that each save is copied."""
+
+
+def capabilities(store: Store) -> Capabilities:
+    """Return what a store says of itself in its attribute ``capabilities``, else what its methods say."""
+    said = getattr(store, "capabilities", None)
+    if isinstance(said, Capabilities):
+        return said
+    return Capabilities(store if isinstance(store, Copies) else None, store if isinstance(store, Sweeps) else None)
+
+
 DEADLINE = 20.0
 """Seconds for which a request that fails is repeated; then the session's status says so, and it goes on being tried."""
 

@@ -40,7 +40,7 @@ def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
             visibility = getattr(made, "visibility", None)
         if not isinstance(visibility, int | float):
             raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
-        return plugin_guard.guarded(kind, made, allow_unfenced)
+        return plugin_guard.ForeignStore(kind, made, allow_unfenced)
     if not isinstance(made, Verbs):
         raise errors.ConfigurationError(
             f"the store {kind!r} has neither create, read, list, delete nor session_exists, save, extract, delete"
@@ -61,12 +61,11 @@ class UnfencedStore:
     """
 
     visibility = 0.0
-    every_save_copied = True
-    """Without the copy nothing is saved: the setting ``wwebjs_copy`` has no say."""
 
     def __init__(self, kind: str, made: Verbs) -> None:
         self._kind = kind
         self._made = made
+        self.capabilities = stores.Capabilities(copies=self, keeps_history=False)
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-unfenced-"))
         weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
         self._local = filesystem.FilesystemStore(self._directory)

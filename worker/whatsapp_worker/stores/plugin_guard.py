@@ -21,23 +21,19 @@ def translated(kind: str, what: str) -> Iterator[None]:
         raise errors.StoreUnavailable(f"the store {kind} failed at {what}: {type(error).__name__}") from None
 
 
-def guarded(kind: str, made: Any, allow_unfenced: bool = False) -> stores.Backend:
-    """Return the store behind the seam, with the optional capabilities that it has.
+class ForeignStore:
+    """Pass everything on; only the capabilities of the foreign store are this one's too.
 
     Unless that is accepted, its first record is written twice, and StoreUnfenced raised if it lets that pass.
     """
-    able = (isinstance(made, stores.Copies), isinstance(made, stores.Sweeps))
-    shape = {(False, False): ForeignStore, (True, False): _Copies, (False, True): _Sweeps, (True, True): _Both}[able]
-    return shape(kind, made, allow_unfenced)
-
-
-class ForeignStore:
-    """Pass the four primitives on."""
 
     def __init__(self, kind: str, made: Any, allow_unfenced: bool = False) -> None:
         self._kind = kind
         self._made = made
         self._trusted = allow_unfenced
+        self.capabilities = stores.Capabilities(
+            self if isinstance(made, stores.Copies) else None, self if isinstance(made, stores.Sweeps) else None
+        )
 
     def __repr__(self) -> str:
         return f"ForeignStore({self._kind!r})"
@@ -115,9 +111,8 @@ class ForeignStore:
         with self._asked("delete", stores.checked(name)):
             self._made.delete(name)
 
-
-class _Copies(ForeignStore):
     def stat_copy(self, session: str) -> stores.Copy | None:
+        """Describe the copy."""
         with self._asked("stat_copy", session):
             found: stores.Copy | None = self._made.stat_copy(session)
         return found
@@ -125,25 +120,23 @@ class _Copies(ForeignStore):
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
     ) -> stores.Copy:
+        """Write the copy."""
         with self._asked("put_copy", session):
             made: stores.Copy = self._made.put_copy(name, session, uploaded, replaces)
         return made
 
     def read_copy(self, session: str) -> Iterator[bytes]:
+        """Read the copy."""
         with self._asked("read_copy", session):
             found = self._made.read_copy(session)
         return self._each("read_copy", session, found)
 
     def delete_copy(self, session: str) -> None:
+        """Delete the copy."""
         with self._asked("delete_copy", session):
             self._made.delete_copy(session)
 
-
-class _Sweeps(ForeignStore):
     def sweep(self, prefix: str) -> None:
+        """Remove unfinished creates."""
         with self._asked("sweep", prefix):
             self._made.sweep(prefix)
-
-
-class _Both(_Copies, _Sweeps):
-    pass

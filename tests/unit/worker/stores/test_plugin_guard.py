@@ -166,10 +166,17 @@ def test_content_that_fails_is_not_the_stores_fault() -> None:
 @pytest.mark.parametrize(("made", "able"), [(Plain(), False), (Able(), True)])
 def test_a_store_has_the_capabilities_that_it_brings_and_no_others(made: object, able: bool) -> None:
     store = opened(made)
-    assert isinstance(store, stores.Copies) is able
-    assert isinstance(store, stores.Sweeps) is able
+    assert stores.capabilities(store) == stores.Capabilities(store if able else None, store if able else None)
     assert store.visibility == 3
     assert repr(store) == "ForeignStore('mine')"
+
+
+def test_a_store_of_the_earlier_interface_is_judged_by_its_methods() -> None:
+    able, plain = Able(), Plain()
+    assert stores.capabilities(plain) == stores.Capabilities()
+    assert stores.capabilities(able) == stores.Capabilities(able, able)
+    able.capabilities = {"copies": "no"}  # a word of its own, which says nothing to us
+    assert stores.capabilities(able) == stores.Capabilities(able, able)
 
 
 class Forgetful:
