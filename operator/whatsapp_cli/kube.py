@@ -4,15 +4,16 @@ Sessions are plain dicts as the API server returns them. The client is imported 
 that import takes most of a second and ``--help`` should not.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from whatsapp_cli.errors import CliError, ClusterError, NotFoundError, SilentError, UsageError
+from whatsapp_kube import requests
+from whatsapp_kube.requests import Ref, Request
 from whatsapp_session import names, timestamps
 
-Resource = Mapping[str, Any]
+Resource = requests.Manifest
 REQUEST_TIMEOUT_SECONDS = 10
 
 
@@ -47,10 +48,12 @@ class ClusterSessions:
 
     def __init__(self, target: Target) -> None:
         import kubernetes
+        import kubernetes.dynamic
         import yaml
 
         client: Any = kubernetes.client  # the package ships no type information
         config: Any = kubernetes.config
+        dynamic: Any = kubernetes.dynamic
         self._exceptions = client.exceptions
         try:
             api_client = config.new_client_from_config(config_file=target.kubeconfig, context=target.context)
@@ -62,7 +65,8 @@ class ClusterSessions:
             raise UsageError(
                 "invalid kubeconfig: expected YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
             ) from error
-        self._api = client.CustomObjectsApi(api_client)
+        # Without discovery, which asks for what is known and writes a cache file into a shared directory.
+        self._client = dynamic.DynamicClient(api_client, discoverer=lambda *_: None)
 
     @property
     def namespace(self) -> str:
@@ -71,51 +75,41 @@ class ClusterSessions:
 
     def get(self, name: str) -> Resource:
         """Return one session."""
-        found: Resource = self._call(
-            f"session {self._namespace}/{name}",
-            self._api.get_namespaced_custom_object,
-            namespace=self._namespace,
-            name=name,
-        )
-        return found
+        return self._send(requests.get(self._ref(name)), f"session {self._namespace}/{name}")
 
     def list(self, namespace: str | None) -> list[Resource]:
         """Return sessions by namespace and name."""
-        if namespace is None:
-            found = self._call("sessions", self._api.list_cluster_custom_object)
-        else:
-            found = self._call("sessions", self._api.list_namespaced_custom_object, namespace=namespace)
+        found = self._send(requests.items(names.SESSION_KIND, namespace or ""), "sessions")
         items: list[Resource] = found["items"]
         return sorted(items, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
 
     def request(self, name: str, request: str, now: datetime) -> None:
         """Annotate the session; the operator echoes the time in ``status.handledRequests``."""
         annotations = {names.request_annotation(request): timestamps.rfc3339(now)}
-        self._call(
-            f"session {self._namespace}/{name}",
-            self._api.patch_namespaced_custom_object,
-            namespace=self._namespace,
-            name=name,
-            body={"metadata": {"annotations": annotations}},
-            _content_type="application/merge-patch+json",
-        )
+        change = requests.merge(self._ref(name), {"metadata": {"annotations": annotations}})
+        self._send(change, f"session {self._namespace}/{name}")
 
-    def _call(self, what: str, method: Any, **arguments: Any) -> Any:
+    def _ref(self, name: str) -> Ref:
+        return Ref(names.SESSION_KIND, self._namespace, name)
+
+    def _send(self, request: Request, what: str) -> Resource:
         # urllib3's errors are the client's transport; ApiException is the server's answer.
         import urllib3
 
         try:
-            return method(
-                group=names.GROUP,
-                version=names.VERSION,
-                plural=names.SESSION_PLURAL,
+            answer: Resource = self._client.request(
+                request.method.lower(),
+                request.path,
+                body=request.body,
+                content_type=request.content_type,
+                serializer=lambda _, data: data,
                 _request_timeout=REQUEST_TIMEOUT_SECONDS,
-                **arguments,
             )
         except self._exceptions.ApiException as error:
             raise failure(what, error.status or 0, error.reason) from error
         except urllib3.exceptions.HTTPError as error:
             raise SilentError("the API server does not answer; check `kubectl cluster-info`") from error
+        return answer
 
 
 def failure(what: str, status: int, reason: str) -> CliError:

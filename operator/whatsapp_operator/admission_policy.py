@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Any, Final
 
+from whatsapp_kube.errors import Refused
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import Refused
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Kube
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 import kopf
 
+from whatsapp_kube.errors import KubeError, Refused, Unreachable
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import (
     admission_policy,
     clock,
@@ -23,7 +25,7 @@ from whatsapp_operator import (
     resync,
     workqueue,
 )
-from whatsapp_operator.errors import KubeError, OperatorError, Refused, Unreachable, UsageError
+from whatsapp_operator.errors import OperatorError, UsageError
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_operator.queue_schedule import Rest
@@ -48,7 +50,7 @@ class Flags:
 
 
 async def run(chosen: options.Options, flags: Flags | None = None) -> None:
-    """Run until stopped. Raises OperatorError if it cannot start; returns when asked to stop."""
+    """Run until stopped. Raises OperatorError or KubeError if it cannot start; returns when asked to stop."""
     flags = flags or Flags()
     loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
     try:
@@ -173,7 +175,7 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 
 
 async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaults:
-    namespace = await cluster.get(kube.Ref("Namespace", "", "kube-system"))
+    namespace = await cluster.get(Ref("Namespace", "", "kube-system"))
     if namespace is None:
         raise Unreachable(404, "the namespace kube-system does not exist; is this a Kubernetes API server?")
     return WorkerDefaults(
@@ -202,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"whatsapp-operator: {error}", file=sys.stderr)
         return 2
-    except OperatorError as error:
+    except (OperatorError, KubeError) as error:
         said = refusals.problem(error).message if isinstance(error, Refused) else error
         print(f"whatsapp-operator: {said}", file=sys.stderr)
         return 1

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from typing import Final
 
+from whatsapp_kube.requests import Manifest, Ref
 from whatsapp_operator.errors import OperatorError
-from whatsapp_operator.kube import Kube, Manifest, Ref
+from whatsapp_operator.kube import Kube
 from whatsapp_session import names
 
 log = logging.getLogger(__name__)

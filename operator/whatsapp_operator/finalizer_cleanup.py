@@ -7,8 +7,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from whatsapp_operator.errors import Conflict
-from whatsapp_operator.kube import Listing, Ref, ref_of
+from whatsapp_kube.errors import Conflict
+from whatsapp_kube.requests import Ref, ref_of
+from whatsapp_operator.kube import Listing
 from whatsapp_session import names
 
 log = logging.getLogger(__name__)

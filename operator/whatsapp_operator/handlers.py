@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import kopf
 
-from whatsapp_operator import answers
-from whatsapp_operator.errors import Asked, KubeError
+from whatsapp_kube import answers
+from whatsapp_kube.errors import Asked, KubeError
 from whatsapp_operator.kube import Connection
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import USER

@@ -10,8 +10,9 @@ from typing import Any
 import prometheus_client
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from whatsapp_operator.errors import Conflict, KubeError
-from whatsapp_operator.kube import Listing, Manifest, Ref, ref_of
+from whatsapp_kube.errors import Conflict, KubeError
+from whatsapp_kube.requests import Manifest, Ref, ref_of
+from whatsapp_operator.kube import Listing
 from whatsapp_operator.start_slots import Starts
 from whatsapp_session.conditions import Phase
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
-from whatsapp_operator.errors import Conflict, KubeError, Unreachable
+from whatsapp_kube.errors import Conflict, KubeError, Unreachable
 from whatsapp_operator.queue_schedule import OUTAGE_PAUSES, PAUSES, USER, Rest, Schedule, one_group
 
 log = logging.getLogger(__name__)

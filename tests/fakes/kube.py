@@ -1,4 +1,4 @@
-"""A fake of the operator's seam to the API server; the same contract tests run on it and on the real one.
+"""A fake of the seams to the API server (operator, worker); the same contract tests run on it and on the real one.
 
 It knows what the operator relies on: unique names, UIDs, resource versions, graceful deletion of scheduled pods,
 preconditions, and server-side apply with an owner for each top-level field of a status.
@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from whatsapp_operator.answers import NAMESPACE_TERMINATING
-from whatsapp_operator.errors import Asked, Cause, Conflict, Refused
-from whatsapp_operator.kube import Ref, ref_of
+from whatsapp_kube.answers import NAMESPACE_TERMINATING
+from whatsapp_kube.errors import Asked, Cause, Conflict, Refused
+from whatsapp_kube.requests import Manifest, Ref, Request, ref_of
 
-Manifest = dict[str, Any]
 T = TypeVar("T")
 TERMINATING = "unable to create new content in namespace bots because it is being terminated"
 """What the server says, with a cause, in a namespace that is being deleted."""
@@ -71,6 +70,23 @@ class FakeKube:
         """Return copies of the objects."""
         return self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace, labels or {}))
 
+    async def send(self, request: Request) -> Manifest:
+        """Answer a request of a client that sends for itself."""
+        body, (verb, _, subresource) = dict(request.body or {}), request.verb.partition(" ")
+        match verb:
+            case "get":
+                found = await self.get(request.ref)
+                if found is None:
+                    raise Conflict(404, f"{request.ref} not found", request.asked)
+                return found
+            case "create":
+                return await self.create(body)
+            case "replace":
+                return self._called("replace", request.ref, lambda: self._replace(request.ref, body))
+            case "apply":
+                return await self.apply(body, manager=request.query["fieldManager"], subresource=subresource)
+        raise AssertionError(f"nobody has asked for {request.verb} so far")
+
     def put(self, manifest: Manifest) -> Manifest:
         """Make an object as somebody else."""
         return self._create(manifest, dry_run=False)
@@ -122,6 +138,13 @@ class FakeKube:
             self._stamp(made)
             self.objects[ref] = made
         return _copy(made)
+
+    def _replace(self, ref: Ref, manifest: Manifest) -> Manifest:
+        if manifest["metadata"]["resourceVersion"] != self.objects[ref]["metadata"]["resourceVersion"]:
+            raise Conflict(409, f"{ref} was changed")
+        self.objects[ref] = _copy(manifest)
+        self._stamp(self.objects[ref])
+        return _copy(self.objects[ref])
 
     def _apply(self, manifest: Manifest, manager: str, subresource: str) -> Manifest:
         ref = ref_of(manifest)

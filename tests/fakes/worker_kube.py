@@ -1,51 +1,51 @@
-"""The fake behind the worker's seam to the Kubernetes API: one Lease, one status, Events, failures on demand."""
+"""One worker's client of the Kubernetes API over the fake cluster; it fails on demand."""
 
-import copy
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_worker.kube.api import KubeError
+from fakes.kube import FakeKube
+from whatsapp_kube import answers
+from whatsapp_kube.requests import Manifest, Ref, Request
+from whatsapp_session import names
+from whatsapp_worker.kube.api import ApiServer, Names
+
+NAMESPACE, SESSION = "bots", "x"
+LEASE = Ref("Lease", NAMESPACE, names.lease(SESSION))
 
 
-class FakeKube:
-    """Keep everything in memory; ``refuse`` holds status codes for the next calls of a verb."""
+class WorkerKube(ApiServer):
+    """The client with a fake cluster behind it; ``refuse`` holds statuses for the next requests of a verb."""
 
     def __init__(self, lease: Mapping[str, Any] | None = None) -> None:
-        self.lease: dict[str, Any] | None = dict(copy.deepcopy(lease)) if lease else None
-        self.sessions: list[dict[str, Any]] = []
-        self.events: list[dict[str, Any]] = []
+        super().__init__("", pathlib.Path(), Names(NAMESPACE, SESSION))
+        self.cluster = FakeKube()
         self.refuse: dict[str, list[int]] = {}
-        self.version = 1
+        self.sessions: list[Manifest] = []
+        """What was applied, in order."""
+        self.cluster.put({"kind": names.SESSION_KIND, "metadata": {"namespace": NAMESPACE, "name": SESSION}})
+        if lease is not None:
+            self.cluster.put({"kind": "Lease", **lease})
 
-    def _maybe_refuse(self, verb: str) -> None:
-        if self.refuse.get(verb):
-            raise KubeError(self.refuse[verb].pop(0), "refused by the test")
+    async def send(self, request: Request) -> Manifest:
+        """Answer as the fake does, or refuse."""
+        if self.refuse.get(request.verb):
+            raise answers.error(self.refuse[request.verb].pop(0), {"message": "refused by the test"}, request.asked)
+        answer = await self.cluster.send(request)
+        if request.ref.kind == names.SESSION_KIND and request.body:
+            self.sessions.append(request.body["status"]["session"])
+        return answer
 
-    async def get_lease(self) -> dict[str, Any]:
-        """Return a copy."""
-        self._maybe_refuse("get")
-        if self.lease is None:
-            raise KubeError(404, "there is none")
-        return {
-            **copy.deepcopy(self.lease),
-            "metadata": {**self.lease["metadata"], "resourceVersion": str(self.version)},
-        }
+    @property
+    def lease(self) -> Manifest:
+        """The Lease as it is now."""
+        return self.cluster.objects[LEASE]
 
-    async def put_lease(self, lease: Mapping[str, Any]) -> dict[str, Any]:
-        """Replace if the version is the newest."""
-        self._maybe_refuse("put")
-        if lease["metadata"]["resourceVersion"] != str(self.version):
-            raise KubeError(409, "changed")
-        self.version += 1
-        self.lease = copy.deepcopy(dict(lease))
-        return await self.get_lease()
+    @property
+    def events(self) -> list[Manifest]:
+        """The Events that were created."""
+        return [found for ref, found in self.cluster.objects.items() if ref.kind == "Event"]
 
-    async def apply_session(self, session: Mapping[str, Any]) -> None:
-        """Remember."""
-        self._maybe_refuse("apply")
-        self.sessions.append(copy.deepcopy(dict(session)))
-
-    async def create_event(self, event: Mapping[str, Any]) -> None:
-        """Remember."""
-        self._maybe_refuse("event")
-        self.events.append(dict(event))
+    def change_lease(self, **spec: str) -> None:
+        """Change the Lease as somebody else."""
+        self.cluster.touch(LEASE, lambda lease: lease["spec"].update(spec))

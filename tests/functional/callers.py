@@ -5,11 +5,12 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from whatsapp_operator.kube import Ref, path, ref_of
+from whatsapp_kube import requests
+from whatsapp_kube.requests import Ref, Request
 
 Manifest = dict[str, Any]
 
@@ -32,7 +33,9 @@ class Caller:
         self._address = urlsplit(server)
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
-    def send(self, method: str, target: str, body: Manifest | None = None, kind: str = "application/json") -> Manifest:
+    def send(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None, kind: str = "application/json"
+    ) -> Manifest:
         """Return the answer; raises ApiError unless it is 2xx."""
         connection = http.client.HTTPSConnection(
             self._address.hostname or "", self._address.port, timeout=20, context=self.context
@@ -47,15 +50,18 @@ class Caller:
             raise ApiError(answer.status, str(found.get("message", text.decode(errors="replace"))))
         return found
 
+    def ask(self, request: Request) -> Manifest:
+        """Send a request that was built."""
+        return self.send(request.method, request.target, request.body, request.content_type)
+
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object."""
-        ref = ref_of(manifest)
-        return self.send("POST", path(Ref(ref.kind, ref.namespace, "")), manifest)
+        return self.ask(requests.create(manifest))
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """Return an object, None if it does not exist."""
         try:
-            return self.send("GET", path(Ref(kind, namespace, name)))
+            return self.ask(requests.get(Ref(kind, namespace, name)))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -63,25 +69,21 @@ class Caller:
 
     def items(self, kind: str, namespace: str) -> list[Manifest]:
         """Return the objects of a kind in a namespace."""
-        found: list[Manifest] = self.send("GET", path(Ref(kind, namespace, "")))["items"]
+        found: list[Manifest] = self.ask(requests.items(kind, namespace))["items"]
         return found
 
     def merge(self, kind: str, namespace: str, name: str, patch: Manifest, subresource: str = "") -> Manifest:
         """Merge-patch an object."""
-        target = path(Ref(kind, namespace, name), subresource)
-        return self.send("PATCH", target, patch, "application/merge-patch+json")
+        return self.ask(requests.merge(Ref(kind, namespace, name), patch, subresource=subresource))
 
     def apply(self, manifest: Manifest, *, manager: str, subresource: str = "", **query: str) -> Manifest:
         """Apply on the server's side."""
-        asked = urlencode({"fieldManager": manager, "force": "true", **query})
-        target = f"{path(ref_of(manifest), subresource)}?{asked}"
-        return self.send("PATCH", target, manifest, "application/apply-patch+yaml")
+        return self.ask(requests.apply(manifest, manager=manager, subresource=subresource, **query))
 
     def delete(self, kind: str, namespace: str, name: str, *, grace: int | None = None) -> None:
         """Delete an object; gone already is success."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions"} | ({} if grace is None else {"gracePeriodSeconds": grace})
         with contextlib.suppress(ApiError):
-            self.send("DELETE", path(Ref(kind, namespace, name)), body)
+            self.ask(requests.delete(Ref(kind, namespace, name), grace=grace))
 
 
 class Line:

@@ -13,8 +13,8 @@ from functional.conftest import Operator
 from functional.pairs import event_in, running
 from functional.worker import connected
 from functional.world import Place, World
+from whatsapp_kube.requests import Ref, path
 from whatsapp_operator import admission_policy
-from whatsapp_operator.kube import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

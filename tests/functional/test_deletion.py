@@ -11,7 +11,7 @@ from functional.callers import ApiError, wait
 from functional.conftest import Operator, kubectl
 from functional.worker import Worker, connected
 from functional.world import Place
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -9,7 +9,7 @@ from functional.callers import wait
 from functional.conftest import INSTALL, Operator, installed, starting
 from functional.worker import NODE, Worker, connected
 from functional.world import Place, World
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

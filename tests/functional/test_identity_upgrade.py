@@ -9,8 +9,8 @@ from functional.conftest import Operator
 from functional.pairs import event_in
 from functional.worker import Worker, connected
 from functional.world import Place, plain_pod_spec
+from whatsapp_kube.requests import Ref, path
 from whatsapp_operator import rollout
-from whatsapp_operator.kube import Ref, path
 from whatsapp_operator.manifests import rbac
 from whatsapp_session import names
 

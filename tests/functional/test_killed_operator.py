@@ -10,6 +10,7 @@ import pytest
 from fakes.kube import Killed
 from functional.conftest import IMAGE
 from functional.world import Place, World
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import kube
 from whatsapp_operator.clock import SystemClock
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
@@ -42,7 +43,7 @@ class Mortal:
         """Return whether the call came."""
         return self._left <= 0
 
-    async def get(self, ref: kube.Ref) -> Manifest | None:
+    async def get(self, ref: Ref) -> Manifest | None:
         """Get, or die."""
         found: Manifest | None = await self._call(lambda: self._inner.get(ref))
         return found
@@ -57,11 +58,11 @@ class Mortal:
         made: Manifest = await self._call(lambda: self._inner.apply(manifest, manager=manager, subresource=subresource))
         return made
 
-    async def delete(self, ref: kube.Ref, *, uid: str, grace: int | None = None) -> None:
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
         """Delete, or die."""
         await self._call(lambda: self._inner.delete(ref, uid=uid, grace=grace))
 
-    async def finalize(self, ref: kube.Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
+    async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
         """Set finalizers, or die."""
         found: Manifest | None = await self._call(
             lambda: self._inner.finalize(ref, version=version, finalizers=finalizers)

@@ -8,9 +8,10 @@ import pytest
 
 from fakes.kube import FakeKube
 from functional.world import World
+from whatsapp_kube.errors import Asked, Conflict, Refused, Unreachable
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import kube
-from whatsapp_operator.errors import Asked, Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Kube, Listing, Ref
+from whatsapp_operator.kube import Kube, Listing
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

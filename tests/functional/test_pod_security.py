@@ -9,7 +9,7 @@ from forbidden_templates import ALLOWED, NEVER, TABLE, Forbidden
 from functional.callers import ApiError
 from functional.world import Place, World
 from scenes.operator import samples
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_operator.manifests import move_pod, purge_pod, store_check_pod, worker_pod
 from whatsapp_session import names
 

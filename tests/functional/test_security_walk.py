@@ -15,7 +15,7 @@ from functional.callers import Caller, Line
 from functional.pairs import Pair, running
 from functional.worker import connected, stamp
 from functional.world import Place, World
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -9,7 +9,7 @@ from functional.callers import ApiError, wait
 from functional.pairs import Pair, event_in
 from functional.worker import connected, stamp
 from functional.world import Place
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.worker_config import ResourceIdentity

@@ -9,7 +9,7 @@ from functional.callers import ApiError, Caller, wait
 from functional.pairs import Pair, event_in
 from functional.worker import Worker, connected
 from functional.world import Place
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

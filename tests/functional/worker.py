@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functional.callers import ApiError, Caller, Manifest, wait
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 if TYPE_CHECKING:

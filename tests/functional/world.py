@@ -14,7 +14,7 @@ from typing import Any
 from deploy.local.native.control_plane import ControlPlane
 from functional.callers import ApiError, Caller, Manifest, wait
 from functional.worker import Worker
-from whatsapp_operator.kube import Ref, path
+from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
 _numbers = itertools.count(1)

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
+from whatsapp_kube.requests import Ref, ref_of
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Kube, Ref, ref_of
+from whatsapp_operator.kube import Kube
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

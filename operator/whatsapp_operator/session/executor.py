@@ -5,8 +5,9 @@ import dataclasses
 import logging
 from typing import Any, assert_never
 
-from whatsapp_operator.errors import Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_kube.errors import Conflict, Refused, Unreachable
+from whatsapp_kube.requests import Ref
+from whatsapp_operator.kube import Kube
 from whatsapp_operator.manifests import lease, move_pod, purge_pod, pvc, rbac, worker_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.parsing import parse_store_resource

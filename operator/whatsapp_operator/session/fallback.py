@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from whatsapp_kube.errors import KubeError, Refused
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import KubeError, Refused
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Kube
 from whatsapp_operator.observed.parsing import parse_essentials, parse_head, parse_session_resource
 from whatsapp_operator.observed.state import Observed, Problem, Wanted
 from whatsapp_operator.queue_schedule import Rest

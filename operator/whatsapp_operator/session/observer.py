@@ -4,9 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import admission_policy
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Kube, Ref
+from whatsapp_operator.kube import Kube
 from whatsapp_operator.observed.ages import Sightings
 from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod

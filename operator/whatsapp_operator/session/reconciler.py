@@ -6,10 +6,11 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from whatsapp_kube.errors import KubeError, Refused
+from whatsapp_kube.requests import STATUS, Ref
 from whatsapp_operator import admission_policy, metrics, rollout
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import KubeError, Refused
-from whatsapp_operator.kube import STATUS, Listing, Ref
+from whatsapp_operator.kube import Listing
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.observed.state import Key, Observed, Ownership, Problem, Report, StoreReport, Wanted

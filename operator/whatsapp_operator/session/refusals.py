@@ -5,8 +5,8 @@ The only place that does so, whatever object was refused and whoever asked.
 
 from typing import Final
 
-from whatsapp_operator import answers
-from whatsapp_operator.errors import Asked, Refused
+from whatsapp_kube import answers
+from whatsapp_kube.errors import Asked, Refused
 from whatsapp_operator.observed.state import Problem
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason

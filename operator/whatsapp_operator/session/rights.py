@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
+from whatsapp_kube.errors import Refused
+from whatsapp_kube.requests import Ref, ref_of
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import Refused
-from whatsapp_operator.kube import Listing, Ref, ref_of
+from whatsapp_operator.kube import Listing
 from whatsapp_operator.manifests import metadata, rbac
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Session
 from whatsapp_operator.session.applier import Applier

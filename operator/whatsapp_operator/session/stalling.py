@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from whatsapp_operator.errors import Refused
+from whatsapp_kube.errors import Refused
 from whatsapp_operator.observed.state import Problem
 from whatsapp_operator.session.events import EventRecord
 from whatsapp_operator.session.status import written

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
+from whatsapp_kube.errors import Conflict, KubeError, Refused
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import Conflict, KubeError, Refused
 from whatsapp_operator.kube import Kube
 from whatsapp_operator.observed.state import Observed, Problem, Session, Subject, Wanted
 from whatsapp_operator.session import events, purge, refusals, stalling, status

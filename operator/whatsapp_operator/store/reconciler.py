@@ -4,9 +4,10 @@ import dataclasses
 import logging
 from typing import Any
 
+from whatsapp_kube.errors import Conflict, Refused
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.errors import Conflict, Refused
-from whatsapp_operator.kube import Listing, Ref
+from whatsapp_operator.kube import Listing
 from whatsapp_operator.manifests import rbac, store_check_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.ages import Sightings

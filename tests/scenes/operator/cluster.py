@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from fakes.kube import FakeKube
 from scenes.operator import samples
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import metrics
-from whatsapp_operator.kube import Ref
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import Rest

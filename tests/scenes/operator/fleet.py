@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from scenes.operator import samples
 from scenes.operator.cluster import Cluster, Manifest, run
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 

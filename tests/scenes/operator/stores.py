@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fakes.kube import FakeKube
 from scenes.operator import samples
 from scenes.operator.cluster import FakeClock, run
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.store.reconciler import StoreReconciler
 from whatsapp_session import names

@@ -8,7 +8,14 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[3]
-DESIGNED = {"whatsapp_session", "whatsapp_operator", "whatsapp_cli", "whatsapp_page", "whatsapp_worker"}
+DESIGNED = {
+    "whatsapp_session",
+    "whatsapp_kube",
+    "whatsapp_operator",
+    "whatsapp_cli",
+    "whatsapp_page",
+    "whatsapp_worker",
+}
 
 
 @pytest.mark.parametrize("source_root", ["operator", "worker"])

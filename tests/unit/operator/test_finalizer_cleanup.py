@@ -7,9 +7,9 @@ import pytest
 
 from fakes.kube import FakeKube
 from scenes.operator import samples
+from whatsapp_kube.errors import Conflict
+from whatsapp_kube.requests import Ref, ref_of
 from whatsapp_operator import app, finalizer_cleanup, options
-from whatsapp_operator.errors import Conflict
-from whatsapp_operator.kube import Ref, ref_of
 from whatsapp_operator.manifests import purge_pod, worker_pod
 from whatsapp_session import names
 

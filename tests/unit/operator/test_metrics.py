@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from fakes.kube import FakeKube
-from whatsapp_operator.errors import Conflict, Refused
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.errors import Conflict, Refused
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.metrics import CountedKube, Metrics, Seen
 
 

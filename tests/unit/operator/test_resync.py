@@ -8,8 +8,8 @@ import pytest
 from scenes.operator import samples
 from scenes.operator.cluster import KEY, POD, SESSION, connected, run
 from scenes.operator.stores import Stores
+from whatsapp_kube.requests import Ref
 from whatsapp_operator import handlers, resync
-from whatsapp_operator.kube import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from whatsapp_operator.errors import Conflict, Refused, Unreachable
+from whatsapp_kube.errors import Conflict, Refused, Unreachable
 from whatsapp_operator.workqueue import USUAL_CONFLICTS, KeyedQueue
 
 

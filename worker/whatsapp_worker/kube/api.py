@@ -12,30 +12,24 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from whatsapp_kube import answers, requests
+from whatsapp_kube.errors import Unreachable
+from whatsapp_kube.requests import Manifest, Ref, Request
 from whatsapp_session import names
 from whatsapp_worker import errors
 
 ACCOUNT_DIR = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 ACCOUNT_DIR_VARIABLE = "WHATSAPP_SERVICE_ACCOUNT_DIR"
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
-_MESSAGE = 300
-
-
-class KubeError(errors.WorkerError):
-    """The API refused or did not answer; ``status`` is its code, 0 when there was no answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Kube(Protocol):
     """What one worker asks of the API, all about its own session; each raises KubeError."""
 
-    async def get_lease(self) -> dict[str, Any]:
+    async def get_lease(self) -> Manifest:
         """Return the session's Lease."""
 
-    async def put_lease(self, lease: Mapping[str, Any]) -> dict[str, Any]:
+    async def put_lease(self, lease: Mapping[str, Any]) -> Manifest:
         """Replace the Lease if its resourceVersion is still the newest; returns what is stored."""
 
     async def apply_session(self, session: Mapping[str, Any]) -> None:
@@ -75,48 +69,42 @@ class ApiServer:
         if self._http is not None:
             await self._http.close()
 
-    async def get_lease(self) -> dict[str, Any]:
+    async def get_lease(self) -> Manifest:
         """GET."""
-        return await self._send("GET", self._lease_path())
+        return await self.send(requests.get(Ref("Lease", self._own.namespace, names.lease(self._own.session))))
 
-    async def put_lease(self, lease: Mapping[str, Any]) -> dict[str, Any]:
+    async def put_lease(self, lease: Mapping[str, Any]) -> Manifest:
         """PUT."""
-        return await self._send("PUT", self._lease_path(), lease)
+        return await self.send(requests.replace(lease))
 
     async def apply_session(self, session: Mapping[str, Any]) -> None:
         """PATCH by server-side apply."""
-        own = self._own
-        path = f"/apis/{names.API_VERSION}/namespaces/{own.namespace}/{names.SESSION_PLURAL}/{own.session}/status"
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.SESSION_KIND,
-            "metadata": {"name": own.session, "namespace": own.namespace},
+            "metadata": {"name": self._own.session, "namespace": self._own.namespace},
             "status": {"session": session},
         }
-        await self._send("PATCH", f"{path}?fieldManager={names.WORKER_MANAGER}&force=true", body)
+        await self.send(requests.apply(body, manager=names.WORKER_MANAGER, subresource="status"))
 
     async def create_event(self, event: Mapping[str, Any]) -> None:
         """POST."""
-        await self._send("POST", f"/api/v1/namespaces/{self._own.namespace}/events", event)
+        await self.send(requests.create(event))
 
-    def _lease_path(self) -> str:
-        own = self._own
-        return f"/apis/coordination.k8s.io/v1/namespaces/{own.namespace}/leases/{names.lease(own.session)}"
-
-    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def send(self, request: Request) -> Manifest:
+        """Return the answer; raises KubeError."""
         assert self._http is not None, "enter the context first"
-        kind = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
         try:
             token = await asyncio.to_thread((self._account / "token").read_text)
-            headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": kind}
-            async with self._http.request(method, self._address + path, json=body, headers=headers) as answer:
+            headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": request.content_type}
+            address = self._address + request.target
+            async with self._http.request(request.method, address, json=request.body, headers=headers) as answer:
                 document: Any = await answer.json(content_type=None)
-                if answer.status < 400:
-                    return dict(document)
-                message = document.get("message", "") if isinstance(document, dict) else ""
-                raise KubeError(answer.status, f"the API answered {answer.status}: {message[:_MESSAGE]}")
+                if answer.status >= 400:
+                    raise answers.error(answer.status, document, request.asked)
+                return dict(document)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise KubeError(0, f"the API did not answer: {type(error).__name__}") from error
+            raise Unreachable(0, f"the API did not answer: {type(error).__name__}", request.asked) from error
 
 
 def in_cluster(environ: Mapping[str, str], own: Names) -> ApiServer:

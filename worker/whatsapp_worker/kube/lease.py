@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from whatsapp_kube.errors import KubeError
 from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker.core import operator_notes
-from whatsapp_worker.kube.api import Kube, KubeError
+from whatsapp_worker.kube.api import Kube
 from whatsapp_worker.system import watchdog
 
 LOG = logging.getLogger("whatsapp_worker")

@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from whatsapp_kube.errors import KubeError
 from whatsapp_session import names, timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_session.worker_config import ResourceIdentity
 from whatsapp_worker.core import changes, status
 from whatsapp_worker.core.state import State
-from whatsapp_worker.kube.api import Kube, KubeError
+from whatsapp_worker.kube.api import Kube
 
 LOG = logging.getLogger("whatsapp_worker")
 SPACING = 1.0

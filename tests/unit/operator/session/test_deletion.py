@@ -9,7 +9,7 @@ from fakes.kube import TERMINATING
 from scenes.operator import samples
 from scenes.operator.cluster import POD, PURGE_POD, SESSION, Cluster, connected, set_spec
 from scenes.operator.samples import DELETE
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.start_slots import Stage
 from whatsapp_session import names

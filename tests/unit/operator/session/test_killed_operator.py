@@ -9,7 +9,7 @@ import pytest
 from fakes.kube import Killed
 from scenes.operator import samples
 from scenes.operator.cluster import LEASE, MOVE_POD, POD, SEEN, SESSION, Cluster, set_spec
-from whatsapp_operator.errors import Unreachable
+from whatsapp_kube.errors import Unreachable
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

@@ -8,7 +8,7 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.cluster import MOVE_POD, POD, PURGE_POD, SEEN, SESSION, Cluster, on_store, set_spec
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

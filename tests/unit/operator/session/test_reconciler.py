@@ -9,7 +9,7 @@ import pytest
 from fakes.kube import TERMINATING
 from scenes.operator import samples
 from scenes.operator.cluster import LEASE, POD, SEEN, SESSION, Cluster, connected, set_spec
-from whatsapp_operator.errors import Conflict
+from whatsapp_kube.errors import Conflict
 from whatsapp_session import names
 
 Manifest = dict[str, Any]

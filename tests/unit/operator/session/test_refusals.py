@@ -8,9 +8,9 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.cluster import POD, SESSION, Cluster, connected, set_spec
-from whatsapp_operator import answers
-from whatsapp_operator.errors import Asked, Cause, Conflict, Refused, Unreachable
-from whatsapp_operator.kube import Ref
+from whatsapp_kube import answers
+from whatsapp_kube.errors import Asked, Cause, Conflict, Refused, Unreachable
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.session import refusals
 from whatsapp_session import names
 

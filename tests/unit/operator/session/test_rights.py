@@ -9,7 +9,7 @@ import pytest
 from fakes.kube import FakeKube
 from scenes.operator import samples
 from scenes.operator.cluster import KEY, POD, SESSION, Cluster, connected, run, set_spec
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.session import rights
 from whatsapp_operator.session.reconciler import Reconciler

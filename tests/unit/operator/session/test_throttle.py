@@ -7,7 +7,7 @@ import pytest
 from scenes.operator import samples
 from scenes.operator.cluster import POD, SESSION, Cluster, Manifest, connected, run, set_spec
 from scenes.operator.fleet import Fleet
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
 from whatsapp_session import names
 

@@ -8,8 +8,8 @@ from fakes.kube import Killed
 from scenes.operator import samples
 from scenes.operator.store_samples import DOWN
 from scenes.operator.stores import CHECK_POD, KEY, STORE, Stores
-from whatsapp_operator.errors import Conflict, Refused
-from whatsapp_operator.kube import Ref
+from whatsapp_kube.errors import Conflict, Refused
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_session import names
 

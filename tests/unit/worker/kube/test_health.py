@@ -16,11 +16,12 @@ from aiohttp.test_utils import TestServer
 
 from scenes.ports import free_port
 from simulator import tls
+from whatsapp_kube.errors import KubeError
 from whatsapp_session.conditions import SessionState
 from whatsapp_worker.core import page_events
 from whatsapp_worker.core.state import Codes, Login, Saved, Saving, ShownCode, State, Unlisted
 from whatsapp_worker.kube import health
-from whatsapp_worker.kube.api import ApiServer, KubeError, Names, in_cluster
+from whatsapp_worker.kube.api import ApiServer, Names, in_cluster
 
 
 @dataclass
@@ -155,9 +156,9 @@ async def test_the_four_requests_go_to_the_sessions_own_objects(
     remembered, server = api
     async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
         await client.get_lease()
-        await client.put_lease({"spec": {}})
+        await client.put_lease({"kind": "Lease", "metadata": {"namespace": "bots", "name": "wa-support"}})
         await client.apply_session({"state": "Connected"})
-        await client.create_event({"kind": "Event"})
+        await client.create_event({"kind": "Event", "metadata": {"namespace": "bots", "name": "support.1"}})
     lease = "/apis/coordination.k8s.io/v1/namespaces/bots/leases/wa-support"
     session = "/apis/whatsapp-operator.dev/v1alpha1/namespaces/bots/whatsappsessions/support/status"
     assert [(method, path, kind) for method, path, _, kind, _ in remembered.seen] == [
@@ -178,7 +179,7 @@ async def test_a_refusal_has_its_code_and_message(api: tuple[Api, TestServer], t
     remembered, server = api
     remembered.status, remembered.body = 403, {"message": "retry shortly"}
     async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
-        with pytest.raises(KubeError, match="403: retry shortly") as refused:
+        with pytest.raises(KubeError, match="retry shortly") as refused:
             await client.get_lease()
     assert refused.value.status == 403
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fakes.worker_kube import FakeKube
+from fakes.worker_kube import LEASE, WorkerKube
 from whatsapp_session import names
 from whatsapp_worker.core import operator_notes
 from whatsapp_worker.kube import lease
@@ -15,7 +15,7 @@ ME, OTHER = "uid-me", "uid-other"
 
 def made(holder: str = "", renewed: str = "", duration: int = 60, **annotations: str) -> dict[str, Any]:
     return {
-        "metadata": {"name": "wa-x", "annotations": annotations},
+        "metadata": {"namespace": LEASE.namespace, "name": LEASE.name, "annotations": annotations},
         "spec": {"leaseDurationSeconds": duration, "holderIdentity": holder, "renewTime": renewed},
     }
 
@@ -65,7 +65,7 @@ def test_taking_counts_a_transition_and_renewing_does_not() -> None:
     assert lease.taken(taken, ME, "t2")["spec"] == {**taken["spec"], "renewTime": "t2"}
 
 
-async def acquired(api: FakeKube) -> lease.Holder:
+async def acquired(api: WorkerKube) -> lease.Holder:
     holder = lease.Holder(api, ME)
     async with asyncio.timeout(60):
         await holder.acquire(lambda why: None)
@@ -73,56 +73,51 @@ async def acquired(api: FakeKube) -> lease.Holder:
 
 
 async def test_refusals_while_the_operator_has_not_named_the_pod_are_waited_out_in_silence() -> None:
-    api = FakeKube(made())
-    api.refuse = {"get": [404, 403], "put": [403, 409]}
+    api = WorkerKube(made())
+    api.refuse = {"get": [404, 403], "replace": [403, 409]}
     said: list[str] = []
     holder = lease.Holder(api, ME)
     async with asyncio.timeout(60):
         await holder.acquire(said.append)
-    assert api.lease is not None
     assert api.lease["spec"]["holderIdentity"] == ME
     assert said == []
 
 
 async def test_a_held_lease_is_waited_for_and_the_waiting_says_for_whom() -> None:
-    api = FakeKube(made(OTHER, duration=1))
+    api = WorkerKube(made(OTHER, duration=1))
     said: list[str] = []
     holder = lease.Holder(api, ME)
     async with asyncio.timeout(60):
         await holder.acquire(said.append)
     assert said[0] == f"the Lease is held by pod {OTHER}"
-    assert api.lease is not None
     assert api.lease["spec"]["holderIdentity"] == ME
 
 
 async def test_what_the_operator_has_written_is_seen_when_the_lease_is_taken() -> None:
-    api, seen = FakeKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
+    api, seen = WorkerKube(made(OTHER, **{names.ANNOTATION_TERMINATED_POD_UID: OTHER})), list[lease.Lease]()
     async with asyncio.timeout(60):
         await lease.Holder(api, ME, lambda found, asked: seen.append(found)).acquire(lambda why: None)
     assert operator_notes.read(seen[0]).terminated_pod_uid == OTHER
 
 
 async def test_a_renewal_survives_refusals_conflicts_and_silence() -> None:
-    api = FakeKube(made(duration=1))
+    api = WorkerKube(made(duration=1))
     holder = await acquired(api)
-    assert api.lease is not None
     before = api.lease["spec"]["renewTime"]
-    api.refuse = {"put": [401, 404, 0, 409], "get": [401, 404]}
+    api.refuse = {"replace": [401, 404, 0, 409], "get": [401, 404]}
     lost: list[str] = []
     keeping = asyncio.create_task(holder.keep(lost.append))
     async with asyncio.timeout(60):
-        while api.refuse["put"] or api.lease["spec"]["renewTime"] == before:  # noqa: ASYNC110  the fake tells nobody
+        while api.refuse["replace"] or api.lease["spec"]["renewTime"] == before:  # noqa: ASYNC110  the fake tells nobody
             await asyncio.sleep(0.01)
     keeping.cancel()
     assert lost == []
 
 
 async def test_only_another_holder_is_a_loss() -> None:
-    api = FakeKube(made(duration=1))
+    api = WorkerKube(made(duration=1))
     holder = await acquired(api)
-    assert api.lease is not None
-    api.lease["spec"]["holderIdentity"] = OTHER
-    api.version += 1
+    api.change_lease(holderIdentity=OTHER)
     lost: list[str] = []
     async with asyncio.timeout(60):
         await holder.keep(lost.append)
@@ -130,19 +125,16 @@ async def test_only_another_holder_is_a_loss() -> None:
 
 
 async def test_a_clean_stop_gives_the_lease_back_even_after_a_conflict() -> None:
-    api = FakeKube(made())
+    api = WorkerKube(made())
     holder = await acquired(api)
-    api.version += 1
+    api.change_lease()
     await holder.release()
-    assert api.lease is not None
     assert api.lease["spec"]["holderIdentity"] == ""
 
 
 async def test_anothers_lease_is_not_given_back() -> None:
-    api = FakeKube(made())
+    api = WorkerKube(made())
     holder = await acquired(api)
-    assert api.lease is not None
-    api.lease["spec"]["holderIdentity"] = OTHER
-    api.version += 1
+    api.change_lease(holderIdentity=OTHER)
     await holder.release()
     assert api.lease["spec"]["holderIdentity"] == OTHER

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.worker_kube import FakeKube
+from fakes.worker_kube import WorkerKube
 from scenes import json_samples, schema_samples
 from whatsapp_session import report_bounds
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
@@ -112,7 +112,7 @@ class Told:
     """A reporter that runs beside the test."""
 
     def __init__(self) -> None:
-        self.api = FakeKube()
+        self.api = WorkerKube()
         self.reporter = status_reporter.StatusReporter(self.api, RESOURCE)
         self.task = asyncio.get_running_loop().create_task(self.reporter.run())
 
@@ -139,7 +139,7 @@ async def test_a_state_is_told_at_once_and_equal_content_only_once() -> None:
 
 async def test_refusals_before_the_operator_has_named_the_pod_are_repeated_until_it_has() -> None:
     told = Told()
-    told.api.refuse = {"apply": [403, 403, 0]}
+    told.api.refuse = {"apply status": [403, 403, 0]}
     told.reporter.show(CONNECTED)
     await told.until(1)
     await told.end()

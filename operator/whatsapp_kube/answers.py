@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_operator.errors import Asked, Cause, Conflict, KubeError, Refused, Unreachable
+from whatsapp_kube.errors import Asked, Cause, Conflict, KubeError, Refused, Unreachable
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 """The API's own word for a cause: the namespace is being deleted and takes nothing new."""
@@ -14,7 +14,7 @@ a webhook that is away, and a field that the definitions in the cluster do not k
 
 
 def error(status: int, body: Any, asked: Asked) -> KubeError:
-    """Return the error for a status and a body, which may be anything."""
+    """Return the error for a status and a body, which may be anything: text, or what it was parsed to."""
     answer = _answer(body)
     said = answer.get("message")
     text = said if isinstance(said, str) and said else f"status {status}"
@@ -41,7 +41,7 @@ def error(status: int, body: Any, asked: Asked) -> KubeError:
 
 def _answer(body: Any) -> Mapping[str, Any]:
     try:
-        return _mapping(json.loads(body))
+        return _mapping(body if isinstance(body, Mapping) else json.loads(body))
     except (TypeError, ValueError, RecursionError):
         return {}
 

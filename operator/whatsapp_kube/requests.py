@@ -1,0 +1,144 @@
+"""Build requests to a Kubernetes API server from plain dicts; senders are each part's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from whatsapp_kube.errors import Asked
+from whatsapp_session import names
+
+Manifest = dict[str, Any]
+STATUS = "apply status"
+"""The verb of a request that writes a status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind is addressed."""
+
+    api_version: str
+    plural: str
+    namespaced: bool = True
+
+
+KINDS: Mapping[str, Kind] = {
+    names.SESSION_KIND: Kind(names.API_VERSION, names.SESSION_PLURAL),
+    names.STORE_KIND: Kind(names.API_VERSION, names.STORE_PLURAL),
+    "Pod": Kind("v1", "pods"),
+    "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
+    "Event": Kind("v1", "events"),
+    "Namespace": Kind("v1", "namespaces", namespaced=False),
+    "ServiceAccount": Kind("v1", "serviceaccounts"),
+    "PersistentVolumeClaim": Kind("v1", "persistentvolumeclaims"),
+    "Lease": Kind("coordination.k8s.io/v1", "leases"),
+    "Role": Kind("rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": Kind("rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ValidatingAdmissionPolicy": Kind(
+        "admissionregistration.k8s.io/v1", "validatingadmissionpolicies", namespaced=False
+    ),
+    "ValidatingAdmissionPolicyBinding": Kind(
+        "admissionregistration.k8s.io/v1", "validatingadmissionpolicybindings", namespaced=False
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Name one object; ``namespace`` is empty for cluster-wide kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send: ``body`` is an object to be written as JSON."""
+
+    verb: str
+    ref: Ref
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
+
+    @property
+    def asked(self) -> Asked:
+        """What an error says of it."""
+        return Asked(self.verb, self.ref.kind, self.ref.name)
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+
+def path(ref: Ref, subresource: str = "") -> str:
+    """Return the path of an object, or of its collection when the name is empty."""
+    kind = KINDS[ref.kind]
+    prefix = "/api" if "/" not in kind.api_version else "/apis"
+    parts = [prefix, kind.api_version]
+    if kind.namespaced and ref.namespace:
+        parts += ["namespaces", ref.namespace]
+    # A name comes from a specification: it must stay one part of the path.
+    return "/".join([*parts, kind.plural, *filter(None, [quote(ref.name, safe=""), subresource])])
+
+
+def ref_of(manifest: Mapping[str, Any]) -> Ref:
+    """Return the name of a manifest."""
+    metadata = manifest["metadata"]
+    return Ref(manifest["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def get(ref: Ref) -> Request:
+    """Read one object."""
+    return Request("get", ref, "GET", path(ref))
+
+
+def items(kind: str, namespace: str, labels: Mapping[str, str] | None = None, page: int = 0, more: str = "") -> Request:
+    """List the objects of a kind in a namespace, "" for all; ``page`` of them (0: all), from where ``more`` says."""
+    query: dict[str, str] = {"limit": str(page)} if page else {}
+    if labels:
+        query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+    if more:
+        query["continue"] = more
+    ref = Ref(kind, namespace, "")
+    return Request("list", ref, "GET", path(ref), query)
+
+
+def create(manifest: Mapping[str, Any], **query: str) -> Request:
+    """Create an object."""
+    ref = ref_of(manifest)
+    return Request("create", ref, "POST", path(Ref(ref.kind, ref.namespace, "")), query, manifest)
+
+
+def replace(manifest: Mapping[str, Any]) -> Request:
+    """Replace an object; as it was at the manifest's resource version, where that has one."""
+    ref = ref_of(manifest)
+    return Request("replace", ref, "PUT", path(ref), {}, manifest)
+
+
+def apply(manifest: Mapping[str, Any], *, manager: str, subresource: str = "", **query: str) -> Request:
+    """Apply on the server's side, taking over fields of other managers."""
+    ref, verb = ref_of(manifest), " ".join(filter(None, ("apply", subresource)))
+    query = {"fieldManager": manager, "force": "true", **query}
+    kind = "application/apply-patch+yaml"
+    return Request(verb, ref, "PATCH", path(ref, subresource), query, manifest, kind)
+
+
+def merge(ref: Ref, change: Mapping[str, Any], *, verb: str = "merge", subresource: str = "", **query: str) -> Request:
+    """Change some fields of an object by a JSON merge patch: null removes."""
+    kind = "application/merge-patch+json"
+    return Request(verb, ref, "PATCH", path(ref, subresource), query, change, kind)
+
+
+def delete(ref: Ref, *, uid: str | None = None, grace: int | None = None) -> Request:
+    """Delete an object, with ``uid`` exactly this one. ``grace`` in seconds, None = its own."""
+    body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    if uid is not None:
+        body["preconditions"] = {"uid": uid}
+    if grace is not None:
+        body["gracePeriodSeconds"] = grace
+    return Request("delete", ref, "DELETE", path(ref), {}, body)
