@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+import google_crc32c
+
 from whatsapp_worker import errors
 
 MANIFEST_LIMIT = 32 << 20
@@ -29,31 +31,16 @@ _TABLE_FOOTER = 48
 _MASK_DELTA = 0xA282EAD8
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
-
-
-_CRC = _crc_table()
-
-
 def masked_crc32c(data: bytes) -> int:
     """Return LevelDB's masked CRC-32C of ``data``."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 def log_records(data: bytes | BinaryIO, *, verify: bool) -> Iterator[bytes]:
     """Yield the whole records of a log file, read block by block; a torn tail ends it, as it does for LevelDB.
 
-    With ``verify`` each fragment's checksum is compared (slow in Python: for manifests only); raises ArchiveDamaged.
+    With ``verify`` each fragment's checksum is compared; raises ArchiveDamaged.
     """
     parts = bytearray()
     for kind, fragment in _fragments(io.BytesIO(data) if isinstance(data, bytes) else data, verify):
