@@ -51,7 +51,7 @@ def watch():
 watcher = threading.Thread(target=watch)
 watcher.start()
 with stager.closed(None) as staged:
-    made = kept.publish(staged, generations.About("aa", "Request", "156", "1"))
+    made = kept.publish(staged, "aa", "Request", "156")
 over = True
 watcher.join()
 print(json.dumps({"memory": peak - before, "disk": most - disk, "archive": made.generation.size}))

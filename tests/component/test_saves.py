@@ -13,10 +13,11 @@ import pytest
 
 from component.conftest import MakeHome
 from component.workers import Home, only_slow
-from whatsapp_worker import Client, Options, RemoteAuth, auth, errors
+from whatsapp_worker import Client, Options, RemoteAuth, errors
 from whatsapp_worker.browser import command_line
 from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import page_events
+from whatsapp_worker.core.state import Saved
 
 AFTER_READY = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 AFTER_LOAD = (0.0, 15.0, 45.0)
@@ -36,7 +37,7 @@ class LateAuth(RemoteAuth):
         self.outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.seconds = 0.0
 
-    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> auth.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
         """Wait, then save and note what came of it."""
         if self.outcome.done():
             return None
@@ -51,7 +52,7 @@ class LateAuth(RemoteAuth):
         self.outcome.set_result("")
         return result
 
-    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> auth.SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
         """Save nothing: the last save is not what is looked at here."""
         await running.close()
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+from dataclasses import replace
 
 from whatsapp_worker import auth
 from whatsapp_worker.browser.protocol import RunningBrowser
@@ -35,12 +36,12 @@ class FakeStrategy(auth.Auth):
     async def restore_previous(self) -> events.ProfileReady:
         return events.ProfileReady()
 
-    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> auth.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
         self.saving.set()
         await self.uploads.wait()
-        return auth.SaveResult(self.saved, changed=True) if self.saved else None
+        return self.saved
 
-    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> auth.SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
         self.closed_for.append(account)
         await running.close()
-        return auth.SaveResult(self.saved, changed=False) if self.saved else None
+        return replace(self.saved, changed=False) if self.saved else None

@@ -50,8 +50,7 @@ class Writer:
         blob.unlink()  # a new file: what is written once is linked
         blob.write_bytes(content)
         with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
-            about = generations.About("hash", "Interval", "156.0", "0.1")
-            published = self.kept.publish(staged, about)
+            published = self.kept.publish(staged, "hash", "Interval", "156.0")
         assert self.copy.follow(published.generation) is None, "nothing foreign is there"
         return published.generation
 

@@ -26,10 +26,9 @@ class Place:
         """Go on as a new process would, with these keys."""
         self.kept = generations.Generations(self.store, self.journal, self.keep, keys)
 
-    def publish(self, proven: int = 0, account: str = "hash") -> generations.Published:
-        about = generations.About(account, "Interval", "156.0", "0.1", proven)
+    def publish(self, proven: int = 0, account: str = "hash") -> records.Record:
         with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
-            return self.kept.publish(staged, about)
+            return self.kept.publish(staged, account, "Interval", "156.0", proven)
 
     def archives(self) -> list[int]:
         return [int(entry.name.split("/")[-1].split("-")[0]) for entry in self.store.list("RemoteAuth/archives/")]

@@ -14,7 +14,7 @@ from whatsapp_worker import errors
 from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, operator_notes, page_events, requests
 from whatsapp_worker.core.state import Saved
-from whatsapp_worker.repository import records
+from whatsapp_worker.repository import claim, records
 
 _T = TypeVar("_T")
 _STORE_RETRY = Backoff(1.0, 10.0)
@@ -48,13 +48,10 @@ class Context:
     claimed: Callable[[float], None] = field(default=lambda time: None)
     """Say that the session is ours since this time, 0 for a strategy without a log."""
 
-
-@dataclass(frozen=True, slots=True)
-class SaveResult:
-    """What a save has found; ``changed`` is False when the store already held this content."""
-
-    saved: Saved
-    changed: bool
+    @property
+    def asked(self) -> claim.Asked:
+        """What people and the operator ask of this start."""
+        return claim.Asked(self.lease_notes, self.take_over, self.relink)
 
 
 class Auth:
@@ -103,11 +100,14 @@ class Auth:
     async def connected(self, account: page_events.Account, version: str) -> None:
         """Hear that the profile has proven to hold this account's login."""
 
-    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> SaveResult | None:
-        """Save the running browser's profile; raises SnapshotFailed, StoreUnavailable or Superseded."""
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
+        """Save the running browser's profile; returns what holds it, None if there is nothing to save.
+
+        Raises SnapshotFailed, StoreUnavailable or Superseded.
+        """
         return None
 
-    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
         """Close the browser and save what it leaves; ``account`` None means that nothing may be saved."""
         await running.close()
         return None

@@ -3,14 +3,12 @@
 import dataclasses
 import logging
 import time
-from importlib import metadata
 
 from whatsapp_session import timestamps
-from whatsapp_worker.auth import base
 from whatsapp_worker.core import page_events
 from whatsapp_worker.core.state import Saved
 from whatsapp_worker.profile import snapshot
-from whatsapp_worker.repository import generations
+from whatsapp_worker.repository import generations, records
 
 LOG = logging.getLogger("whatsapp_worker")
 
@@ -22,14 +20,14 @@ class LatestGeneration:
         self._kept = kept
         self._proven = 0
         self._version = ""
-        self.found: generations.Published | None = None
+        self.found: records.Record | None = None
         self.restored = 0
 
     def forget(self) -> None:
         """Know nothing: the login is gone."""
         self.found, self.restored, self._proven = None, 0, 0
 
-    def place(self, found: generations.Published | None) -> None:
+    def place(self, found: records.Record | None) -> None:
         """Hear which generation was put in the profile's place, None for an empty one."""
         self.found, self.restored = found, found.generation.number if found else 0
 
@@ -51,29 +49,22 @@ class LatestGeneration:
         made, written = self.found.generation, timestamps.parse(self.found.time).timestamp()
         return Saved(made.number, written, made.size, made.digest, made.trigger)
 
-    def unchanged(self) -> base.SaveResult:
+    def unchanged(self) -> Saved:
         """Return what a check says that found nothing new."""
         saved = self.saved()
         assert saved is not None
         LOG.info("saved generation=%s unchanged=true", saved.generation)
-        return base.SaveResult(dataclasses.replace(saved, time=time.time()), changed=False)
+        return dataclasses.replace(saved, time=time.time(), changed=False)
 
-    def publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> base.SaveResult:
+    def publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> Saved:
         """Publish a snapshot unless it is the same again; blocks."""
         if self.holds(staged.content_digest):
             return self.unchanged()
-        about = generations.About(
-            account_hash=account.hash,
-            trigger=trigger,
-            browser_version=self._version,
-            worker_version=metadata.version("whatsapp-session-operator"),
-            proven=self._proven,
-        )
-        self.found = self._kept.publish(staged, about)
+        self.found = self._kept.publish(staged, account.hash, trigger, self._version, self._proven)
         saved = self.saved()
         assert saved is not None
         LOG.info(
             "saved generation=%s bytes=%s trigger=%s frozen_ms=%.1f linked=%s copied=%s",
             *(saved.generation, saved.size, trigger, staged.frozen * 1000, staged.linked, staged.copied),
         )
-        return base.SaveResult(saved, changed=True)
+        return saved

@@ -10,13 +10,13 @@ from typing import BinaryIO
 
 from whatsapp_session import names, timestamps
 from whatsapp_worker import errors
-from whatsapp_worker.auth import base, claim, flush
+from whatsapp_worker.auth import base, flush
 from whatsapp_worker.browser import orphan
 from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, page_events, requests
 from whatsapp_worker.core.state import Restored, Saved
 from whatsapp_worker.profile import layout
-from whatsapp_worker.repository import log, records
+from whatsapp_worker.repository import claim, log, records
 from whatsapp_worker.stores import filesystem
 from whatsapp_worker.system import processes
 
@@ -76,7 +76,7 @@ class LocalAuth(base.Auth):
         super().setup(context)
         store = filesystem.FilesystemStore(self._root.parent / LOG_FOLDER)
         self._log = log.SessionLog(store, self._root.name, context.owner)
-        self._claimer = claim.Claimer(self._log, store, context)
+        self._claimer = claim.Claimer(self._log, store, context.asked)
 
     async def before_browser(self) -> events.ProfileReady:
         """Claim the session, wait out a previous owner, use the profile as it is."""
@@ -85,13 +85,13 @@ class LocalAuth(base.Auth):
         await self.wait_for_previous_owner(claimed.wait)
         self._claimer.waited()
         self.context.claimed(timestamps.seconds(claimed.record.time) or 0.0)
-        if claimed.relink is not None:
-            prepared = await self.relink(self._known_hash(), claimed.relink)
+        if claimed.terms.relink is not None:
+            prepared = await self.relink(self._known_hash(), claimed.terms.relink)
         else:
             marker = await asyncio.to_thread(self._use, claimed)
             restored = Restored(0, time.time()) if marker and marker.account_hash else None
             prepared = events.ProfileReady(known_hash=marker.account_hash if marker else "", restored=restored)
-        return prepared.after(claimed.handled)
+        return prepared.after(claimed.terms.handled)
 
     def _tidy(self) -> None:
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,13 +123,12 @@ class LocalAuth(base.Auth):
         """Remember whose login the profile holds."""
         await asyncio.to_thread(layout.write_marker, self._root, self._marker(account.hash))
 
-    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> base.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
         """See that what the page has written is on disk; the profile itself is the archive."""
         async with flush.sentinel(running) as mark:
             await flush.wait_for(self._root, mark)
-        first = self._previous is None
-        self._previous = Saved(0, time.time(), 0, "", trigger)
-        return base.SaveResult(self._previous, first)
+        self._previous = Saved(0, time.time(), 0, "", trigger, changed=self._previous is None)
+        return self._previous
 
     async def retire_login(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""

@@ -11,12 +11,12 @@ from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger
 from whatsapp_session.session_spec import Interop
 from whatsapp_worker import errors, stores
-from whatsapp_worker.auth import base, claim, flush, latest_generation, local, locked_profile, offline_start
+from whatsapp_worker.auth import base, flush, latest_generation, local, locked_profile, offline_start
 from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, page_events, requests
-from whatsapp_worker.core.state import UNKNOWN, Problem, Restored
+from whatsapp_worker.core.state import UNKNOWN, Problem, Restored, Saved
 from whatsapp_worker.profile import encryption, layout, snapshot
-from whatsapp_worker.repository import generations, log, records, restore, wwebjs_copy, wwebjs_import
+from whatsapp_worker.repository import claim, generations, log, records, restore, wwebjs_copy, wwebjs_import
 from whatsapp_worker.stores import registry
 
 _Run = Callable[[Callable[[], stores.Copy | None]], Awaitable[stores.Copy | None]]
@@ -75,7 +75,7 @@ class RemoteAuth(base.Auth):
         """Open the log as this owner."""
         super().setup(context)
         self._log = log.SessionLog(self.store, self.session, context.owner)
-        self._claimer = claim.Claimer(self._log, self.store, context)
+        self._claimer = claim.Claimer(self._log, self.store, context.asked)
         self._generations = generations.Generations(self.store, self._log, self._keep, self._keys)
         self._latest = latest_generation.LatestGeneration(self._generations)
         self._copy = wwebjs_copy.WwebjsCopy(self.store, self._log, self._copies)
@@ -92,14 +92,14 @@ class RemoteAuth(base.Auth):
         await self.wait_for_previous_owner(claimed.wait)
         self._claimer.waited()
         self.context.claimed(timestamps.parse(claimed.record.time).timestamp())
-        if claimed.relink is not None:
+        if claimed.terms.relink is not None:
             below = claimed.record.slot
             prepared = await self.relink(
-                await self.retry_until_available(lambda: self._known_hash(below)), claimed.relink
+                await self.retry_until_available(lambda: self._known_hash(below)), claimed.terms.relink
             )
         else:
             prepared = await self._place(marker)
-        return prepared.after(claimed.handled)
+        return prepared.after(claimed.terms.handled)
 
     async def may_start_blind(self, owner: records.Owner) -> bool:
         """Look at the marker, then ask the store once."""
@@ -161,7 +161,7 @@ class RemoteAuth(base.Auth):
         self._generations.sweep()
         self._locked_profile.claimed(claimed.record)
         marker = self._locked_profile.reopened()
-        goes_on = marker is not None and claimed.relink is None and self._claimer.was_here(claimed, marker)
+        goes_on = marker is not None and claimed.terms.relink is None and self._claimer.was_here(claimed, marker)
         return claimed, marker if goes_on else None
 
     def _known_hash(self, below: int) -> str:
@@ -191,7 +191,7 @@ class RemoteAuth(base.Auth):
         self._restorer.begin()  # what has been saved since can be fallen back to as well
         await asyncio.to_thread(self._locked_profile.mark, account.hash, self._latest.restored)
 
-    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> base.SaveResult | None:
+    async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
         """Let the browser write, then snapshot it and publish what changed."""
         await flush.ask(running, account)
         await self._storage.look(running)
@@ -206,7 +206,7 @@ class RemoteAuth(base.Auth):
 
     async def _snapshot(
         self, running: RunningBrowser, account: page_events.Account, trigger: str, mark: snapshot.Sentinel
-    ) -> base.SaveResult:
+    ) -> Saved:
         with contextlib.ExitStack() as stack:
             staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.live(running.frozen, mark))
             await flush.ask(running, account)
@@ -221,7 +221,7 @@ class RemoteAuth(base.Auth):
         if foreign is not None:
             self.context.report_problem(Reason.FOREIGN_ARCHIVE, wwebjs_import.describe(self.session, foreign))
 
-    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> base.SaveResult | None:
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
         """Close the browser, which flushes, and publish what it leaves if it is known to hold the link."""
         if account is None:
             await running.close()
@@ -241,7 +241,7 @@ class RemoteAuth(base.Auth):
         await self._follow(edge=True)
         return result
 
-    def _publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> base.SaveResult:
+    def _publish(self, staged: snapshot.Snapshot, account: page_events.Account, trigger: str) -> Saved:
         self._claimer.require_claim()
         result = self._latest.publish(staged, account, trigger)
         self._restorer.begin()

@@ -10,10 +10,10 @@ from whatsapp_session import names, worker_config
 from whatsapp_worker import errors
 from whatsapp_worker.profile import encryption
 from whatsapp_worker.repository import (
+    claim,
     fencing,
     generations,
     log,
-    maintenance_claim,
     records,
     transfer,
     wwebjs_copy,
@@ -91,9 +91,9 @@ def import_archive(flags: argparse.Namespace, config: worker_config.WorkerConfig
     journal = log.SessionLog(store, names.store_session(config.client_id), owner)
     foreign = wwebjs_copy.WwebjsCopy(store, journal, config.interop)
     kept = generations.Generations(store, journal, config.generations, keys)
-    maintenance_claim.claim(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), _wait)
+    claim.claim_for_maintenance(journal, store, fencing.ClaimEvidence(take_over=flags.take_over), _wait)
     try:
         with tempfile.TemporaryDirectory(prefix="whatsapp-import-") as folder:
             return wwebjs_import.on_request(foreign, kept, pathlib.Path(folder), discard=flags.discard)
     finally:
-        maintenance_claim.release(journal)
+        claim.release(journal)

@@ -59,13 +59,12 @@ class BrowserGone:
 
 @dataclass(frozen=True, slots=True)
 class SaveDone:
-    """A check of the profile succeeded; ``saved`` is the generation that holds it, ``changed`` whether it is new.
+    """A check of the profile succeeded; ``saved`` is the generation that holds it.
 
     None when the strategy found nothing to save. ``login`` is `Login.number` when the save began.
     """
 
     saved: Saved | None
-    changed: bool
     login: int = 0
 
 

@@ -6,7 +6,7 @@ from typing import assert_never
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker.core import actions, events, requests
 from whatsapp_worker.core.settings import Settings
-from whatsapp_worker.core.state import State
+from whatsapp_worker.core.state import Saved, State
 from whatsapp_worker.core.transitions import RETRY, Step, with_problem, without_problem
 
 PATIENCE = 300.0
@@ -59,12 +59,12 @@ def finished(settings: Settings, state: State, event: events.SaveDone | events.S
     if not state.login.proven:  # of a profile that was replaced meanwhile
         return replace(state, saving=saving.interrupted()), ()
     match event:
-        case events.SaveDone(saved, changed):
+        case events.SaveDone(saved):
             state = requests.done(state, requests.SAVE, saving.fulfils)
             due = now + settings.interval
             saving = replace(saving, saved=saved or saving.saved, running=False, fulfils=None, due=due)
             state = replace(state, saving=replace(saving, failures=0, overdue_since=0.0))
-            return without_problem(state, *_SOLVED), _announced(changed)
+            return without_problem(state, *_SOLVED), _announced(saved)
         case events.SaveFailed(reason, message):
             failures = saving.failures + 1
             saving = replace(
@@ -82,11 +82,11 @@ def last(state: State, event: events.SaveDone | events.SaveFailed, now: float) -
     """Take the result of the last save, after the end."""
     saving = replace(state.saving, running=False)
     match event:
-        case events.SaveDone(saved, changed):
+        case events.SaveDone(saved):
             for time in (saving.fulfils, saving.requested):
                 state = requests.done(state, requests.SAVE, time)
             saving = replace(saving, saved=saved or saving.saved, overdue_since=0.0)
-            return replace(state, saving=saving), _announced(changed)
+            return replace(state, saving=saving), _announced(saved)
         case events.SaveFailed(reason, message):
             saving = replace(saving, overdue_since=saving.overdue_since or now)
             return with_problem(replace(state, saving=saving), reason, message, now), ()
@@ -94,8 +94,8 @@ def last(state: State, event: events.SaveDone | events.SaveFailed, now: float) -
             assert_never(event)
 
 
-def _announced(changed: bool) -> tuple[actions.Action, ...]:
-    return (actions.Emit("remote_session_saved"),) if changed else ()
+def _announced(found: Saved | None) -> tuple[actions.Action, ...]:
+    return (actions.Emit("remote_session_saved"),) if found and found.changed else ()
 
 
 def overdue(settings: Settings, state: State, now: float) -> State:

@@ -37,6 +37,8 @@ class Saved:
     size: int
     digest: str
     trigger: str
+    changed: bool = field(default=True, compare=False)
+    """Whether the save that returned this made it; False: the store held the same content before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from importlib import metadata
 
 from whatsapp_worker import errors, stores
 from whatsapp_worker.profile import archive, encryption, layout, snapshot
@@ -16,26 +16,6 @@ from whatsapp_worker.repository import log, records, retention
 RETENTION = 3
 IMPORT = "Import"
 """Trigger of a generation that another program's archive was made into."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a generation's record says of its making."""
-
-    account_hash: str
-    trigger: str
-    browser_version: str
-    worker_version: str
-    proven: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A generation and the time of its record."""
-
-    slot: int
-    time: str
-    generation: records.Generation
 
 
 class Generations:
@@ -57,24 +37,28 @@ class Generations:
         self._keys = keys
         self._pruner = retention.Pruner(store, journal, keep)
 
-    def publish(self, staged: snapshot.Snapshot, about: About) -> Published:
+    def publish(
+        self, staged: snapshot.Snapshot, account_hash: str, trigger: str, browser_version: str, proven: int = 0
+    ) -> records.Record:
         """Upload the snapshot, take the head slot for it, and drop what retention does not keep, if the store lets us.
 
         Raises Superseded when a later claim stands in the log: then the archive is not the session's.
         """
-        generation = self._begin(about, staged.content_digest, staged.checks)
+        generation = self._next(staged.content_digest, staged.checks, account_hash)
+        proven = max(proven, generation.proven)
+        generation = dataclasses.replace(generation, trigger=trigger, browser_version=browser_version, proven=proven)
         published = self._put(generation, archive.write(staged.folder))
         self._pruner.after(published.generation)
         return published
 
-    def adopt(self, original: pathlib.Path, content_digest: str, written: str, version: str) -> Published:
+    def adopt(self, original: pathlib.Path, content_digest: str, written: str) -> records.Record:
         """Make another program's checked archive the newest generation, byte for byte; nothing is dropped for it.
 
         ``written`` is its time in the store, by which its origin is known again, as by its plain bytes if they are
         encrypted. It carries neither the account nor the browser's version.
         """
-        generation = self._begin(About("", IMPORT, "", version), content_digest, ("databases",))
-        generation = dataclasses.replace(generation, upload_date=written)
+        generation = self._next(content_digest, ("databases",))
+        generation = dataclasses.replace(generation, trigger=IMPORT, upload_date=written)
         with original.open("rb") as stream:
             if self._keys:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -95,29 +79,30 @@ class Generations:
                     pass
         return None, False
 
-    def _begin(self, about: About, content_digest: str, checks: tuple[str, ...]) -> records.Generation:
+    def _next(self, content_digest: str, checks: tuple[str, ...], account_hash: str = "") -> records.Generation:
+        """Return the next generation as far as it is known before its archive is written."""
         self._log.settle()
         last, alive = self._last()
         number = last.number + 1 if last else 1
         # A process that starts has not seen what was proven before it.
-        known = last.proven if last and alive and last.account_hash in (about.account_hash, "") else 0
+        known = last.proven if last and alive and last.account_hash in (account_hash, "") else 0
         return records.Generation(
             number=number,
             archive=self._log.archive_name(number),
             digest="",
             size=0,
             content_digest=content_digest,
-            browser_version=about.browser_version,
-            worker_version=about.worker_version,
-            account_hash=about.account_hash,
-            trigger=about.trigger,
+            browser_version="",
+            worker_version=metadata.version("whatsapp-session-operator"),
+            account_hash=account_hash,
+            trigger="",
             upload_date=self._log.next_date(),
             checks=checks,
-            proven=max(about.proven, known),
+            proven=known,
             key_id=self._keys.newest.id if self._keys else "",
         )
 
-    def _put(self, generation: records.Generation, content: Iterator[bytes]) -> Published:
+    def _put(self, generation: records.Generation, content: Iterator[bytes]) -> records.Record:
         """Create the archive, then its record; an archive whose record lost goes."""
         name, digest = generation.archive, archive.Digest()
         if self._keys:
@@ -137,13 +122,13 @@ class Generations:
         self._pruner.orphans.discard(name)
         if not self._log.still_head():
             raise errors.Superseded("a later claim followed at once")
-        return Published(record.slot, record.time, generation)
+        return record
 
     def sweep(self) -> None:
         """Remove what killed predecessors left, if the store lets us; call at the claim, before anything is created."""
         self._pruner.sweep()
 
-    def next_candidate(self, below: int) -> Published | None:
+    def next_candidate(self, below: int) -> records.Record | None:
         """Return the newest generation under slot ``below`` that retention keeps, None when there is none.
 
         What stands before the newest logout or purge does not count, nor what another account saved before this one.
@@ -157,7 +142,7 @@ class Generations:
                         return None
                     seen, proven = seen + 1, max(proven, generation.proven)
                     if record.slot < below and (seen <= self._keep or generation.number == proven):
-                        return Published(record.slot, record.time, generation)
+                        return record
                     if seen >= self._keep and generation.number <= proven:
                         return None
                 case records.Logout() | records.Purge():

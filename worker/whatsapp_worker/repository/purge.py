@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.repository import fencing, log, maintenance_claim, records
+from whatsapp_worker.repository import claim, fencing, log, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def purge(
     if not _left(store, journal):
         return Purged()
     # It waits: a stray writer may upload until it sees the claim, and what it leaves must be among what is deleted.
-    maintenance_claim.claim(store, journal, known, wait)
+    claim.claim_for_maintenance(journal, store, known, wait)
     if not _purged(journal):
         journal.append(records.Purge())
     archives = list(store.list(f"{journal.session}/archives/"))
@@ -47,7 +47,7 @@ def purge(
     if able.sweeper:
         able.sweeper.sweep(f"{journal.session}/")
     # Only now: until then the session is not released, so that nobody's new archive is among what is deleted.
-    maintenance_claim.release(journal)
+    claim.release(journal)
     return Purged(len(archives), copy)
 
 

@@ -132,6 +132,12 @@ class Record:
     body: Body
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def generation(self) -> Generation:
+        """The body of a record that is known to be a generation's."""
+        assert isinstance(self.body, Generation)
+        return self.body
+
 
 _OWNER = {"session_uid": "sessionUID", "pod_uid": "podUID"}
 _KINDS: dict[Kind, type[Claim] | type[Generation] | type[Logout] | type[Release] | type[Purge]] = {

@@ -17,7 +17,7 @@ NEWEST = 1 << 62
 class Placed:
     """What lies in the profile's place now, and why nothing newer does; ``candidate`` None is an empty profile."""
 
-    candidate: generations.Published | None
+    candidate: records.Record | None
     broken: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from whatsapp_worker import errors, stores
 from whatsapp_worker.profile import archive
-from whatsapp_worker.repository import fencing, log, maintenance_claim, records
+from whatsapp_worker.repository import claim, fencing, log, records
 
 _FAR = 1000
 """Slots that are looked through: days of saves. What is kept further back is looked for by its number."""
@@ -70,9 +70,9 @@ def copy(source: Side, target: Side, how: How) -> int:
         return 0
     # Before anything is written: a target that is in use would leave a claim and a release behind at each attempt.
     fencing.must_wait(target.journal.previous(), target.journal.owner, how.known)
-    maintenance_claim.claim(source.store, source.journal, how.known, how.wait)
+    claim.claim_for_maintenance(source.journal, source.store, how.known, how.wait)
     with _released(source):
-        maintenance_claim.claim(target.store, target.journal, how.known, how.wait)
+        claim.claim_for_maintenance(target.journal, target.store, how.known, how.wait)
         missing = _missing(source, target, how)
         made = [each for each in missing.generations if _archive(source, target, each, how)]
         # An older one in the target is what a restore would fall back to, unless its link has ended since.
@@ -83,7 +83,7 @@ def copy(source: Side, target: Side, how: How) -> int:
                 target.journal.append(word)
         for generation in reversed(made):
             target.journal.append(generation)
-        maintenance_claim.release(target.journal)
+        claim.release(target.journal)
     return len(made)
 
 
@@ -93,7 +93,7 @@ def _released(side: Side) -> Iterator[None]:
     try:
         yield
     finally:
-        maintenance_claim.release(side.journal)
+        claim.release(side.journal)
 
 
 def _give_back(side: Side, how: How) -> None:
@@ -105,8 +105,8 @@ def _give_back(side: Side, how: How) -> None:
     if head is None or not head.owner.same_session(side.journal.owner):
         return
     if not isinstance(head.body, records.Release) or fencing.inherited_wait(head):
-        maintenance_claim.claim(side.store, side.journal, how.known, how.wait)
-        maintenance_claim.release(side.journal)
+        claim.claim_for_maintenance(side.journal, side.store, how.known, how.wait)
+        claim.release(side.journal)
 
 
 def _missing(source: Side, target: Side, how: How) -> Missing:

@@ -10,11 +10,10 @@ import logging
 import pathlib
 import shutil
 import tempfile
-from importlib import metadata
 
 from whatsapp_worker import errors, stores
 from whatsapp_worker.profile import archive, layout
-from whatsapp_worker.repository import generations, log, wwebjs_copy
+from whatsapp_worker.repository import generations, log, records, wwebjs_copy
 
 LOG = logging.getLogger("whatsapp_worker")
 LIMIT = 8 << 30
@@ -48,7 +47,7 @@ def import_archive(
     kept: generations.Generations,
     folder: pathlib.Path,
     session: str = "",
-) -> generations.Published:
+) -> records.Record:
     """Download beside ``folder``'s other files, check as a restore does, publish.
 
     With encryption the plain original goes then. Raises ArchiveDamaged when it holds no whole login, DiskFull,
@@ -66,8 +65,7 @@ def import_archive(
                 digest = layout.ContentDigest().of(profile)
         finally:
             shutil.rmtree(profile, ignore_errors=True)
-        version = metadata.version("whatsapp-session-operator")
-        published = kept.adopt(original, digest, log.stamp(found.modified), version)
+        published = kept.adopt(original, digest, log.stamp(found.modified))
     copy.adopted(found, published.generation)
     if published.generation.key_id:  # no login lies in plain beside the encrypted ones
         with contextlib.suppress(errors.StoreError):  # the next start takes it away

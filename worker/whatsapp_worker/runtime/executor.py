@@ -136,14 +136,13 @@ class Executor:
                 return
             try:
                 await self._auth.connected(account, running.version)
-                result = await self._auth.save(running, account, trigger)
+                saved = await self._auth.save(running, account, trigger)
             except errors.StoreError as error:
                 self._post(events.SaveFailed(Reason.STORE_UNAVAILABLE, str(error), login))
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
                 self._post(events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login))
             else:
-                saved, changed = (result.saved, result.changed) if result else (None, False)
-                self._post(events.SaveDone(saved, changed, login))
+                self._post(events.SaveDone(saved, login))
 
     async def retire_login(self, account_hash: str) -> None:
         """Set the login aside after a logout."""
@@ -196,11 +195,11 @@ class Executor:
         try:
             if account is not None:
                 await self._auth.connected(account, running.version)
-            result = await self._auth.close(running, account)
+            saved = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
             return events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
-        return None if result is None else events.SaveDone(result.saved, result.changed, login)
+        return None if saved is None else events.SaveDone(saved, login)
 
     async def kill(self) -> None:
         """End the browser at once."""

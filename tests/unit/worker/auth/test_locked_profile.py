@@ -13,7 +13,7 @@ from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout, snapshot
-from whatsapp_worker.repository import generations, records
+from whatsapp_worker.repository import records
 from whatsapp_worker.stores import memory
 
 SESSION = "RemoteAuth"
@@ -46,9 +46,8 @@ class Laptop:
         profile_maker.profile(running.profile)
         blob(running).write_bytes(content)
         await running.connected(ALICE, "156.0")
-        about = generations.About(ALICE.hash, str(SaveTrigger.FIRST_LINK), "156.0", "0.1")
         with snapshot.Snapshotter(running.profile, profile_maker.ORIGIN).closed(None) as staged:
-            running._generations.publish(staged, about)
+            running._generations.publish(staged, ALICE.hash, str(SaveTrigger.FIRST_LINK), "156.0")
 
     async def stop(self) -> None:
         if self.running is not None:

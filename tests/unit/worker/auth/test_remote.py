@@ -17,7 +17,7 @@ from whatsapp_worker.auth import base
 from whatsapp_worker.core import page_events
 from whatsapp_worker.core.state import UNKNOWN
 from whatsapp_worker.profile import archive, snapshot
-from whatsapp_worker.repository import fencing, generations, records
+from whatsapp_worker.repository import fencing, records
 from whatsapp_worker.stores import four_verbs, memory
 
 SESSION = "RemoteAuth"
@@ -97,9 +97,10 @@ async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_arc
             assert released.wait(60)
 
     scene.store.fail = slow
-    about = generations.About("hash", "Shutdown", "156.0", "0.1")
     with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
-        saving = asyncio.create_task(asyncio.to_thread(scene.auth._generations.publish, staged, about))
+        saving = asyncio.create_task(
+            asyncio.to_thread(scene.auth._generations.publish, staged, "hash", "Shutdown", "156.0")
+        )
         await asyncio.to_thread(uploading.wait, 10)
         await scene.auth.release()
         released.set()
@@ -128,9 +129,8 @@ async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_p
     with pytest.raises(errors.StoreUnavailable):
         await scene.auth.release()
     scene.store.fail = lambda verb, name: None
-    about = generations.About("hash", "Shutdown", "156.0", "0.1")
     with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
-        scene.auth._generations.publish(staged, about)
+        scene.auth._generations.publish(staged, "hash", "Shutdown", "156.0")
     assert scene.kinds() == ["claim", "generation"]
     await scene.auth.clean_up()
 

@@ -61,8 +61,8 @@ def test_a_link_is_shown_step_by_step() -> None:
         page_events.Changed(facts(S.CONNECTED, ALICE)),
         page_events.Progress(40),
         page_events.Synced(facts(S.CONNECTED, ALICE, True)),
-        events.SaveDone(SAVED, changed=True),
-        events.SaveDone(replace(SAVED, time=900.0), changed=False),
+        events.SaveDone(SAVED),
+        events.SaveDone(replace(SAVED, time=900.0, changed=False)),
     )
     assert list(seen(Story().awaiting(), *linked)) == [
         changes.StateChanged(SessionState.AWAITING_LINK, SessionState.SYNCING, ALICE),
@@ -83,7 +83,7 @@ def test_a_problem_is_shown_with_the_one_before() -> None:
     assert isinstance(first, changes.ProblemReported)
     assert isinstance(second, changes.ProblemReported)
     assert (first.before, second.before) == (None, first.problem)
-    assert not list(seen(story, events.SaveDone(None, changed=False))), "a problem that is solved is not shown"
+    assert not list(seen(story, events.SaveDone(None))), "a problem that is solved is not shown"
 
 
 def test_a_warning_and_the_browser_are_shown_once() -> None:

@@ -57,14 +57,14 @@ def test_a_page_that_is_none_of_whatsapps_is_loaded_again_and_after_a_while_said
 
 
 def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it_is_back() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), events.BrowserGone(Reason.PAGE_DEAD, "dead"))
+    story = Story().connected().on(events.SaveDone(SAVED), events.BrowserGone(Reason.PAGE_DEAD, "dead"))
     assert story.actions[-1] == actions.Recycle(gently=True)
     story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)), events.Tick())
     assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
 
 
 def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), events.OwnershipExpired())
+    story = Story().connected().on(events.SaveDone(SAVED), events.OwnershipExpired())
     assert story.state.session_state is SessionState.FROZEN
     assert story.state.problem is not None
     assert story.state.problem.reason is Reason.FROZEN
@@ -187,7 +187,7 @@ def test_a_save_that_does_not_end_is_overdue_and_goes_on() -> None:
     assert story.state.problem.reason is Reason.BACKUP_OVERDUE
     story.on(events.Tick(), events.Tick(), after=60)
     assert (story.state.saving.overdue_since, story.actions) == (since, []), "no second save beside the first"
-    story.on(events.SaveDone(SAVED, changed=True))
+    story.on(events.SaveDone(SAVED))
     assert (story.state.saving.overdue_since, story.state.problem, story.state.saving.running) == (0.0, None, False)
 
 
@@ -200,7 +200,7 @@ def test_a_save_has_the_time_of_an_interval_at_least() -> None:
 
 
 def test_each_save_has_its_own_time() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, changed=True), after=saving.PATIENCE - 1)
+    story = Story().connected().on(events.SaveDone(SAVED), after=saving.PATIENCE - 1)
     story.on(events.SaveRequested()).on(events.Tick(), after=10)
     assert story.state.saving.running
     assert story.state.saving.overdue_since == 0.0

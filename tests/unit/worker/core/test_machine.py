@@ -27,7 +27,7 @@ def test_a_fresh_session_goes_from_claim_to_code_to_ready_in_the_guides_order() 
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, (
         "saved at once: a link that is not saved is lost by a restart"
     )
-    story.on(events.SaveDone(SAVED, changed=True))
+    story.on(events.SaveDone(SAVED))
     assert story.emitted == ["remote_session_saved"]
 
 
@@ -91,7 +91,7 @@ def test_ready_comes_once_however_often_the_page_syncs_again() -> None:
 
 def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_nothing_is_done() -> None:
     story = Story(replace(SETTINGS, archive_warning=900, memory_warning=1000)).connected()
-    story.on(events.SaveDone(SAVED, True), events.Measured(1001))
+    story.on(events.SaveDone(SAVED), events.Measured(1001))
     assert [warning.reason for warning in story.state.usage.warnings] == [Reason.ARCHIVE_TOO_LARGE, Reason.MEMORY_HIGH]
     assert not [action for action in story.actions if not isinstance(action, actions.Emit)]
     assert story.state.problem is None
@@ -103,7 +103,7 @@ def test_what_exceeds_the_users_limits_is_told_until_it_is_clearly_below_and_not
 
 
 def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_same_process() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.LoggedOut())
+    story = Story().connected().on(events.SaveDone(SAVED), page_events.LoggedOut())
     assert story.actions[-2:] == [actions.RetireLogin(ALICE.hash), actions.Emit("disconnected", ("LOGOUT",))]
     assert story.state.session_state is SessionState.LOGGED_OUT
     story.on(page_events.LoggedOut())
@@ -125,11 +125,11 @@ def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> N
     )
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions
     before = story.state
-    story.on(events.SaveDone(SAVED, True, removed))
+    story.on(events.SaveDone(SAVED, removed))
     assert (story.state, story.actions) == (before, [])
     story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "away", removed))
     assert (story.state, story.actions) == (before, [])
-    story.on(events.SaveDone(SAVED, True, story.state.login.number))
+    story.on(events.SaveDone(SAVED, story.state.login.number))
     assert (story.state.saving.saved, story.state.saving.running, story.emitted) == (
         SAVED,
         False,
@@ -140,7 +140,7 @@ def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> N
 def test_a_save_of_a_removed_login_that_ends_after_the_stop_is_not_announced() -> None:
     story = Story().connected()
     removed = story.state.login.number
-    story.on(page_events.LoggedOut(), events.StopRequested(), events.SaveDone(SAVED, True, removed))
+    story.on(page_events.LoggedOut(), events.StopRequested(), events.SaveDone(SAVED, removed))
     assert (story.state.saving.saved, story.emitted) == (None, ["disconnected"])
 
 
@@ -211,7 +211,7 @@ def test_a_failed_save_is_told_and_tried_again_and_the_session_goes_on() -> None
     assert (story.state.problem.reason, story.state.saving.overdue_since) == (Reason.STORE_UNAVAILABLE, story.now)
     story.on(events.Tick(), after=2)
     assert story.actions == [actions.Save(SaveTrigger.FIRST_LINK)]
-    story.on(events.SaveDone(SAVED, True))
+    story.on(events.SaveDone(SAVED))
     assert (story.state.problem, story.state.saving.overdue_since) == (None, 0.0)
 
 
@@ -225,7 +225,7 @@ def test_saves_never_overlap() -> None:
 def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interval() -> None:
     story = Story().restored().on(events.SaveRequested("2026-01-01T00:00:00Z"))
     assert story.state.saving.running
-    story.on(events.SaveDone(None, changed=False))
+    story.on(events.SaveDone(None))
     assert (story.state.saving.running, story.state.saving.saved, story.emitted) == (False, SAVED, [])
     assert story.state.requests.handled == {"save": "2026-01-01T00:00:00Z"}
     story.on(events.Tick(), after=300)
@@ -233,7 +233,7 @@ def test_a_strategy_that_finds_nothing_to_save_is_asked_again_at_the_next_interv
 
 
 def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, changed=False))
+    story = Story().connected().on(events.SaveDone(replace(SAVED, changed=False)))
     assert story.emitted == []
     story.on(events.Tick(), after=300)
     assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
@@ -243,7 +243,7 @@ def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
     story = Story().connected().on(events.StopRequested())
     assert story.state.session_state is SessionState.STOPPING
     assert story.actions == [actions.Shutdown(ExitCode.DONE, None, "stopped as asked")]
-    assert story.on(events.SaveDone(SAVED, True)).emitted == ["remote_session_saved"]
+    assert story.on(events.SaveDone(SAVED)).emitted == ["remote_session_saved"]
 
 
 def test_a_last_save_that_fails_is_the_last_word() -> None:

@@ -17,7 +17,7 @@ def test_a_linked_session_survives_a_store_that_is_silent_for_a_day() -> None:
         assert story.state.session_state is SessionState.CONNECTED
         story.on(events.Tick(), after=60)
         assert story.does(actions.Save)
-    story.on(events.SaveDone(SAVED, changed=True))
+    story.on(events.SaveDone(SAVED))
     assert (story.state.saving.saved, story.state.problem, story.state.saving.overdue_since) == (SAVED, None, 0.0)
 
 

@@ -32,7 +32,7 @@ _EACH_EVENT: tuple[events.Event, ...] = (
     events.LoadFailed("x"),
     events.AdapterMissing(),
     events.BrowserGone(Reason.BROWSER_CRASHED, "x"),
-    events.SaveDone(SAVED, changed=True),
+    events.SaveDone(SAVED),
     events.SaveFailed(Reason.SNAPSHOT_FAILED, "x"),
     events.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, "x"),
     events.StillOwner(),

@@ -6,7 +6,7 @@ from whatsapp_worker.core import actions, events, page_events, recovery
 
 
 def test_a_page_that_loads_itself_again_is_not_connected_until_it_says_so() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.Attached(facts(S.OPENING, ALICE)))
+    story = Story().connected().on(events.SaveDone(SAVED), page_events.Attached(facts(S.OPENING, ALICE)))
     assert story.state.session_state is SessionState.RECONNECTING
     assert story.state.login.proven, "a stop still saves"
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
@@ -24,7 +24,7 @@ def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_w
 
 
 def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
-    story = Story().restored().on(events.SaveDone(SAVED, True))
+    story = Story().restored().on(events.SaveDone(SAVED))
     story.on(page_events.ContractBroken(("X",), session=True), events.AdapterMissing())
     assert story.state.session_state is SessionState.RECONNECTING
     assert waits(story, recovery.LONGEST_PATIENCE)
@@ -69,7 +69,7 @@ def test_a_linked_page_that_was_served_and_never_attached_is_loaded_again() -> N
 
 
 def test_a_page_that_does_not_come_back_is_loaded_again_ever_more_seldom_and_now_and_then_its_browser_started() -> None:
-    story, done = Story().connected().on(events.SaveDone(SAVED, True)), []
+    story, done = Story().connected().on(events.SaveDone(SAVED)), []
     for pause in (300, 600, 1200, 2400, 3600, 3600, 3600):
         story.on(page_events.Changed(facts(S.OPENING, ALICE)), page_events.Changed(facts(S.TIMEOUT, ALICE)))
         assert waits(story, pause), pause
@@ -96,12 +96,12 @@ def test_a_page_that_does_not_come_back_is_left_alone_while_a_save_is_under_way(
     story = Story().connected().on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
     assert story.state.saving.running
     assert not waits(story, 300)
-    story.on(events.SaveDone(SAVED, True))
+    story.on(events.SaveDone(SAVED))
     assert waits(story, 300)
 
 
 def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
-    story = Story().connected().on(events.SaveDone(SAVED, True), page_events.Changed(facts(S.TIMEOUT, ALICE)))
+    story = Story().connected().on(events.SaveDone(SAVED), page_events.Changed(facts(S.TIMEOUT, ALICE)))
     story.on(events.Tick()).on(events.Tick(), after=299).on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
     story.on(events.Tick(), after=10)
     assert not story.does(actions.Load)

@@ -9,16 +9,16 @@ from scenes.worker.machine_story import ALICE, BOB, SAVED, S, Story, facts
 from whatsapp_session import timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker import errors
-from whatsapp_worker.auth import base, claim
+from whatsapp_worker.auth import base
 from whatsapp_worker.core import actions, events, operator_notes, page_events
-from whatsapp_worker.repository import log, records
+from whatsapp_worker.repository import claim, log, records
 from whatsapp_worker.stores import memory
 
 T0, T1, T2, T3 = (f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3, 4))
 
 
 def saved(story: Story) -> Story:
-    return story.on(events.SaveDone(SAVED, True))
+    return story.on(events.SaveDone(SAVED))
 
 
 def test_a_request_for_a_save_is_told_as_handled_when_it_is_saved_and_carried_out_once() -> None:
@@ -113,7 +113,7 @@ class Place:
         owner = records.Owner(cluster="c", namespace="n", session_uid=session, pod_uid=pod, host="wa-x", pid=len(pod))
         context = base.Context(owner, "https://x/", lambda: "", lease_notes=lambda: found, **more)
         self.log = log.SessionLog(self.store, "RemoteAuth-x", owner)
-        return claim.Claimer(self.log, self.store, context)
+        return claim.Claimer(self.log, self.store, context.asked)
 
 
 def soon(seconds: float) -> str:
@@ -130,20 +130,20 @@ def test_a_request_to_relink_that_waited_for_the_start_is_carried_out_once() -> 
     place.claimer("one", requested()).claim()
     future = soon(600)
     claimed = place.claimer("two", requested(relink=future)).claim()
-    assert claimed.relink == future
+    assert claimed.terms.relink == future
     again = place.claimer("two", requested(relink=future)).claim()
-    assert again.relink == future, "the same pod died before it had done it"
+    assert again.terms.relink == future, "the same pod died before it had done it"
     place.log.append(records.Logout("aa", future))
     for pod in ("two", "three"):
-        claimed = place.claimer(pod, requested(relink=future)).claim()
-        assert (claimed.relink, claimed.handled) == (None, (("relink", future),)), "done, though nobody heard of it"
+        terms = place.claimer(pod, requested(relink=future)).claim().terms
+        assert (terms.relink, terms.handled) == (None, (("relink", future),)), "done, though nobody heard of it"
 
 
 def test_a_request_that_is_older_than_another_pods_claim_is_ignored_at_a_start() -> None:
     place = Place()
     place.claimer("one", requested()).claim()
     claimed = place.claimer("two", requested(relink=T1, takeover=T1)).claim()
-    assert (claimed.relink, claimed.handled) == (None, ())
+    assert (claimed.terms.relink, claimed.terms.handled) == (None, ())
 
 
 def test_another_owners_session_is_taken_on_a_newer_request_only_and_only_once() -> None:
@@ -154,9 +154,11 @@ def test_another_owners_session_is_taken_on_a_newer_request_only_and_only_once()
             place.claimer("two", found).claim()
     future = soon(600)
     claimed = place.claimer("two", requested(takeover=future)).claim()
-    assert (claimed.handled, claimed.wait) == ((("takeover", future),), 62.0)
+    assert (claimed.terms.handled, claimed.wait) == ((("takeover", future),), 62.0)
     assert claimed.record.body == records.Claim(60, future, 62.0)
-    assert place.claimer("two", requested(takeover=future)).claim().handled == ((("takeover", future)),), "ours already"
+    assert place.claimer("two", requested(takeover=future)).claim().terms.handled == ((("takeover", future)),), (
+        "ours already"
+    )
     place.claimer("one", requested(takeover=soon(700)), session="theirs").claim()
     with pytest.raises(errors.SessionInUse):
         place.claimer("two", requested(takeover=future)).claim()
@@ -179,7 +181,7 @@ def test_who_is_ended_while_it_waits_leaves_the_wait_to_its_successor(clean: boo
 
 
 def test_a_start_with_the_flag_relinks_without_a_request() -> None:
-    assert Place().claimer("one", requested(), relink=True).claim().relink == ""
+    assert Place().claimer("one", requested(), relink=True).claim().terms.relink == ""
 
 
 def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() -> None:

@@ -173,8 +173,7 @@ def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_p
     with snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(None) as staged:
         inodes = {path.stat().st_ino for path in staged.folder.rglob("*") if path.is_file()}
         assert {path.stat().st_ino for path in blobs.iterdir()} <= inodes, "linked, not copied"
-        about = generations.About("hash", "Interval", "156.0", "0.1")
-        size = generations.Generations(store, journal).publish(staged, about).generation.size
+        size = generations.Generations(store, journal).publish(staged, "hash", "Interval", "156.0").generation.size
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > 35 << 20

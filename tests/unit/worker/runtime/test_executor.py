@@ -102,7 +102,7 @@ async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(wo
 async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
     await worker.executor.launch()
     await worker.executor.save("Interval")
-    assert worker.events[-1] == events.SaveDone(None, changed=False)
+    assert worker.events[-1] == events.SaveDone(None)
 
 
 async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker: Worker) -> None:
@@ -115,7 +115,7 @@ async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker
     await saving
     assert worker.events[posted:] == [], "nothing of the new login, which has a save of its own"
     await worker.executor.save("FirstLink", 1)
-    assert worker.events[posted:] == [events.SaveDone(None, False, 1)]
+    assert worker.events[posted:] == [events.SaveDone(None, 1)]
 
 
 async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:

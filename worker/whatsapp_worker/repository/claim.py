@@ -1,21 +1,34 @@
-"""Claim a session on its numbered log and give it back: the part that RemoteAuth and LocalAuth share. Calls block.
+"""Claim a session on its numbered log and give it back: for a worker, and for one piece of maintenance. Calls block.
 
 Source: the persistence protocol, section 4.
 """
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.auth import base
-from whatsapp_worker.core import requests
+from whatsapp_worker.core import operator_notes, requests
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import fencing, log, records, request_history
 from whatsapp_worker.system import processes
 
 LOG = logging.getLogger("whatsapp_worker")
 _ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a claimer knows of the previous owner, and which requests it found."""
+
+    evidence: fencing.ClaimEvidence
+    takeover: str = ""
+    """Time of the request to take over that this claim fulfils."""
+    relink: str | None = None
+    """Time of a request for a new link that is to be carried out now, "" for one without a time."""
+    handled: tuple[tuple[str, str], ...] = ()
+    """Requests that the log shows to be carried out, or that this claim carries out, with their times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +40,66 @@ class Claimed:
     """Seconds until the previous owner has surely stopped."""
     previous: records.Record | None
     """The newest record before the claim that this process did not write."""
-    relink: str | None
-    """Time of a request for a new link that is to be carried out now, "" for one without a time."""
-    handled: tuple[tuple[str, str], ...]
+    terms: Terms
+
+
+def claim(journal: log.SessionLog, visible: stores.Visible, terms: Callable[[records.Record | None], Terms]) -> Claimed:
+    """Take the session as the log's owner; ``terms`` judges the newest record of anybody else, at each attempt.
+
+    Raises SessionInUse if another owner holds the session un-released.
+    """
+    for _ in range(_ATTEMPTS):
+        journal.newest()
+        head = journal.previous()  # a claim of ours whose answer was lost does not count
+        given = terms(head)
+        waits = fencing.must_wait(head, journal.owner, given.evidence)
+        seconds = fencing.waiting_seconds(journal.back(journal.head), visible.visibility) if waits else 0.0
+        seconds = max(seconds, fencing.inherited_wait(head))
+        try:
+            record = journal.append(records.Claim(fencing.POLL_SECONDS, given.takeover, seconds))
+        except errors.Released:
+            raise
+        except errors.Superseded:
+            continue  # the previous owner published meanwhile, or another start was faster: look again
+        return Claimed(record, seconds, head, given)
+    raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+
+
+def claim_for_maintenance(
+    journal: log.SessionLog, visible: stores.Visible, known: fencing.ClaimEvidence, wait: Callable[[float], None]
+) -> None:
+    """Hold the session for a piece of work that is no worker's, until `release`.
+
+    ``wait`` sleeps for the seconds in which the previous owner may still run unaware. Raises SessionInUse.
+    """
+    claimed = claim(journal, visible, lambda head: Terms(known))
+    if claimed.wait:
+        wait(claimed.wait)
+
+
+def release(journal: log.SessionLog) -> None:
+    """Let any owner follow at once."""
+    journal.append(records.Release())
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What people and the operator ask of a worker that starts."""
+
+    lease_notes: Callable[[], operator_notes.Notes] = operator_notes.Notes
+    take_over: bool = False
+    """Take the session from another owner, without a request on the Lease."""
+    relink: bool = False
+    """Set the login aside at this start, likewise."""
 
 
 class Claimer:
-    """Claim and release one session."""
+    """Claim and release one session for a worker."""
 
-    def __init__(self, journal: log.SessionLog, visible: stores.Visible, context: base.Context) -> None:
+    def __init__(self, journal: log.SessionLog, visible: stores.Visible, asked: Asked) -> None:
         self._log = journal
         self._visible = visible
-        self._context = context
+        self._asked = asked
         self._claiming = threading.Lock()
         self._claimed = False
         self._debt = 0.0
@@ -46,51 +107,35 @@ class Claimer:
     def claim(self) -> Claimed:
         """Take the session, or raise SessionInUse; a stop waits for it, so that no claim lacks its release."""
         with self._claiming:
-            for _ in range(_ATTEMPTS):
-                try:
-                    return self._attempt()
-                except errors.Released:
-                    raise
-                except errors.Superseded:
-                    continue  # the previous owner published meanwhile, or another start was faster: look again
-        raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+            claimed = claim(self._log, self._visible, self._terms)
+            self._claimed, self._debt = True, claimed.wait
+            return claimed
 
-    def _attempt(self) -> Claimed:
-        self._log.newest()
-        head = self._log.previous()  # a claim of ours whose answer was lost does not count
+    def _terms(self, head: records.Record | None) -> Terms:
         take_over, relink = self._request(requests.TAKEOVER), self._request(requests.RELINK)
         known = fencing.ClaimEvidence(
-            take_over=self._context.take_over
+            take_over=self._asked.take_over
             or take_over in (request_history.RequestStatus.NEW, request_history.RequestStatus.DONE),
-            terminated_pod_uid=self._context.lease_notes().terminated_pod_uid,
+            terminated_pod_uid=self._asked.lease_notes().terminated_pod_uid,
             process_gone=head is not None and self._gone(head.owner),
         )
-        waits = fencing.must_wait(head, self._context.owner, known)
-        wait = fencing.waiting_seconds(self._log.back(self._log.head), self._visible.visibility) if waits else 0.0
-        wait = max(wait, fencing.inherited_wait(head))
-        times = self._context.lease_notes().requests
+        times = self._asked.lease_notes().requests
         taken = times[requests.TAKEOVER] if take_over is request_history.RequestStatus.NEW else ""
-        record = self._log.append(records.Claim(fencing.POLL_SECONDS, taken, wait))
-        self._claimed, self._debt = True, wait
-        asked = (
-            times[requests.RELINK]
-            if relink is request_history.RequestStatus.NEW
-            else ""
-            if self._context.relink
-            else None
-        )
+        wanted = "" if self._asked.relink else None
+        if relink is request_history.RequestStatus.NEW:
+            wanted = times[requests.RELINK]
         judged = ((requests.TAKEOVER, take_over), (requests.RELINK, relink))
         done = {request: times[request] for request, found in judged if found is request_history.RequestStatus.DONE}
         if taken:
             done[requests.TAKEOVER] = taken
-        return Claimed(record, wait, head, asked, tuple(done.items()))
+        return Terms(known, taken, wanted, tuple(done.items()))
 
     def resume(self) -> records.Record:
         """Claim again what was ours before a start without the store; raises Superseded if anybody came between."""
         with self._claiming:
             self._log.newest()
             head = self._log.previous()
-            if head is None or not head.owner.same_place(self._context.owner):
+            if head is None or not head.owner.same_place(self._log.owner):
                 raise errors.Superseded("another worker has claimed the session while the store was silent")
             self._debt = fencing.inherited_wait(head)
             record = self._log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
@@ -108,23 +153,23 @@ class Claimer:
         return self._log
 
     def _request(self, request: str) -> request_history.RequestStatus | None:
-        time = self._context.lease_notes().requests.get(request)
+        time = self._asked.lease_notes().requests.get(request)
         if not time:
             return None
-        found = request_history.status_of(self._log.back(self._log.head), self._context.owner, request, time)
+        found = request_history.status_of(self._log.back(self._log.head), self._log.owner, request, time)
         if found is request_history.RequestStatus.STALE:
             LOG.info("wish=%s time=%s ignored=true: the session was claimed since", request, time)
         return found
 
     def _gone(self, owner: records.Owner) -> bool:
-        mine = self._context.owner
+        mine = self._log.owner
         if owner.session_uid or (owner.host, owner.boot_id) != (mine.host, mine.boot_id) or not owner.pid:
             return False
         return not processes.alive(processes.Identity(owner.pid, owner.start_time))
 
     def was_here(self, claimed: Claimed, marker: layout.Marker) -> bool:
         """Tell whether a marker's profile is the newest: of this log, whose previous record is this very pod's."""
-        if claimed.previous is None or not claimed.previous.owner.same_place(self._context.owner):
+        if claimed.previous is None or not claimed.previous.owner.same_place(self._log.owner):
             return False
         return self._log.holds(marker.slot, marker.claim)
 
@@ -133,7 +178,7 @@ class Claimer:
 
         ``lies_here`` names the profile of a login that would have to go.
         """
-        known = "this session's login is saved" if self._context.lease_notes().known_account else lies_here
+        known = "this session's login is saved" if self._asked.lease_notes().known_account else lies_here
         if known and not request_history.held_a_login(self._log.back(self._log.head)):
             raise errors.ArchiveMissing(
                 f"{known}, and {self._log.session} in this store has never held one: is it the"
