@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from whatsapp_operator.manifests import metadata, pod_template, store_access, store_pod, worker_environment, worker_pod
+from whatsapp_operator.manifests import metadata, pod_template, store_access, store_pod, worker_environment
 from whatsapp_operator.manifests.store_pod import Manifest
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed import requests
@@ -19,16 +19,11 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
 
     It is one of the target's: it has that store's service account, and its image if it has one of its own.
     """
-    config = worker_config.WorkerConfig(
-        strategy=session.spec.auth.strategy,
-        client_id=names.client_id(session.name, session.spec.client_id),
-        resource=worker_environment.identity(session, defaults),
-    )
     task = store_pod.Task(
         name=names.move_pod(session.name),
         namespace=session.namespace,
         args=("store", "copy", *_allowed(session), *_source(source)),
-        config=config,
+        config=worker_environment.whose(session, defaults),
         labels={**source.pod_labels, **target.pod_labels, **_labels(session)},
         owners=(metadata.owner(session, controller=True),),
         # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
@@ -42,10 +37,7 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
         ),
     )
     image = store_access.image(source, defaults.image)
-    made = store_pod.pod(task, target, dataclasses.replace(defaults, image=image))
-    template = {"metadata": made["metadata"], "spec": made["spec"]}
-    made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
-    return made
+    return store_pod.hashed(store_pod.pod(task, target, dataclasses.replace(defaults, image=image)))
 
 
 def _labels(session: Session) -> dict[str, str]:

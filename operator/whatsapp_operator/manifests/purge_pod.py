@@ -4,21 +4,16 @@ from whatsapp_operator.manifests import store_pod, worker_environment
 from whatsapp_operator.manifests.store_pod import Manifest
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Session, Store
-from whatsapp_session import names, worker_config
+from whatsapp_session import names
 
 
 def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manifest:
     """Return the pod; it belongs to nobody, because the garbage collector would end it at a foreground deletion."""
-    config = worker_config.WorkerConfig(
-        strategy=session.spec.auth.strategy,
-        client_id=names.client_id(session.name, session.spec.client_id),
-        resource=worker_environment.identity(session, defaults),
-    )
     task = store_pod.Task(
         name=names.purge_pod(session.name),
         namespace=session.namespace,
         args=("store", "purge"),
-        config=config,
+        config=worker_environment.whose(session, defaults),
         # The label of the session, so that the operator's watch of pods sees it.
         labels={
             names.LABEL_MANAGED_BY: names.MANAGED_BY,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from whatsapp_operator.manifests import store_pod, worker_pod
+from whatsapp_operator.manifests import store_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Store
 from whatsapp_session import names, store_spec, worker_config
@@ -36,10 +36,7 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
         needs_secrets=False,
         also={"activeDeadlineSeconds": DEADLINE_SECONDS, "terminationGracePeriodSeconds": 5, **_place(store)},
     )
-    made = store_pod.pod(task, store, defaults)
-    template = {"metadata": made["metadata"], "spec": made["spec"]}
-    made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
-    return made
+    return store_pod.hashed(store_pod.pod(task, store, defaults))
 
 
 def _place(store: Store) -> Manifest:

@@ -106,6 +106,13 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
 
 
+def hashed(made: Manifest) -> Manifest:
+    """Return the pod with its template's hash among its annotations."""
+    template = {"metadata": made["metadata"], "spec": made["spec"]}
+    made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
+    return made
+
+
 def of_the_template(session: Session, level: pod_security.Level) -> Manifest:
     """Return the parts of a session's podTemplate that the way to its store may need.
 

@@ -35,9 +35,8 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
     """Return what the worker is told."""
     spec = session.spec
     remote, local = spec.auth.remote, spec.auth.local
-    built = worker_config.WorkerConfig(
-        strategy=spec.auth.strategy,
-        client_id=names.client_id(session.name, spec.client_id),
+    built = dataclasses.replace(
+        whose(session, defaults),
         data_path=names.DATA_DIR if local is None else f"{names.DATA_DIR}/{local.data_path}",
         linking_method=spec.linking.method,
         linking_timeout=spec.linking.timeout,
@@ -54,7 +53,6 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
         memory_warning=spec.warnings.memory,
         lease_duration=spec.lease_duration,
         health_port=names.HEALTH_PORT,
-        resource=identity(session, defaults),
     )
     if remote is None or store is None:
         return built
@@ -66,16 +64,21 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
     )
 
 
-def identity(session: Session, defaults: WorkerDefaults) -> worker_config.ResourceIdentity:
-    """Return whose a pod is; the pod's and the node's part come from the downward API, and ``to_env`` omits them."""
-    return worker_config.ResourceIdentity(
-        cluster=defaults.cluster,
-        namespace=session.namespace,
-        name=session.name,
-        uid=session.uid,
-        pod_name="",
-        pod_uid="",
-        node_name="",
+def whose(session: Session, defaults: WorkerDefaults) -> worker_config.WorkerConfig:
+    """Return whose a pod is, which is all that some are told."""
+    return worker_config.WorkerConfig(
+        strategy=session.spec.auth.strategy,
+        client_id=names.client_id(session.name, session.spec.client_id),
+        resource=worker_config.ResourceIdentity(
+            cluster=defaults.cluster,
+            namespace=session.namespace,
+            name=session.name,
+            uid=session.uid,
+            # The pod's and the node's part come from the downward API; to_env() omits them.
+            pod_name="",
+            pod_uid="",
+            node_name="",
+        ),
     )
 
 

@@ -122,7 +122,6 @@ def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last
         finalizers=tuple(item for item in sequence(metadata.get("finalizers")) if isinstance(item, str)),
         spec=spec,
         report=report,
-        recorded_pod_uid=text_or_none(mapping(status.get("worker")).get("podUID")),
         last=last,
         handled=requests.credible(status.get("handledRequests"), requests.KINDS, now),
         status=status,

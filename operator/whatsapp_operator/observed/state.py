@@ -182,8 +182,6 @@ class Session:
     finalizers: tuple[str, ...]
     spec: SessionSpec
     report: Report | None
-    recorded_pod_uid: str | None
-    """``status.worker.podUID``: whose writes the admission policy lets through."""
     last: Last
     handled: Mapping[str, str]
     """``status.handledRequests``."""
