@@ -96,7 +96,7 @@ def test_the_store_to_fill_may_be_the_environments_and_the_other_one_is_told_by_
     for name in ("source", "target"):
         (tmp_path / name).mkdir()
     empty = run("--from", source, WHATSAPP_STORE=target)
-    assert (empty.returncode, "is it the right store" in empty.stderr) == (3, True)
+    assert (empty.returncode, "right store" in empty.stderr) == (3, True)
     fine = run("--from", source, "--if-any", WHATSAPP_STORE=target)
     assert (fine.returncode, fine.stdout) == (0, "nothing to copy of RemoteAuth-desk\n")
     nowhere = run("--from", source)

@@ -220,7 +220,7 @@ def test_without_a_browser_of_the_system_the_drivers_full_chromium_runs_and_not_
     installed = home.root / "browsers" / theirs.parts[-3] / theirs.parts[-2]
     env = {"PATH": str(home.root), "PLAYWRIGHT_BROWSERS_PATH": str(home.root / "browsers")}
     missing = home.run("--auth", "none", env=env).wait("fault")
-    assert "run playwright install chromium" in missing["message"]
+    assert "playwright install chromium" in missing["message"]
     installed.mkdir(parents=True)
     (installed / theirs.name).write_text(f'#!/bin/sh\nexec {executable} "$@"\n')
     (installed / theirs.name).chmod(0o755)

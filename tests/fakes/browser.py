@@ -121,4 +121,4 @@ class FakeBrowser:
 
     def _require(self) -> None:
         if not self.runs:
-            raise errors.BrowserError("the browser does not run")
+            raise errors.BrowserError("the browser is not running")

@@ -85,7 +85,7 @@ def test_a_store_of_four_verbs_keeps_archives_in_plain_and_refuses_a_key(
     store = registry.open_store(f"sqlite-simple:{tmp_path / 'x'}", stores.Settings(allow_unfenced=True))
     (tmp_path / "key").write_bytes(bytes(range(32)))
     auth.RemoteAuth(store)
-    with pytest.raises(errors.ConfigurationError, match="leave the encryption key out"):
+    with pytest.raises(errors.ConfigurationError, match="no encryption key"):
         auth.RemoteAuth(store, encryption_key_file=tmp_path / "key")
 
 

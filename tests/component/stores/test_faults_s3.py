@@ -29,7 +29,7 @@ def test_an_object_written_anew_while_it_is_read_is_an_error(
     client = s3_server.client()
     client.put_object(Bucket=servers.BUCKET, Key=store.where.key("a/archives/1.zip"), Body=LARGE)
     client.close()
-    with pytest.raises(errors.StoreUnavailable, match="written anew"):
+    with pytest.raises(errors.StoreUnavailable, match="changed while the worker read it"):
         for _ in reading:
             pass
 

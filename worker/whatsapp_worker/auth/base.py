@@ -22,7 +22,9 @@ _HANGS = 120.0
 """Seconds after which work that neither ends nor fails is told: a directory, or a store of one's own, may know no
 time-out.
 """
-_HANGING = f"the store has not done what was asked within {_HANGS / 60:.0f} minutes: does it, or this disk, hang?"
+_HANGING = (
+    f"the store has not finished an operation within {_HANGS / 60:.0f} minutes; check the store and this machine's disk"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,6 @@ class Auth:
     async def wait_for_previous_owner(self, seconds: float) -> None:
         """Let the time pass after which the previous worker has surely stopped."""
         if seconds:
-            message = f"waiting {seconds:.0f} s until the previous worker has surely stopped"
+            message = f"waiting {seconds:.0f} s until the previous worker has stopped for certain"
             self.context.report_problem(Reason.LEASE_HELD, message)
             await asyncio.sleep(seconds)

@@ -40,7 +40,7 @@ class Storage:
         if kinds:
             self._warned |= kinds
             LOG.warning(
-                "storage=uncovered kinds=%s: the page keeps data where no archive looks", ",".join(sorted(kinds))
+                "storage=uncovered kinds=%s: the page keeps data that archives do not contain", ",".join(sorted(kinds))
             )
 
 
@@ -64,7 +64,7 @@ async def sentinel(running: RunningBrowser) -> AsyncIterator[snapshot.Sentinel]:
     try:
         await running.call("writeSentinel", mark.key, mark.value)
     except errors.BrowserError as error:
-        raise errors.SnapshotFailed(f"the page did not take the mark: {error}") from error
+        raise errors.SnapshotFailed(f"the page did not accept the mark that proves a flush: {error}") from error
     try:
         yield mark
     finally:

@@ -45,7 +45,7 @@ def clear_locks(root: pathlib.Path, gone_host: str = "") -> None:
         layout.remove_locks(root)
         return
     raise errors.ConfigurationError(
-        f"the profile {root.name} is in use by process {pid} on host {host}; if that host is gone for good, remove "
+        f"the profile {root.name} is in use by process {pid} on host {host}; if that host no longer exists, remove "
         f"the links Singleton* in {root}"
     )
 

@@ -11,7 +11,10 @@ from whatsapp_worker import errors
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import log, records
 
-MESSAGE = "neither store nor API answered at the start: this pod's own profile goes on, and is saved when they do"
+MESSAGE = (
+    "the worker started from the pod's own profile, because neither the store nor the API answers; it saves the profile"
+    " when they do"
+)
 
 
 def is_alone(profile: pathlib.Path, journal: log.SessionLog, owner: records.Owner) -> bool:

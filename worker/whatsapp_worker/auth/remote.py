@@ -55,7 +55,7 @@ class RemoteAuth(base.Auth):
         self._keys = encryption.load(pathlib.Path(encryption_key_file)) if encryption_key_file else None
         if self._keys and not stores.capabilities(self.store).keeps_history:
             raise errors.ConfigurationError(
-                "a store of four verbs keeps archives as they are: use another store, or leave the encryption key out"
+                "a whatsapp-web.js store cannot keep encrypted archives; use another store or no encryption key"
             )
         self._deferred_claim: offline_start.DeferredClaim | None = None
         self._locked_profile = locked_profile.LockedProfile(self.profile, self.session)
@@ -109,7 +109,9 @@ class RemoteAuth(base.Auth):
     async def _start_offline(self) -> events.ProfileReady:
         marker = await asyncio.to_thread(self._locked_profile.reopened)
         if marker is None:
-            raise errors.ArchiveDamaged("the profile was not whole, and neither store nor API answers")
+            raise errors.ArchiveDamaged(
+                "the pod's own profile is incomplete, and neither the store nor the API answers"
+            )
         self._locked_profile.continue_from(marker)
         self._restorer.begin()
         self._latest.restored = marker.generation
@@ -144,8 +146,12 @@ class RemoteAuth(base.Auth):
     async def restore_previous(self) -> events.ProfileReady:
         """Restore the next older generation, or start empty and say so; after a blind start not before the claim."""
         prepared = await self.retry_until_available(self._restore_older)
-        message = "the restored profile came up without its login; "
-        message += "an older generation is tried" if prepared.known_hash else "no older one is left: link again"
+        message = "the restored profile has no login; "
+        message += (
+            "the worker restores an older generation"
+            if prepared.known_hash
+            else "no older generation is left; link again"
+        )
         problem = Problem(Reason.RESTORE_FAILED, message, time.time())
         restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
         return dataclasses.replace(prepared, restored=restored, problem=problem)
@@ -234,7 +240,7 @@ class RemoteAuth(base.Auth):
             await running.close()
             raise
         if not clean:
-            raise errors.SnapshotFailed("the browser had to be killed, so its profile was not saved")
+            raise errors.SnapshotFailed("the worker had to kill the browser, so it did not save its profile")
         with contextlib.ExitStack() as stack:
             staged = await asyncio.to_thread(stack.enter_context, self._snapshotter.closed(mark))
             result = await asyncio.to_thread(self._publish, staged, account, str(SaveTrigger.SHUTDOWN))

@@ -133,7 +133,7 @@ class Chromium:
         try:
             answer = await self._live().goto(url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
         except async_api.Error as error:
-            raise errors.BrowserError(f"{url} could not be loaded: {_sentence(error)}") from error
+            raise errors.BrowserError(f"the browser could not load {url}: {_sentence(error)}") from error
         if answer is not None and answer.status >= 400:
             raise errors.BrowserError(f"{url} answered {answer.status}")
 
@@ -155,7 +155,7 @@ class Chromium:
     def frozen(self) -> contextlib.AbstractContextManager[None]:
         """Stop the browser and its storage service while the block runs; the page runs on."""
         if self.identity is None:
-            raise errors.BrowserError("the browser does not run")
+            raise errors.BrowserError("the browser is not running")
         return processes.frozen(processes.writers(self.identity))
 
     async def close(self) -> bool:
@@ -187,7 +187,7 @@ class Chromium:
 
     def _live(self) -> async_api.Page:
         if self._page is None:
-            raise errors.BrowserError("the browser does not run")
+            raise errors.BrowserError("the browser is not running")
         return self._page
 
     async def _ask_version(self) -> str:
@@ -255,7 +255,7 @@ def _bundled(driver: async_api.Playwright) -> str:
     executable = driver.chromium.executable_path
     if not pathlib.Path(executable).exists():
         raise errors.BrowserError(
-            "there is no Chromium: install the system's package, or run playwright install chromium"
+            "Chromium is not installed; install the system's package, or run `playwright install chromium`"
         )
     return executable
 

@@ -89,7 +89,7 @@ def environment(environ: Mapping[str, str]) -> Environment:
     """Look for a browser, for the right to a sandbox, and at /dev/shm."""
     executable = environ.get(EXECUTABLE) or next((path for name in _NAMES if (path := shutil.which(name))), None)
     if executable and not os.access(executable, os.X_OK):
-        raise errors.ConfigurationError(f"{EXECUTABLE} names {executable}, which cannot be run")
+        raise errors.ConfigurationError(f"{EXECUTABLE} names {executable}, which is not an executable file")
     shm = pathlib.Path("/dev/shm")  # noqa: S108  only its size is looked at
     small = shm.exists() and shutil.disk_usage(shm).total < _SMALL_SHM
     return Environment(executable, os.geteuid() != 0 and _user_namespaces(), small)
@@ -160,7 +160,7 @@ def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
             raise errors.ConfigurationError(f"the browser argument {argument.partition('=')[0]} is not allowed")
         if argument.startswith("--proxy-server=") and "@" in argument:
             raise errors.ConfigurationError(
-                "the browser argument --proxy-server may hold no user or password, which Chromium would ignore; "
+                "the browser argument --proxy-server may hold no user or password, which Chromium ignores; "
                 "put the proxy's address into the Secret of spec.browser.proxySecretRef"
             )
         if argument.startswith(_FEATURES):

@@ -62,7 +62,7 @@ def claim(journal: log.SessionLog, visible: stores.Visible, terms: Callable[[rec
         except errors.Superseded:
             continue  # the previous owner published meanwhile, or another start was faster: look again
         return Claimed(record, seconds, head, given)
-    raise errors.StoreUnavailable("the log moved on at each attempt to claim the session")
+    raise errors.StoreUnavailable("other workers wrote to the log at each attempt to claim the session; stop them")
 
 
 def claim_for_maintenance(
@@ -136,7 +136,7 @@ class Claimer:
             self._log.newest()
             head = self._log.previous()
             if head is None or not head.owner.same_place(self._log.owner):
-                raise errors.Superseded("another worker has claimed the session while the store was silent")
+                raise errors.Superseded("another worker claimed the session while the store did not answer")
             self._debt = fencing.inherited_wait(head)
             record = self._log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
             self._claimed = True
@@ -149,7 +149,7 @@ class Claimer:
     def require_claim(self) -> log.SessionLog:
         """Return the log once our claim stands in it; raises StoreUnavailable before."""
         if not self._claimed:
-            raise errors.StoreUnavailable("the session is not claimed yet: the store has been silent since the start")
+            raise errors.StoreUnavailable("the session is not claimed yet: the store has not answered since the start")
         return self._log
 
     def _request(self, request: str) -> request_history.RequestStatus | None:
@@ -181,8 +181,8 @@ class Claimer:
         known = "this session's login is saved" if self._asked.lease_notes().known_account else lies_here
         if known and not request_history.held_a_login(self._log.back(self._log.head)):
             raise errors.ArchiveMissing(
-                f"{known}, and {self._log.session} in this store has never held one: is it the"
-                " right store? Correct it, or ask for a new link with the request relink (--relink)"
+                f"{known}, but {self._log.session} in this store has never held one; correct the store, or request a"
+                " new link (relink, --relink)"
             )
 
     def release(self) -> None:

@@ -36,8 +36,8 @@ def must_wait(head: records.Record | None, me: records.Owner, known: ClaimEviden
         return False
     if not head.owner.same_session(me) and not known.take_over:
         raise errors.SessionInUse(
-            f"the session is in use by {head.owner.describe()} since its record of {head.time}: stop that worker, "
-            "or take over if it is gone for good"
+            f"the session is in use by {head.owner.describe()} since its record of {head.time}; stop that worker, "
+            "or request takeover (--take-over) if it no longer exists"
         )
     return not (known.terminated_pod_uid and known.terminated_pod_uid == head.owner.pod_uid)
 

@@ -121,7 +121,7 @@ class Generations:
             raise
         self._pruner.orphans.discard(name)
         if not self._log.still_head():
-            raise errors.Superseded("a later claim followed at once")
+            raise errors.Superseded("another worker claimed the session at the same time")
         return record
 
     def sweep(self) -> None:
@@ -183,7 +183,7 @@ class Generations:
             return content
         key = self._keys.find(generation.key_id) if self._keys else None
         if key is None:
-            given = f"the key given is {self._keys.newest.id}" if self._keys else "no key is given"
+            given = f"the encryption key set is {self._keys.newest.id}" if self._keys else "no encryption key is set"
             raise errors.KeyMissing(
                 f"generation {generation.number} is encrypted with key {generation.key_id}, and {given}: "
                 "give that key, as a further line of the key file if it is an older one"

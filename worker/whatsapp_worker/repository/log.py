@@ -80,7 +80,7 @@ class SessionLog:
             return None
         record = records.decode(text, name)
         if record.slot != slot:
-            raise errors.LogBroken(f"{name} says that it is slot {record.slot}")
+            raise errors.LogBroken(f"{name} contains the record of slot {record.slot}")
         return record
 
     def holds(self, slot: int, nonce: str) -> bool:
@@ -95,7 +95,7 @@ class SessionLog:
         slot = max(slots, default=0)
         record = self.read(slot) if slot else None
         if slot and record is None:
-            raise errors.StoreUnavailable(f"the store lists {self._name(slot)} and does not return it")
+            raise errors.StoreUnavailable(f"the store lists {self._name(slot)} but does not return it")
         while (following := self.read(slot + 1)) is not None:
             slot, record = slot + 1, following
         self.head = slot
@@ -106,7 +106,9 @@ class SessionLog:
         for number in range(slot, 0, -1):
             record = self.read(number)
             if record is None:
-                raise errors.LogBroken(f"{self._name(number)} is missing: slots are never deleted by a worker")
+                raise errors.LogBroken(
+                    f"{self._name(number)} is missing, although no worker deletes records; find what deletes them"
+                )
             yield record
 
     def last_number(self) -> int:
@@ -201,7 +203,7 @@ class SessionLog:
         if self._closed:
             raise errors.Released(f"{self.session} was released before this record could be written")
         if isinstance(body, records.Generation) and body.number <= self._landed:
-            raise errors.StoreUnavailable(f"generation {body.number} has landed meanwhile from an earlier attempt")
+            raise errors.StoreUnavailable(f"an earlier attempt wrote generation {body.number} in the meantime")
         slot = self.head + 1
         moment = stamp(self._ids.now())
         record = records.Record(slot, moment, self._ids.nonce(), self.owner, body)
@@ -211,7 +213,7 @@ class SessionLog:
             self._unknown.add(record.nonce)
             found = self.read(slot)
             if found is None:
-                raise errors.StoreUnavailable(f"{self._name(slot)} was not written: {error}") from error
+                raise errors.StoreUnavailable(f"the worker could not write {self._name(slot)}: {error}") from error
             if found.nonce != record.nonce:
                 self._unknown.discard(record.nonce)  # the slot is taken: it never lands
                 if found.nonce in self._unknown:

@@ -57,7 +57,7 @@ def _look(journal: log.SessionLog) -> None:
     Who takes over waits a minute before saving, so that a look right before each step is soon enough.
     """
     if not journal.still_head():
-        raise errors.Superseded(f"another owner has claimed {journal.session} while it was being purged")
+        raise errors.Superseded(f"another owner claimed {journal.session} during the purge")
 
 
 def _left(store: stores.Backend, journal: log.SessionLog) -> bool:

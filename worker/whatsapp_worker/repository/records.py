@@ -175,7 +175,7 @@ def decode(text: bytes, where: str) -> Record:
         document = json.loads(text)
         version = document["formatVersion"]
         if version > FORMAT_VERSION:
-            raise errors.LogBroken(f"{where} has format {version}, newer than this worker knows: use a newer worker")
+            raise errors.LogBroken(f"{where} has format {version}, which this worker does not know; use a newer worker")
         kind = Kind(document["kind"])
         shape = _KINDS[kind]
         return Record(
@@ -187,7 +187,7 @@ def decode(text: bytes, where: str) -> Record:
             raw=document,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise errors.LogBroken(f"{where} is no record of this log ({type(error).__name__}: {error})") from error
+        raise errors.LogBroken(f"{where} is not a record of this log ({type(error).__name__}: {error})") from error
 
 
 def _fields(shape: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Restorer:
             self._below = candidate.slot
         if self._missing and self._missing == len(self._broken):
             raise errors.ArchiveMissing(
-                "the log names archives that the store does not hold: is it the right store, was it restored in part?"
+                "the log names archives that the store does not hold; check that this is the right store"
             )
         self.place_nothing()
         return Placed(None, self._told())
@@ -92,5 +92,5 @@ class Restorer:
         theirs, ours = generation.browser_version.partition(".")[0], self.browser_version().partition(".")[0]
         if theirs.isdigit() and ours.isdigit() and int(theirs) > int(ours):
             raise errors.BrowserTooOld(
-                f"generation {generation.number} was saved by browser {theirs}, ours is {ours}: use a newer image"
+                f"generation {generation.number} was saved by browser {theirs}, this is {ours}; use a newer image"
             )

@@ -114,7 +114,7 @@ class Pruner:
 
     def _look(self) -> None:
         if not self._log.still_head():
-            raise errors.Superseded("a later claim followed at once")
+            raise errors.Superseded("another worker claimed the session at the same time")
 
     def _recorded(self, names: list[str]) -> dict[str, records.Generation]:
         """Return the generations of these archives by name; few slots are read, however long the log is.

@@ -61,7 +61,7 @@ def copy(source: Side, target: Side, how: How) -> int:
     for side in (source, target):
         if not stores.capabilities(side.store).keeps_history:
             raise errors.StoreRefused(
-                f"{side.store!r} keeps one archive and no log, so nothing is copied from or to it"
+                f"the store {side.store!r} keeps one archive and no log, so it cannot be the source or target of a copy"
             )
         side.journal.newest()
     if not _missing(source, target, how):
@@ -77,7 +77,7 @@ def copy(source: Side, target: Side, how: How) -> int:
         made = [each for each in missing.generations if _archive(source, target, each, how)]
         # An older one in the target is what a restore would fall back to, unless its link has ended since.
         if missing.generations and not made and (missing.ended is not None or not _restorable(target)):
-            raise errors.ArchiveMissing(f"no archive of {source.journal.session} in the source is whole")
+            raise errors.ArchiveMissing(f"no archive of {source.journal.session} in the source is intact")
         for word in (missing.line, missing.ended):
             if word is not None:
                 target.journal.append(word)
@@ -122,7 +122,7 @@ def _missing(source: Side, target: Side, how: How) -> Missing:
         if how.if_any:
             # The numbers go on where they were, so that the way back stays open.
             return Missing((), seen.ended, seen.dead) if last is None and seen.dead else Missing()
-        raise errors.ArchiveMissing(f"the source holds no archive of {session}: is it the right store?")
+        raise errors.ArchiveMissing(f"the source holds no archive of {session}; check that it is the right store")
     # What both know is of use again where the target's is gone, such as by a purge.
     if last is not None and newest is not None and not seen.common:
         mine = last.owner.same_session(target.journal.owner)
@@ -220,8 +220,8 @@ def _restorable(side: Side) -> bool:
 
 def _foreign_history(target: Side, number: int) -> errors.StoreRefused:
     return errors.StoreRefused(
-        f"the target has saved {target.journal.session} by itself, up to generation {number}, which the source does "
-        "not know: two histories cannot be joined. Copy the other way, or into a store without this session"
+        f"the target has saves of {target.journal.session} that the source does not know, up to generation {number}, "
+        "and two histories cannot be merged. Copy in the other direction, or into a store without this session"
     )
 
 
@@ -249,10 +249,10 @@ def _put(source: Side, target: Side, generation: records.Generation) -> str:
         return "copied"
     # Under our claim only: nobody else writes there now, so what is not whole will not become so.
     if not target.journal.still_head():
-        raise errors.Superseded(f"another owner has claimed {target.journal.session} in the target meanwhile")
+        raise errors.Superseded(f"another owner claimed {target.journal.session} in the target in the meantime")
     target.store.delete(name)
     target.store.create(name, _verified(source.store, generation))
-    return "copied anew, the one that was there was not whole"
+    return "copied again, because the target's copy was damaged"
 
 
 def _whole(store: stores.Store, generation: records.Generation) -> bool:

@@ -73,7 +73,7 @@ class WwebjsCopy:
         """Remove a foreign archive, because a person said so; raises CopyChanged if another lies there now."""
         assert self._backend is not None, "there is nothing to remove"
         if self._backend.stat_copy(self._log.session) != found:
-            raise errors.CopyChanged("another archive was written meanwhile: look again")
+            raise errors.CopyChanged("another program wrote a new archive in the meantime; run the command again")
         self._backend.delete_copy(self._log.session)
 
     def follow(self, newest: records.Generation, *, edge: bool = False) -> stores.Copy | None:
@@ -126,7 +126,9 @@ class WwebjsCopy:
             if (number or 0) < newest.number:
                 # Looked at before the head: had a later owner written the copy since, the condition fails.
                 if not self._log.still_head():
-                    raise errors.Superseded("a later claim stands in the log, so the copy is not ours to write")
+                    raise errors.Superseded(
+                        "another worker claimed the session, so this worker does not write the copy"
+                    )
                 if found:
                     moment = max(moment, found.modified + datetime.timedelta(milliseconds=1))
                 try:

@@ -25,9 +25,9 @@ LOGS_LIMIT = 32 << 20
 def describe(session: str, found: stores.Copy) -> str:
     """Say that a foreign archive is there, and what a person can do."""
     return (
-        f"another program wrote {session}.zip ({found.size / 1e6:.1f} MB, {log.stamp(found.modified)}); it stays, and "
-        "no copy is written over it: stop that program, then restore its archive with `whatsapp-worker store import`, "
-        "or remove it with `whatsapp-worker store import --discard`"
+        f"another program wrote {session}.zip ({found.size / 1e6:.1f} MB, {log.stamp(found.modified)}); "
+        "the worker does not overwrite it. Stop that program, then restore its archive with `whatsapp-worker store "
+        "import`, or remove it with `whatsapp-worker store import --discard`"
     )
 
 
@@ -78,7 +78,7 @@ def _check_logs(profile: pathlib.Path) -> None:
         path for folder in layout.databases(profile) for path in (*layout.logs(folder), *folder.glob("MANIFEST-*"))
     ]
     if sum(path.stat().st_size for path in found) > LOGS_LIMIT:
-        raise errors.ArchiveDamaged("its logs are longer than any that Chromium writes")
+        raise errors.ArchiveDamaged("its LevelDB logs are longer than any that Chromium writes")
 
 
 def _download(found: stores.Copy, copy: wwebjs_copy.WwebjsCopy, target: pathlib.Path) -> None:
@@ -96,8 +96,8 @@ def _download(found: stores.Copy, copy: wwebjs_copy.WwebjsCopy, target: pathlib.
     if found.size and size != found.size:
         again = copy.foreign()
         if again is not None and again.version == found.version:
-            raise errors.ArchiveDamaged("the store holds another archive than it says")
-        raise errors.StoreUnavailable("the archive was written anew while it was read, or the store broke off")
+            raise errors.ArchiveDamaged("the store holds another archive than it reports")
+        raise errors.StoreUnavailable("the archive changed while the worker read it, or the store ended the transfer")
 
 
 def on_request(
@@ -106,7 +106,7 @@ def on_request(
     """Import the foreign archive, or remove it; the session must be claimed. Returns a sentence for a person."""
     found = copy.foreign()
     if found is None:
-        raise errors.StoreRefused("there is no archive of another program, or it is a generation already")
+        raise errors.StoreRefused("there is no archive of another program, or it was imported before")
     about = f"the archive of another program ({found.size / 1e6:.1f} MB, {log.stamp(found.modified)})"
     if discard:
         copy.remove(found)

@@ -29,5 +29,5 @@ def as_event(error: Exception) -> events.Event:
         return events.BrowserGone(Reason.BROWSER_CRASHED, str(error))
     if isinstance(error, errors.StoreError):
         return events.RetryingAfter(Reason.STORE_UNAVAILABLE, str(error))
-    LOG.error("a part of the worker failed", exc_info=error)
+    LOG.error("the worker failed", exc_info=error)
     return events.Fatal(ExitCode.CRASHED, Reason.CRASH_LOOP, f"unexpected {type(error).__name__}")

@@ -85,7 +85,7 @@ class Executor:
         await self.load()
 
     def _gone(self) -> None:
-        self._post(events.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unasked"))
+        self._post(events.BrowserGone(Reason.BROWSER_CRASHED, "the browser or its page ended unexpectedly"))
 
     async def load(self) -> None:
         """Load the page again."""
@@ -162,7 +162,7 @@ class Executor:
         if await self._auth.still_owner():
             self._post(events.StillOwner())
         else:
-            raise errors.Superseded("another worker has claimed the session")
+            raise errors.Superseded("another worker claimed the session")
 
     async def call_page(self, name: str) -> None:
         """Call a function of the page; one that does not answer is the heartbeat's matter."""
@@ -188,7 +188,7 @@ class Executor:
         if running is None:
             if not (save and self._current().login.proven):
                 return None
-            message = "no browser ran when the worker ended: the last save stands"
+            message = "no browser was running when the worker ended; the last save remains"
             return events.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
         account = self._current().login.account if save and self._current().login.proven else None

@@ -48,7 +48,7 @@ class Heartbeat:
                 silent += 1
                 if silent >= _SILENCES and asked is self._running():
                     silent = 0
-                    self._post(events.BrowserGone(Reason.PAGE_DEAD, "the page did not answer twice in a row"))
+                    self._post(events.BrowserGone(Reason.PAGE_DEAD, "the page did not answer two checks in a row"))
                 continue
             silent, absent = 0, absent + 1 if facts is None else 0
             if absent >= _ABSENCES and asked is self._running():

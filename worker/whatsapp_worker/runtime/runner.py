@@ -207,7 +207,7 @@ class SessionRunner:
             with contextlib.suppress(errors.StoreError):
                 if self.state.session_state is not SessionState.CLAIMING:
                     if not await self._auth.still_owner():
-                        raise errors.Superseded("another worker has claimed the session")
+                        raise errors.Superseded("another worker claimed the session")
                     self.ownership.answered(ownership_deadline.LOG, asked)
             await asyncio.sleep(WATCH if self.state.session_state is not SessionState.CLAIMING else TICK)
 
@@ -222,7 +222,7 @@ class SessionRunner:
                 async with asyncio.timeout(CLOSE_PATIENCE):
                     await self._close(ending)
         except TimeoutError:
-            LOG.warning("the last save did not end in time")
+            LOG.warning("the last save did not finish in time")
         finally:
             await _cancelled(self._tasks)
             await self._executor.kill()

@@ -70,7 +70,7 @@ async def test_a_store_that_never_held_a_login_costs_no_login(laptop: Laptop) ->
     await first.before_browser()
     await laptop.links(first, b"alice's")
     for _ in range(2):
-        with pytest.raises(errors.ArchiveMissing, match="holds a login, and RemoteAuth in this store has never held"):
+        with pytest.raises(errors.ArchiveMissing, match="holds a login, but RemoteAuth in this store has never held"):
             await (await laptop.start(wrong)).before_browser()
     again = await laptop.start(right)
     prepared = await again.before_browser()

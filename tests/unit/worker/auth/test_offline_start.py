@@ -197,7 +197,7 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
             for _ in range(2):  # the second time it pauses before it starts
                 kept.post(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
             await until(lambda: kept.state.browser.restarts == 2, lambda: f"the second start; {kept.state}")
-        kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker has claimed the session"))
+        kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
         launched = len(scene.browsers.made)
         await asyncio.sleep(0.05)

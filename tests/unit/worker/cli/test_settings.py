@@ -125,7 +125,7 @@ def test_a_wrong_address_of_a_proxy_in_a_secret_is_one_sentence_and_code_2(
 
 
 def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.ConfigurationError, match="cannot be run"):
+    with pytest.raises(errors.ConfigurationError, match="not an executable file"):
         command_line.environment({command_line.EXECUTABLE: str(tmp_path / "none")})
 
 

@@ -188,7 +188,7 @@ def test_a_store_that_never_held_a_login_is_refused_when_the_account_is_known() 
     place = Place()
     claimer = place.claimer("one", operator_notes.Notes(known_account="aa"))
     claimer.claim()
-    with pytest.raises(errors.ArchiveMissing, match="is it the right store"):
+    with pytest.raises(errors.ArchiveMissing, match="correct the store"):
         claimer.refuse_the_wrong_store()
     place.log.append(records.Logout("aa"))
     claimer.refuse_the_wrong_store()

@@ -155,7 +155,8 @@ def test_an_encrypted_generation_is_restored_with_its_key_and_names_it(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"), [(None, "no key is given"), (encryption.Keys(OTHER), f"the key given is {OTHER.id}")]
+    ("keys", "said"),
+    [(None, "no encryption key is set"), (encryption.Keys(OTHER), f"the encryption key set is {OTHER.id}")],
 )
 def test_a_missing_or_wrong_key_is_said_and_no_older_generation_is_tried(
     tmp_path: pathlib.Path, keys: encryption.Keys | None, said: str

@@ -147,7 +147,7 @@ def test_logs_of_a_foreign_archive_that_would_take_minutes_are_refused(
     scene = Scene(tmp_path)
     harm = lambda folder: (folder / "000009.log").write_bytes(bytes(1001))  # noqa: E731  reads as its neighbours do
     scene.foreign(archive_with(tmp_path / "crafted", harm))
-    assert "its logs are longer than any that Chromium writes" in scene.look()
+    assert "logs are longer than any that Chromium writes" in scene.look()
 
 
 def test_a_foreign_archive_above_the_limit_is_not_downloaded(tmp_path: pathlib.Path) -> None:

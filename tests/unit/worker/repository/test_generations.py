@@ -47,7 +47,7 @@ def test_a_claim_that_follows_at_once_takes_the_word_back(place: Place) -> None:
             other.append(records.Claim(60))
 
     place.store.after = claim
-    with pytest.raises(errors.Superseded, match="followed at once"):
+    with pytest.raises(errors.Superseded, match="at the same time"):
         place.publish()
 
 
@@ -151,7 +151,7 @@ def test_a_record_that_lands_late_keeps_its_number_and_its_archive(place: Place,
             land()
 
     place.store.fail = landing
-    with pytest.raises(errors.StoreUnavailable, match="has landed meanwhile"):
+    with pytest.raises(errors.StoreUnavailable, match="in the meantime"):
         place.publish()
     assert place.publish().generation.number == 2
     assert place.archives() == [1, 2], "the second attempt's own archive has gone"

@@ -107,7 +107,7 @@ def test_a_create_that_never_arrived_is_unavailable_and_can_be_repeated() -> Non
             raise errors.StoreUnavailable("down")
 
     store.fail = fail
-    with pytest.raises(errors.StoreUnavailable, match="was not written"):
+    with pytest.raises(errors.StoreUnavailable, match="could not write"):
         writer.append(records.Claim(60))
     store.fail = lambda verb, name: None
     assert writer.append(records.Claim(60)).slot == 1
@@ -166,7 +166,7 @@ def test_a_record_of_a_newer_format_is_refused_by_name() -> None:
     store = memory.MemoryStore()
     document = {"formatVersion": 2, "slot": 1, "kind": "claim", "time": "t", "nonce": "n", "owner": {}}
     store.create("RemoteAuth/log/000000000001.json", [json.dumps(document).encode()])
-    with pytest.raises(errors.LogBroken, match="newer than this worker knows"):
+    with pytest.raises(errors.LogBroken, match="which this worker does not know"):
         journal(store).newest()
 
 
@@ -174,7 +174,7 @@ def test_a_record_of_a_newer_format_is_refused_by_name() -> None:
 def test_noise_in_a_slot_is_refused(text: bytes) -> None:
     store = memory.MemoryStore()
     store.create("RemoteAuth/log/000000000001.json", [text])
-    with pytest.raises(errors.LogBroken, match="is no record of this log"):
+    with pytest.raises(errors.LogBroken, match="is not a record of this log"):
         journal(store).newest()
 
 
@@ -212,7 +212,7 @@ def test_a_number_that_a_look_has_found_taken_is_not_given_again() -> None:
     with pytest.raises(errors.StoreUnavailable):
         writer.append(generation(1))
     assert writer.still_head(), "what landed unseen is our own"
-    with pytest.raises(errors.StoreUnavailable, match="generation 1 has landed meanwhile"):
+    with pytest.raises(errors.StoreUnavailable, match="an earlier attempt wrote generation 1"):
         writer.append(generation(1))
     assert writer.append(generation(2)).slot == 2
 

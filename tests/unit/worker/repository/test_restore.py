@@ -75,7 +75,7 @@ def test_when_all_are_damaged_an_empty_profile_says_why(scene: Scene) -> None:
 def test_when_all_are_missing_nothing_is_placed(scene: Scene) -> None:
     for number in (1, 2, 3):
         scene.harm(number, None)
-    with pytest.raises(errors.ArchiveMissing, match="is it the right store"):
+    with pytest.raises(errors.ArchiveMissing, match="right store"):
         scene.placed()
     assert not scene.profile.exists()
 
@@ -111,7 +111,7 @@ def test_an_archive_of_a_newer_browser_is_refused(scene: Scene, ours: str, works
     if works:
         assert scene.placed() == 3
         return
-    with pytest.raises(errors.BrowserTooOld, match="was saved by browser 156, ours is 155"):
+    with pytest.raises(errors.BrowserTooOld, match="was saved by browser 156, this is 155"):
         scene.placed()
     assert not scene.profile.exists()
 

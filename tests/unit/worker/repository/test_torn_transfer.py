@@ -32,7 +32,7 @@ def test_an_archive_that_is_not_whole_in_the_target_is_copied_anew(scene: Scene,
     scene.target.fail = fail
     assert scene.copy() == 2
     assert scene.target.contents[name] == scene.place.store.contents[name]
-    assert "generation 3 (0.0 MB): copied anew, the one that was there was not whole" in scene.told
+    assert "generation 3 (0.0 MB): copied again, because the target's copy was damaged" in scene.told
 
 
 def test_an_archive_that_is_not_whole_stays_where_another_owner_has_claimed_meanwhile(scene: Scene) -> None:

@@ -194,7 +194,7 @@ def test_an_archive_that_grows_between_the_look_and_the_reading_is_no_damage(sce
     found = scene.copy.foreign()
     assert found is not None
     scene.foreign(theirs + b"x")
-    with pytest.raises(errors.StoreUnavailable, match="written anew"):
+    with pytest.raises(errors.StoreUnavailable, match="changed while the worker read it"):
         wwebjs_import.import_archive(found, scene.copy, scene.place.kept, scene.folder)
 
 

@@ -91,7 +91,7 @@ class Download:
         try:
             return self._server.once(self._name, "get_object", Key=self._key, **arguments)["Body"]
         except requests.Conflict:
-            raise errors.StoreDenied(f"{self._name} was written anew while it was read") from None
+            raise errors.StoreDenied(f"{self._name} changed while the worker read it") from None
 
     def _drop(self) -> None:
         if self._stream is not None:
