@@ -42,7 +42,7 @@ def test_admission_names_the_field_and_the_chart_value_that_allows_it(forum: Pla
 
 @pytest.mark.parametrize("row", NEVER, ids=lambda row: row.id)
 def test_the_definition_refuses_what_no_chart_value_allows(forum: Place, row: Forbidden) -> None:
-    with pytest.raises(ApiError, match="may not"):
+    with pytest.raises(ApiError, match="must not"):
         forum.session("refused", podTemplate=row.template)
 
 

@@ -127,7 +127,7 @@ def test_stored_switches_of_the_browser_stay_until_their_list_is_changed(stored:
     kubectl(stored.world, "annotate", "was", "switches", "-n", stored.name, "note=kept")
     stored.update("switches", browser={"userAgent": "Other/1.0"})
     stored.wait_phase("switches", "Suspended")
-    with pytest.raises(ApiError, match="may not let the browser read or write files"):
+    with pytest.raises(ApiError, match="must not let the browser read or write files"):
         stored.update("switches", browser={"args": [*SWITCHES, "--lang=de"]})
     assert stored.update("switches", browser={"args": ["--lang=de"]})["spec"]["browser"]["args"] == ["--lang=de"]
 
