@@ -1,4 +1,4 @@
-# Every command that a person or CI needs. `make help` lists them.
+# Commands for developers and CI. `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -16,11 +16,11 @@ DEMO := PYTHONPATH=tests $(BIN)/python -m deploy.demo
 PYTEST := $(BIN)/python -m pytest
 SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)
-# How many processes share the tests, most of which wait; what uses one cluster stays together (tests/conftest.py).
+# Number of processes that run tests, most of which wait. Tests that share a cluster run in one process (tests/conftest.py).
 PROCESSES ?= 3
 SPREAD := -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 REGISTRY ?=
-# Which local clusters are created, kind or native; empty: kind where docker or podman answers, else native.
+# Provider of local clusters, kind or native. If empty: kind if docker or podman answers, else native.
 PROVIDER ?= $(WSO_PROVIDER)
 export WSO_PROVIDER := $(PROVIDER)
 # The tests use native clusters unless a provider is chosen: they need volumes that several nodes can mount.
@@ -31,56 +31,56 @@ ARGS ?=
 help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-try: install browser ## part 1 of the demo: worker and simulator as local processes (20 s)
+try: install browser ## run part 1 of the demo: worker and simulator as local processes (20 s)
 	@$(DEMO) try
 
-demo: install browser ## the whole demo: first without Kubernetes, then on a local cluster
+demo: install browser ## run the whole demo: first without Kubernetes, then on a local cluster
 	@$(DEMO) run
 
-test: install browser javascript ## all tests, small counts (see tests/README.md)
+test: install browser javascript ## run all tests, with small counts (see tests/README.md)
 	@$(LOCAL) prepare --background --provider $(TEST_PROVIDER)
 	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
 	@$(PYTEST) $(SPREAD) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
 
-install: $(VENV)/.installed ## virtual environment from the locks (.venv), product installed in place
+install: $(VENV)/.installed ## create the virtual environment (.venv) from the locks and install the product in it
 
 ##@ While you work
-check: lint ## lint and unit tests: under a minute
+check: lint ## run linters and unit tests
 	@$(PYTEST) -q tests/unit $(ARGS)
 
-lint: install ## ruff, mypy, import-linter
+lint: install ## run ruff, mypy and import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q .
 	@$(BIN)/mypy --cache-dir $(CACHE)/mypy
 	@$(BIN)/lint-imports --no-cache | tail -n 12
 
-format: install ## format and mend what ruff can mend
+format: install ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
-test-unit: install ## pure tests, no I/O
+test-unit: install ## run the unit tests (no I/O)
 	@$(PYTEST) tests/unit $(ARGS)
 
-test-component: install browser ## worker with real Chromium, real stores, the simulator
+test-component: install browser ## run the tests of the worker with Chromium, real stores and the simulator
 	@$(PYTEST) tests/component $(ARGS)
 
-test-conformance: install browser javascript ## the unmodified npm package whatsapp-web.js on the simulator
+test-conformance: install browser javascript ## run the unmodified npm package whatsapp-web.js against the simulator
 	@$(PYTEST) tests/conformance $(ARGS)
 
-test-functional: install ## operator on a real kube-apiserver and etcd
+test-functional: install ## run the tests of the operator with a real kube-apiserver and etcd
 	@$(LOCAL) prepare --binaries
 	@$(PYTEST) tests/functional $(ARGS)
 
-test-e2e: install browser ## real node, real pods, images built from our Dockerfiles
+test-e2e: install browser ## run the tests on a real cluster, with the images of deploy/images
 	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@$(PYTEST) tests/e2e $(ARGS)
 
-soak: install browser javascript ## full counts: hundreds of snapshots and kills (hours)
+soak: install browser javascript ## run all tests with full counts: hundreds of snapshots and kills (takes hours)
 	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@WSO_SOAK=1 $(PYTEST) tests $(ARGS)
 
-bench: install browser ## benchmarks, each beside its peer in one run
+bench: install browser ## run the benchmarks, each beside its peer
 	@$(PYTEST) tests/bench -s $(ARGS)
 
-lock: $(VENV)/.installed ## resolve the locks anew (hashes, no index addresses)
+lock: $(VENV)/.installed ## resolve the locked dependencies again, with hashes and without index URLs
 	@lock() { $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" "$$@"; }; \
 	lock --extra operator --extra cli pyproject.toml -o operator/requirements.lock; \
 	lock --extra worker pyproject.toml -o worker/requirements.lock; \
@@ -99,33 +99,33 @@ docs: install ## draw the worker's states into deploy/docs/architecture.md
 	@$(BIN)/python -m deploy.docs.state_diagram
 
 ##@ Local cluster and images
-cluster-up: install ## a real Kubernetes on this machine: PROVIDER=kind or native (root)
+cluster-up: install ## create a local cluster: PROVIDER=kind, or native (needs root)
 	@$(LOCAL) up $(ARGS)
 
-cluster-status: install ## whether it runs, and its kubeconfig
+cluster-status: install ## show whether the cluster runs, and its kubeconfig
 	@$(LOCAL) status $(ARGS)
 
-cluster-down: install ## remove the cluster and every trace of it
+cluster-down: install ## remove the cluster with all its files, networks and processes
 	@$(LOCAL) down $(ARGS)
 
-cluster-verify-clean: install ## check that nothing of it is left
+cluster-verify-clean: install ## check that nothing of a removed cluster is left
 	@$(LOCAL) verify-clean $(ARGS)
 
-images: install ## build the operator, worker and simulator images, print their sizes
+images: install ## build the images of operator, worker and simulator, and print their sizes
 	@$(LOCAL) images $(ARGS)
 
 push: install ## push the images: make push REGISTRY=registry.example.com/team
-	@test -n "$(REGISTRY)" || { echo "say where to: make push REGISTRY=registry.example.com/team" >&2; exit 2; }
+	@test -n "$(REGISTRY)" || { echo "REGISTRY is not set: make push REGISTRY=registry.example.com/team" >&2; exit 2; }
 	@$(LOCAL) images --push "$(REGISTRY)" $(ARGS)
 
 browser javascript: install
 	@$(LOCAL) packages $@
 
 $(VENV)/.installed: tests/requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is required; set PYTHON=..." >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || { \
 	  rm -rf $(VENV); \
-	  test "$$(id -u)" = 0 || { echo "the Python module venv is missing: install the package python3-venv" >&2; exit 2; }; \
+	  test "$$(id -u)" = 0 || { echo "the Python module venv is missing; install the package python3-venv" >&2; exit 2; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); }
 	@test -x $(BIN)/uv || { awk '/^uv==/ {on = 1} /^[^ #]/ && !/^uv==/ {on = 0} on' tests/requirements.lock > $(VENV)/uv.lock; \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock; }

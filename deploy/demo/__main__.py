@@ -18,7 +18,7 @@ PROGRESS_SECONDS = 15.0
 
 
 def _show_progress(console: Console, store: cache.Cache, ended: threading.Event) -> None:
-    """Print one line about what is being built every now and then, until ``ended`` is set."""
+    """Print one line about the running build every 15 seconds until ``ended`` is set."""
     while not ended.wait(PROGRESS_SECONDS):
         step = progress.read(store.progress)
         if step is not None and step.took is None:
@@ -49,9 +49,11 @@ def run(console: Console) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns 1 with one sentence when a step failed, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.demo", description="Demonstrate the product on this machine."
+        prog="python -m deploy.demo",
+        description="Demonstrate the product on this machine, with a simulated WhatsApp Web and phone.",
     )
-    parser.add_argument("parts", choices=("try", "run"), help="try: part 1, local processes; run: both parts")
+    text = "try: part 1 only, with local processes and without Kubernetes; run: parts 1 and 2, with a local cluster"
+    parser.add_argument("parts", choices=("try", "run"), help=text)
     arguments = parser.parse_args(argv)
     console = Console()
     try:

@@ -21,7 +21,7 @@ def _provider(arguments: argparse.Namespace, store: cache.Cache) -> LocalProvide
 
 
 def up(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Create a cluster, or find the one that runs; print its kubeconfig's path."""
+    """Create a cluster unless it runs; print the shell commands that select it."""
     provider = _provider(arguments, store)
     cluster = provider.up(arguments.name, arguments.nodes)
     programs = binaries.directory(store, "kubernetes")
@@ -38,7 +38,7 @@ def down(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Print whether the cluster runs (exit code 1 if not), and what is being built."""
+    """Print whether the cluster runs and what is being built; exit code 1 if it does not run."""
     step = progress.read(store.progress)
     if step and step.took is None:
         print(f"in progress: {step.what}")
@@ -55,7 +55,7 @@ def status(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Compare the machine with its state before the cluster was created; exit code 1 if anything is left."""
+    """Compare the machine with its state before the cluster existed; exit code 1 if anything is left."""
     leaks = _provider(arguments, store).leaks(arguments.name)
     for line in leaks:
         print(f"left behind: {line}")
@@ -65,13 +65,13 @@ def verify_clean(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def import_image(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Import an OCI archive into the cluster's nodes."""
+    """Import an OCI archive into the nodes of the cluster."""
     _provider(arguments, store).import_image(arguments.name, arguments.archive)
     return 0
 
 
 def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Build the product's images, print their sizes, and push them if a registry is given."""
+    """Build the images, print their sizes, and push them if --push is given."""
     names = arguments.images or list(images.IMAGES)
     built = images.ensure(store, names)
     sizes = images.sizes(store, built)
@@ -88,7 +88,7 @@ def build_images(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def prepare(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Fetch or build programs and images in advance; check first that this machine can run a cluster."""
+    """Fetch or build programs and images in advance, after a check that this machine can run a cluster."""
     if not arguments.binaries:
         choose(store, option=arguments.provider).prepare(programs=False)
     if arguments.background:
@@ -114,7 +114,7 @@ def _prepare_in_background(arguments: argparse.Namespace, store: cache.Cache) ->
 
 
 def render(_: argparse.Namespace, store: cache.Cache) -> int:
-    """Print the manifests of the chart, with namespace and CRDs."""
+    """Print the manifests of the chart, with Namespace and CRDs."""
     chart = images.REPOSITORY / "charts" / cache.NAME
     # Without it helm assumes the Kubernetes that it was built for; 1.30 is the oldest that the chart supports.
     options = ["--namespace", "whatsapp-operator", "--set", "namespace.create=true", "--kube-version", "1.30.0"]
@@ -124,22 +124,23 @@ def render(_: argparse.Namespace, store: cache.Cache) -> int:
 
 
 def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
-    """Fetch or build programs and print their directories."""
+    """Fetch or build programs, and print their directories."""
     for name in arguments.tools or versions.TOOLS:
         print(binaries.directory(store, name))
     return 0
 
 
 def install_packages(arguments: argparse.Namespace, _: cache.Cache) -> int:
-    """Install the Debian packages that are missing."""
+    """Install missing Debian packages (needs root)."""
     debian_packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript")))
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+    """Return the parser of the command line."""
     main = argparse.ArgumentParser(
-        prog="python -m deploy.local", description="A real Kubernetes on this machine, and the images for it."
+        prog="python -m deploy.local",
+        description="Run local Kubernetes clusters (kind or native), and build the programs and images for them.",
     )
     commands = main.add_subparsers(required=True, metavar="COMMAND")
 
@@ -151,31 +152,33 @@ def parser() -> argparse.ArgumentParser:
 
     def of_a_cluster(name: str, run: Command) -> argparse.ArgumentParser:
         added = command(name, run)
-        added.add_argument("--name", default=DEFAULT_NAME, help=f"the cluster's name (default {DEFAULT_NAME})")
+        added.add_argument("--name", default=DEFAULT_NAME, help=f"name of the cluster (default: {DEFAULT_NAME})")
         return _with_provider(added)
 
     for name, run in (("down", down), ("status", status), ("verify-clean", verify_clean)):
         of_a_cluster(name, run)
-    of_a_cluster("up", up).add_argument("--nodes", type=int, default=1, help="number of nodes (default 1)")
-    of_a_cluster("import-image", import_image).add_argument("archive", type=Path)
+    of_a_cluster("up", up).add_argument("--nodes", type=int, default=1, help="number of nodes (default: 1)")
+    of_a_cluster("import-image", import_image).add_argument("archive", type=Path, help="path of the OCI archive")
     build = command("images", build_images)
-    build.add_argument("images", nargs="*", metavar="IMAGE", help=f"some of {', '.join(images.IMAGES)}; default all")
-    build.add_argument("--push", metavar="REGISTRY", help="copy them to this registry, e.g. registry.example.com/team")
+    build.add_argument("images", nargs="*", metavar="IMAGE", help=f"any of {', '.join(images.IMAGES)} (default: all)")
+    build.add_argument("--push", metavar="REGISTRY", help="registry to push to, such as registry.example.com/team")
     early = _with_provider(command("prepare", prepare))
-    early.add_argument("--binaries", action="store_true", help="the programs only, no images")
-    early.add_argument("--background", action="store_true", help="return at once and continue at low priority")
+    early.add_argument("--binaries", action="store_true", help="prepare the programs only, not the images")
+    early.add_argument("--background", action="store_true", help="return at once and continue in the background")
     command("render", render)
     make = command("binaries", make_binaries)
-    make.add_argument("tools", nargs="*", metavar="TOOL", help=f"some of {', '.join(versions.TOOLS)}; default all")
+    make.add_argument("tools", nargs="*", metavar="TOOL", help=f"any of {', '.join(versions.TOOLS)} (default: all)")
     install = command("packages", install_packages)
-    install.add_argument("uses", nargs="*", metavar="USE", help="some of node, image, browser, javascript; default all")
+    install.add_argument(
+        "uses", nargs="*", metavar="USE", help="any of node, image, browser, javascript (default: all)"
+    )
     return main
 
 
 def _with_provider(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Add the option that chooses the provider."""
-    text = f"default: ${VARIABLE}, else the existing cluster's, else kind where docker or podman answers, else native"
-    command.add_argument("--provider", choices=PROVIDERS, help=text)
+    text = f"{VARIABLE}, else that of the existing cluster, else kind if docker or podman answers, else native"
+    command.add_argument("--provider", choices=PROVIDERS, help=f"provider of the cluster (default: {text})")
     return command
 
 

@@ -1,6 +1,6 @@
-"""Run ``kubectl-whatsapp`` (hence ``kubectl whatsapp ...``): ``qr`` and ``list``.
+"""Run the plugin ``kubectl-whatsapp`` (hence ``kubectl whatsapp ...``): ``qr`` and ``list``.
 
-Exit codes: 0 done, 1 not found, refused or ended without a link, 2 a wrong command line or kubeconfig,
+Exit codes: 0 succeeded, 1 not found, refused or ended without a link, 2 invalid command line or kubeconfig,
 130 interrupted.
 """
 
@@ -24,38 +24,51 @@ _CLEAR = "\x1b[2J\x1b[H"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
+    """Return the parser of the command line."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-n", "--namespace", help="namespace (default: the kubeconfig context's)")
-    common.add_argument("--context", help="context in the kubeconfig")
-    common.add_argument("--kubeconfig", help="kubeconfig file (default: KUBECONFIG, else ~/.kube/config)")
-    top = argparse.ArgumentParser(prog="kubectl-whatsapp", description="Link and list WhatsApp Web sessions.")
+    common.add_argument("-n", "--namespace", help="namespace (default: the namespace of the kubeconfig's context)")
+    common.add_argument("--context", help="context of the kubeconfig (default: its current context)")
+    common.add_argument(
+        "--kubeconfig", metavar="FILE", help="path of the kubeconfig (default: KUBECONFIG, else ~/.kube/config)"
+    )
+    top = argparse.ArgumentParser(
+        prog="kubectl-whatsapp",
+        description="Link and list WhatsApp Web sessions. Installed on PATH, it runs as `kubectl whatsapp`.",
+    )
     commands = top.add_subparsers(dest="command", required=True)
-    qr = commands.add_parser("qr", parents=[common], help="draw a session's QR code until a phone links it")
+    about = "show the code to link a phone, and wait until the session is linked"
+    detail = (
+        "Show the QR code of a session and each new one, or its pairing code, until a phone is linked."
+        " If the session stopped waiting or was logged out, request a new link first."
+    )
+    qr = commands.add_parser("qr", parents=[common], help=about, description=detail)
     qr.add_argument("name", help="name of the WhatsAppSession")
-    qr.add_argument("--once", action="store_true", help="draw one code and exit, without waiting for the link")
-    qr.add_argument("--text", action="store_true", help="print the code's text instead of drawing it")
-    qr.add_argument("--timeout", type=float, metavar="SECONDS", help="stop waiting after this time (default: never)")
-    listing = commands.add_parser("list", parents=[common], help="list sessions")
-    listing.add_argument("-A", "--all-namespaces", action="store_true", help="list sessions of all namespaces")
+    qr.add_argument("--once", action="store_true", help="show one code and exit without waiting for the link")
+    qr.add_argument("--text", action="store_true", help="print the text of the QR code instead of drawing it")
+    qr.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="time after which the command gives up (default: no limit)"
+    )
+    about = "list sessions with phase, account and pod"
+    listing = commands.add_parser("list", parents=[common], help=about, description=f"{about.capitalize()}.")
+    listing.add_argument("-A", "--all-namespaces", action="store_true", help="list the sessions of all namespaces")
     return top
 
 
 def draw(code: str) -> str:
-    """Return a QR code as half-block characters, quiet zone included; raises NotACodeError for what none can hold."""
+    """Return a QR code as half-block characters with its quiet zone; raises NotACodeError if the text is too long."""
     out = io.StringIO()
     try:
         segno.make(code, error="l", micro=False).terminal(out=out, compact=True, border=2)
     except segno.DataOverflowError as error:
         raise NotACodeError(
-            f"the code in the status has {len(code)} characters, more than a QR code can hold, so it does not"
-            " come from WhatsApp; see the log of the worker pod"
+            f"the code in the session's status has {len(code)} characters, more than a QR code can hold: it did"
+            " not come from WhatsApp; see the log of the worker pod"
         ) from error
     return out.getvalue()
 
 
 class QrCommand:
-    """Follow one session and draw each new code until it is linked."""
+    """Poll one session and draw each new code until a phone is linked."""
 
     def __init__(self, sessions: kube.Sessions, arguments: argparse.Namespace, write: Callable[[str], None]) -> None:
         self._sessions = sessions
@@ -76,7 +89,7 @@ class QrCommand:
                 return done
             limit = self._arguments.timeout
             if limit is not None and (now - started).total_seconds() >= limit:
-                self._write("no phone linked the session in time\n")
+                self._write("no phone linked the session within --timeout; run the command again\n")
                 return 1
             sleep(POLL_SECONDS)
 
@@ -92,7 +105,7 @@ class QrCommand:
         return done
 
     def _tolerate_outage(self, error: SilentError, now: datetime) -> None:
-        """Say that the server is silent; raise what it is when that lasts, or was so from the beginning."""
+        """Report once that the server does not answer; raise the error if it never answered or the outage lasts."""
         if not self._answered:
             raise error
         if self._silent_since is None:
@@ -139,7 +152,7 @@ class QrCommand:
         return changed
 
     def _write_code(self, screen: view.DrawCode) -> bool:
-        """Write the code, or why it cannot be drawn; returns whether it was written."""
+        """Write the code, or the reason why it cannot be drawn; returns whether the code was written."""
         if self._arguments.text:
             self._write(f"{screen.code}\n")
             return True
@@ -156,7 +169,7 @@ class QrCommand:
 
 
 def _write(text: str) -> None:
-    """Write to the terminal; what its encoding does not have is written as an escape, such as a person's name."""
+    """Write to the terminal; characters that its encoding lacks, such as those of a name, are written as escapes."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout.write(text)
@@ -172,7 +185,7 @@ def _list(sessions: kube.Sessions, arguments: argparse.Namespace) -> int:
     found = sessions.list(namespace)
     if not found:
         where = "any namespace" if namespace is None else f"namespace {namespace}"
-        raise NotFoundError(f"no sessions in {where}")
+        raise NotFoundError(f"there are no sessions in {where}")
     _write(view.table(found, datetime.now(UTC)) + "\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""Read the value of each option; one that can never work is a UsageError whose sentence names the option. Pure."""
+"""Parse the value of each option; a value that can never work raises a UsageError that names the option. Pure."""
 
 import ipaddress
 import json
@@ -16,7 +16,7 @@ _IMAGE: Final = re.compile(
     r"[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@[A-Za-z0-9][-+._A-Za-z0-9]*:[0-9A-Fa-f]{32,128})?"
 )
-"""As the definition of SessionStore has it for spec.custom.image."""
+"""The same pattern as in the CRD of SessionStore for spec.custom.image."""
 _SWITCH: Final = re.compile(r"--[a-z][ -~]*")
 _QUANTITY: Final = re.compile(
     r"(?P<number>[0-9]+(?:[.][0-9]*)?|[.][0-9]+)(?:(?P<suffix>[numkKMGTPE]i?)|[eE](?P<power>[-+]?[0-9]{1,2}))?"
@@ -28,7 +28,7 @@ _EXAMPLE: Final = '--worker-resources must be a JSON object such as {"requests":
 
 def number(option: str, text: str, least: int, most: int) -> int:
     """Return a whole number between two bounds."""
-    # The digits are counted first: Python refuses to read thousands of them.
+    # The pattern limits the number of digits: Python refuses to parse thousands of them.
     value = int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
     if value is None or not least <= value <= most:
         raise UsageError(f"{option} must be a whole number from {least} to {most}, not {text[:40]!r}")
@@ -36,21 +36,21 @@ def number(option: str, text: str, least: int, most: int) -> int:
 
 
 def choice(option: str, text: str, known: Sequence[str]) -> str:
-    """Return one of the known words: argparse does not check those of the environment."""
+    """Return one of the known values: argparse does not check a default that the environment gives."""
     if text not in known:
         raise UsageError(f"{option} must be one of {', '.join(known)}, not {text[:40]!r}")
     return text
 
 
 def image(text: str) -> str:
-    """Return the name of an image."""
+    """Return the reference of an image."""
     if not _IMAGE.fullmatch(text):
         raise UsageError(f"--worker-image must be an image such as registry.example.com/worker:1.0, not {text[:80]!r}")
     return text
 
 
 def objects(option: str, texts: Sequence[str], kind: str) -> tuple[str, ...]:
-    """Return names of Kubernetes' objects."""
+    """Return names of Kubernetes objects."""
     shape = _LABEL if kind == "namespace" else _SUBDOMAIN
     for text in texts:
         if not shape.fullmatch(text):
@@ -61,10 +61,13 @@ def objects(option: str, texts: Sequence[str], kind: str) -> tuple[str, ...]:
 
 
 def switches(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return switches of the browser."""
+    """Return switches for the browser."""
     for text in texts:
         if not _SWITCH.fullmatch(text):
-            raise UsageError(f"--worker-extra-browser-arg must be a switch that begins with '--', not {text[:80]!r}")
+            raise UsageError(
+                "--worker-extra-browser-arg must be a switch that begins with '--', such as --lang=de,"
+                f" not {text[:80]!r}"
+            )
     return tuple(texts)
 
 
@@ -78,7 +81,7 @@ def alias(text: str) -> Mapping[str, Any]:
     except ValueError:
         known = False
     if not known:
-        raise UsageError(f"--worker-host-alias must be IP=HOST[,HOST], not {text!r}")
+        raise UsageError(f"--worker-host-alias must be IP=HOST[,HOST], such as 10.0.0.1=web.whatsapp.com, not {text!r}")
     return {"ip": address, "hostnames": names}
 
 
@@ -93,17 +96,17 @@ def resources(text: str) -> Mapping[str, Any]:
     amounts = {part: _amounts(part, value[part]) for part in value}
     for name, requested in amounts.get("requests", {}).items():
         if requested > amounts.get("limits", {}).get(name, requested):
-            raise UsageError(f"--worker-resources requests more {name} than it limits; raise the limit")
+            raise UsageError(f"--worker-resources has a request for {name} above its limit; raise the limit")
     return value
 
 
 def _amounts(part: str, value: Any) -> Mapping[str, Decimal]:
     if part not in ("requests", "limits") or not isinstance(value, dict):
-        raise UsageError(f"{_EXAMPLE}, with requests and limits only")
+        raise UsageError(f"{_EXAMPLE}; it may only contain requests and limits")
     found = {name: _quantity(amount) for name, amount in value.items()}
     wrong = [name for name, amount in found.items() if amount is None]
     if wrong:
-        raise UsageError(f"--worker-resources must have a quantity such as 512Mi or 500m for {part}.{wrong[0][:40]}")
+        raise UsageError(f"--worker-resources needs a quantity such as 512Mi or 500m for {part}.{wrong[0][:40]}")
     return {name: amount for name, amount in found.items() if amount is not None}
 
 

@@ -1,11 +1,11 @@
-"""Parse the command line and the environment into one frozen value."""
+"""Parse the operator's command line and environment into one frozen value."""
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from whatsapp_operator import option_values, rollout
 from whatsapp_operator.admission_policy import AdmissionPolicy
@@ -16,6 +16,8 @@ ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
 LEVELS = ("debug", "info", "warning", "error")
 PULLS = ("Always", "IfNotPresent", "Never")
+_KUBECONFIG = "path of the kubeconfig (default: the pod's service account, else KUBECONFIG, else ~/.kube/config)"
+_CONTEXT = "context of the kubeconfig (default: its current context)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +43,29 @@ class Options:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence, as every other mistake's is."""
+    """A parser that reports a mistake as UsageError, one sentence as for all other mistakes."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}; `{self.prog} --help` lists the options")
 
 
+Option: TypeAlias = Callable[..., None]
+
+
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    """Return the command line's parser; each option's default may come from the environment."""
+    """Return the parser of the command line; the default of each option of ``run`` may come from the environment."""
     top = _Parser(
         prog="whatsapp-operator",
-        description="Keep WhatsApp Web sessions linked: reconcile WhatsAppSession resources into worker pods.",
+        description="Operator for WhatsApp Web sessions: run a worker pod for each WhatsAppSession.",
     )
     commands = top.add_subparsers(dest="command", required=True)
-    release = commands.add_parser(
-        RELEASE,
-        help="remove finalizers left behind after an uninstall",
-        description="Stop purges and remove the operator's finalizers from sessions and stores; the archives stay."
-        " Run it after the operator is uninstalled: a running operator sets the finalizers again.",
-    )
-    release.add_argument(
-        "--namespace", action="append", default=[], help="only in this namespace (repeatable; default: all)"
-    )
-    release.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig file (default: as for `run`)")
-    release.add_argument("--context", help="context in the kubeconfig")
-    release.add_argument("--log-level", choices=LEVELS, default="info")
+    _add_release(commands)
     run = commands.add_parser(
         RUN,
-        help="run the operator, in the cluster or against the current kubeconfig",
-        description="Run the operator: in a pod with its service account, elsewhere with the current kubeconfig.",
-        epilog=f"Options may be given as environment variables, such as {ENV}WORKER_IMAGE.",
+        help="run the operator",
+        description="Run the operator: in a pod with its service account, elsewhere with a kubeconfig.",
+        epilog=f"Each option can also be set by an environment variable, such as {ENV}WORKER_IMAGE for --worker-image;"
+        " values of a repeatable option are separated by blanks.",
     )
 
     def option(name: str, **more: Any) -> None:
@@ -80,73 +75,101 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
             default = default.split() if isinstance(default, str) else []
         run.add_argument(name, default=default, **more)
 
+    _add_worker_options(option)
+    _add_operator_options(option)
+    _add_limits(option)
+    return top
+
+
+def _add_release(commands: Any) -> None:
+    release = commands.add_parser(
+        RELEASE,
+        help="remove finalizers left behind after an uninstall",
+        description="Remove the operator's finalizers from sessions and stores, and delete pods that purge archives."
+        " Archives are kept. Use it after an uninstall only: a running operator sets the finalizers again.",
+    )
+    release.add_argument(
+        "--namespace", action="append", default=[], help="namespace to process (repeatable; default: all)"
+    )
+    release.add_argument("--kubeconfig", metavar="FILE", help=_KUBECONFIG)
+    release.add_argument("--context", help=_CONTEXT)
+    release.add_argument("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
+
+
+def _add_worker_options(option: Option) -> None:
     image = f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
-    option("--worker-image", metavar="IMAGE", default=image, help=f"image of the worker pods (default: {image})")
-    option("--worker-image-pull-policy", choices=PULLS, default="IfNotPresent")
+    option("--worker-image", metavar="IMAGE", default=image, help=f"image of worker pods (default: {image})")
+    option(
+        "--worker-image-pull-policy",
+        choices=PULLS,
+        default="IfNotPresent",
+        help="pull policy of the worker image (default: IfNotPresent)",
+    )
     option(
         "--worker-image-pull-secret",
         metavar="NAME",
         action="append",
-        help="Secret in the session's namespace for pulling the images of its pods (repeatable)",
+        help="name of an image pull Secret in the namespaces of sessions and stores (repeatable; default: none)",
     )
     option(
         "--worker-resources",
         metavar="JSON",
         default="{}",
-        help="resource requests and limits of the worker container (default: {})",
+        help='requests and limits of the worker container, such as {"requests": {"memory": "512Mi"}} (default: none)',
     )
     option(
         "--worker-host-alias",
         metavar="IP=HOST[,HOST]",
         action="append",
-        help="/etc/hosts entry for every worker (repeatable)",
+        help="additional entry of /etc/hosts in worker pods (repeatable; default: none)",
     )
     option(
         "--worker-extra-browser-arg",
         metavar="ARG",
         action="append",
-        help="Chromium switch for every worker (repeatable)",
+        help="additional switch for the browser of every worker (repeatable; default: none)",
     )
     option(
         "--pod-security",
         choices=[str(level) for level in Level],
         default=str(Level.RESTRICTED),
-        help="Pod Security Standard that sessions' podTemplates must keep (default: restricted)",
+        help="Pod Security Standard that the podTemplate of a session must meet (default: restricted)",
     )
-    option("--namespace", action="append", help="serve this namespace only (repeatable; default: all)")
+
+
+def _add_operator_options(option: Option) -> None:
+    option("--namespace", action="append", help="namespace to watch (repeatable; default: all)")
+    option("--kubeconfig", metavar="FILE", help=_KUBECONFIG)
+    option("--context", help=_CONTEXT)
     option(
-        "--kubeconfig",
-        metavar="FILE",
-        help="kubeconfig file (default: the pod's service account, else KUBECONFIG, else ~/.kube)",
+        "--health-port", metavar="PORT", help="port for /healthz, /readyz and /metrics, 0 for any (default: not served)"
     )
-    option("--context", help="context in the kubeconfig")
-    option("--health-port", metavar="PORT", help="serve /healthz, /readyz and /metrics on this port (default: off)")
-    option("--log-level", choices=LEVELS, default="info")
+    option("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
     option(
         "--admission-policy",
         choices=tuple(AdmissionPolicy),
         default=AdmissionPolicy.REQUIRED,
-        help="Required: start workers only while the admission policy is in force (default: Required)",
+        help="whether workers may start while the admission policy is missing: Required means no, Unchecked means yes"
+        " (default: Required)",
     )
+
+
+def _add_limits(option: Option) -> None:
     limits = rollout.Limits()
 
     def number(name: str, default: int, text: str) -> None:
         option(name, default=str(default), metavar="N", help=f"{text} (default: {default})")
 
-    number("--workers", 16, "sessions reconciled at a time; one namespace gets at most half of them")
-    number("--max-starting", limits.starting, "worker pods starting at a time")
-    number("--max-replacing", limits.replacing, "worker pods replaced at a time")
-    number(
-        "--max-replacing-percent",
-        limits.replacing_percent,
-        "worker pods replaced at a time, in percent of all sessions, at least one",
-    )
-    number("--max-replacing-per-node", limits.replacing_per_node, "worker pods replaced at a time on one node")
-    return top
+    number("--workers", 16, "maximum number of reconciliations at the same time; one namespace uses at most half of it")
+    number("--max-starting", limits.starting, "maximum number of worker pods that start at the same time")
+    replaced = "maximum number of worker pods that are replaced at the same time"
+    number("--max-replacing", limits.replacing, replaced)
+    number("--max-replacing-percent", limits.replacing_percent, f"{replaced}, in percent of all sessions, at least one")
+    number("--max-replacing-per-node", limits.replacing_per_node, f"{replaced} on one node")
 
 
 def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> Options:
-    """Parse; raises UsageError with a sentence, or exits as argparse does (``--help``)."""
+    """Parse the command line; raises UsageError with one sentence, or exits as argparse does for ``--help``."""
     found = parser(os.environ if environ is None else environ).parse_args(arguments)
     if found.command == RELEASE:
         return Options(

@@ -55,7 +55,7 @@ def test_a_session_moves_to_another_store_without_a_code(home: Home) -> None:
     assert running.returncode == 3, "a session that runs is not copied"
     assert "StoreSessionInUse" in running.stderr
     assert worker.stop() == 0
-    assert "were copied" in store(*move)
+    assert "copied" in store(*move)
     assert "nothing to copy" in store(*move)
     moved = home.start("--store", f"file:{home.root / 'new'}", data=home.root / "elsewhere")
     moved.wait("ready")
@@ -98,8 +98,8 @@ def test_the_store_to_fill_may_be_the_environments_and_the_other_one_is_told_by_
     empty = run("--from", source, WHATSAPP_STORE=target)
     assert (empty.returncode, "right store" in empty.stderr) == (3, True)
     fine = run("--from", source, "--if-any", WHATSAPP_STORE=target)
-    assert (fine.returncode, fine.stdout) == (0, "nothing to copy of RemoteAuth-desk\n")
+    assert (fine.returncode, fine.stdout) == (0, "there was nothing to copy of RemoteAuth-desk\n")
     nowhere = run("--from", source)
-    assert (nowhere.returncode, "give --to" in nowhere.stderr) == (2, True)
+    assert (nowhere.returncode, "set --to" in nowhere.stderr) == (2, True)
     odd = run("--from", source, "--from-options", "[]", WHATSAPP_STORE=target)
     assert (odd.returncode, "must be a JSON object" in odd.stderr) == (2, True)

@@ -235,7 +235,7 @@ def test_a_browser_that_the_image_does_not_hold_is_refused_with_one_sentence(hom
     assert "WHATSAPP_BROWSER_CHANNEL must be chromium" in worker.log.read_text()
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "is not there"), ("\n", "is empty")], ids=["missing", "empty"])
+@pytest.mark.parametrize(("content", "why"), [(None, "cannot be read"), ("\n", "is empty")], ids=["missing", "empty"])
 @pytest.mark.parametrize("variable", ["WHATSAPP_PROXY_FILE", "WHATSAPP_PHONE_NUMBER_FILE"])
 def test_a_worker_whose_secret_is_missing_says_so_and_starts_no_browser(
     home: Home, variable: str, content: str | None, why: str
@@ -246,5 +246,5 @@ def test_a_worker_whose_secret_is_missing_says_so_and_starts_no_browser(
         file.write_text(content)
     worker = home.start(env={variable: str(file)})
     assert worker.exit_code() == 1
-    assert f"whatsapp-worker: SecretNotFound: the secret of {variable} {why}" in worker.log.read_text()
+    assert f"whatsapp-worker: SecretNotFound: the file that {variable} names {why}" in worker.log.read_text()
     assert not home.browsers()

@@ -34,7 +34,7 @@ def test_a_store_that_does_what_sessions_need_is_code_0(make_place: MakePlace, k
     done = check(place.address, place.settings.secrets)
     assert (done.returncode, done.stderr) == (0, "")
     probes = [line.partition(":")[0] for line in done.stdout.splitlines()]
-    assert probes == ["create", "read", "list", "delete", "the store answered and keeps what sessions need"]
+    assert probes == ["create", "read", "list", "delete", "the store passed the check"]
 
 
 @pytest.mark.parametrize("kind", ["memory", "filesystem", "s3", "mongodb"])
@@ -92,7 +92,7 @@ def test_a_missing_encryption_key_is_code_3_and_said(tmp_path: pathlib.Path, mon
     monkeypatch.setenv("WHATSAPP_ENCRYPTION_KEY_FILE", str(tmp_path / "value"))
     done = check(f"file:{tmp_path / 'store'}", None)
     assert done.returncode == 3
-    assert "SecretNotFound: there is no key to encrypt with" in done.stderr
+    assert "SecretNotFound: the encryption key" in done.stderr
 
 
 @pytest.mark.parametrize("uri", ["mongodb://user:pass-word@127.0.0.1:{port}/", "http://pass-word@127.0.0.1/"])
@@ -147,7 +147,7 @@ def _missing(name: str) -> stores.Entry:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"), [("", "which store"), ("ftp:x", "not known"), ("s3:b", "no name of a bucket")]
+    ("address", "said"), [("", "set --store"), ("ftp:x", "not known"), ("s3:b", "no name of a bucket")]
 )
 def test_wrong_settings_are_code_2(address: str, said: str) -> None:
     config = {"WHATSAPP_STORE": address} if address else {}

@@ -1,4 +1,4 @@
-"""Run a worker from the command line: on a laptop by flags, in a pod from the environment."""
+"""Run a worker from the command line: flags configure it on a laptop, the environment does in a pod."""
 
 import argparse
 import asyncio
@@ -39,9 +39,11 @@ _EPILOG = """\
 examples:
   whatsapp-worker run --auth remote --store file:$HOME/sessions --client-id support
   whatsapp-worker run --auth local
-Signals: TERM and INT stop cleanly (last save, session released); USR1 saves now.
-Exit codes: 0 done on purpose, 1 crash, 2 wrong settings, 3 the store refuses, 4 the page refuses.
-Without flags the settings come from the environment, as the operator's pods have them.
+signals: TERM and INT save, release the session and stop; USR1 saves now.
+exit codes: 0 stopped as requested or planned, 1 crashed, 2 invalid configuration, 3 refused by the store,
+4 refused by WhatsApp Web.
+Settings without a flag come from environment variables (WHATSAPP_*), as in the operator's pods.
+TIME is a duration such as 30s, 5m or 1h30m; SIZE is a whole number with Ki, Mi, Gi or Ti, such as 500Mi.
 """
 
 
@@ -49,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     top = argparse.ArgumentParser(
         prog="whatsapp-worker",
-        description="Keep one WhatsApp Web session logged in: link once, save the login, restore it after a restart.",
+        description="Keep a WhatsApp Web session logged in: link a phone once, and the worker keeps the login.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
     store_commands.add_to(commands)
     run = commands.add_parser(
         "run",
-        help="run a session until it is stopped",
-        description="Run a session until it is stopped.",
+        help="run one session until it is stopped",
+        description="Run one session until it is stopped.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,42 +68,73 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--auth",
         choices=sorted(_STRATEGIES),
-        help="where the login is kept: remote (a store), local (a directory), none",
+        help="where to keep the login: in a store (remote), in a directory (local) or nowhere (default: none)",
     )
-    add("--store", metavar="ADDRESS", help="address of the store for --auth remote, such as file:DIRECTORY")
-    add("--client-id", metavar="ID", help="name that tells sessions in one store apart (letters, digits, - and _)")
-    add("--data-path", metavar="DIR", help="directory that holds the browser's profile (default: .wwebjs_auth)")
-    add("--backup-sync-interval", metavar="TIME", help="time between two saves, at least 1m (default: 5m)")
+    add("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY; required for --auth remote")
+    add(
+        "--client-id",
+        metavar="ID",
+        help="name of the session in its store or directory: letters, digits, - and _ (default: no name)",
+    )
+    add("--data-path", metavar="DIR", help="directory for the browser profile (default: .wwebjs_auth)")
+    add(
+        "--backup-sync-interval",
+        metavar="TIME",
+        help="interval at which a changed profile is saved, at least 1m (default: 5m)",
+    )
     add(
         "--linking-timeout",
         metavar="TIME",
-        help="how long an unlinked browser waits for a scan, 0s = for ever (default: 30m)",
+        help="time to wait for a phone to link before the worker stops; 0s: no limit (default: 30m)",
     )
-    add("--expected-account", metavar="NUMBER", help="unlink at once any other phone that links")
-    add("--phone-number", metavar="NUMBER", help="link by pairing code with this phone instead of by QR code")
-    add("--cdp-port", metavar="PORT", type=int, default=0, help="open DevTools on the loopback for a bot that attaches")
-    add("--url", metavar="URL", help="address of the page (default: https://web.whatsapp.com/)")
-    add("--browser-arg", metavar="ARG", action="append", help="further switch for the browser; may be repeated")
+    add(
+        "--expected-account",
+        metavar="NUMBER",
+        help="phone number of the only account that may link; others are unlinked at once (default: any account)",
+    )
+    add(
+        "--phone-number",
+        metavar="NUMBER",
+        help="phone number, in digits with country code, to link with a pairing code (default: link with a QR code)",
+    )
+    add(
+        "--cdp-port",
+        metavar="PORT",
+        type=int,
+        default=0,
+        help="loopback port on which bots attach to the browser over the DevTools protocol (default: closed)",
+    )
+    add("--url", metavar="URL", help="URL of WhatsApp Web (default: https://web.whatsapp.com/)")
+    add("--browser-arg", metavar="ARG", action="append", help="additional switch for the browser (repeatable)")
     add(
         "--take-over",
         action="store_true",
-        help="take a session that another owner has not released; stop that one first",
+        help="take over the session although its owner has not released it; stop that owner first",
     )
-    add("--relink", action="store_true", help="set the saved login aside at this start and ask for a new link")
-    add("--archive-warning", metavar="SIZE", help="tell when an archive is larger, such as 500Mi (default: never)")
-    add("--memory-warning", metavar="SIZE", help="tell when worker and browser together take more, such as 2Gi")
-    add("--events", choices=["text", "json"], default="text", help="json: one JSON object a line on standard output")
+    add("--relink", action="store_true", help="retire the saved login at this start and ask for a new link")
+    add("--archive-warning", metavar="SIZE", help="warn when an archive exceeds this size (default: never)")
+    add(
+        "--memory-warning",
+        metavar="SIZE",
+        help="warn when worker and browser together use more memory than this (default: never)",
+    )
+    add(
+        "--events",
+        choices=["text", "json"],
+        default="text",
+        help="output format: text for a terminal, or json for one JSON object per line (default: text)",
+    )
     add(
         "--log-level",
         choices=["error", "warning", "info", "debug"],
         default=None,
-        help="of the worker's own words; libraries only warn (default: warning; info in a pod)",
+        help="log level of the worker; libraries only log warnings (default: warning, in a pod: info)",
     )
     return top
 
 
 def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
-    """Return the environment's settings with the flags over them; raises SpecError or ConfigurationError."""
+    """Return the settings of the environment, overridden by the flags; raises SpecError or ConfigurationError."""
     config = worker_config.from_env(os.environ)
     if config.resource is None:
         config = replace(
@@ -126,7 +159,7 @@ def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
 
 
 def strategy(config: worker_config.WorkerConfig) -> auth.Auth:
-    """Return the strategy that the settings ask for; raises ConfigurationError."""
+    """Return the authentication strategy of the settings; raises ConfigurationError."""
     match config.strategy:
         case session_spec.Strategy.NO_AUTH:
             return auth.NoAuth()
@@ -134,7 +167,7 @@ def strategy(config: worker_config.WorkerConfig) -> auth.Auth:
             return auth.LocalAuth(config.client_id, config.data_path)
         case session_spec.Strategy.REMOTE_AUTH:
             if not config.store:
-                raise errors.ConfigurationError("RemoteAuth needs a store: give --store file:DIRECTORY")
+                raise errors.ConfigurationError("RemoteAuth requires a store; set --store, such as file:DIRECTORY")
             return auth.RemoteAuth(
                 registry.open_store(config.store, registry.settings(config)),
                 config.client_id,
@@ -153,19 +186,24 @@ def _secret(path: str | None, variable: str) -> str:
     try:
         text = pathlib.Path(path).read_text().strip()
     except OSError as error:
-        raise errors.SecretAbsent(f"the secret of {worker_config.PREFIX}{variable} is not there") from error
-    except UnicodeDecodeError:  # whose words hold a piece of it
-        raise errors.ConfigurationError(f"the secret of {worker_config.PREFIX}{variable} is no text") from None
+        raise errors.SecretAbsent(
+            f"the file that {worker_config.PREFIX}{variable} names cannot be read; create the Secret and its key"
+        ) from error
+    except UnicodeDecodeError:  # the error's message contains a part of the secret
+        text = f"the file that {worker_config.PREFIX}{variable} names is not UTF-8 text; store the value as text"
+        raise errors.ConfigurationError(text) from None
     if not text:
-        # To go on would mean: without the proxy.
-        raise errors.SecretAbsent(f"the secret of {worker_config.PREFIX}{variable} is empty")
+        # The worker must not run without the proxy.
+        raise errors.SecretAbsent(
+            f"the file that {worker_config.PREFIX}{variable} names is empty; store a value under the key of the Secret"
+        )
     return text
 
 
 def options(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> client.Options:
     """Return the client's options."""
     if config.browser_channel != CHANNEL:
-        # The layout of a profile and who writes it were measured for this one.
+        # The layout of the profile and which process writes it were only measured for this browser.
         text = f"{worker_config.PREFIX}BROWSER_CHANNEL must be {CHANNEL}, not {config.browser_channel!r}"
         raise errors.ConfigurationError(text)
     override = os.environ.get(contract.OVERRIDE)
@@ -204,7 +242,7 @@ def _listen(running: client.Client, lines: terminal.EventLines) -> None:
 
 
 async def run_alone(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> runner.Outcome:
-    """Run without Kubernetes, showing the session on standard output."""
+    """Run without Kubernetes and show the session on standard output."""
     lines = terminal.EventLines() if flags.events == "json" else None
     reporter: runner.Reporter = lines or terminal.Terminal()
     running = client.Client(strategy(config), options(config, flags), reporters=(reporter,))
@@ -218,7 +256,7 @@ async def run_alone(config: worker_config.WorkerConfig, flags: argparse.Namespac
 
 
 async def run_in_pod(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> runner.Outcome:
-    """Run in the operator's pod: Lease, status and health beside the session."""
+    """Run in a pod of the operator, with Lease, status and health endpoints."""
 
     def make(
         owner: records.Owner, reporters: tuple[runner.Reporter, ...], board: Callable[[], operator_notes.Notes]
@@ -251,9 +289,9 @@ def _last_words(outcome: runner.Outcome) -> None:
 
 
 def log_at(level: str) -> None:
-    """Log this worker's own words from ``level`` on.
+    """Log the worker's messages from ``level`` on.
 
-    Of the libraries' only warnings: below that the stores' clients tell requests, with tokens and the archive's bytes.
+    Libraries log warnings only: at lower levels the store clients log requests, with tokens and bytes of archives.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     shape = "%(asctime)s level=%(levelname)s %(message)s"

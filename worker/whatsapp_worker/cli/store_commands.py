@@ -1,4 +1,4 @@
-"""Do one thing to a store and end: the commands ``whatsapp-worker store ...``, by hand or in a pod of the operator."""
+"""Inspect and maintain a store: ``whatsapp-worker store ...``, run by a user or in a pod of the operator."""
 
 import argparse
 import dataclasses
@@ -22,37 +22,38 @@ from whatsapp_worker.stores import probe, registry
 
 LOG = logging.getLogger("whatsapp_worker")
 _CHECK_DEADLINE = 10.0
-"""Seconds: who checks wants to know now."""
+"""Seconds: a check should give its result soon."""
 Command = Callable[[argparse.Namespace, worker_config.WorkerConfig], str | runner.Outcome]
-"""Does its work and returns a sentence for a person, or how it ended; raises WorkerError."""
+"""Carry out one command; return a sentence for the user or the outcome; raise WorkerError."""
 
 
 def add_to(commands: Any) -> None:
     """Add the parsers to those of ``whatsapp-worker``."""
-    about = "Do one thing to a store and end. Settings that are not given come from the environment."
-    store = commands.add_parser("store", help="look after a store", description=about)
+    about = "Inspect and maintain a store. Settings without a flag come from environment variables (WHATSAPP_*)."
+    store = commands.add_parser("store", help="inspect and maintain a store", description=about)
     verbs = store.add_subparsers(dest="verb", metavar="VERB", required=True)
     _parser(
         verbs,
         "check",
-        "look whether a store does what sessions need",
-        "Create, read, list and delete a few small names in a folder of the check's own, and tell a line for each. "
-        "Exit codes: 0 the store answered, 2 wrong settings, 3 it is not available or several writers win one name.",
+        "check whether a store works and meets the requirements of sessions",
+        "Create, read, list and delete a few small objects under a separate prefix, and print one line for each step. "
+        "Exit codes: 0 the store passed, 2 invalid configuration, 3 it is not available or has no atomic creates.",
     )
     purge = _parser(
         verbs,
         "purge",
-        "delete what a store keeps of one session",
-        "Delete the archives of one session and its copy for the JavaScript stores. Its log stays and says so: the "
-        "next start asks for a new link. Safe to repeat.",
+        "delete the archives of one session",
+        "Delete the archives of one session and its whatsapp-web.js-compatible copy. The session's log is kept and "
+        "records the purge; the next start asks for a new link. Safe to repeat.",
     )
     _of_a_session(purge)
     moved = _parser(
         verbs,
         "copy",
-        "copy a session to another store",
-        "Copy a session's archives, digests verified, and its generations to another store. The source keeps what it "
-        "has. Stop the session first (with the operator: suspend it). Safe to repeat: it goes on where it broke off.",
+        "copy one session to another store",
+        "Copy the generations of one session to another store and verify the digests of their archives. The source is "
+        "not changed apart from its log. Stop the session first (with the operator, suspend it). Safe to repeat: an "
+        "interrupted copy is resumed.",
         store=False,
     )
     store_transfer.add_copy_flags(moved)
@@ -60,18 +61,20 @@ def add_to(commands: Any) -> None:
     brought = _parser(
         verbs,
         "import",
-        "restore the archive that another program wrote",
-        "Make the session's archive that a JavaScript store wrote (SESSION.zip) the newest generation, so that the "
-        "next start restores it. Ours stay the fallback. Stop both programs first.",
+        "import the archive that whatsapp-web.js wrote",
+        "Import the archive that whatsapp-web.js wrote (SESSION.zip) as the newest generation, so that the next start "
+        "restores it. Earlier generations remain as a fallback. Stop both programs first.",
     )
     store_transfer.add_import_flags(brought)
     _of_a_session(brought)
 
 
 def _of_a_session(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--client-id", metavar="ID", help="the session's client id")
+    made.add_argument("--client-id", metavar="ID", help="name of the session in the store (default: no name)")
     made.add_argument(
-        "--take-over", action="store_true", help="even if another owner has not released it; stop that one first"
+        "--take-over",
+        action="store_true",
+        help="proceed although the owner of the session has not released it; stop that owner first",
     )
 
 
@@ -79,12 +82,17 @@ def _parser(verbs: Any, name: str, summary: str, description: str, *, store: boo
     made: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
     if store:
         made.add_argument("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY")
-    made.add_argument("--log-level", choices=["error", "warning", "info", "debug"], default=None)
+    made.add_argument(
+        "--log-level",
+        choices=["error", "warning", "info", "debug"],
+        default=None,
+        help="log level of the worker (default: warning, in a pod: info)",
+    )
     return made
 
 
 def run(flags: argparse.Namespace) -> runner.Outcome:
-    """Carry out a command; what goes wrong is in the outcome, but SpecError and ConfigurationError are raised."""
+    """Carry out a command and return its outcome, also of errors; only SpecError and ConfigurationError are raised."""
     given = {"store": getattr(flags, "store", None), "client_id": getattr(flags, "client_id", None)}
     told = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(worker_config.from_env(os.environ), **told)
@@ -94,7 +102,7 @@ def run(flags: argparse.Namespace) -> runner.Outcome:
     except errors.ConfigurationError:
         raise
     except errors.Superseded as error:
-        # To a worker that is a good end; here the work is not done.
+        # For a worker this is a planned end; here the work is not done.
         return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_SESSION_IN_USE, str(error))
     except errors.WorkerError as error:
         match error_events.as_event(error):
@@ -105,14 +113,14 @@ def run(flags: argparse.Namespace) -> runner.Outcome:
 
 
 def open_store(config: worker_config.WorkerConfig, **more: float) -> stores.Backend:
-    """Return the store that the settings name, ``more`` of them said here; raises ConfigurationError."""
+    """Return the store of the settings, ``more`` of them given here; raises ConfigurationError."""
     if not config.store:
-        raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
+        raise errors.ConfigurationError("no store is set; set --store, such as file:DIRECTORY")
     return registry.open_store(config.store, dataclasses.replace(registry.settings(config), **more))  # type: ignore[arg-type] # numbers only
 
 
 def owner(config: worker_config.WorkerConfig) -> records.Owner:
-    """Return who writes to the log: the session's own pod, or this process."""
+    """Return the owner that writes to the log: the session's pod, or this process."""
     return client.local_owner(str(pathlib.Path.cwd())) if config.resource is None else pod.owner(config.resource)
 
 
@@ -124,16 +132,16 @@ def _check(_: argparse.Namespace, config: worker_config.WorkerConfig) -> runner.
         return runner.Outcome(ExitCode.STORE_REFUSED, Reason.SECRET_NOT_FOUND, str(error))
     except errors.StoreError as error:
         return runner.Outcome(ExitCode.STORE_REFUSED, Reason.STORE_UNAVAILABLE, str(error))
-    return runner.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store answered and keeps what sessions need")
+    return runner.Outcome(ExitCode.DONE, Reason.STORE_ANSWERED, "the store passed the check")
 
 
 def _look_at_the_key(config: worker_config.WorkerConfig) -> None:
-    """Raise if archives are to be encrypted and the key is not there (SecretMissing) or is no key."""
+    """Raise SecretMissing if encryption is set and its key does not exist; raise ConfigurationError for a bad key."""
     if config.encryption_key_file is None:
         return
     path = pathlib.Path(config.encryption_key_file)
     if not path.exists():
-        raise errors.SecretMissing(f"there is no key to encrypt with: {path} does not exist")
+        raise errors.SecretMissing(f"the encryption key {path} does not exist; create the Secret and its key")
     encryption.load(path)
 
 
@@ -143,8 +151,8 @@ def _purge(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> str
     journal = log.SessionLog(store, session, owner(config))
     purged = purge.purge(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), time.sleep)
     LOG.info("purged session=%s archives=%s copy=%s", session, purged.archives, purged.copy)
-    copy = " and the copy for the JavaScript stores" if purged.copy else ""
-    return f"{purged.archives} archives{copy} of {session} were deleted"
+    copy = " and the whatsapp-web.js-compatible copy" if purged.copy else ""
+    return f"deleted {purged.archives} archives{copy} of {session}"
 
 
 _COMMANDS: dict[str, Command] = {

@@ -1,4 +1,4 @@
-"""Move logins between stores and programs: ``whatsapp-worker store copy`` and ``whatsapp-worker store import``."""
+"""Transfer sessions between stores and programs: ``store copy`` and ``store import`` of ``whatsapp-worker``."""
 
 import argparse
 import dataclasses
@@ -23,29 +23,25 @@ from whatsapp_worker.stores import registry
 
 
 def add_copy_flags(made: argparse.ArgumentParser) -> None:
-    """Add what ``copy`` is told."""
-    made.add_argument("--from", dest="source", metavar="ADDRESS", required=True, help="address of the store to read")
+    """Add the flags of ``copy``."""
+    made.add_argument("--from", dest="source", metavar="ADDRESS", required=True, help="address of the source store")
     made.add_argument(
-        "--to", dest="target", metavar="ADDRESS", help="address of the store to fill (default: the environment's)"
+        "--to", dest="target", metavar="ADDRESS", help="address of the target store (default: WHATSAPP_STORE)"
     )
-    made.add_argument("--from-secrets", metavar="DIR", help="directory with the first store's credentials")
-    made.add_argument("--to-secrets", metavar="DIR", help="directory with the second store's credentials")
-    made.add_argument(
-        "--from-options", metavar="JSON", help="options of the first store, if it is one of somebody else's making"
-    )
-    made.add_argument(
-        "--from-unfenced", action="store_true", help="accept a first store that cannot create exclusively"
-    )
-    made.add_argument("--if-any", action="store_true", help="end well if the first store holds no login")
+    made.add_argument("--from-secrets", metavar="DIR", help="directory with the credentials of the source store")
+    made.add_argument("--to-secrets", metavar="DIR", help="directory with the credentials of the target store")
+    made.add_argument("--from-options", metavar="JSON", help="options of the source store, if it is a custom store")
+    made.add_argument("--from-unfenced", action="store_true", help="accept a source store without atomic creates")
+    made.add_argument("--if-any", action="store_true", help="succeed if the source store holds no login")
 
 
 def add_import_flags(made: argparse.ArgumentParser) -> None:
-    """Add what ``import`` is told."""
-    made.add_argument("--discard", action="store_true", help="remove the archive instead of restoring it")
+    """Add the flags of ``import``."""
+    made.add_argument("--discard", action="store_true", help="delete the archive instead of importing it")
 
 
 def _wait(seconds: float) -> None:
-    print(f"waiting {seconds:.0f} s until the previous worker has surely stopped", flush=True)
+    print(f"waiting {seconds:.0f} s, until the previous worker must have stopped", flush=True)
     time.sleep(seconds)
 
 
@@ -54,7 +50,7 @@ def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: r
     session = names.store_session(config.client_id)
     address = flags.target or config.store
     if not address:
-        raise errors.ConfigurationError("to which store? give --to, such as file:DIRECTORY")
+        raise errors.ConfigurationError("no target store is set; set --to, such as file:DIRECTORY")
 
     def side(address: str, settings: worker_config.WorkerConfig) -> transfer.Side:
         store = registry.open_store(address, registry.settings(settings))
@@ -66,11 +62,11 @@ def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: r
     source = side(flags.source, _source(flags, config))
     target = side(address, dataclasses.replace(config, store_secrets=flags.to_secrets or config.store_secrets))
     count = transfer.copy(source, target, how)
-    return f"{count} generations of {session} were copied" if count else f"nothing to copy of {session}"
+    return f"copied {count} generations of {session}" if count else f"there was nothing to copy of {session}"
 
 
 def _source(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> worker_config.WorkerConfig:
-    """Return the settings of the store to read: the flags, else the environment's unless it speaks of the other one."""
+    """Return the settings of the source store: the flags, else the environment unless that describes the target."""
     if not flags.target:
         config = dataclasses.replace(config, store_secrets=None, store_options={}, allow_unfenced=False)
     options = config.store_options if flags.from_options is None else worker_config.options(flags.from_options)
@@ -85,7 +81,7 @@ def _source(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> wo
 def import_archive(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:
     """Import or discard a foreign archive; returns a sentence."""
     if not config.store:
-        raise errors.ConfigurationError("which store? give --store, such as file:DIRECTORY")
+        raise errors.ConfigurationError("no store is set; set --store, such as file:DIRECTORY")
     store = registry.open_store(config.store, registry.settings(config))
     keys = encryption.load(pathlib.Path(config.encryption_key_file)) if config.encryption_key_file else None
     journal = log.SessionLog(store, names.store_session(config.client_id), owner)

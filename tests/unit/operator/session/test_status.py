@@ -176,7 +176,7 @@ def test_a_pod_that_does_not_run_is_explained(pod_status: samples.Manifest, phas
 
 
 PHONE = {"linking": {"method": "PairingCode", "phoneNumberSecretRef": {"name": "phone", "key": "number"}}}
-ABSENT = '{"reason": "SecretNotFound", "message": "the secret of WHATSAPP_PHONE_NUMBER_FILE is not there"}'
+ABSENT = '{"reason": "SecretNotFound", "message": "the file that WHATSAPP_PHONE_NUMBER_FILE names cannot be read"}'
 
 
 def test_a_secret_that_the_worker_misses_is_named() -> None:

@@ -132,7 +132,7 @@ def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "--auth", "remote"], "needs a store"),
+        (["run", "--auth", "remote"], "set --store"),
         (["run", "--auth", "remote", "--store", "ftp:x"], "use file:DIRECTORY"),
         (["run", "--auth", "remote", "--store", "file:x", "--client-id", "../x"], "letters, digits"),
         (["run", "--auth", "remote", "--store", "file:x", "--backup-sync-interval", "59s"], "at least 60 seconds"),
@@ -162,7 +162,7 @@ def test_the_help_names_every_flag_signal_and_exit_code(capsys: pytest.CaptureFi
         run.main(["run", "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for word in ("--auth", "--store", "--client-id", "--events", "file:DIRECTORY", "USR1", "Exit codes"):
+    for word in ("--auth", "--store", "--client-id", "--events", "file:DIRECTORY", "USR1", "exit codes"):
         assert word in text
 
 
