@@ -100,7 +100,7 @@ class StatusReporter:
                 failures = 0
             except KubeError as error:
                 if error.status not in (0, 401, 403, 404):
-                    LOG.warning("status=unwritten code=%s message=%s", error.status, error)
+                    LOG.warning("status=unwritten code=%s message=%.300s", error.status, error)
                 self._news.set()
                 failures += 1
                 await asyncio.sleep(_RETRY.after(failures))
