@@ -21,7 +21,7 @@ from whatsapp_worker.profile import layout
 from whatsapp_worker.stores import filesystem
 
 profile, store = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
-stager = snapshot.Snapshotter(profile, layout.origin_folder("https://web.whatsapp.com/"))
+stager = snapshot.Staging(profile, layout.origin_folder("https://web.whatsapp.com/"))
 journal = log.SessionLog(filesystem.FilesystemStore(store), "RemoteAuth", records.Owner(host="h"))
 journal.newest()
 journal.append(records.Claim(60))

@@ -25,6 +25,7 @@ class FakeBrowsers:
         """How many have run at the same time."""
         self.refuses: frozenset[str] = frozenset()
         """Calls that the page answers with an error."""
+        self.closes_cleanly = True
         self.starting, self.may_start = asyncio.Event(), asyncio.Event()
         """Set when a browser is being started; it runs once ``may_start`` is set, as it is unless a test clears it."""
         self.may_start.set()
@@ -108,7 +109,7 @@ class FakeBrowser:
         yield
 
     async def close(self) -> bool:
-        clean, self.runs = self.runs, False
+        clean, self.runs = self.runs and self._all.closes_cleanly, False
         return clean
 
     async def kill(self) -> None:

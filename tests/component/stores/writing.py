@@ -49,7 +49,7 @@ class Writer:
         blob = next(self.root.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
         blob.unlink()  # a new file: what is written once is linked
         blob.write_bytes(content)
-        with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
+        with snapshot.Staging(self.root, profile_maker.ORIGIN).closed(None) as staged:
             published = self.kept.publish(staged, "hash", "Interval", "156.0")
         assert self.copy.follow(published.generation) is None, "nothing foreign is there"
         return published.generation

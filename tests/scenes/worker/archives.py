@@ -27,7 +27,7 @@ class Place:
         self.kept = generations.Generations(self.store, self.journal, self.keep, keys)
 
     def publish(self, proven: int = 0, account: str = "hash") -> records.Record:
-        with snapshot.Snapshotter(self.root, profile_maker.ORIGIN).closed(None) as staged:
+        with snapshot.Staging(self.root, profile_maker.ORIGIN).closed(None) as staged:
             return self.kept.publish(staged, account, "Interval", "156.0", proven)
 
     def archives(self) -> list[int]:

@@ -90,3 +90,8 @@ def profile(root: pathlib.Path, changes: list[Change] | None = None) -> pathlib.
     blob.write_bytes(b"blob" * 1000)
     (root / "Default" / "Preferences").write_text("{}")
     return root
+
+
+def blob(root: pathlib.Path) -> pathlib.Path:
+    """Return the profile's only blob file."""
+    return next(root.rglob("*.indexeddb.blob")) / "1" / "00" / "1"

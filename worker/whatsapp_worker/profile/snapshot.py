@@ -40,8 +40,8 @@ class Snapshot:
     frozen: float = 0.0
 
 
-class Snapshotter:
-    """Stage snapshots beside one profile, on the same file system so that hard links work."""
+class Staging:
+    """Where snapshots of one profile are put: beside it, on the same file system so that hard links work."""
 
     def __init__(self, root: pathlib.Path, origin: str, digest: layout.ContentDigest | None = None) -> None:
         self.root = root

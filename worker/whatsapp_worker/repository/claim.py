@@ -97,7 +97,7 @@ class Claimer:
     """Claim and release one session for a worker."""
 
     def __init__(self, journal: log.SessionLog, visible: stores.Visible, asked: Asked) -> None:
-        self._log = journal
+        self.log = journal
         self._visible = visible
         self._asked = asked
         self._claiming = threading.Lock()
@@ -107,7 +107,7 @@ class Claimer:
     def claim(self) -> Claimed:
         """Take the session, or raise SessionInUse; a stop waits for it, so that no claim lacks its release."""
         with self._claiming:
-            claimed = claim(self._log, self._visible, self._terms)
+            claimed = claim(self.log, self._visible, self._terms)
             self._claimed, self._debt = True, claimed.wait
             return claimed
 
@@ -133,12 +133,12 @@ class Claimer:
     def resume(self) -> records.Record:
         """Claim again what was ours before a start without the store; raises Superseded if anybody came between."""
         with self._claiming:
-            self._log.newest()
-            head = self._log.previous()
-            if head is None or not head.owner.same_place(self._log.owner):
+            self.log.newest()
+            head = self.log.previous()
+            if head is None or not head.owner.same_place(self.log.owner):
                 raise errors.Superseded("another worker claimed the session while the store did not answer")
             self._debt = fencing.inherited_wait(head)
-            record = self._log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
+            record = self.log.append(records.Claim(fencing.POLL_SECONDS, wait_seconds=self._debt))
             self._claimed = True
             return record
 
@@ -150,28 +150,28 @@ class Claimer:
         """Return the log once our claim stands in it; raises StoreUnavailable before."""
         if not self._claimed:
             raise errors.StoreUnavailable("the session is not claimed yet: the store has not answered since the start")
-        return self._log
+        return self.log
 
     def _request(self, request: str) -> request_history.RequestStatus | None:
         time = self._asked.lease_notes().requests.get(request)
         if not time:
             return None
-        found = request_history.status_of(self._log.back(self._log.head), self._log.owner, request, time)
+        found = request_history.status_of(self.log.back(self.log.head), self.log.owner, request, time)
         if found is request_history.RequestStatus.STALE:
             LOG.info("wish=%s time=%s ignored=true: the session was claimed since", request, time)
         return found
 
     def _gone(self, owner: records.Owner) -> bool:
-        mine = self._log.owner
+        mine = self.log.owner
         if owner.session_uid or (owner.host, owner.boot_id) != (mine.host, mine.boot_id) or not owner.pid:
             return False
         return not processes.alive(processes.Identity(owner.pid, owner.start_time))
 
     def was_here(self, claimed: Claimed, marker: layout.Marker) -> bool:
         """Tell whether a marker's profile is the newest: of this log, whose previous record is this very pod's."""
-        if claimed.previous is None or not claimed.previous.owner.same_place(self._log.owner):
+        if claimed.previous is None or not claimed.previous.owner.same_place(self.log.owner):
             return False
-        return self._log.holds(marker.slot, marker.claim)
+        return self.log.holds(marker.slot, marker.claim)
 
     def refuse_the_wrong_store(self, lies_here: str = "") -> None:
         """Raise ArchiveMissing if an account is known, to the operator or from a profile, and this log held no login.
@@ -179,9 +179,9 @@ class Claimer:
         ``lies_here`` names the profile of a login that would have to go.
         """
         known = "this session's login is saved" if self._asked.lease_notes().known_account else lies_here
-        if known and not request_history.held_a_login(self._log.back(self._log.head)):
+        if known and not request_history.held_a_login(self.log.back(self.log.head)):
             raise errors.ArchiveMissing(
-                f"{known}, but {self._log.session} in this store has never held one; correct the store, or request a"
+                f"{known}, but {self.log.session} in this store has never held one; correct the store, or request a"
                 " new link (relink, --relink)"
             )
 
@@ -189,4 +189,4 @@ class Claimer:
         """Write the record that lets any owner follow, and nothing after it: an upload may still be under way."""
         with self._claiming:
             claimed, self._claimed = self._claimed, False
-            self._log.conclude(records.Release(self._debt) if claimed else None)
+            self.log.conclude(records.Release(self._debt) if claimed else None)

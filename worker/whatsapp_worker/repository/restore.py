@@ -21,6 +21,14 @@ class Placed:
     broken: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a profile is put, and how to ask for the version of the browser that is to open it (blocks)."""
+
+    profile: pathlib.Path
+    browser_version: Callable[[], str]
+
+
 @dataclass(slots=True)
 class Restorer:
     """Walk from the newest generation to older ones, each tried once.
@@ -29,8 +37,7 @@ class Restorer:
     """
 
     kept: generations.Generations
-    profile: pathlib.Path
-    browser_version: Callable[[], str]
+    target: Target
     _below: int = 0
     _broken: list[str] = field(default_factory=list)
     _missing: int = 0
@@ -42,7 +49,7 @@ class Restorer:
 
     def tidy(self) -> None:
         """Remove what a killed predecessor left half extracted."""
-        for rubble in self.profile.parent.glob(f"{self._fresh.name}*"):
+        for rubble in self.target.profile.parent.glob(f"{self._fresh.name}*"):
             shutil.rmtree(rubble, ignore_errors=True) if rubble.is_dir() else rubble.unlink(missing_ok=True)
 
     def place_next(self) -> Placed:
@@ -62,7 +69,7 @@ class Restorer:
                 self._broken.append(f"generation {candidate.generation.number}: {error}")
             else:
                 self._below = candidate.slot
-                layout.swap_in(self._fresh, self.profile)
+                layout.swap_in(self._fresh, self.target.profile)
                 return Placed(candidate, self._told())
             self._below = candidate.slot
         if self._missing and self._missing == len(self._broken):
@@ -76,11 +83,11 @@ class Restorer:
         """Put an empty profile in place."""
         shutil.rmtree(self._fresh, ignore_errors=True)
         self._fresh.mkdir(mode=0o700)
-        layout.swap_in(self._fresh, self.profile)
+        layout.swap_in(self._fresh, self.target.profile)
 
     @property
     def _fresh(self) -> pathlib.Path:
-        return self.profile.with_name(f".{self.profile.name}.fresh")
+        return self.target.profile.with_name(f".{self.target.profile.name}.fresh")
 
     def _told(self) -> tuple[str, ...]:
         told = tuple(self._broken)
@@ -89,7 +96,7 @@ class Restorer:
         return told
 
     def _check_age(self, generation: records.Generation) -> None:
-        theirs, ours = generation.browser_version.partition(".")[0], self.browser_version().partition(".")[0]
+        theirs, ours = generation.browser_version.partition(".")[0], self.target.browser_version().partition(".")[0]
         if theirs.isdigit() and ours.isdigit() and int(theirs) > int(ours):
             raise errors.BrowserTooOld(
                 f"generation {generation.number} was saved by browser {theirs}, this is {ours}; use a newer image"

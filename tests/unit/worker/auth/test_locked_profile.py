@@ -7,21 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from scenes.worker import profile_maker
+from scenes.worker.saves import save
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import SaveTrigger
 from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
 from whatsapp_worker.core import page_events
-from whatsapp_worker.profile import layout, snapshot
+from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import records
 from whatsapp_worker.stores import memory
 
 SESSION = "RemoteAuth"
 ALICE = page_events.Account("4917000000001@c.us")
-
-
-def blob(running: auth.RemoteAuth) -> pathlib.Path:
-    return next(running.profile.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
 
 
 class Laptop:
@@ -43,11 +40,8 @@ class Laptop:
 
     async def links(self, running: auth.RemoteAuth, content: bytes) -> None:
         """Let an account link in this profile, and save it."""
-        profile_maker.profile(running.profile)
-        blob(running).write_bytes(content)
         await running.connected(ALICE, "156.0")
-        with snapshot.Snapshotter(running.profile, profile_maker.ORIGIN).closed(None) as staged:
-            running._generations.publish(staged, ALICE.hash, str(SaveTrigger.FIRST_LINK), "156.0")
+        await save(running, ALICE, content, str(SaveTrigger.FIRST_LINK))
 
     async def stop(self) -> None:
         if self.running is not None:
@@ -98,7 +92,7 @@ async def test_a_profile_of_another_stores_session_is_not_taken_for_this_ones(la
     back = await laptop.start(here)
     prepared = await back.before_browser()
     assert (prepared.known_hash, prepared.restored and prepared.restored.generation) == (ALICE.hash, 1)
-    assert blob(back).read_bytes() == b"alice's"
+    assert profile_maker.blob(back.profile).read_bytes().startswith(b"alice's")
 
 
 async def test_a_container_that_starts_again_keeps_its_own(laptop: Laptop) -> None:

@@ -10,13 +10,14 @@ import threading
 import pytest
 
 from scenes.worker import profile_maker
+from scenes.worker.machine_story import ALICE
+from scenes.worker.saves import save
 from whatsapp_session.backoff import Backoff
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import auth, errors, stores
 from whatsapp_worker.auth import base
-from whatsapp_worker.core import page_events
 from whatsapp_worker.core.state import UNKNOWN
-from whatsapp_worker.profile import archive, snapshot
+from whatsapp_worker.profile import archive
 from whatsapp_worker.repository import fencing, records
 from whatsapp_worker.stores import four_verbs, memory
 
@@ -85,9 +86,7 @@ def archives(scene: Scene) -> list[str]:
     return [name for name in scene.store.contents if "/archives/" in name]
 
 
-async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_archive(
-    scene: Scene, tmp_path: pathlib.Path
-) -> None:
+async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_archive(scene: Scene) -> None:
     await scene.auth.before_browser()
     uploading, released = threading.Event(), threading.Event()
 
@@ -97,15 +96,12 @@ async def test_an_upload_that_outlives_the_release_leaves_neither_record_nor_arc
             assert released.wait(60)
 
     scene.store.fail = slow
-    with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
-        saving = asyncio.create_task(
-            asyncio.to_thread(scene.auth._generations.publish, staged, "hash", "Shutdown", "156.0")
-        )
-        await asyncio.to_thread(uploading.wait, 10)
-        await scene.auth.release()
-        released.set()
-        with pytest.raises(errors.Released):
-            await saving
+    saving = asyncio.create_task(save(scene.auth, ALICE, b"one", "Shutdown"))
+    await asyncio.to_thread(uploading.wait, 10)
+    await scene.auth.release()
+    released.set()
+    with pytest.raises(errors.Released):
+        await saving
     assert scene.kinds() == ["claim", "release"]
     assert archives(scene) == []
     await scene.auth.clean_up()
@@ -116,22 +112,6 @@ async def test_a_claim_that_comes_after_the_end_is_not_made(scene: Scene) -> Non
     with pytest.raises(errors.Released):
         await scene.auth.before_browser()
     assert scene.kinds() == []
-    await scene.auth.clean_up()
-
-
-async def test_what_could_not_be_released_can_still_be_saved(scene: Scene, tmp_path: pathlib.Path) -> None:
-    await scene.auth.before_browser()
-
-    def silent(verb: str, name: str) -> None:
-        raise errors.StoreUnavailable("down")
-
-    scene.store.fail = silent
-    with pytest.raises(errors.StoreUnavailable):
-        await scene.auth.release()
-    scene.store.fail = lambda verb, name: None
-    with snapshot.Snapshotter(profile_maker.profile(tmp_path / "profile"), profile_maker.ORIGIN).closed(None) as staged:
-        scene.auth._generations.publish(staged, "hash", "Shutdown", "156.0")
-    assert scene.kinds() == ["claim", "generation"]
     await scene.auth.clean_up()
 
 
@@ -178,25 +158,11 @@ async def test_a_store_of_four_verbs_that_fails_at_any_call_of_a_start_is_waited
     await scene.auth.clean_up()
 
 
-ALICE = page_events.Account("4915112345678:3@c.us", "Alice", "android")
-
-
-async def save(scene: Scene, root: pathlib.Path, content: bytes) -> None:
-    """Save a profile of this content as the session's own."""
-    profile = profile_maker.profile(root)
-    blob = next(profile.rglob("*.indexeddb.blob")) / "1" / "00" / "1"
-    blob.write_bytes(content + blob.read_bytes()[len(content) :])
-    with snapshot.Snapshotter(profile, profile_maker.ORIGIN).closed(None) as staged:
-        await asyncio.to_thread(scene.auth._publish, staged, ALICE, "Interval")
-
-
-async def test_what_this_run_has_saved_is_what_a_profile_that_lost_its_login_falls_back_to(
-    scene: Scene, tmp_path: pathlib.Path
-) -> None:
+async def test_what_this_run_has_saved_is_what_a_profile_that_lost_its_login_falls_back_to(scene: Scene) -> None:
     await scene.auth.before_browser()
     await scene.auth.connected(ALICE, "156.0")
     for number in (1, 2):
-        await save(scene, tmp_path / str(number), b"save %d" % number)
+        await save(scene.auth, ALICE, b"save %d" % number)
     found = []
     for _ in range(3):
         prepared = await scene.auth.restore_previous()
@@ -205,10 +171,10 @@ async def test_what_this_run_has_saved_is_what_a_profile_that_lost_its_login_fal
     await scene.auth.clean_up()
 
 
-async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Scene, tmp_path: pathlib.Path) -> None:
+async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Scene) -> None:
     await scene.auth.before_browser()
     await scene.auth.connected(ALICE, "156.0")
-    await save(scene, tmp_path / "one", b"one")
+    await save(scene.auth, ALICE, b"one")
     for _ in range(2):
         prepared = await scene.auth.restore_previous()
         assert prepared.restored is not None
@@ -218,14 +184,14 @@ async def test_a_login_that_came_up_again_begins_anew_with_the_newest(scene: Sce
 
 @pytest.mark.parametrize("saves", [0, 2], ids=["nothing-saved-before-the-restart", "saved-before-the-restart"])
 async def test_what_a_restore_has_proven_outlives_the_restarts_of_the_container_that_proved_it(
-    scene: Scene, tmp_path: pathlib.Path, saves: int, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, saves: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fencing, "waiting_seconds", lambda *_: 0.0)  # the first pod has not released the session
     contents = iter(range(100))
 
     async def save_often(times: int) -> None:
         for each in itertools.islice(contents, times):
-            await save(scene, tmp_path / "profiles" / str(each), b"save %d" % each)
+            await save(scene.auth, ALICE, b"save %d" % each)
 
     async def start(before: int) -> None:
         scene.in_a_pod(2)

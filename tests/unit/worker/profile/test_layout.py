@@ -128,7 +128,7 @@ def test_the_holder_of_a_lock_is_read_from_its_link(root: pathlib.Path) -> None:
 def test_a_snapshot_of_a_closed_profile_holds_the_login_and_leaves_no_trace(root: pathlib.Path) -> None:
     dead = root / layout.INDEXED_DB / profile_maker.ORIGIN / "000002.ldb"
     dead.write_bytes(b"half written or obsolete")
-    snapshotter = snapshot.Snapshotter(root, profile_maker.ORIGIN)
+    snapshotter = snapshot.Staging(root, profile_maker.ORIGIN)
     with snapshotter.closed(None) as staged:
         assert layout.check(staged.folder, profile_maker.ORIGIN)
         assert not (staged.folder / dead.relative_to(root)).exists()
@@ -142,7 +142,7 @@ def test_a_snapshot_without_its_sentinel_is_refused(root: pathlib.Path) -> None:
     mark = snapshot.Sentinel(layout.SENTINEL + "x", "y")
     with (
         pytest.raises(errors.SnapshotFailed, match="lacks what the page wrote last"),
-        snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(mark),
+        snapshot.Staging(root, profile_maker.ORIGIN).closed(mark),
     ):
         pass
 
@@ -151,7 +151,7 @@ def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
     (root / layout.INDEXED_DB / profile_maker.ORIGIN / "000006.ldb").unlink()
     with (
         pytest.raises(errors.SnapshotFailed, match=r"not whole: .*000006\.ldb is missing"),
-        snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(None),
+        snapshot.Staging(root, profile_maker.ORIGIN).closed(None),
     ):
         pass
 
@@ -175,7 +175,7 @@ def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
         remove(path, ignore_errors=ignore_errors)
 
     monkeypatch.setattr(snapshot.shutil, "rmtree", watched)
-    with snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Staging(root, profile_maker.ORIGIN).closed(None) as staged:
         begun = archive.write(staged.folder)
         next(begun)
     with pytest.raises(FileNotFoundError):
@@ -188,5 +188,5 @@ def test_a_snapshot_that_was_given_up_cannot_be_archived_in_part(
 
 def test_what_a_killed_worker_left_behind_is_swept(root: pathlib.Path) -> None:
     (root.parent / ".profile.snapshot-abc").mkdir()
-    snapshot.Snapshotter(root, profile_maker.ORIGIN).sweep()
+    snapshot.Staging(root, profile_maker.ORIGIN).sweep()
     assert not (root.parent / ".profile.snapshot-abc").exists()

@@ -147,7 +147,7 @@ def test_a_bomb_that_lies_about_its_size_unpacks_to_what_it_said(folder: pathlib
 def restorer(scene: Scene) -> restore.Restorer:
     profile = scene.folder / "data" / "RemoteAuth"
     profile.parent.mkdir()
-    made = restore.Restorer(scene.place.kept, profile, lambda: "156.0")
+    made = restore.Restorer(scene.place.kept, restore.Target(profile, lambda: "156.0"))
     made.begin(scene.place.journal.head + 1)
     return made
 

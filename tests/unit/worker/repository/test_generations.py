@@ -23,7 +23,7 @@ def place(tmp_path: pathlib.Path) -> Place:
 def test_what_is_published_is_restored_as_it_was(place: Place, tmp_path: pathlib.Path) -> None:
     published = place.publish()
     place.kept.fetch(published.generation, tmp_path / "fresh")
-    with snapshot.Snapshotter(tmp_path / "fresh", profile_maker.ORIGIN).closed(None) as again:
+    with snapshot.Staging(tmp_path / "fresh", profile_maker.ORIGIN).closed(None) as again:
         assert again.content_digest == published.generation.content_digest
     assert published.generation.checks == ("linked", "databases")
 
@@ -170,7 +170,7 @@ def test_publishing_a_large_profile_takes_little_memory_and_no_second_copy(tmp_p
     journal = log.SessionLog(store, "RemoteAuth", OWNER)
     journal.append(records.Claim(60))
     tracemalloc.start()
-    with snapshot.Snapshotter(root, profile_maker.ORIGIN).closed(None) as staged:
+    with snapshot.Staging(root, profile_maker.ORIGIN).closed(None) as staged:
         inodes = {path.stat().st_ino for path in staged.folder.rglob("*") if path.is_file()}
         assert {path.stat().st_ino for path in blobs.iterdir()} <= inodes, "linked, not copied"
         size = generations.Generations(store, journal).publish(staged, "hash", "Interval", "156.0").generation.size

@@ -23,7 +23,7 @@ class Scene:
         self.version = "156.0"
         self.profile = root / "data" / "RemoteAuth"
         self.profile.parent.mkdir()
-        self.restorer = restore.Restorer(self.place.kept, self.profile, lambda: self.version)
+        self.restorer = restore.Restorer(self.place.kept, restore.Target(self.profile, lambda: self.version))
         self.restorer.begin(self.place.journal.head + 1)
 
     def placed(self) -> int | None:
