@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The operator. Build from the repository's root; `make images` does, with docker or buildah.
-# Secrets (both optional): pip = a pip configuration, ca = a bundle of certificate authorities; neither stays in a layer.
+# The operator image. `make images` builds it; the build context is the root of the repository.
+# Build secrets (optional): pip, a pip configuration; ca, a bundle of CA certificates. Neither is stored in a layer.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS python
@@ -13,7 +13,7 @@ RUN apt-get update -qq \
 FROM python AS dependencies
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends python3-venv python3-pip >/dev/null
 RUN python3 -m venv --without-pip /opt/whatsapp
-# What builds the product is here too, so that a change of its code is built without the network.
+# The build tools are installed here too, so that a change of the code can be built without network access.
 COPY deploy/images/build-requirements.lock /build/build-requirements.lock
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,target=/etc/ssl/build-ca.crt \
     pip install --quiet --no-cache-dir --break-system-packages \
@@ -30,7 +30,7 @@ RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /bui
  && pip --python /opt/whatsapp/bin/python install --quiet --no-index --no-deps --prefix /product /build/wheels/*.whl
 
 FROM python
-# A change of the product's code changes the last layer only.
+# A change of the code only changes the last layer.
 COPY --from=dependencies /opt/whatsapp /opt/whatsapp
 COPY --from=product /product /opt/whatsapp
 ENV PATH=/opt/whatsapp/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp

@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# The simulator that tests and demo link sessions with. Build from the repository's root; `make images` does.
-# Secrets (both optional): pip = a pip configuration, ca = a bundle of certificate authorities; neither stays in a layer.
+# The simulator image, for tests and the demo. `make images` builds it; the build context is the root of the repository.
+# Build secrets (optional): pip, a pip configuration; ca, a bundle of CA certificates. Neither is stored in a layer.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS python

@@ -1,10 +1,10 @@
 # syntax=docker/dockerfile:1
-# A worker image with a store of your own in it, for SessionStore.spec.custom.image (custom.yaml). Build it where your package
-# lies: docker build -f custom-store.Dockerfile --build-arg WORKER=registry.example.com/team/whatsapp-session-worker:0.1.0 .
-# The package's pyproject.toml names the store:
+# A worker image that contains a custom store, for SessionStore.spec.custom.image (custom.yaml). Build it in the directory of your
+# package: docker build -f custom-store.Dockerfile --build-arg WORKER=registry.example.com/team/whatsapp-session-worker:0.1.0 .
+# The pyproject.toml of the package defines the entry point:
 #   [project.entry-points."whatsapp_worker.stores"]
 #   my-store = "my_store:open_store"
-# Secrets (both optional): pip = a pip configuration, ca = a bundle of certificate authorities; neither stays in a layer.
+# Build secrets (optional): pip, a pip configuration; ca, a bundle of CA certificates. Neither is stored in a layer.
 ARG WORKER=whatsapp-session-worker:0.1.0
 
 FROM ${WORKER} AS package
@@ -15,6 +15,6 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca,ta
     pip install --quiet --no-cache-dir --no-deps --target /packages /build
 
 FROM ${WORKER}
-# A path of its own: what the worker was locked to stays as it is.
+# A separate path, so that the locked packages of the worker are not replaced.
 COPY --from=package /packages /opt/packages
 ENV PYTHONPATH=/opt/packages

@@ -130,7 +130,7 @@ def test_a_worker_takes_its_lease_for_no_other_pod(pair: Pair) -> None:
     lease["spec"]["holderIdentity"] = pair.bob.uid
     with pytest.raises(ApiError) as error:
         pair.alice.caller().send("PUT", path(Ref("Lease", pair.place.name, "wa-alice")), lease)
-    refused(error, "for its own pod")
+    refused(error, "the UID of its own pod")
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap", "Pod"])
