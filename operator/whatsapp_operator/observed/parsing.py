@@ -97,6 +97,21 @@ def parse_head(raw: Resource, now: float) -> Session:
     return _session(raw, SessionSpec(operating_mode=mode), None, _essential_last(raw), now)
 
 
+def head_parts(raw: Resource) -> dict[str, Any]:
+    """Return the parts of a ``Head``."""
+    metadata = mapping(raw.get("metadata"))
+    return {
+        "namespace": text(metadata.get("namespace")),
+        "name": text(metadata.get("name")),
+        "uid": text(metadata.get("uid")),
+        "generation": integer(metadata.get("generation")),
+        "resource_version": text(metadata.get("resourceVersion")),
+        "deleting": "deletionTimestamp" in metadata,
+        "finalizers": tuple(item for item in sequence(metadata.get("finalizers")) if isinstance(item, str)),
+        "status": mapping(raw.get("status")),
+    }
+
+
 def _essential_last(raw: Resource) -> Last:
     last = mapping(mapping(mapping(raw.get("status")).get("worker")).get("last"))
     return Last(
@@ -111,40 +126,26 @@ def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last
     metadata, status = mapping(raw.get("metadata")), mapping(raw.get("status"))
     asked, ignored = requests.sorted_out(metadata, now)
     return Session(
-        namespace=text(metadata.get("namespace")),
-        name=text(metadata.get("name")),
-        uid=text(metadata.get("uid")),
-        generation=integer(metadata.get("generation")),
-        resource_version=text(metadata.get("resourceVersion")),
-        deleting="deletionTimestamp" in metadata,
+        **head_parts(raw),
         asked=asked,
         ignored=ignored,
-        finalizers=tuple(item for item in sequence(metadata.get("finalizers")) if isinstance(item, str)),
         spec=spec,
         report=report,
         last=last,
         handled=requests.credible(status.get("handledRequests"), requests.KINDS, now),
-        status=status,
     )
 
 
 def parse_store_resource(raw: Resource) -> Store:
     """Parse a SessionStore; raises SpecError if its spec is not understood."""
-    metadata, spec, status = (mapping(raw.get(part)) for part in ("metadata", "spec", "status"))
+    spec, status = mapping(raw.get("spec")), mapping(raw.get("status"))
     return Store(
-        namespace=text(metadata.get("namespace")),
-        name=text(metadata.get("name")),
-        uid=text(metadata.get("uid")),
-        generation=integer(metadata.get("generation")),
-        resource_version=text(metadata.get("resourceVersion")),
-        deleting="deletionTimestamp" in metadata,
-        finalizers=tuple(item for item in sequence(metadata.get("finalizers")) if isinstance(item, str)),
+        **head_parts(raw),
         spec=parse_store(spec),
         annotations=_strings(mapping(spec.get("serviceAccount")).get("annotations")),
         shared_account=_known(mapping(spec.get("serviceAccount")).get("shared")),
         pod_labels=_strings(spec.get("podLabels")),
         problem=_store_problem(status.get("conditions")),
-        status=status,
     )
 
 

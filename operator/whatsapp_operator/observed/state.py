@@ -165,42 +165,41 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One WhatsAppSession."""
+class Head:
+    """What a session or a store has, whatever its specification says."""
 
-    kind: ClassVar[str] = names.SESSION_KIND
     namespace: str
     name: str
     uid: str
     generation: int
     resource_version: str
     deleting: bool
+    finalizers: tuple[str, ...]
+    status: Resource = field(repr=False)
+    """As it is, to be compared with what it should be; a session's holds a QR code, hence in no repr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Head):
+    """One WhatsAppSession."""
+
+    kind: ClassVar[str] = names.SESSION_KIND
     asked: Mapping[str, str]
     """Times of the requests among its annotations, by kind; handled ones, too."""
     ignored: tuple[Ignored, ...]
     """What looks like a request among its annotations and is none."""
-    finalizers: tuple[str, ...]
     spec: SessionSpec
     report: Report | None
     last: Last
     handled: Mapping[str, str]
     """``status.handledRequests``."""
-    status: Resource = field(repr=False)
-    """As it is, to be compared with what it should be; holds a QR code, hence in no repr."""
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class Store(Head):
     """One SessionStore."""
 
     kind: ClassVar[str] = names.STORE_KIND
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    resource_version: str
-    deleting: bool
-    finalizers: tuple[str, ...]
     spec: StoreSpec
     annotations: Mapping[str, str]
     shared_account: bool | None
@@ -208,7 +207,6 @@ class Store:
     pod_labels: Mapping[str, str]
     problem: Problem | None
     """Why its status says that it is not available, None when it says anything else."""
-    status: Resource = field(repr=False)
 
     @property
     def unfenced(self) -> bool:

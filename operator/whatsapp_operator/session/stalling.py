@@ -5,16 +5,17 @@ understood. What a status says besides is the last that was known, and a worker'
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final
 
 from whatsapp_kube.errors import Refused
-from whatsapp_operator.observed.state import Problem
+from whatsapp_operator.observed import parsing
+from whatsapp_operator.observed.state import Head, Problem
 from whatsapp_operator.session.events import EventRecord
 from whatsapp_operator.session.status import written
 from whatsapp_session import names
 from whatsapp_session.conditions import Condition, ConditionStatus, ConditionType, Phase, Reason
-from whatsapp_session.untrusted import integer, mapping, mappings, text
+from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
 _OVERALL: Final = (ConditionType.READY, ConditionType.RECONCILING, ConditionType.STALLED)
@@ -22,43 +23,16 @@ _WORKERS: Final = "session"
 """The field of a status that the worker writes."""
 
 
-class Head(Protocol):
-    """What is needed of a session or a store to say something in its status."""
-
-    @property
-    def generation(self) -> int:
-        """Return the generation of the specification."""
-
-    @property
-    def status(self) -> Mapping[str, Any]:
-        """Return the status that is stored."""
-
-
 @dataclass(frozen=True, slots=True)
-class Unjudged:
+class Unjudged(Head):
     """A session or a store by its head."""
 
     kind: str
-    namespace: str
-    name: str
-    uid: str
-    generation: int
-    resource_version: str
-    status: Mapping[str, Any] = field(repr=False)
 
 
 def unjudged(raw: Mapping[str, Any]) -> Unjudged:
     """Return the head of a session or store as the API server returned it."""
-    metadata = mapping(raw.get("metadata"))
-    return Unjudged(
-        kind=text(raw.get("kind")),
-        namespace=text(metadata.get("namespace")),
-        name=text(metadata.get("name")),
-        uid=text(metadata.get("uid")),
-        generation=integer(metadata.get("generation")),
-        resource_version=text(metadata.get("resourceVersion")),
-        status=mapping(raw.get("status")),
-    )
+    return Unjudged(kind=text(raw.get("kind")), **parsing.head_parts(raw))
 
 
 def misread(error: ValueError) -> Problem:
