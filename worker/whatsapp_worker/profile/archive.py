@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.profile import zip_directory
+from whatsapp_worker.profile import layout, zip_directory
 
 ROOT = "Default"
 _IN_MEMORY = 4 << 20
@@ -200,7 +200,7 @@ def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = 
         for entry in entries:
             _extract(archive, entry, target)
         for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
-            _sync(folder)
+            layout.sync_folder(folder)
 
 
 @contextlib.contextmanager
@@ -272,11 +272,3 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: pathlib.P
             raise errors.ArchiveDamaged(f"an entry has {stream.tell()} bytes, the directory says {entry.file_size}")
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _sync(folder: pathlib.Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
