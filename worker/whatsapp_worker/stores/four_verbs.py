@@ -65,31 +65,20 @@ class UnfencedStore:
     def __init__(self, kind: str, made: Verbs) -> None:
         self._kind = kind
         self._made = made
-        self.capabilities = stores.Capabilities(copies=self, keeps_history=False)
         self._directory = pathlib.Path(tempfile.mkdtemp(prefix="whatsapp-unfenced-"))
         weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
-        self._local = filesystem.FilesystemStore(self._directory)
+        local = filesystem.FilesystemStore(self._directory)
+        self.create, self.read, self.list, self.delete = local.create, local.read, local.list, local.delete
         self._known: dict[str, stores.Copy] = {}
         """What this process has written or extracted, by session."""
 
     def __repr__(self) -> str:
         return f"UnfencedStore({self._kind!r})"
 
-    def create(self, name: str, content: Iterable[bytes]) -> None:
-        """Keep it here."""
-        self._local.create(name, content)
-
-    def read(self, name: str) -> Iterator[bytes]:
-        """Read what is kept here."""
-        return self._local.read(name)
-
-    def list(self, prefix: str) -> Iterator[stores.Entry]:
-        """List what is kept here."""
-        return self._local.list(prefix)
-
-    def delete(self, name: str) -> None:
-        """Delete what is kept here."""
-        self._local.delete(name)
+    @property
+    def capabilities(self) -> stores.Capabilities:
+        """Say that the copy is all that is kept; no attribute, whose cycle would keep the directory longer."""
+        return stores.Capabilities(copies=self, keeps_history=False)
 
     def stat_copy(self, session: str) -> stores.Copy | None:
         """Ask whether the session exists; what this process has not written is extracted, once, to look at it."""
@@ -119,7 +108,7 @@ class UnfencedStore:
         path = self._kept(session)
         path.unlink(missing_ok=True)
         try:
-            size = _write(path, self._local.read(name))
+            size = _write(path, self.read(name))
             with self._asked("save", session):
                 self._made.save(session, path)
         finally:
@@ -145,14 +134,14 @@ class UnfencedStore:
     def probe(self, session: str) -> str:
         """Save, look, extract and delete a few bytes under a name that no session has; raises StoreUnavailable."""
         name, content = f"{session}/archives/1.zip", b"written by whatsapp-worker store check"
-        self._local.create(name, [content])
+        self.create(name, [content])
         try:
             self.put_copy(name, session, datetime.datetime.now(datetime.UTC), None)
             self._known.pop(session)
             if b"".join(self.read_copy(session)) != content:
                 raise errors.StoreUnavailable("the store returned other bytes than were saved")
         finally:
-            self._local.delete(name)
+            self.delete(name)
             self.delete_copy(session)
         return "what was saved is extracted"
 

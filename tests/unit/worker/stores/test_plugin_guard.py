@@ -2,6 +2,7 @@
 
 import datetime
 import pathlib
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 
@@ -234,3 +235,13 @@ def test_a_factory_that_cannot_reach_its_server_ends_the_worker_to_be_tried_agai
 ) -> None:
     told = ["run", "--auth", "remote", "--data-path", str(tmp_path), "--store", "failing:errors.StoreUnavailable"]
     assert run.main(told) == 1
+
+
+def test_the_directory_of_a_store_of_four_verbs_goes_with_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = four_verbs.UnfencedStore("mine", Forgetful())
+    assert list(tmp_path.iterdir())
+    del store
+    assert not list(tmp_path.iterdir())
