@@ -114,7 +114,7 @@ async def test_a_page_that_is_authenticated_and_never_ready_is_loaded_again_and_
         await client.run()
     assert heard == ["ready"]
     assert faults[0].reason == "Syncing"
-    assert "without a word" in faults[0].message
+    assert "without an event" in faults[0].message
     assert "generation" in home.kinds()
 
 

@@ -72,6 +72,6 @@ def test_a_golden_session_that_was_not_released_is_refused_until_a_person_takes_
     assert "golden-host" in ended["message"]
     taking = home.start("--take-over")
     fault = taking.wait("fault", reason="LeaseHeld")
-    assert "until the previous worker has surely stopped" in fault["message"]
+    assert "until the previous worker has stopped for certain" in fault["message"]
     assert home.kinds()[-1] == "claim"
     assert os.path.basename(home.records()[-1]["owner"]["dataPath"]) == "data"  # noqa: PTH119  a record's text

@@ -136,7 +136,7 @@ class Client:
         Raises ValueError for a name that does not exist.
         """
         if name not in self._listeners:
-            raise ValueError(f"there is no event {name!r}; there are {', '.join(EVENTS)}")
+            raise ValueError(f"there is no event {name!r}; the events are {', '.join(EVENTS)}")
 
         def add(given: _Listener) -> _Listener:
             self._listeners[name].append(given)
@@ -279,7 +279,7 @@ def _page(url: str) -> str:
     """Return the page's address; raises ConfigurationError that says what is wrong with it."""
     fault = urls.fault(url, ("https", "http"), DEFAULT_URL)
     if fault is None and "@" in urlsplit(url).netloc:
-        fault = "may hold no user or password: WhatsApp Web asks for none"
+        fault = "may not hold a user or password; WhatsApp Web needs none"
     if fault is not None:
         raise errors.ConfigurationError(f"the page's address {fault}")
     return url

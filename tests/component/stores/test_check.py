@@ -85,7 +85,7 @@ def test_wrong_credentials_are_code_3_and_no_secret_is_told(make_place: MakePlac
 def test_a_missing_credential_is_code_3_and_named(make_place: MakePlace, tmp_path: pathlib.Path) -> None:
     done = check(make_place("s3").address, tmp_path)
     assert done.returncode == 3
-    assert "SecretNotFound: the store's secret lacks the key accessKeyId" in done.stderr
+    assert "SecretNotFound: the store's Secret lacks the key accessKeyId" in done.stderr
 
 
 def test_a_missing_encryption_key_is_code_3_and_said(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,11 @@ def test_consent_lets_a_store_pass_that_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "said"),
-    [("read", "does not show"), ("list", "lists 0 of 3"), ("delete", "still shows what was deleted")],
+    [
+        ("read", "does not return what the check wrote"),
+        ("list", "lists 0 of 3"),
+        ("delete", "still returns what the check deleted"),
+    ],
 )
 def test_a_store_that_lies_is_not_available(verb: str, said: str) -> None:
     store = memory.MemoryStore()

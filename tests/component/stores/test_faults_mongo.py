@@ -182,7 +182,7 @@ def test_tls_is_a_matter_of_the_address_and_an_unknown_certificate_is_refused(tm
         store.create("a/x", [SMALL])
         assert testing.read(store, "a/x") == SMALL
         servers.write_mongo_secrets(tmp_path / "secrets", f"mongodb://localhost:{port}/?tls=true")
-        with pytest.raises(errors.StoreDenied, match="certificate is not trusted"):
+        with pytest.raises(errors.StoreDenied, match="not trust"):
             store.read("a/x")
         store.close()
 

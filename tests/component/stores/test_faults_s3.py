@@ -36,7 +36,7 @@ def test_an_object_written_anew_while_it_is_read_is_an_error(
 
 def test_a_name_that_a_stranger_says_exists_is_not_lost(s3_place: S3Place) -> None:
     s3_place.proxy.fault(How.ANSWER, PUT, answer=proxy.s3_error(412, "PreconditionFailed"))
-    with pytest.raises(errors.StoreUnavailable, match="does not show it"):
+    with pytest.raises(errors.StoreUnavailable, match="does not return it"):
         s3_place.open(BRIEF).create("a/archives/1.zip", [SMALL])
 
 

@@ -160,7 +160,7 @@ def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
             raise errors.ConfigurationError(f"the browser argument {argument.partition('=')[0]} is not allowed")
         if argument.startswith("--proxy-server=") and "@" in argument:
             raise errors.ConfigurationError(
-                "the browser argument --proxy-server may hold no user or password, which Chromium ignores; "
+                "the browser argument --proxy-server may not hold a user or password, which Chromium ignores; "
                 "put the proxy's address into the Secret of spec.browser.proxySecretRef"
             )
         if argument.startswith(_FEATURES):

@@ -23,7 +23,9 @@ def found(state: State, now: float) -> Step:
     if state.session_state is SessionState.CONFLICT:
         return state, ()
     state = enter(state, SessionState.CONFLICT, now)
-    state = with_problem(state, Reason.CONFLICT, "the session was opened in another browser", now)
+    state = with_problem(
+        state, Reason.CONFLICT, "this login was opened in another browser; close WhatsApp Web there", now
+    )
     state = replace(state, conflict=Conflict(takeovers=state.conflict.takeovers))
     return _asking(state, now, (actions.Emit("disconnected", ("CONFLICT",)),))
 

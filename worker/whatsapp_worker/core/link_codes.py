@@ -38,7 +38,9 @@ def received(state: State, event: page_events.Qr | events.CodeShown, now: float)
     if state.session_state not in UNLINKED:
         return state, ()
     if not report_bounds.is_code(event.code):
-        message = f"the page gave a code of {len(event.code)} characters that no phone can scan; wait for the next code"
+        message = (
+            f"the page gave a code of {len(event.code)} characters, which no phone can scan; wait for the next code"
+        )
         return with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
     codes = replace(state.codes, attempts=state.codes.attempts + 1)
     if isinstance(event, events.CodeShown):

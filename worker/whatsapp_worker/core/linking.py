@@ -39,7 +39,7 @@ _SOLVED = (
     Reason.SYNCING,
 )
 """Problems that a connection has solved."""
-PASSKEY = "WhatsApp requires a passkey to link this account, which a browser without a user cannot provide"
+PASSKEY = "WhatsApp requires a passkey to link this account, which the worker cannot provide"
 
 
 def facts(
@@ -80,9 +80,11 @@ def _by_socket(settings: Settings, state: State, facts: page_events.PageState, s
             message = "WhatsApp blocks this network address; use another network or proxy"
             return _reconnecting(settings, state, Reason.PROXY_BLOCKED, message, now)
         case socket.TOS_BLOCK | socket.SMB_TOS_BLOCK:
-            return refused(state, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account", now)
+            return refused(
+                state, Reason.TEMPORARILY_BANNED, "WhatsApp has blocked this account; see the phone for its reason", now
+            )
         case socket.DEPRECATED_VERSION:
-            message = "WhatsApp no longer accepts this version of its page"
+            message = "WhatsApp no longer accepts this version of WhatsApp Web; update the worker image"
             return refused(state, Reason.CLIENT_OUTDATED, message, now)
         case _:
             assert_never(facts.state)
@@ -206,11 +208,11 @@ def progress(state: State, event: page_events.Progress) -> Step:
 def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float) -> Step:
     """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
     if not event.missing:
-        return recovery.not_loaded(state, f"the site answered {event.status}", now)
+        return recovery.not_loaded(state, f"WhatsApp Web answered with HTTP status {event.status}", now)
     if not state.login.exists and state.loading.failures >= FOREIGN_LOADS:
         return contract_broken(state, page_events.ContractBroken(event.missing, session=True), now)
     missing = " and ".join(event.missing)
-    message = f"the page that was served is not WhatsApp Web: {missing} are missing; does a proxy serve its own page?"
+    message = f"the loaded page is not WhatsApp Web: {missing} are missing; check whether a proxy serves its own page"
     return recovery.not_loaded(state, message, now)
 
 
@@ -239,5 +241,5 @@ def expired(state: State, now: float) -> Step | None:
         return None
     target = SessionState.LOGGED_OUT if state.login.logged_out else SessionState.LINK_EXPIRED
     reason = Reason.LOGGED_OUT_FROM_PHONE if state.login.logged_out else Reason.QR_EXPIRED
-    shutdown = actions.Shutdown(ExitCode.DONE, reason, "nobody linked a phone in time", save=False)
+    shutdown = actions.Shutdown(ExitCode.DONE, reason, "no phone linked in time", save=False)
     return finish(state, target, now, shutdown)

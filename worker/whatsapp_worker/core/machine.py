@@ -162,7 +162,7 @@ def _end(state: State, event: events.Fatal | events.StopRequested, now: float) -
             target = SessionState.SUPERSEDED if reason is Reason.SUPERSEDED else SessionState.FAILED
             return finish(state, target, now, actions.Shutdown(code, reason, message, save=False))
         case events.StopRequested():
-            shutdown = actions.Shutdown(ExitCode.DONE, None, "stopped as asked")
+            shutdown = actions.Shutdown(ExitCode.DONE, None, "stopped on request")
             return finish(state, SessionState.STOPPING, now, shutdown)
         case _:
             assert_never(event)

@@ -6,7 +6,7 @@ from whatsapp_worker import errors
 
 _NUMBER = re.compile("[+]?([0-9]{5,20})")
 _WRONG = (
-    "the phone number to link must be 5 to 20 digits with the country code and nothing else, but for a '+' before them;"
+    "the phone number to link must be 5 to 20 digits with the country code and nothing else except a leading '+';"
     " correct it (in the Secret of spec.linking.phoneNumberSecretRef) and start the session again"
 )
 

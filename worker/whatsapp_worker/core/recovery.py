@@ -48,7 +48,7 @@ def tick(state: State, now: float) -> Step:
     stalls = loading.stalls + 1
     state = replace(state, loading=replace(loading, stall_due=0.0, stalls=stalls))
     if state.session_state is not SessionState.RECONNECTING:  # whose problem says why
-        message = f"the page has been {state.session_state} for {patience:.0f} s without a word"
+        message = f"the page has been {state.session_state} for {patience:.0f} s without an event"
         state = with_problem(state, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
         return state, (actions.Load(),)

@@ -14,8 +14,8 @@ def judged(settings: Settings, state: State, now: float) -> State:
     """Return the state with the warnings of this moment; one that stays keeps its time and its message."""
     size = state.saving.saved.size if state.saving.saved else 0
     values = (
-        (Reason.ARCHIVE_TOO_LARGE, "the newest archive takes", size, settings.archive_warning),
-        (Reason.MEMORY_HIGH, "worker and browser take", state.usage.memory, settings.memory_warning),
+        (Reason.ARCHIVE_TOO_LARGE, "the latest archive takes", size, settings.archive_warning),
+        (Reason.MEMORY_HIGH, "the worker and its browser take", state.usage.memory, settings.memory_warning),
     )
     known = {warning.reason: warning for warning in state.usage.warnings}
     warnings = []

@@ -61,7 +61,9 @@ class ApiServer:
         try:
             context = await asyncio.to_thread(ssl.create_default_context, cafile=str(authority))
         except OSError as error:
-            raise errors.ConfigurationError(f"the cluster's certificate {authority} cannot be read: {error}") from error
+            raise errors.ConfigurationError(
+                f"the worker cannot read the cluster's CA certificate {authority}: {error}"
+            ) from error
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context), timeout=_TIMEOUT)
         return self
 
@@ -111,6 +113,6 @@ def in_cluster(environ: Mapping[str, str], own: Names) -> ApiServer:
     """Return the API of the cluster that this pod runs in; raises ConfigurationError outside of one."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
-        raise errors.ConfigurationError("KUBERNETES_SERVICE_HOST is not set: this is no pod")
+        raise errors.ConfigurationError("KUBERNETES_SERVICE_HOST is not set; run this command in a pod")
     host = f"[{host}]" if ":" in host else host
     return ApiServer(f"https://{host}:{port}", pathlib.Path(environ.get(ACCOUNT_DIR_VARIABLE, ACCOUNT_DIR)), own)

@@ -43,11 +43,11 @@ class Collector:
         yield state
         saved = current.saving.saved
         values = {
-            "whatsapp_session_saved_time_seconds": ("Time of the newest saved generation", saved.time if saved else 0),
-            "whatsapp_session_archive_bytes": ("Size of the newest archive", saved.size if saved else 0),
-            "whatsapp_session_saved_generation": ("Number of it", saved.generation if saved else 0),
+            "whatsapp_session_saved_time_seconds": ("Time of the latest save", saved.time if saved else 0),
+            "whatsapp_session_archive_bytes": ("Size of the latest archive", saved.size if saved else 0),
+            "whatsapp_session_saved_generation": ("Number of the latest generation", saved.generation if saved else 0),
             "whatsapp_session_save_failures": ("Saves that failed in a row", current.saving.failures),
-            "whatsapp_session_memory_bytes": ("Memory of worker and browser together", current.usage.memory),
+            "whatsapp_session_memory_bytes": ("Memory of the worker and its browser", current.usage.memory),
             "whatsapp_session_browser_restarts": ("Restarts of the browser in a row", current.browser.restarts),
         }
         for name_, (text, value) in values.items():
@@ -65,7 +65,7 @@ def application(subject: Callable[[], Subject | None]) -> web.Application:
         found = subject()
         if found is None or not found.beat or time.monotonic() - found.beat < LIVE_WITHIN:
             return web.Response(text="ok\n")
-        return web.Response(status=503, text="the worker's loop does not come round\n")
+        return web.Response(status=503, text="the worker's loop does not respond\n")
 
     async def readyz(_: web.Request) -> web.Response:
         found = subject()

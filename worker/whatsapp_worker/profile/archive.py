@@ -83,7 +83,7 @@ def _measure(path: pathlib.Path, name: bytes) -> tuple[Measured, list[bytes] | N
             if packed > _IN_MEMORY:
                 kept = None
     if size > _LIMIT or packed > _LIMIT:
-        raise errors.SnapshotFailed(f"{path.name} is larger than 4 GiB, more than an archive can hold")
+        raise errors.SnapshotFailed(f"{path.name} is larger than 4 GiB, the limit of an archive")
     return Measured(name, _DEFLATE, crc, packed, size), kept
 
 
@@ -94,7 +94,7 @@ def _again(path: pathlib.Path, entry: Measured) -> Iterator[bytes]:
         packed += len(data)
         yield data
     if (crc, packed) != (entry.crc, entry.packed):
-        raise errors.SnapshotFailed(f"{path.name} changed while it was archived")
+        raise errors.SnapshotFailed(f"{path.name} changed while the worker archived it")
 
 
 def _local_header(entry: Measured) -> bytes:
@@ -129,7 +129,7 @@ def write(folder: pathlib.Path) -> Iterator[bytes]:
     """
     offset, directory, count = 0, bytearray(), 0
     if not folder.exists():
-        raise errors.SnapshotFailed(f"{folder.name} is gone")
+        raise errors.SnapshotFailed(f"{folder.name} no longer exists")
     for path, is_folder in _walk(folder):
         name = path.relative_to(folder).as_posix().encode()
         kept: list[bytes] | None
@@ -139,9 +139,7 @@ def write(folder: pathlib.Path) -> Iterator[bytes]:
             entry, kept = _measure(path, name)
         count += 1
         if offset > _LIMIT or count > _ENTRIES:
-            raise errors.SnapshotFailed(
-                "the profile is larger than an archive without zip64 can be (4 GiB, 65,535 files)"
-            )
+            raise errors.SnapshotFailed("the profile exceeds the limits of an archive (4 GiB, 65,535 files)")
         directory += _central_header(entry, offset)
         header = _local_header(entry)
         yield header
@@ -212,11 +210,11 @@ def damage_told() -> Iterator[None]:
     try:
         yield
     except _NOT_A_ZIP as error:
-        raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error})") from error
+        raise errors.ArchiveDamaged(f"the archive is not a complete zip file ({error})") from error
     except OSError as error:
         if error.errno not in _NO_NAMES:
             raise
-        raise errors.ArchiveDamaged(f"the archive is not a whole zip file ({error.strerror})") from error
+        raise errors.ArchiveDamaged(f"the archive is not a complete zip file ({error.strerror})") from error
 
 
 @contextlib.contextmanager
@@ -227,7 +225,9 @@ def room_in(folder: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise errors.DiskFull(f"there is no room for the archive in {folder}: {error.strerror}") from error
+        raise errors.DiskFull(
+            f"the worker cannot write the archive to {folder}: {error.strerror}; make room there"
+        ) from error
 
 
 def _check_room(size: int, folder: pathlib.Path) -> None:
@@ -244,7 +244,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], count: int, most: int) -> int
     if not entries:
         raise errors.ArchiveDamaged("the archive is empty")
     if len({entry.filename.rstrip("/") for entry in entries}) != len(entries) or len(entries) > count:
-        raise errors.ArchiveDamaged("the archive holds a name twice, or absurdly many")
+        raise errors.ArchiveDamaged("the archive contains a name twice, or too many names")
     total = sum(entry.file_size for entry in entries)
     if total > most:
         raise errors.ArchiveDamaged(f"the archive unpacks to {total} bytes, more than the limit")

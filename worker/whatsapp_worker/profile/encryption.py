@@ -70,7 +70,9 @@ def load(path: pathlib.Path) -> Keys:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise errors.ConfigurationError(f"the encryption key cannot be read from {path}: {error.strerror}") from error
+        raise errors.ConfigurationError(
+            f"the worker cannot read the encryption key from {path}: {error.strerror}"
+        ) from error
     if len(content) == KEY:
         return Keys(Key(content))
     try:
@@ -79,7 +81,7 @@ def load(path: pathlib.Path) -> Keys:
         found = []
     if not found or any(len(key) != KEY for key in found):
         raise errors.ConfigurationError(
-            f"the encryption key in {path} must be 32 bytes, raw or in base64: head -c 32 /dev/urandom | base64"
+            f"the encryption key in {path} must be 32 bytes, raw or base64; try head -c 32 /dev/urandom | base64"
         )
     return Keys(Key(found[0]), tuple(Key(key) for key in found[1:]))
 
@@ -102,13 +104,15 @@ def unseal(key: Key, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
     pieces = _cut(content, CHUNK + _TAG, first=len(MAGIC) + SALT)
     head = next(pieces, b"")
     if len(head) != len(MAGIC) + SALT or not head.startswith(MAGIC):
-        raise errors.ArchiveDamaged("the archive is not encrypted as its record says")
+        raise errors.ArchiveDamaged("the archive is not encrypted, although its record says so")
     cipher, bound = AESGCM(_archive_key(key, head[len(MAGIC) :])), head + name.encode()
     for number, (piece, last) in enumerate(_marked(pieces)):
         try:
             chunk = cipher.decrypt(_nonce(number, last), piece, bound)
         except (InvalidTag, ValueError):
-            raise errors.ArchiveDamaged(f"chunk {number} of the encrypted archive is not what was saved") from None
+            raise errors.ArchiveDamaged(
+                f"chunk {number} of the encrypted archive is not what the worker saved"
+            ) from None
         yield chunk
 
 

@@ -220,7 +220,7 @@ def claim_folder(profile: pathlib.Path) -> BinaryIO:
     except BlockingIOError:
         stream.close()
         raise errors.ConfigurationError(
-            f"another worker uses {profile}: stop it, or give this one its own --data-path or --client-id"
+            f"another worker uses {profile}; stop it, or give this worker another --data-path or --client-id"
         ) from None
     return stream
 

@@ -101,7 +101,7 @@ class Staging:
                 raise errors.SnapshotFailed("the snapshot lacks what the page wrote last")
             digest = self.digest.of(folder)
         except errors.ArchiveDamaged as error:
-            raise errors.SnapshotFailed(f"the snapshot is not whole: {error}") from error
+            raise errors.SnapshotFailed(f"the snapshot is incomplete: {error}") from error
         checks = ("linked", "databases") if sentinel is None else ("linked", "sentinel", "databases")
         return Snapshot(folder, digest, checks, copy.linked, copy.copied, seconds)
 

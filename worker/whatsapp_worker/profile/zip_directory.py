@@ -25,7 +25,7 @@ def check(source: pathlib.Path, entries: int) -> None:
             raise errors.ArchiveDamaged(f"the archive's directory is longer than {min(at, LIMIT)} bytes")
         stream.seek(at - size)
         if stream.read(size).count(b"PK\x01\x02") > entries:
-            raise errors.ArchiveDamaged("the archive holds absurdly many entries")
+            raise errors.ArchiveDamaged("the archive contains too many entries")
 
 
 def _place(stream: BinaryIO) -> tuple[int, int]:
@@ -38,7 +38,7 @@ def _place(stream: BinaryIO) -> tuple[int, int]:
     if at < 0 or not tail.startswith(b"PK\x05\x06", at) or not tail.endswith(b"\0\0"):
         at = tail.rfind(b"PK\x05\x06")
     if at < 0 or at + _END.size > len(tail):
-        raise errors.ArchiveDamaged("the archive is not a whole zip file (its end is missing)")
+        raise errors.ArchiveDamaged("the archive is not a complete zip file (its end is missing)")
     size = _END.unpack_from(tail, at)[5]
     return _large(stream, start + at) or (start + at, size)
 
@@ -55,5 +55,5 @@ def _large(stream: BinaryIO, end: int) -> tuple[int, int] | None:
         return None
     if place != record or not found.startswith(b"PK\x06\x06"):
         # zipfile's versions differ in where they look then, so that another directory could be read than was seen.
-        raise errors.ArchiveDamaged("the archive is not a whole zip file (its two ends do not fit)")
+        raise errors.ArchiveDamaged("the archive is not a complete zip file (its two ends do not fit)")
     return record, int(_LARGE_END.unpack_from(found)[8])

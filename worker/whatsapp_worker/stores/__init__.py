@@ -148,7 +148,7 @@ class Settings:
 def checked(name: str) -> str:
     """Return ``name`` if each of its pieces is safe on every backend; raises ValueError else."""
     if not all(_PIECE.fullmatch(piece) for piece in name.split("/")):
-        raise ValueError(f"{name!r} is no name for a store")
+        raise ValueError(f"{name!r} is not a valid name in a store")
     return name
 
 
@@ -169,18 +169,18 @@ def _fault(kind: str, separator: str, rest: str) -> str | None:
     if not (kind or separator):
         return f"is empty: {_LIKE}"
     if not separator or not kind or kind[0] in "./~":
-        return f"says not what kind of store it is: {_LIKE}"
+        return f"does not name the kind of store: {_LIKE}"
     # A path may have one, and what a foreign package wants is its own; a server's address with one has a user.
     if "@" in rest and kind != "file" and (kind in BUILT_IN or rest.startswith("//") or kind.endswith("+srv")):
-        return "holds no user or password (no '@'): the server's own address is a secret"
+        return "may not hold a user or password ('@'); the server's address belongs in the Secret"
     if kind in ("http", "https"):
-        return "is that of a server: an S3 server's is an option of its bucket, s3:BUCKET?endpoint=URL"
+        return "is the address of a server; write s3:BUCKET?endpoint=URL"
     if kind in ("mongodb", "mongodb+srv") and rest.startswith("//"):
-        return f"is that of a server: name the database, {EXAMPLES['mongodb']}; the server's own address is a secret"
+        return f"is the address of a server, which belongs in the Secret; name the database, {EXAMPLES['mongodb']}"
     if kind == "s3" and rest.startswith("//"):
-        return f"has no '//': {EXAMPLES['s3']}"
+        return f"may not begin with '//'; it must look like {EXAMPLES['s3']}"
     if kind == "file" and rest.startswith("//") and not rest.startswith("///"):
-        return f"has no '//': {EXAMPLES['file']}"
+        return f"may not begin with '//'; it must look like {EXAMPLES['file']}"
     if kind in BUILT_IN and not rest:
         return f"names nothing after {kind}: it must look like {EXAMPLES[kind]}"
     return None

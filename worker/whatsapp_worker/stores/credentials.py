@@ -27,11 +27,11 @@ class Files:
         except FileNotFoundError:
             if optional:
                 return ""
-            raise errors.SecretMissing(f"the store's secret lacks the key {path.name}") from None
+            raise errors.SecretMissing(f"the store's Secret lacks the key {path.name}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise errors.StoreDenied(
-                f"the store's secret {path.name} cannot be read ({type(error).__name__})"
+                f"the worker cannot read the key {path.name} of the store's Secret ({type(error).__name__})"
             ) from None
         if not text and not optional:
-            raise errors.StoreDenied(f"the store's secret has an empty {path.name}")
+            raise errors.StoreDenied(f"the store's Secret has an empty {path.name}")
         return text

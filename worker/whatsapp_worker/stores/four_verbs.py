@@ -39,7 +39,7 @@ def as_backend(kind: str, made: object, allow_unfenced: bool) -> stores.Backend:
         with plugin_guard.translated(kind, "visibility"):
             visibility = getattr(made, "visibility", None)
         if not isinstance(visibility, int | float):
-            raise errors.ConfigurationError(f"the store {kind!r} does not say its visibility in seconds")
+            raise errors.ConfigurationError(f"the store {kind!r} does not define its visibility in seconds")
         return plugin_guard.ForeignStore(kind, made, allow_unfenced)
     if not isinstance(made, Verbs):
         raise errors.ConfigurationError(
@@ -139,7 +139,7 @@ class UnfencedStore:
             self.put_copy(name, session, datetime.datetime.now(datetime.UTC), None)
             self._known.pop(session)
             if b"".join(self.read_copy(session)) != content:
-                raise errors.StoreUnavailable("the store returned other bytes than were saved")
+                raise errors.StoreUnavailable("the store returned other bytes than the check saved")
         finally:
             self.delete(name)
             self.delete_copy(session)

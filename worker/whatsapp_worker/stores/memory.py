@@ -70,7 +70,7 @@ class MemoryStore:
             if name not in self.contents:
                 raise errors.NotFound(name)
             if self.stat_copy(session) != replaces:
-                raise errors.CopyChanged(f"the copy of {session} was written by somebody else")
+                raise errors.CopyChanged(f"the copy of {session} was written by another program")
             made = self.write_copy(session, self.contents[name], uploaded, name)
         self.after("put_copy", name)
         return made

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from typing import Final
 
 _WORDS: Final = (
-    (r"CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted"),
+    (r"CERTIFICATE_VERIFY_FAILED", "the worker does not trust its certificate"),
     (
         r"WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER",
-        "it does not speak TLS there: is the port right, or is it http?",
+        "it does not speak TLS; check the port, and whether it is http",
     ),
     (r"\bSSL\b|\bTLS\b", "TLS fails"),
     (
         r"\[Errno -[235]\]|Name or service not known|nodename nor servname|[Nn]ame resolution|getaddrinfo",
-        "no such host is known: is the name right?",
+        "the host is not known; check its name",
     ),
-    (r"\[Errno 111\]|[Cc]onnection refused", "it refuses connections: does it run, and is the port right?"),
-    (r"\[Errno 113\]|\[Errno 101\]|unreachable|No route", "there is no route to it: does a NetworkPolicy forbid it?"),
+    (r"\[Errno 111\]|[Cc]onnection refused", "it refuses connections; check that it runs, and the port"),
+    (r"\[Errno 113\]|\[Errno 101\]|unreachable|No route", "there is no route to it; check NetworkPolicies"),
 )
 """What clients say of failures whose kind they do not keep."""
 

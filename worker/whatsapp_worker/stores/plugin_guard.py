@@ -71,7 +71,7 @@ class ForeignStore:
             self._trusted = True
             return
         raise errors.StoreUnfenced(
-            f"the store {self._kind!r} lets a name be written twice, so two workers could run one session: "
+            f"the store {self._kind!r} allows a name to be written twice, so two workers could run one session: "
             "use another store, or accept it with allowUnfenced"
         )
 

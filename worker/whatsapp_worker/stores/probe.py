@@ -102,9 +102,9 @@ def _read(store: stores.Store, folder: str) -> str:
     try:
         whole = b"".join(store.read(name))
     except errors.NotFound:
-        raise errors.StoreUnavailable("the store does not show what was written before") from None
+        raise errors.StoreUnavailable("the store does not return what the check wrote") from None
     if whole != _content(name):
-        raise errors.StoreUnavailable("the store returned other bytes than were written")
+        raise errors.StoreUnavailable("the store returned other bytes than the check wrote")
     return "what was written before is read"
 
 
@@ -112,7 +112,7 @@ def _list(store: stores.Store, folder: str) -> str:
     wanted = [stores.Entry(f"{folder}/{number}", len(_content(f"{folder}/{number}"))) for number in range(ROUNDS)]
     found = list(store.list(f"{folder}/"))
     if found != wanted:
-        raise errors.StoreUnavailable(f"the store lists {len(found)} of {len(wanted)} names, or other sizes")
+        raise errors.StoreUnavailable(f"the store lists {len(found)} of {len(wanted)} names, or wrong sizes")
     return f"{len(found)} names with their sizes"
 
 
@@ -123,7 +123,7 @@ def _delete(store: stores.Store, folder: str) -> str:
         store.read(f"{folder}/0")
     except errors.NotFound:
         return "what was deleted is gone"
-    raise errors.StoreUnavailable("the store still shows what was deleted")
+    raise errors.StoreUnavailable("the store still returns what the check deleted")
 
 
 def _tidy(store: stores.Store, folder: str) -> None:

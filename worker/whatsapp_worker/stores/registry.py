@@ -65,7 +65,7 @@ def _factory(kind: str) -> Factory:
         near = difflib.get_close_matches(kind, stores.BUILT_IN, n=1)
         hint = f"did you mean {stores.EXAMPLES[near[0]]}? Else " if near else ""
         text = (
-            f"stores of the kind {kind!r} are not known; {hint}use {_EXAMPLES}, or install the package that brings it"
+            f"stores of the kind {kind!r} are not known; {hint}use {_EXAMPLES}, or install the package that provides it"
         )
         raise errors.ConfigurationError(text)
     try:

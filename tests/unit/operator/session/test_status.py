@@ -187,7 +187,7 @@ def test_a_secret_that_the_worker_misses_is_named() -> None:
 
 
 def test_a_secret_that_the_stores_check_misses_is_named_while_the_pod_waits_for_it() -> None:
-    trouble = Problem(Reason.SECRET_NOT_FOUND, "the store's secret lacks the key uri")
+    trouble = Problem(Reason.SECRET_NOT_FOUND, "the store's Secret lacks the key uri")
     store = dataclasses.replace(samples.store(), problem=trouble)
     pod = samples.pod(**samples.waiting("ContainerCreating"))
     phase, found = status.conditions(Observed(samples.session(), pod, store), "hash")

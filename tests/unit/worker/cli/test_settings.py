@@ -139,12 +139,12 @@ def test_a_browser_that_cannot_be_run_is_named(tmp_path: pathlib.Path) -> None:
         (["run", "--auth", "local", "--client-id", "a b"], "letters, digits"),
         (["run", "--backup-sync-interval", "soon"], "is not a duration"),
         (["run", "--browser-arg=--user-data-dir=/x"], "--user-data-dir is not allowed"),
-        (["run", "--browser-arg=--proxy-server=socks5://a:b@h"], "--proxy-server may hold no user or password"),
+        (["run", "--browser-arg=--proxy-server=socks5://a:b@h"], "--proxy-server may not hold a user or password"),
         (["run", "--url", "web.whatsapp.com"], "the page's address has no scheme"),
         (["run", "--url", "ftp://web.whatsapp.com"], "the page's address must begin with https:// or http://"),
         (["run", "--url", "https://"], "the page's address names no host"),
         (["run", "--url", "https://h:99999"], "the page's address must have a port"),
-        (["run", "--url", "https://me:x@h"], "the page's address may hold no user or password"),
+        (["run", "--url", "https://me:x@h"], "the page's address may not hold a user or password"),
     ],
 )
 def test_wrong_input_is_one_sentence_and_code_2(

@@ -33,7 +33,10 @@ def test_a_load_that_fails_is_counted_once_however_it_is_told() -> None:
     assert story.state.loading.failures == 1
     assert story.state.session_state is SessionState.RECONNECTING
     assert story.state.problem is not None
-    assert (story.state.problem.reason, story.state.problem.message) == (Reason.RECONNECTING, "the site answered 503")
+    assert (story.state.problem.reason, story.state.problem.message) == (
+        Reason.RECONNECTING,
+        "WhatsApp Web answered with HTTP status 503",
+    )
     assert story.on(events.Tick(), after=2).does(actions.Load)
 
 

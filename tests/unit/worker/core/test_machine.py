@@ -59,9 +59,7 @@ def test_codes_that_are_used_up_are_refreshed_until_the_linking_timeout() -> Non
     assert story.state.codes.qr.expires_at - story.now == 60
     story.on(events.Tick(), after=1800)
     assert story.state.session_state is SessionState.LINK_EXPIRED
-    assert story.actions == [
-        actions.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "nobody linked a phone in time", save=False)
-    ]
+    assert story.actions == [actions.Shutdown(ExitCode.DONE, Reason.QR_EXPIRED, "no phone linked in time", save=False)]
 
 
 def test_without_a_limit_a_browser_waits_for_ever() -> None:
@@ -164,7 +162,7 @@ def test_nobody_linking_after_a_logout_ends_as_logged_out() -> None:
     )
     assert story.state.session_state is SessionState.LOGGED_OUT
     assert story.actions[0] == actions.Shutdown(
-        ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "nobody linked a phone in time", save=False
+        ExitCode.DONE, Reason.LOGGED_OUT_FROM_PHONE, "no phone linked in time", save=False
     )
 
 
@@ -242,7 +240,7 @@ def test_an_unchanged_profile_counts_as_saved_and_is_not_announced() -> None:
 def test_a_stop_saves_and_the_last_save_is_still_announced() -> None:
     story = Story().connected().on(events.StopRequested())
     assert story.state.session_state is SessionState.STOPPING
-    assert story.actions == [actions.Shutdown(ExitCode.DONE, None, "stopped as asked")]
+    assert story.actions == [actions.Shutdown(ExitCode.DONE, None, "stopped on request")]
     assert story.on(events.SaveDone(SAVED)).emitted == ["remote_session_saved"]
 
 

@@ -193,5 +193,5 @@ async def test_silence_is_no_refusal(tmp_path: pathlib.Path) -> None:
 
 
 def test_outside_of_a_cluster_there_is_no_api() -> None:
-    with pytest.raises(Exception, match="this is no pod"):
+    with pytest.raises(Exception, match="KUBERNETES_SERVICE_HOST"):
         in_cluster({}, OWN)

@@ -100,7 +100,7 @@ def test_a_file_that_changes_under_the_writing_is_no_archive(tmp_path: pathlib.P
     for _ in range(2):  # the folder's header, the file's header: it has been measured
         next(chunks)
     large.write_bytes(b"other")
-    with pytest.raises(errors.SnapshotFailed, match="changed while it was archived"):
+    with pytest.raises(errors.SnapshotFailed, match="changed while the worker archived it"):
         list(chunks)
 
 
@@ -115,7 +115,7 @@ def test_entries_stand_in_the_order_of_their_paths(tmp_path: pathlib.Path) -> No
 
 
 def test_a_folder_that_is_gone_is_no_empty_archive(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(errors.SnapshotFailed, match="gone is gone"):
+    with pytest.raises(errors.SnapshotFailed, match="gone no longer exists"):
         list(archive.write(tmp_path / "gone"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.SnapshotFailed, match="holds nothing to archive"):
@@ -151,9 +151,9 @@ def encrypted() -> bytes:
 
 
 REFUSED: dict[str, tuple[bytes, str]] = {
-    "an empty file": (b"", "not a whole zip"),
-    "noise": (os.urandom(5000), "not a whole zip"),
-    "half a zip": (zipped(("Default/a", os.urandom(5000)))[:2500], "not a whole zip"),
+    "an empty file": (b"", "not a complete zip"),
+    "noise": (os.urandom(5000), "not a complete zip"),
+    "half a zip": (zipped(("Default/a", os.urandom(5000)))[:2500], "not a complete zip"),
     "a zip without entries": (zipped(), "empty"),
     "the JavaScript library's empty zip": (zipped(("Default/", b""), ("Default/IndexedDB/", b"")), ""),
     "a way out": (zipped(("Default/../../x", b"x")), "outside"),
@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "another method": (zipped(("Default/a", b"x" * 100), method=zipfile.ZIP_BZIP2), "method"),
     "encryption": (encrypted(), "encrypted"),
     "a name twice": (zipped(("Default/a", b"x"), ("Default/a/", b"")), "twice"),
-    "a file as a folder": (zipped(("Default/a", b"x"), ("Default/a/b", b"y")), "not a whole zip"),
+    "a file as a folder": (zipped(("Default/a", b"x"), ("Default/a/b", b"y")), "not a complete zip"),
 }
 
 
@@ -198,6 +198,6 @@ def test_a_wrong_byte_in_the_data_is_noticed(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("limits", [archive.Limits(size=50), archive.Limits(entries=1)])
 def test_absurd_sizes_are_refused_before_anything_is_written(tmp_path: pathlib.Path, limits: archive.Limits) -> None:
     content = zipped(("Default/a", b"x" * 100), ("Default/b", b""))
-    with pytest.raises(errors.ArchiveDamaged, match=r"more than|absurdly"):
+    with pytest.raises(errors.ArchiveDamaged, match=r"more than|too many"):
         archive.extract(written(tmp_path, content), tmp_path / "out", limits)
     assert not (tmp_path / "out").exists()

@@ -150,7 +150,7 @@ def test_a_snapshot_without_its_sentinel_is_refused(root: pathlib.Path) -> None:
 def test_a_snapshot_with_a_missing_table_is_refused(root: pathlib.Path) -> None:
     (root / layout.INDEXED_DB / profile_maker.ORIGIN / "000006.ldb").unlink()
     with (
-        pytest.raises(errors.SnapshotFailed, match=r"not whole: .*000006\.ldb is missing"),
+        pytest.raises(errors.SnapshotFailed, match=r"incomplete: .*000006\.ldb is missing"),
         snapshot.Staging(root, profile_maker.ORIGIN).closed(None),
     ):
         pass

@@ -97,7 +97,7 @@ class FilesystemStore:
             if not self._allow_unfenced:
                 raise errors.StoreUnfenced(
                     f"the store's file system has no hard links ({error.strerror}), so two workers could run one "
-                    "session: use another one, or accept it with allowUnfenced"
+                    "session: use another file system, or accept it with allowUnfenced"
                 ) from error
             temporary.rename(target)
 

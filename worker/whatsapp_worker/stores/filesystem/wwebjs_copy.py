@@ -56,14 +56,14 @@ class CopyFile:
             _copy(archive, temporary)
             with self._locked():
                 if self.stat() != replaces:
-                    raise errors.CopyChanged(f"the copy of {self.session} was written by somebody else")
+                    raise errors.CopyChanged(f"the copy of {self.session} was written by another program")
                 self._remember(_version(temporary.stat()), name)
                 temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
         made = self.stat()
         if made is None or made.source != name:
-            raise errors.CopyChanged(f"the copy of {self.session} was written by somebody else at once")
+            raise errors.CopyChanged(f"the copy of {self.session} was written by another program at the same time")
         return made
 
     def delete(self) -> None:

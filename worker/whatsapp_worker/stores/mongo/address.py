@@ -15,7 +15,7 @@ _ENCODED: Final = re.compile(r"(%[0-9A-Fa-f]{2}|[^%:@/?#\[\]])*")
 def fault(uri: str) -> str | None:
     """Return what is wrong, to be read after "the store's address (key uri of its secret) "; None if nothing is."""
     if re.search(r"[\s\x00-\x1f\x7f]", uri):
-        return "holds blanks or line breaks: write it on one line"
+        return "contains blanks or line breaks; write it on one line"
     if not uri.startswith((_PLAIN, _SRV)):
         return f"must begin with {_PLAIN} or {_SRV}, like {_EXAMPLE}"
     scheme, _, rest = uri.partition("://")
@@ -37,11 +37,11 @@ def _hosts_fault(hosts: str, *, srv: bool) -> str | None:
     for each in hosts.split(","):
         name, port = _split(each)
         if not _HOST.fullmatch(name):
-            return "has a host that is no name: between two hosts stands a comma, and IPv6 addresses have brackets"
+            return "has an invalid host; separate hosts with commas, and write IPv6 addresses in brackets"
         if port is not None and not (_PORT.fullmatch(port) and int(port) <= 65535):
             return "must have ports from 1 to 65535 after its hosts, or none"
         if srv and (port is not None or "," in hosts):
-            return f"must have one host without a port after {_SRV}; with ports it begins with {_PLAIN}"
+            return f"must have one host without a port after {_SRV}; to give ports, begin with {_PLAIN}"
     return None
 
 
@@ -54,5 +54,5 @@ def _split(host: str) -> tuple[str, str | None]:
 def _options_fault(options: str) -> str | None:
     for each in filter(None, re.split("[&;]", options)):
         if not re.fullmatch("[A-Za-z]+=.+", each):
-            return "has an option after '?' that is not NAME=VALUE, with '&' between two of them"
+            return "has an option after '?' that is not NAME=VALUE; separate options with '&'"
     return None

@@ -120,7 +120,7 @@ class Bucket:
             self._server.ask(self._file, make)
 
     def _changed(self) -> errors.CopyChanged:
-        return errors.CopyChanged(f"the copy of {self._session} was written by somebody else")
+        return errors.CopyChanged(f"the copy of {self._session} was written by another program")
 
     def read(self) -> Iterator[bytes]:
         """Yield the newest file's chunks; raises NotFound now, or where a chunk is missing."""

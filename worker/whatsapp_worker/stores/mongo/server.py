@@ -27,7 +27,7 @@ SOCKET_TIMEOUT = 15.0
 Document = dict[str, Any]
 Database = pymongo.database.Database[Document]
 _T = TypeVar("_T")
-_ADDRESS = "the store's address (key uri of its secret)"
+_ADDRESS = "the store's address (key uri of its Secret)"
 _DENIED = (13, 18, 8000)
 """Unauthorized, AuthenticationFailed, Atlas' own."""
 _FULL = (14031, 12501)
@@ -82,7 +82,7 @@ class Server:
         found = self._secrets.read("uri")
         uri = found[0] if found else self._environ.get(URI, "")
         if not uri:
-            raise errors.StoreDenied(f"no address for the store: give its secret with the key uri, or set {URI}")
+            raise errors.StoreDenied(f"the store has no address; give a Secret with the key uri, or set {URI}")
         fault = address.fault(uri)
         if fault is not None:
             raise errors.StoreDenied(f"{_ADDRESS} {fault}")
@@ -104,14 +104,14 @@ def _connect(uri: str) -> pymongo.MongoClient[Document]:
         try:
             client = _client(uri)
         except OSError as error:
-            text = f"{_ADDRESS} names a file (tlsCAFile, tlsCertificateKeyFile) that cannot be read"
+            text = f"{_ADDRESS} names a file (tlsCAFile, tlsCertificateKeyFile) that the worker cannot read"
             raise errors.StoreDenied(f"{text}: {type(error).__name__}") from None
     # Of a value that it does not understand the client only warns, and goes on without the option: without TLS, say.
     # Options that it does not know are those of other clients.
     for each in told:
         if not str(each.message).startswith(("Unknown option", "Duplicate URI option")):
             client.close()
-            raise errors.StoreDenied(f"{_ADDRESS} has an option with a value that it cannot have{_named(uri, each)}")
+            raise errors.StoreDenied(f"{_ADDRESS} has an option with an invalid value{_named(uri, each)}")
     return client
 
 
@@ -189,7 +189,7 @@ def translated(what: str) -> Iterator[None]:
     except (pymongo.errors.ConfigurationError, pymongo.errors.InvalidURI, ValueError, TypeError) as error:
         raise errors.StoreDenied(_misconfigured(error)) from None
     except pymongo.errors.PyMongoError as error:
-        raise errors.StoreUnavailable(f"the store could not be asked ({what}: {type(error).__name__})") from None
+        raise errors.StoreUnavailable(f"the request to the store failed ({what}: {type(error).__name__})") from None
 
 
 def _misconfigured(error: Exception) -> str:
@@ -197,20 +197,20 @@ def _misconfigured(error: Exception) -> str:
     said = str(error)
     if "wire version" in said:
         oldest = pymongo.common.MIN_SUPPORTED_SERVER_VERSION
-        return f"the MongoDB server is of a version that this worker does not support: it must be {oldest} or newer"
+        return f"this worker does not support the version of the MongoDB server; use {oldest} or newer"
     if "dnspython" in said:
-        return f"{_ADDRESS} begins with mongodb+srv://, for which this image lacks a package: use mongodb:// and hosts"
+        return f"{_ADDRESS} begins with mongodb+srv://, but this image lacks a package for it; use mongodb://"
     if re.search("DNS|nameserver|resolution lifetime|NXDOMAIN|SRV", said):
-        return f"{_ADDRESS} names a host for mongodb+srv:// of which DNS has no SRV record"
-    return f"{_ADDRESS} has parts that do not go together: compare its options with MongoDB's manual"
+        return f"{_ADDRESS} names a host for mongodb+srv:// that has no SRV record in DNS"
+    return f"{_ADDRESS} has options that contradict each other; compare them with MongoDB's manual"
 
 
 def _disconnected(error: pymongo.errors.ConnectionFailure, what: str) -> errors.StoreUnavailable:
     said = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        return errors.StoreDenied("the store's certificate is not trusted: set tlsCAFile in its address")
+        return errors.StoreDenied("the worker does not trust the store's certificate; set tlsCAFile in its address")
     if "belongs to a set named" in said or "configured to connect to a replica set" in said:
-        return errors.StoreDenied(f"{_ADDRESS} has a replicaSet that is not the server's")
+        return errors.StoreDenied(f"{_ADDRESS} has another replicaSet than the server")
     why = network.why(error)
     if why is None and "ReplicaSetNoPrimary" in said:
         why = "the replica set has no primary at present"
@@ -222,12 +222,12 @@ def _disconnected(error: pymongo.errors.ConnectionFailure, what: str) -> errors.
 def _failed(error: pymongo.errors.OperationFailure, what: str) -> errors.StoreUnavailable:
     said = f"{what}: code {error.code}"
     if error.code in _DENIED:
-        return errors.StoreDenied(f"the store denies access: check user, password and rights ({said})")
+        return errors.StoreDenied(f"the store denies access; check user, password and rights ({said})")
     if error.code in _FULL:
-        return errors.StoreFull(f"the store is full ({said})")
+        return errors.StoreFull(f"the store is full; make room in it ({said})")
     if error.code in _UNKNOWN:
         return Unsupported(f"the MongoDB server does not support {_feature(error)}, which the store needs ({said})")
-    return errors.StoreUnavailable(f"the store cannot serve at present ({said})")
+    return errors.StoreUnavailable(f"the store cannot serve the request now ({said})")
 
 
 def _feature(error: pymongo.errors.OperationFailure) -> str:

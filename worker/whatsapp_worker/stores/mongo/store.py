@@ -94,7 +94,7 @@ class MongoStore:
         except errors.AlreadyExists:
             found = self._server.ask(name, lambda db: db[NAMES].find_one({"_id": name}, {"nonce": 1}))
             if found is None:
-                raise errors.StoreUnavailable(f"the store says that {name} exists and does not show it") from None
+                raise errors.StoreUnavailable(f"the store reports that {name} exists but does not return it") from None
             if found["nonce"] != fields["nonce"]:
                 raise
 

@@ -54,11 +54,11 @@ class Place:
 
 def _bucket_fault(bucket: str) -> str | None:
     if not bucket:
-        return "the address has no name of a bucket"
+        return "the address names no bucket"
     if ":" in bucket:
-        return "the name of a bucket holds no ':' (no ARN, no keys)"
+        return "the bucket's name may not contain ':' (no ARN, no keys)"
     if not 3 <= len(bucket) <= 255:
-        return "the address has no name of a bucket: such a name has 3 to 63 characters"
+        return "the address names no bucket: a bucket's name has 3 to 63 characters"
     if not _BUCKET.fullmatch(bucket) or ".." in bucket:
         return (
             "the address has no name of a bucket: letters, digits, '-', '.' and '_', beginning with a letter or digit"
@@ -71,11 +71,11 @@ def _check_endpoint(endpoint: str | None) -> None:
         return
     fault = urls.fault(endpoint, ("https", "http"), "https://s3.example.com")
     if "@" in endpoint or "%40" in endpoint:
-        fault = "may hold no user or password: use the secret's files"
+        fault = "may not hold a user or password; use the Secret"
     if fault is None and ("?" in endpoint or "#" in endpoint):
-        fault = "must end before '?' or '#': the region and the like are options of the store"
+        fault = "may not contain '?' or '#'; the region and the like are options of the store"
     if fault is None and not _HOST.fullmatch(urllib.parse.urlsplit(endpoint).hostname or ""):
-        fault = "has a host with other characters than letters, digits, '-' and '.': S3 clients take no '_' there"
+        fault = "has a host with other characters than letters, digits, '-' and '.' (S3 clients refuse '_')"
     if fault is not None:
         raise errors.ConfigurationError(f"the endpoint {fault}")
 
@@ -89,7 +89,9 @@ def parse(rest: str) -> Place:
     except ValueError:
         raise errors.ConfigurationError(f"what follows '?' in the store's address is no query: {EXAMPLE}") from None
     if given.keys() - set(_FIELDS):
-        raise errors.ConfigurationError(f"a store's address has no such option: {', '.join(_FIELDS)}")
+        raise errors.ConfigurationError(
+            f"the store's address has an unknown option; the options are {', '.join(_FIELDS)}"
+        )
     style = given.get("forcePathStyle", "false")
     if style not in ("true", "false"):
         raise errors.ConfigurationError("forcePathStyle must be true or false")

@@ -29,12 +29,12 @@ _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 _FILES = ("accessKeyId", "secretAccessKey", "sessionToken")
 _MEND = {
     "NoSuchBucket": "the bucket does not exist",
-    "InvalidBucketName": "the bucket's name is not valid there",
-    "PermanentRedirect": "the bucket is in another region: set the region",
-    "AuthorizationHeaderMalformed": "the bucket is in another region: set the region",
-    "RequestTimeTooSkewed": "the clock of this machine differs too much from the store's: set the clock",
+    "InvalidBucketName": "the server does not accept the bucket's name",
+    "PermanentRedirect": "the bucket is in another region; set the region",
+    "AuthorizationHeaderMalformed": "the bucket is in another region; set the region",
+    "RequestTimeTooSkewed": "the clock of this machine differs too much from the store's; set the clock",
     "ExpiredToken": "the credentials have expired",
-    "InvalidAccessKeyId": "the access key is not known there",
+    "InvalidAccessKeyId": "the server does not know the access key",
     "SignatureDoesNotMatch": "the secret access key is wrong",
     "MethodNotAllowed": "the store is read-only or does not support the request",
 }
@@ -67,7 +67,7 @@ _FEATURES = {
     "list_multipart_uploads": "ListMultipartUploads, the listing of unfinished uploads",
     "create_multipart_upload": "multipart uploads, without which no archive above 8 MiB can be stored",
     "list_objects_v2": "ListObjectsV2",
-    "ServerSideEncryption": "the encryption that spec.s3.serverSideEncryption (sse) asks for",
+    "ServerSideEncryption": "the encryption of spec.s3.serverSideEncryption (sse)",
     "ChecksumCRC32": "the checksums of the request",
 }
 """What is needed besides If-None-Match, by the call or an argument of it."""
@@ -120,11 +120,13 @@ class Server:
         except Conflict as error:
             if any(name.endswith("Match") for name in arguments):
                 raise
-            raise errors.StoreUnavailable(f"the store refuses a condition that was not made ({error})") from None
+            raise errors.StoreUnavailable(
+                f"the store refuses a condition that the worker did not set ({error})"
+            ) from None
         except Unsupported as error:
             raise self._lacking(verb, arguments, str(error)) from None
         if any(member not in answer for member in _WHOLE.get(verb, ())):
-            raise errors.StoreUnavailable(f"the store's answer broke off ({what})")
+            raise errors.StoreUnavailable(f"the store's answer ended early ({what})")
         return answer
 
     def send(self, what: str, verb: str, content: bytes | bytearray, **arguments: Any) -> Any:
@@ -167,7 +169,7 @@ class Server:
             raise _answered(error, what, self.where.bucket) from None
         except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError):
             raise errors.StoreDenied(
-                "no credentials for the store: give its secret, the environment's AWS_* or a web identity"
+                "the store has no credentials; give a Secret, AWS_* variables or a web identity"
             ) from None
         except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
             raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
@@ -175,10 +177,10 @@ class Server:
             why = network.why(error) or _name(error)
             raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {why})") from None
         except botocore.parsers.ResponseParserError:
-            text = f"what answers at the store's endpoint does not speak S3, or broke off ({what})"
+            text = f"the server at the store's endpoint does not speak S3, or closed the connection ({what})"
             raise errors.StoreUnavailable(text) from None
         except botocore.exceptions.BotoCoreError as error:
-            raise errors.StoreUnavailable(f"the store could not be asked ({what}: {_name(error)})") from None
+            raise errors.StoreUnavailable(f"the request to the store failed ({what}: {_name(error)})") from None
 
 
 def _name(error: Exception) -> str:
@@ -221,7 +223,7 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
     code = given if _CODE.fullmatch(given) else "unknown"
     said = f"{what}: {status} {code}"
     if given in ("", str(status)):
-        said = f"{what}: {status}, not in S3's words: is the endpoint right, and what answers there an S3 server?"
+        said = f"{what}: {status} without an S3 error code; check that the endpoint is an S3 server"
     if code == "NoSuchKey":
         return errors.NotFound(what)
     if code == "NoSuchUpload":
@@ -231,14 +233,14 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
     if code in _MEND:
         return errors.StoreDenied(f"the store refuses the bucket {bucket}: {_MEND[code]} ({said})")
     if status == 507 or code in _FULL:
-        return errors.StoreFull(f"the store is full ({said})")
+        return errors.StoreFull(f"the store is full; make room in it ({said})")
     if status in (401, 403):
         return errors.StoreDenied(
-            f"the store denies access to the bucket {bucket}: check credentials and rights ({said})"
+            f"the store denies access to the bucket {bucket}; check credentials and rights ({said})"
         )
     if status == 501 or code in _UNKNOWN:
         return Unsupported(said)
     if status == 404 or status >= 500 or status in (408, 409, 429):
         # A 404 that does not name the key comes from something between us and the store.
-        return errors.StoreUnavailable(f"the store cannot serve at present ({said})")
-    return errors.StoreUnavailable(f"the store answered what was not expected ({said})")
+        return errors.StoreUnavailable(f"the store cannot serve the request now ({said})")
+    return errors.StoreUnavailable(f"the store gave an unexpected answer ({said})")

@@ -109,7 +109,7 @@ class S3Store:
     def _nonce(self, name: str, key: str) -> str:
         found = self._head(name, key)
         if found is None:
-            raise errors.StoreUnavailable(f"the store says that {name} exists and does not show it")
+            raise errors.StoreUnavailable(f"the store reports that {name} exists but does not return it")
         return str(found.get("Metadata", {}).get(_NONCE, ""))
 
     def _options(self, metadata: dict[str, str]) -> dict[str, Any]:
@@ -195,14 +195,14 @@ class S3Store:
             under_way.abort()  # a server says NoSuchKey where the object of If-Match is gone
             made = self.stat_copy(session)
             if made is None or made.source != name:
-                raise errors.CopyChanged(f"the copy of {session} was written by somebody else") from None
+                raise errors.CopyChanged(f"the copy of {session} was written by another program") from None
             return made
         except BaseException:
             under_way.abort()
             raise
         made = self.stat_copy(session)
         if made is None or made.source != name:
-            raise errors.CopyChanged(f"the copy of {session} was written by somebody else at once")
+            raise errors.CopyChanged(f"the copy of {session} was written by another program at the same time")
         return made
 
     def read_copy(self, session: str) -> Iterator[bytes]:
