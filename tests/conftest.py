@@ -26,6 +26,7 @@ TOGETHER = {
     "e2e/test_images.py": "cluster",
     "e2e/test_operator_lifecycle.py": "cluster",
     "e2e/test_session.py": "cluster",
+    "e2e/test_upgrades.py": "cluster",
     "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }
 ORDER = ("cluster", "another cluster", "", "server", "conformance")

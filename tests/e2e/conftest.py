@@ -36,7 +36,9 @@ def world(cluster: LocalCluster) -> Iterator[World]:
     cluster.import_archives(archives)
     with installation.simulator(cluster.kubectl) as simulator:
         installation.install_chart(binaries.program(cluster.store, "helm"), cluster.kubectl, simulator, archives)
-        yield World(cluster.kubectl, simulator.admin)
+        made = World(cluster.kubectl, simulator.admin)
+        made.wait_for_ends()  # in a cluster that was kept, those of the run before
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -9,23 +9,16 @@ from deploy.demo import installation
 from deploy.demo.console import wait_for
 from deploy.local.build import binaries
 from e2e.local_cluster import LocalCluster
-from e2e.world import Session, World
+from e2e.world import World
 from whatsapp_session import names
 
 DELETE = {"auth": {"strategy": "RemoteAuth", "remoteAuth": {"onDelete": "Delete"}}}
 
 
-def manifest(session: Session) -> str:
-    """Return the session, to be applied again."""
-    found = session.resource()
-    head = {key: found[key] for key in ("apiVersion", "kind", "spec")}
-    return json.dumps(head | {"metadata": {"name": session.name, "namespace": session.namespace}})
-
-
 def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_to(world: World) -> None:
     with world.session("purged", spec=DELETE) as session:
         session.link()
-        again = manifest(session)
+        again = session.manifest()
         assert session.resource()["metadata"]["finalizers"] == [names.FINALIZER_PURGE]
         world.kubectl.run("delete", "was", "support", "-n", "purged", "--timeout=240s", timeout=250)
         events = world.kubectl.run("get", "events", "-n", "purged", "-o", "jsonpath={.items[*].message}")
@@ -40,23 +33,6 @@ def test_a_session_that_takes_its_archives_with_it_leaves_nothing_to_come_back_t
         code = wait_for("a new code", lambda: session.status().get("qr"), timeout=240)
         assert code["attempt"] >= 1
         session.wait_for_condition("Linked", "False")
-
-
-def test_a_session_applied_again_at_once_comes_back_with_an_account_of_its_own(world: World) -> None:
-    with world.session("hasty") as session:
-        device = session.link()
-        again, before = manifest(session), session.resource()["metadata"]["uid"]
-        old = world.kubectl.get("serviceaccount", names.session_account("support"), "hasty") or {}
-        world.kubectl.run("delete", "was", "support", "-n", "hasty", "--wait=false")
-        world.kubectl.apply(again)
-        # The last save of the first is what the second restores.
-        session.wait("Connected", timeout=240)
-        session.assert_same_login(device)
-        assert session.status()["restored"]["generation"] >= 1
-        account = world.kubectl.get("serviceaccount", names.session_account("support"), "hasty") or {}
-        (owner,) = account["metadata"]["ownerReferences"]
-        assert owner["uid"] == session.resource()["metadata"]["uid"] != before
-        assert account["metadata"]["uid"] != old["metadata"]["uid"]
 
 
 def test_a_namespace_with_such_a_session_can_be_deleted(world: World) -> None:
@@ -103,6 +79,7 @@ def test_after_an_uninstall_nothing_hangs_and_workers_have_gone_on(cluster: Loca
     with world.session("orphaned", spec=DELETE) as session:
         device = session.link()
         before = (session.pod() or {})["metadata"]["uid"]
+        world.wait_for_ends()  # what is about to go is not what the hook is tried on
         with uninstalled(cluster, world):
             left = world.kubectl.get("job", f"{installation.RELEASE}-uninstall", installation.NAMESPACE)
             assert left is None, "the hook cleans up after itself"

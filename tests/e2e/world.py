@@ -1,5 +1,7 @@
 """One session on a real node, driven as a person would: kubectl, the phone, and what the resource says."""
 
+import dataclasses
+import json
 import os
 import secrets
 import signal
@@ -35,9 +37,10 @@ class World:
         store: Mapping[str, Any] | None = None,
         secrets_of_store: Sequence[Mapping[str, Any]] = (),
     ) -> Iterator["Session"]:
-        """Apply the quick start (in ``namespace``), explain a failure, and delete the namespace at the end.
+        """Apply the quick start (in ``namespace``), explain a failure, and let the namespace go at the end.
 
-        ``store`` is the specification of another SessionStore than the quick start's.
+        ``store`` is the specification of another SessionStore than the quick start's. Nobody waits for the namespace's
+        end, which holds a last save: what hinders one is shown by `test_deletion.py`.
         """
         session = self.named(namespace, name)
         self.kubectl.apply(session.manifests(spec, store, secrets_of_store))
@@ -47,7 +50,16 @@ class World:
             print(self.kubectl.report(namespace, name))
             raise
         finally:
-            self.kubectl.run("delete", "namespace", namespace, "--timeout=180s", timeout=200)
+            self.kubectl.run("delete", "namespace", namespace, "--wait=false")
+
+    def wait_for_ends(self) -> None:
+        """Wait until every namespace that was let go has gone."""
+
+        def left() -> bool | None:
+            found = json.loads(self.kubectl.run("get", "namespaces", "-o", "json"))["items"]
+            return True if all(item["status"]["phase"] == "Active" for item in found) else None
+
+        wait_for("the namespaces of earlier tests to be gone", left, timeout=300)
 
     def named(self, namespace: str, name: str = "support") -> "Session":
         """Return a session that is not there yet, with a phone of its own."""
@@ -164,6 +176,35 @@ class Session:
     def pod(self) -> Mapping[str, Any] | None:
         """Return the worker pod."""
         return self.kubectl.get("pod", f"wa-{self.name}", self.namespace)
+
+    def pod_uid(self) -> str | None:
+        """Return the UID of the worker pod, None if there is none."""
+        pod = self.pod()
+        return None if pod is None else str(pod["metadata"]["uid"])
+
+    def beside(self, name: str) -> "Session":
+        """Make another session in this one's namespace and store."""
+        session = dataclasses.replace(self, name=name, phone=f"{self.namespace}-{secrets.token_hex(4)}")
+        documents = yaml.safe_load_all(installation.QUICKSTART.read_text())
+        document = next(one for one in documents if one["kind"] == "WhatsAppSession")
+        self.kubectl.apply(yaml.safe_dump(session.placed(document, None)))
+        return session
+
+    def manifest(self) -> str:
+        """Return the session, to be applied again."""
+        found = self.resource()
+        head = {key: found[key] for key in ("apiVersion", "kind", "spec")}
+        return json.dumps(head | {"metadata": {"name": self.name, "namespace": self.namespace}})
+
+    def receive(self, text: str) -> None:
+        """Let a message come to the session's only device."""
+        device = self.only_device()
+        self.admin.write(self.phone, "4917012345678", text)
+        wait_for(
+            "the message to arrive",
+            lambda: self.admin.device(device.id).undelivered == 0 or None,
+            timeout=60,
+        )
 
     def kill(self) -> None:
         """Send SIGKILL to the worker's container from outside, as an out-of-memory kill would end it.
