@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 SEED := $(or $(WSO_SEED),$(shell date +%s))
 export WSO_SEED := $(SEED)
 # Number of processes that run tests, most of which wait. Tests that share a cluster run in one process (tests/conftest.py).
-PROCESSES ?= 3
+PROCESSES ?= 4
 SPREAD := -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
 REGISTRY ?=
 # Provider of local clusters, kind or native. If empty: kind if docker or podman answers, else native.

@@ -22,6 +22,7 @@ TOGETHER = {
     "conformance/": "conformance",  # one set of runs side by side, looked at by all its tests
     "functional/": "server",  # one API server
     "component/kubernetes/": "server",
+    "component/test_finished_session.py": "finished session",  # one run
     "e2e/test_deletion.py": "cluster",
     "e2e/test_images.py": "cluster",
     "e2e/test_operator_lifecycle.py": "cluster",
@@ -29,15 +30,21 @@ TOGETHER = {
     "e2e/test_upgrades.py": "cluster",
     "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }
-ORDER = ("cluster", "another cluster", "", "server", "conformance")
-"""What comes first where there is more than one process: the longest that cannot be divided; late what would wait for
-Kubernetes to be built; last the library that is compared with, because it does not take that well beside it.
+ORDER = ("e2e/", "functional/", "component/kubernetes/", "component/test_", "conformance/", "component/", "unit/")
+"""What comes first where there is more than one process: the longest that cannot be divided, most of which wait; then
+the browsers, of which none is long; the library that is compared with once most browsers are done, because it does not
+take them well beside it; last what takes a second each, so that no process waits for another at the end.
 """
 
 
 def group(path: str) -> str:
     """Return which group a test belongs to, given its path below this folder; "" for one that may run anywhere."""
     return next((name for beginning, name in TOGETHER.items() if path.startswith(beginning)), "")
+
+
+def place(path: str) -> int:
+    """Return how late the tests of a file come."""
+    return next((number for number, beginning in enumerate(ORDER) if path.startswith(beginning)), len(ORDER))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -48,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=for_soak)
         items[:] = [item for item in items if item not in for_soak]
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=lambda item: ORDER.index(group(item.path.relative_to(HERE).as_posix())))
+        items.sort(key=lambda item: place(item.path.relative_to(HERE).as_posix()))
 
 
 class TogetherScheduling(LoadScopeScheduling):

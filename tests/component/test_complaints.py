@@ -53,13 +53,6 @@ def test_a_code_that_nobody_scans_expires_after_the_linking_timeout(home: Home) 
     assert home.kinds() == ["claim", "release"]
 
 
-def test_a_stopped_session_stays_stopped(home: Home) -> None:
-    worker, _ = home.linked()
-    assert worker.stop() == 0
-    assert not home.browsers()
-    assert home.kinds()[-1] == "release"
-
-
 @pytest.mark.parametrize("what", ["renderer", "browser"])
 def test_a_session_whose_browser_died_does_not_go_on_pretending(home: Home, what: str) -> None:
     worker, device = home.linked()

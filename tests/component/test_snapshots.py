@@ -21,9 +21,9 @@ from whatsapp_worker.repository import generations, log, records
 from whatsapp_worker.stores import filesystem
 
 SOAK = bool(os.environ.get("WSO_SOAK"))
-SNAPSHOTS = 25 if SOAK else 5
-"""For each of the four kinds of writing in a soak (100 in all), for each of two in a short run (10)."""
-KILLS = 10 if SOAK else 2
+SNAPSHOTS = 25 if SOAK else 3
+"""For each of the four kinds of writing in a soak (100 in all), for each of two in a short run (6)."""
+KILLS = 10 if SOAK else 1
 GOAL, FREEZE_MS = 3.0, 150.0
 """Seconds of a save, and milliseconds for which the browser stands still in it, on an idle machine."""
 AT_MOST = 3

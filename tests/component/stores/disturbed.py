@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from component.stores.proxy import Proxy
 from whatsapp_worker.stores import mongo, retry, s3, testing
 
-LARGE = testing.content(20 << 20)
-"""Large enough for an upload in parts, and for more than one batch of a cursor."""
-MEDIUM = testing.content(5 << 20)
+LARGE = testing.content(12 << 20)
+"""Two parts of an upload to S3, and more than one batch of a cursor."""
+MEDIUM = testing.content(3 << 20)
 """Several chunks of MongoDB's, whose server is slower."""
 SMALL = testing.content(1000)
 PATIENT = retry.Patience(deadline=30.0, first=0.01, longest=0.1)

@@ -13,7 +13,7 @@ from scenes.ports import free_port
 from whatsapp_worker import errors
 from whatsapp_worker.stores import mongo, retry, s3, testing
 
-LARGE = testing.content(20 << 20)
+LARGE = testing.content(12 << 20)
 SMALL = testing.content(1000)
 BRIEF = retry.Patience(deadline=2.0, first=0.01, longest=0.1)
 EVER = 10_000

@@ -15,7 +15,8 @@ from whatsapp_worker.repository import log, records
 from whatsapp_worker.stores import mongo, retry, s3, testing
 
 SOAK = "WSO_SOAK"
-ARCHIVES = 200 if os.environ.get(SOAK) else 8
+ARCHIVES = 200 if os.environ.get(SOAK) else 4
+"""One of each size at least."""
 WAITING = retry.Patience(deadline=120.0, first=0.005, longest=0.05)
 SHARE = 0.2
 """Of the exchanges, how many are spoilt."""

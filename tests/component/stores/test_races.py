@@ -18,7 +18,7 @@ from whatsapp_worker.stores import memory, registry
 
 WRITERS = 8
 KINDS = ("memory", "filesystem", "s3", "mongodb")
-ROUNDS = (10, pytest.param(100, marks=pytest.mark.soak))
+ROUNDS = (4, pytest.param(100, marks=pytest.mark.soak))
 
 
 def at_once(works: list[Callable[[], object]]) -> list[object]:
