@@ -79,7 +79,7 @@ def test_a_definition_that_is_deleted_is_named(world: World, place: Place, tmp_p
             last = process.ends(1)
         finally:
             install(world, INSTALL)
-    assert f"the definition {plural}.{names.GROUP} was deleted" in last
+    assert f"{plural}.{names.GROUP} was deleted" in last
     assert "install the chart again" in last
 
 

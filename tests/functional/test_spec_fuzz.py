@@ -19,7 +19,7 @@ from scenes.odd_specs import Maker
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-COUNT = 500 if os.environ.get("WSO_SOAK") else 120
+COUNT = 500 if os.environ.get("WSO_SOAK") else 40
 SEED = int(os.environ.get("WSO_SEED", "1"))
 NAMESPACES = 4
 KINDS = (names.SESSION_KIND, names.STORE_KIND)
