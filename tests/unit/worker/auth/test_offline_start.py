@@ -28,6 +28,17 @@ MINE = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, 1.
 SESSION = "RemoteAuth"
 
 
+class WatchedAuth(auth.RemoteAuth):
+    """RemoteAuth that counts how often it was asked whose the session is."""
+
+    watches = 0
+
+    async def still_owner(self) -> bool:
+        """Count, then ask the store."""
+        self.watches += 1
+        return await super().still_owner()
+
+
 class Scene:
     """A restarted container of the pod whose claim is the newest, and a store that can be cut off."""
 
@@ -40,7 +51,8 @@ class Scene:
         self.cut_off()
         self.clock = 1000.0
         self.failures: list[Exception] = []
-        self.auth = auth.RemoteAuth(self.store, "", root)
+        self.auth = WatchedAuth(self.store, "", root)
+        self.refused = 0
         self.browsers = FakeBrowsers()
         monkeypatch.setattr(watchdog, "now", lambda: self.clock)
         monkeypatch.setattr(runner, "TICK", 0.005)
@@ -49,6 +61,7 @@ class Scene:
 
     def cut_off(self) -> None:
         def fail(verb: str, name: str) -> None:
+            self.refused += 1
             raise errors.StoreUnavailable("silence")
 
         self.store.fail = fail
@@ -94,6 +107,14 @@ async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
         await asyncio.sleep(0.005)
 
 
+async def watched(scene: Scene, kept: runner.SessionRunner) -> None:
+    """Wait until it has been asked several times whose the session is, and the answers have been judged."""
+    watches = scene.auth.watches
+    await until(lambda: scene.auth.watches >= watches + 5, lambda: f"watches; {kept.state}")
+    beat = time.monotonic()
+    await until(lambda: kept.beat > beat, lambda: f"a tick after them; {kept.state}")
+
+
 @contextlib.asynccontextmanager
 async def running(kept: runner.SessionRunner) -> AsyncIterator[None]:
     task = asyncio.get_running_loop().create_task(kept.run())
@@ -109,7 +130,7 @@ async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> No
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         scene.clock = 1050.0
-        await asyncio.sleep(0.1)  # many watches
+        await watched(scene, kept)
         assert scene.browsers.made[-1].deadlines[-1] == 1060.0, "the time of the restart, and not a second more"
         scene.clock = 1060.5
         await until(lambda: kept.state.session_state is SessionState.FROZEN, lambda: f"Frozen; {kept.state}")
@@ -124,13 +145,13 @@ async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> No
 async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_the_session_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 300.0))
+    monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 0.005))
     kept = scene.session_runner()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.Changed(page_events.PageState(page_events.SocketState.CONFLICT, True, None, "2.3000")))
         await until(lambda: kept.state.session_state is SessionState.CONFLICT, lambda: f"Conflict; {kept.state}")
-        await asyncio.sleep(0.05)
+        await watched(scene, kept)
         assert kept.state.conflict.takeover_due == 0.0
         scene.comes_back()
         await until(lambda: kept.state.conflict.takeover_due > 0.0, lambda: f"a time to take over; {kept.state}")
@@ -151,7 +172,8 @@ async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store
     scene.session_runner()
     await scene.auth.before_browser()
     falling = asyncio.create_task(scene.auth.restore_previous())
-    await asyncio.sleep(0.05)
+    refused = scene.refused
+    await until(lambda: scene.refused >= refused + 3, lambda: f"the store to be asked in vain; {scene.refused}")
     assert not falling.done()
     assert layout.read_marker(scene.auth.profile) == layout.Marker(SESSION, 1, "hash", 1, True, MINE.pod_uid)
     scene.comes_back()
@@ -200,7 +222,7 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
         kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
         launched = len(scene.browsers.made)
-        await asyncio.sleep(0.05)
+        assert not kept._tasks, "nothing is left that could start one later"
+        await until(lambda: len(asyncio.all_tasks()) == 1, lambda: f"all to have ended; {asyncio.all_tasks()}")
         assert not scene.browsers.running
         assert len(scene.browsers.made) == launched
-        assert not kept._tasks, "nothing is left that could start one later"
