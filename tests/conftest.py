@@ -20,8 +20,14 @@ hypothesis.settings.load_profile("new inputs" if os.environ.get(SOAK) else "same
 
 TOGETHER = {
     "conformance/": "conformance",  # one set of runs side by side, looked at by all its tests
+    "functional/test_chart_installation.py": "chart installation",  # each of these with an API server of its own
+    "functional/test_identity_deletion.py": "identity deletion",
+    "functional/test_operator_end.py": "operator end",
+    "functional/test_upgrade_of_reports.py": "upgrade of reports",
+    "functional/test_upgrade_of_settings.py": "upgrade of settings",
+    "functional/test_upgrade_of_templates.py": "upgrade of templates",
     "functional/": "server",  # one API server
-    "component/kubernetes/": "server",
+    "component/kubernetes/": "another server",
     "component/test_finished_session.py": "finished session",  # one run
     "e2e/test_deletion.py": "cluster",
     "e2e/test_images.py": "cluster",
