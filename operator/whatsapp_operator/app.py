@@ -1,6 +1,7 @@
 """Wire the parts together and run them: the operator's only entry."""
 
 import asyncio
+import dataclasses
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -182,9 +183,12 @@ async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaul
         image=chosen.worker_image,
         cluster=namespace["metadata"]["uid"],
         image_pull_policy=chosen.worker_image_pull_policy,
-        image_pull_secrets=chosen.worker_image_pull_secrets,
+        pods=dataclasses.replace(
+            chosen.pod_settings,
+            host_aliases=chosen.worker_host_aliases,
+            image_pull_secrets=chosen.worker_image_pull_secrets,
+        ),
         resources=chosen.worker_resources,
-        host_aliases=chosen.worker_host_aliases,
         extra_browser_args=chosen.worker_extra_browser_args,
         pod_security=chosen.pod_security,
     )

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from whatsapp_operator.errors import UsageError
+from whatsapp_operator.manifests import pod_security
+from whatsapp_operator.manifests.pod_shape import SCHEDULING, STORE_POD_RESOURCES, PodSettings
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL.pattern}([.]{_LABEL.pattern})*")
@@ -23,7 +25,14 @@ _QUANTITY: Final = re.compile(
 )
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_EXAMPLE: Final = '--worker-resources must be a JSON object such as {"requests": {"memory": "512Mi"}}'
+_EXAMPLE: Final = 'must be a JSON object such as {"requests": {"memory": "512Mi"}}'
+_OF_PODS: Final[Mapping[str, type]] = {
+    "labels": dict,
+    "annotations": dict,
+    "securityContext": dict,
+    "storePodResources": dict,
+}
+_SHAPES: Final[Mapping[type, str]] = {dict: "an object", list: "a list", str: "a string"}
 
 
 def number(option: str, text: str, least: int, most: int) -> int:
@@ -85,29 +94,60 @@ def alias(text: str) -> Mapping[str, Any]:
     return {"ip": address, "hostnames": names}
 
 
-def resources(text: str) -> Mapping[str, Any]:
+def resources(option: str, text: str) -> Mapping[str, Any]:
     """Return requests and limits of a container."""
+    return _resources(option, _parsed(text))
+
+
+def _parsed(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
-        value = None
+        return None
+
+
+def _resources(option: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise UsageError(_EXAMPLE)
-    amounts = {part: _amounts(part, value[part]) for part in value}
+        raise UsageError(f"{option} {_EXAMPLE}")
+    amounts = {part: _amounts(option, part, value[part]) for part in value}
     for name, requested in amounts.get("requests", {}).items():
         if requested > amounts.get("limits", {}).get(name, requested):
-            raise UsageError(f"--worker-resources has a request for {name} above its limit; raise the limit")
+            raise UsageError(f"{option} has a request for {name} above its limit; raise the limit")
     return value
 
 
-def _amounts(part: str, value: Any) -> Mapping[str, Decimal]:
+def _amounts(option: str, part: str, value: Any) -> Mapping[str, Decimal]:
     if part not in ("requests", "limits") or not isinstance(value, dict):
-        raise UsageError(f"{_EXAMPLE}; it may only contain requests and limits")
+        raise UsageError(f"{option} {_EXAMPLE}; it may only contain requests and limits")
     found = {name: _quantity(amount) for name, amount in value.items()}
     wrong = [name for name, amount in found.items() if amount is None]
     if wrong:
-        raise UsageError(f"--worker-resources needs a quantity such as 512Mi or 500m for {part}.{wrong[0][:40]}")
+        raise UsageError(f"{option} needs a quantity such as 512Mi or 500m for {part}.{wrong[0][:40]}")
     return {name: amount for name, amount in found.items() if amount is not None}
+
+
+def pod_settings(option: str, text: str) -> PodSettings:
+    """Return what is the same for every pod; what is inside its parts, the API server judges."""
+    value = _parsed(text)
+    if not isinstance(value, dict):
+        raise UsageError(f'{option} must be a JSON object such as {{"nodeSelector": {{"disk": "ssd"}}}}')
+    known = {**_OF_PODS, **SCHEDULING}
+    for name, part in value.items():
+        if name not in known:
+            raise UsageError(f"{option} does not know {name[:40]!r}; it takes {', '.join(known)}")
+        if not isinstance(part, known[name]):
+            raise UsageError(f"{option}: {name} must be {_SHAPES[known[name]]}")
+    for name in ("labels", "annotations", "nodeSelector"):
+        if not all(isinstance(part, str) for part in value.get(name, {}).values()):
+            raise UsageError(f"{option}: the values of {name} must be strings")
+    store_resources = value.get("storePodResources") or STORE_POD_RESOURCES
+    return PodSettings(
+        labels=value.get("labels", {}),
+        annotations=value.get("annotations", {}),
+        security_context=value.get("securityContext", pod_security.ids()),
+        scheduling={name: part for name, part in value.items() if name in SCHEDULING and part},
+        store_resources=_resources(f"{option}: storePodResources", store_resources),
+    )
 
 
 def _quantity(value: Any) -> Decimal | None:

@@ -11,6 +11,7 @@ from whatsapp_operator import option_values, rollout
 from whatsapp_operator.admission_policy import AdmissionPolicy
 from whatsapp_operator.errors import UsageError
 from whatsapp_operator.manifests.pod_security import Level
+from whatsapp_operator.manifests.pod_shape import SCHEDULING, PodSettings
 
 ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
@@ -32,6 +33,7 @@ class Options:
     worker_host_aliases: tuple[Mapping[str, Any], ...] = ()
     worker_extra_browser_args: tuple[str, ...] = ()
     pod_security: Level = Level.RESTRICTED
+    pod_settings: PodSettings = field(default_factory=PodSettings)
     namespaces: tuple[str, ...] = ()
     kubeconfig: str | None = None
     context: str | None = None
@@ -135,6 +137,13 @@ def _add_worker_options(option: Option) -> None:
         default=str(Level.RESTRICTED),
         help="Pod Security Standard that the podTemplate of a session must meet (default: restricted)",
     )
+    option(
+        "--pod-settings",
+        metavar="JSON",
+        default="{}",
+        help="what every pod that the operator creates has: labels, annotations, securityContext, storePodResources"
+        f" (of the pods that check, move and purge stores), {', '.join(SCHEDULING)} (default: {{}})",
+    )
 
 
 def _add_operator_options(option: Option) -> None:
@@ -188,7 +197,8 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
             "--worker-image-pull-policy", found.worker_image_pull_policy, PULLS
         ),
         worker_image_pull_secrets=option_values.objects("--worker-image-pull-secret", secrets, "Secret"),
-        worker_resources=option_values.resources(found.worker_resources),
+        worker_resources=option_values.resources("--worker-resources", found.worker_resources),
+        pod_settings=option_values.pod_settings("--pod-settings", found.pod_settings),
         worker_host_aliases=tuple(option_values.alias(text) for text in found.worker_host_alias),
         worker_extra_browser_args=option_values.switches(found.worker_extra_browser_arg),
         pod_security=Level(option_values.choice("--pod-security", found.pod_security, tuple(Level))),

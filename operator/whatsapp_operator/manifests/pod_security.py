@@ -37,16 +37,15 @@ class Violation:
     message: str
 
 
-def pod() -> Manifest:
-    """Return a pod's security context."""
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": UID,
-        "runAsGroup": UID,
-        "fsGroup": UID,
-        "fsGroupChangePolicy": "OnRootMismatch",
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+def ids() -> Manifest:
+    """Return the user and groups of a pod where no chart value says otherwise."""
+    return {"runAsUser": UID, "runAsGroup": UID, "fsGroup": UID}
+
+
+def pod(given: Mapping[str, Any]) -> Manifest:
+    """Return a pod's security context; ``given`` is what the chart's value says of it."""
+    policy = {"fsGroupChangePolicy": "OnRootMismatch"} if "fsGroup" in given else {}
+    return {"runAsNonRoot": True, **policy, "seccompProfile": {"type": "RuntimeDefault"}, **given}
 
 
 def container() -> Manifest:

@@ -8,18 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp_operator.manifests import pod_security, pod_template, store_access, worker_environment, worker_pod
+from whatsapp_operator.manifests import pod_security, pod_shape, pod_template, store_access, worker_environment
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Session, Store
 from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
-RESOURCES: Mapping[str, Any] = {
-    "requests": {"cpu": "10m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
-    "limits": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "1Gi"},
-}
-"""All of them, because a quota that counts one refuses who does not name it. A session's own are for a browser."""
-
 
 _POD_PARTS = (
     "affinity",
@@ -65,8 +59,12 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
     metadata: Manifest = {
         "name": task.name,
         "namespace": task.namespace,
-        "labels": {**store.pod_labels, **task.labels, names.LABEL_STORE: store.name},
-        "annotations": {"argocd.argoproj.io/ignore-healthcheck": "true", **task.annotations},
+        "labels": {**defaults.pods.labels, **store.pod_labels, **task.labels, names.LABEL_STORE: store.name},
+        "annotations": {
+            "argocd.argoproj.io/ignore-healthcheck": "true",
+            **defaults.pods.annotations,
+            **task.annotations,
+        },
     }
     if task.owners:
         metadata["ownerReferences"] = [dict(owner) for owner in task.owners]
@@ -80,7 +78,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "args": list(task.args),
         "env": worker_environment.variables(store_access.told(task.config, store)),
         **({"envFrom": sources} if sources else {}),
-        "resources": dict(RESOURCES),
+        "resources": dict(defaults.pods.store_resources),
         "securityContext": pod_security.container(),
         "terminationMessagePath": names.TERMINATION_LOG,
         "volumeMounts": [
@@ -89,21 +87,14 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         ],
     }
     spec: Manifest = {
+        **pod_shape.base(defaults.pods),
         "serviceAccountName": names.service_account(store.name),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
         "restartPolicy": task.restart,
-        "tolerations": worker_pod.tolerations(),
-        "securityContext": pod_security.pod(),
         "containers": [container],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *volumes],
     }
-    if defaults.host_aliases:
-        spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
-    if defaults.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
     made = pod_security.filled(pod_template.merged(spec, task.also))
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_shape.one_volume_per_claim(made)}
 
 
 def hashed(made: Manifest) -> Manifest:

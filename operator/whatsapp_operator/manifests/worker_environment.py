@@ -7,6 +7,7 @@ from typing import Any
 
 from whatsapp_operator.manifests import store_access
 from whatsapp_operator.manifests.pod_security import Level
+from whatsapp_operator.manifests.pod_shape import PodSettings
 from whatsapp_operator.observed.state import Session, Store
 from whatsapp_session import names, worker_config
 
@@ -22,10 +23,9 @@ class WorkerDefaults:
     cluster: str
     """UID of the cluster's kube-system namespace."""
     image_pull_policy: str = "IfNotPresent"
-    image_pull_secrets: Sequence[str] = ()
-    """By name: each namespace has its own of them."""
+    pods: PodSettings = field(default_factory=PodSettings)
+    """What is the same for the pods that check, move and purge, too."""
     resources: Mapping[str, Any] = field(default_factory=dict)
-    host_aliases: Sequence[Mapping[str, Any]] = ()
     extra_browser_args: Sequence[str] = ()
     pod_security: Level = Level.RESTRICTED
     """What podTemplates may say."""

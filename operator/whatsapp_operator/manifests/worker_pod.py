@@ -5,7 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from whatsapp_operator.manifests import pod_security, pod_template, pvc, rbac, store_access, worker_environment
+from whatsapp_operator.manifests import (
+    pod_security,
+    pod_shape,
+    pod_template,
+    pvc,
+    rbac,
+    store_access,
+    worker_environment,
+)
 from whatsapp_operator.manifests.metadata import labels, owner
 from whatsapp_operator.manifests.pod_security import Level
 from whatsapp_operator.manifests.worker_environment import SECRETS_DIR, WorkerDefaults
@@ -19,12 +27,6 @@ Manifest = dict[str, Any]
 
 GRACE_SECONDS = 120
 TOKEN_SECONDS = 3600
-
-
-def tolerations() -> list[Manifest]:
-    """Return how long a pod stays on a node that is lost: shorter than the cluster's own 5 minutes."""
-    lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
-    return [{"key": f"node.kubernetes.io/{what}", **lost} for what in ("not-ready", "unreachable")]
 
 
 def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
@@ -123,22 +125,14 @@ def _container(session: Session, store: Store | None, defaults: WorkerDefaults, 
 
 def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
     volumes, mounts = _volumes(session, store)
-    spec: Manifest = {
+    return {
+        **pod_shape.base(defaults.pods),
         "serviceAccountName": rbac.worker_account(session, store),
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
         "restartPolicy": "OnFailure",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": pod_security.pod(),
-        "tolerations": tolerations(),
         "containers": [_container(session, store, defaults, mounts)],
         "volumes": volumes,
     }
-    if defaults.host_aliases:
-        spec["hostAliases"] = [dict(alias) for alias in defaults.host_aliases]
-    if defaults.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in defaults.image_pull_secrets]
-    return spec
 
 
 def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
@@ -150,11 +144,12 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     metadata: Manifest = {
         "name": names.pod(session.name),
         "namespace": session.namespace,
-        "labels": {**store_labels, **(extra.get("labels") or {}), **own},
+        "labels": {**defaults.pods.labels, **store_labels, **(extra.get("labels") or {}), **own},
         "annotations": {
             # A pod that restarts its container but also ends for good is no failed deployment to Argo CD.
             "argocd.argoproj.io/ignore-healthcheck": "true",
             "kubectl.kubernetes.io/default-container": names.WORKER_CONTAINER,
+            **defaults.pods.annotations,
             **(extra.get("annotations") or {}),
         },
         "ownerReferences": [owner(session, controller=True)],
@@ -172,6 +167,11 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     if started_for is not None:
         metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_security.filled(spec)}
+
+
+def sent(manifest: Manifest) -> Manifest:
+    """Return the pod as it is sent: findings about the template name its volumes as its author did."""
+    return {**manifest, "spec": pod_shape.one_volume_per_claim(manifest["spec"])}
 
 
 def template_hash(template: Mapping[str, Any]) -> str:

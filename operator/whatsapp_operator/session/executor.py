@@ -35,16 +35,20 @@ class Executor:
 
     def manifest(self, observed: Observed) -> Manifest | None:
         """Return the wanted pod, None while it cannot be known (no store)."""
+        template = self._template(observed)
+        return None if template is None else worker_pod.sent(template)
+
+    def _template(self, observed: Observed) -> Manifest | None:
         if observed.session.spec.auth.remote is not None and observed.store is None:
             return None
         return worker_pod.pod(observed.session, observed.store, self._defaults)
 
     def wanted(self, observed: Observed) -> Wanted | None:
         """Return what a decision must know of the pods that should be there, None while it cannot be known."""
-        manifest = self.manifest(observed)
-        if manifest is None:
+        template = self._template(observed)
+        if template is None:
             return None
-        wanted = worker_pod.wanted(observed.session, manifest, self._defaults.pod_security)
+        wanted = worker_pod.wanted(observed.session, template, self._defaults.pod_security)
         if not move.due(observed):
             return wanted
         annotations = self._move_manifest(observed)["metadata"]["annotations"]

@@ -17,6 +17,7 @@ from whatsapp_operator.manifests import (
     worker_environment,
     worker_pod,
 )
+from whatsapp_operator.manifests.pod_shape import PodSettings
 from whatsapp_session import names, worker_config
 
 Manifest = dict[str, Any]
@@ -111,7 +112,7 @@ def test_secrets_are_mounted_and_never_in_the_environment() -> None:
 def test_the_defaults_of_the_operator_reach_every_worker() -> None:
     defaults = dataclasses.replace(
         samples.DEFAULTS,
-        host_aliases=({"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]},),
+        pods=PodSettings(host_aliases=({"ip": "10.0.0.1", "hostnames": ["web.whatsapp.com"]},)),
         extra_browser_args=("--lang=de",),
         resources={"limits": {"memory": "1Gi"}},
     )
@@ -122,7 +123,7 @@ def test_the_defaults_of_the_operator_reach_every_worker() -> None:
 
 
 def test_every_pod_that_runs_the_workers_image_may_pull_it() -> None:
-    defaults = dataclasses.replace(samples.DEFAULTS, image_pull_secrets=("registry",))
+    defaults = dataclasses.replace(samples.DEFAULTS, pods=PodSettings(image_pull_secrets=("registry",)))
     session, store = samples.session(), samples.store()
     made = [
         worker_pod.pod(session, store, defaults),
@@ -134,7 +135,7 @@ def test_every_pod_that_runs_the_workers_image_may_pull_it() -> None:
 
 
 def test_a_podtemplate_adds_a_secret_for_the_images_of_its_own() -> None:
-    defaults = dataclasses.replace(samples.DEFAULTS, image_pull_secrets=("registry",))
+    defaults = dataclasses.replace(samples.DEFAULTS, pods=PodSettings(image_pull_secrets=("registry",)))
     session = samples.session({"podTemplate": {"spec": {"imagePullSecrets": [{"name": "bots"}, {"name": "registry"}]}}})
     made = worker_pod.pod(session, samples.store(), defaults)
     assert made["spec"]["imagePullSecrets"] == [{"name": "registry"}, {"name": "bots"}]

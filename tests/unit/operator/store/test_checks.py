@@ -4,7 +4,7 @@ import pytest
 
 from scenes.operator import samples
 from scenes.operator.store_samples import BAD, DOWN, GOOD, Manifest, aged, check, check_of, observed
-from whatsapp_operator.manifests import store_check_pod, worker_pod
+from whatsapp_operator.manifests import pod_shape, store_check_pod
 from whatsapp_operator.observed.state import Ownership, StoreReport
 from whatsapp_operator.store import plan, status
 from whatsapp_operator.store.observed import ObservedStore, Verdict, parse_check, parse_check_pod
@@ -47,7 +47,7 @@ def test_the_whole_pod_of_a_check() -> None:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
-        "tolerations": worker_pod.tolerations(),
+        "tolerations": pod_shape.tolerations(),
         "activeDeadlineSeconds": 120,
         "terminationGracePeriodSeconds": 5,
         "securityContext": {
