@@ -23,6 +23,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $level }}
 {{- end }}
 
+{{/* User and groups of every pod; values of an older release do not have them. */}}
+{{- define "wso.ids" -}}
+{{- if kindIs "map" .Values.podSecurityContext }}{{ toJson .Values.podSecurityContext }}{{ else }}{"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}{{ end }}
+{{- end }}
+
+{{/* The security context of the release's own pods. */}}
+{{- define "wso.podSecurityContext" -}}
+{{- $given := fromJson (include "wso.ids" .) }}
+{{- toYaml (merge (dict) $given (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault"))) }}
+{{- end }}
+
+{{/* What every pod that the operator makes has, as its option --pod-settings takes it. */}}
+{{- define "wso.podSettings" -}}
+{{- $settings := dict "securityContext" (fromJson (include "wso.ids" .)) }}
+{{- range $name, $value := dict "labels" .Values.worker.podLabels "annotations" .Values.worker.podAnnotations "nodeSelector" .Values.worker.nodeSelector "tolerations" .Values.worker.tolerations "affinity" .Values.worker.affinity "topologySpreadConstraints" .Values.worker.topologySpreadConstraints "priorityClassName" .Values.worker.priorityClassName "storePodResources" (.Values.storePods).resources }}
+{{- with $value }}{{ $_ := set $settings $name . }}{{ end }}
+{{- end }}
+{{- toJson $settings }}
+{{- end }}
+
 {{- define "wso.serviceAccount" -}}
 {{ .Values.serviceAccount.name | default (include "wso.name" .) }}
 {{- end }}

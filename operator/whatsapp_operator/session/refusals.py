@@ -17,8 +17,14 @@ _LABELS: Final = "change spec.podTemplate.metadata.labels, or spec.podLabels of 
 _CLAIM: Final = (
     "create the PVC yourself and name it in spec.auth.localAuth.claimName, or re-create the session with another"
 )
-_CHECK: Final = "change spec.podLabels or spec.custom of the SessionStore, or what the cluster allows"
-_OF_PODS: Final = (
+_STORE_PODS: Final = "the chart's value storePods.resources"
+_OF_STORE_PODS: Final = (
+    ("metadata.labels", "change spec.podLabels of the SessionStore, or the chart's value worker.podLabels"),
+    ("metadata.annotations", "change the chart's value worker.podAnnotations"),
+    ("spec.containers[0].resources", f"change {_STORE_PODS}"),
+    ("", "change spec.podLabels or spec.custom of the SessionStore, or the chart's values worker and storePods"),
+)
+_OF_WORKERS: Final = (
     ("metadata.labels", _LABELS),
     ("metadata.annotations", "change spec.podTemplate.metadata.annotations"),
     ("", _TEMPLATE),
@@ -45,7 +51,7 @@ def problem(error: Refused) -> Problem:
         return Problem(Reason.STOPPING, "the namespace is being deleted")
     if "exceeded quota" in error.message:  # the API has no structure for it
         text = f"the namespace's quota does not allow {_thing(asked)}: {error.message}"
-        return Problem(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota, or suspend or delete sessions")
+        return Problem(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota{_smaller(asked)}, or suspend or delete sessions")
     reason = Reason.INVALID_POD_TEMPLATE if asked.kind == "Pod" and asked.verb == "create" else Reason.REFUSED
     if _lacks_rights(error):
         text = "upgrade the chart, whose role has this right, or grant it to the operator's service account"
@@ -91,12 +97,30 @@ def _thing(asked: Asked) -> str:
     return f"the {kind} {asked.name}" if asked.name else f"a {kind}"
 
 
+def _is_store_pod(asked: Asked) -> bool:
+    """Return whether a pod checks, moves or purges: its resources are the chart's, not the podTemplate's."""
+    return asked.name.startswith(tuple(name("") for name in (names.check_pod, names.move_pod, names.purge_pod)))
+
+
+def _smaller(asked: Asked) -> str:
+    """Return what makes a thing smaller that a quota counts."""
+    match asked.kind:
+        case "Pod" if _is_store_pod(asked):
+            return f", lower {_STORE_PODS}"
+        case "Pod":
+            return ", lower the resources in spec.podTemplate"
+        case "PersistentVolumeClaim":
+            return ", re-create the session with a smaller spec.auth.localAuth.size"
+        case _:
+            return ""
+
+
 def _remedy(asked: Asked, fields: list[str]) -> str:
     if asked.verb not in ("create", "apply", "finalize"):
         return _NOBODYS
     remedies = _REMEDIES.get(asked.kind, ())
     if asked.kind == "Pod":
-        remedies = (("", _CHECK),) if asked.name.startswith(names.check_pod("")) else _OF_PODS
+        remedies = _OF_STORE_PODS if _is_store_pod(asked) else _OF_WORKERS
     # The patch that sets finalizers names no other field, and may be refused as a whole.
     given = fields or (["metadata.finalizers"] if asked.verb == "finalize" else [""])
     found = [text for field in given for begins, text in remedies if field.startswith(begins)][:1]
