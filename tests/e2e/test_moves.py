@@ -1,5 +1,6 @@
 """Sessions that move from one store to another by a changed ``storeRef``, one of them a store of somebody's own."""
 
+import base64
 import json
 import secrets
 import shutil
@@ -65,6 +66,24 @@ def test_a_changed_store_ref_moves_a_session_without_a_code_there_and_back(world
         assert "generation" in kinds[kinds.index("release") :], "the worker saves there"
         move(session, "default", device)
         session.save()
+        # Within one claim: a pod that named it twice would never start.
+        another_store(session, "encrypted", encrypted_beside(session))
+        move(session, "encrypted", device)
+        session.save()
+
+
+def encrypted_beside(session: Session) -> dict[str, Any]:
+    """Make a key, and return a store that is encrypted with it and lies on the claim of the default store."""
+    default = json.loads(session.kubectl.run("get", "wastore", "default", "-n", session.namespace, "-o", "json"))
+    key = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "archives-key", "namespace": session.namespace},
+        "stringData": {"key": base64.b64encode(secrets.token_bytes(32)).decode()},
+    }
+    session.kubectl.apply(json.dumps(key))
+    filesystem = {**default["spec"]["filesystem"], "path": "encrypted"}
+    return {"filesystem": filesystem, "encryption": {"keySecretRef": {"name": "archives-key", "key": "key"}}}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The chart is the only source of manifests."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,30 @@ def test_values_reach_the_operators_command() -> None:
         "--namespace=bots",
     ):
         assert argument in container["args"]
+
+
+def test_what_every_pod_has_is_said_once_and_reaches_all_of_them() -> None:
+    scheduling = {"worker.nodeSelector": {"disk": "ssd"}, "worker.podLabels": {"team": "bots"}}
+    ids = {f"podSecurityContext.{name}": None for name in ("runAsUser", "runAsGroup", "fsGroup")}
+    values = {**scheduling, **ids, "storePods.resources": {"limits": {"memory": "256Mi"}}}
+    pod = deployment(values)
+    (argument,) = [item for item in pod["containers"][0]["args"] if item.startswith("--pod-settings=")]
+    assert json.loads(argument.partition("=")[2]) == {
+        "securityContext": {},
+        "nodeSelector": {"disk": "ssd"},
+        "labels": {"team": "bots"},
+        "storePodResources": {"limits": {"memory": "256Mi"}},
+    }
+    hook = next(item for item in render(values) if item["kind"] == "Job")["spec"]["template"]["spec"]
+    no_ids = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert pod["securityContext"] == hook["securityContext"] == no_ids
+
+
+def test_values_of_an_older_release_keep_the_user_of_every_pod() -> None:
+    pod = deployment({"podSecurityContext": None, "storePods": None, "uninstall": None})
+    assert pod["securityContext"]["runAsUser"] == 10001
+    (argument,) = [item for item in pod["containers"][0]["args"] if item.startswith("--pod-settings=")]
+    assert json.loads(argument.partition("=")[2])["securityContext"]["fsGroup"] == 10001
 
 
 def test_the_operators_own_command_line_understands_what_the_chart_writes() -> None:

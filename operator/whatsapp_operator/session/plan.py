@@ -85,6 +85,8 @@ def facts(observed: Observed) -> Iterator[Fact]:
             yield What.DELETING, pod.uid
         if pod.phase == "Failed":
             yield What.FAILED, pod.uid
+        if pod.running_since is None:
+            yield What.THERE, pod.uid
 
 
 def plan(observed: Observed, wanted: Wanted | None) -> Plan:

@@ -51,7 +51,8 @@ def problem(error: Refused) -> Problem:
         return Problem(Reason.STOPPING, "the namespace is being deleted")
     if "exceeded quota" in error.message:  # the API has no structure for it
         text = f"the namespace's quota does not allow {_thing(asked)}: {error.message}"
-        return Problem(Reason.QUOTA_EXCEEDED, f"{text}; raise the quota{_smaller(asked)}, or suspend or delete sessions")
+        ways = f"raise the quota{_smaller(asked)}, or suspend or delete sessions"
+        return Problem(Reason.QUOTA_EXCEEDED, f"{text}; {ways}")
     reason = Reason.INVALID_POD_TEMPLATE if asked.kind == "Pod" and asked.verb == "create" else Reason.REFUSED
     if _lacks_rights(error):
         text = "upgrade the chart, whose role has this right, or grant it to the operator's service account"

@@ -11,6 +11,7 @@ import pytest
 from whatsapp_cli import main
 from whatsapp_operator import app, options
 from whatsapp_operator.errors import UsageError
+from whatsapp_operator.manifests.pod_shape import PodSettings
 
 Manifest = dict[str, Any]
 
@@ -27,6 +28,26 @@ def test_every_option_reaches_its_place() -> None:
         worker_resources={"limits": {"memory": "1Gi"}},
         namespaces=("one", "two"),
         workers=3,
+    )
+
+
+def test_what_every_pod_has_is_one_option() -> None:
+    given = {
+        "labels": {"team": "bots"},
+        "annotations": {"cost": "42"},
+        "securityContext": {},
+        "storePodResources": {"limits": {"memory": "256Mi"}},
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [],
+        "priorityClassName": "bots",
+    }
+    settings = options.parse(["run", f"--pod-settings={json.dumps(given)}"], {}).pod_settings
+    assert settings == PodSettings(
+        labels={"team": "bots"},
+        annotations={"cost": "42"},
+        security_context={},
+        scheduling={"nodeSelector": {"disk": "ssd"}, "priorityClassName": "bots"},
+        store_resources={"limits": {"memory": "256Mi"}},
     )
 
 
@@ -52,6 +73,11 @@ def test_an_option_may_come_from_the_environment() -> None:
         (['--worker-resources={"limits": {"memory": "1mi"}}'], "for limits.memory"),
         (['--worker-resources={"limits": {"cpu": true}}'], "for limits.cpu"),
         (['--worker-resources={"requests": {"cpu": "1.5"}, "limits": {"cpu": "1400m"}}'], "raise the limit"),
+        (["--pod-settings=[]"], "--pod-settings must be a JSON object"),
+        (['--pod-settings={"nodeselector": {}}'], "does not know 'nodeselector'; it takes labels"),
+        (['--pod-settings={"tolerations": {}}'], "tolerations must be a list"),
+        (['--pod-settings={"labels": {"a": 1}}'], "the values of labels must be strings"),
+        (['--pod-settings={"storePodResources": {"limits": {"cpu": "x"}}}'], "for limits.cpu"),
         (["--max-starting=-5"], "--max-starting must be a whole number from 1"),
         (["--max-starting=0"], "--max-starting must be a whole number from 1"),
         (["--max-starting=many"], "--max-starting must be a whole number from 1"),

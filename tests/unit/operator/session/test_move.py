@@ -52,6 +52,18 @@ def failing(reason: str, message: str) -> Manifest:
     return samples.waiting("CrashLoopBackOff", ended=ended)
 
 
+def test_a_pod_that_does_not_start_says_so_and_where_to_look(cluster: Cluster) -> None:
+    cluster.kube.objects[MOVE_POD]["status"] = samples.waiting("ContainerCreating")
+    cluster.settle()
+    assert "describe pod" not in condition(cluster, "Reconciling")["message"]
+    cluster.clock.time += timedelta(minutes=3)
+    cluster.settle()
+    said = condition(cluster, "Reconciling")
+    assert said["reason"] == "PodStarting"
+    assert "kubectl describe pod wamove-support -n bots" in said["message"]
+    assert "to go back, set spec.auth.remoteAuth.storeRef to 'default'" in said["message"]
+
+
 def test_archives_are_copied_before_the_worker_starts_on_the_other_store(cluster: Cluster) -> None:
     assert POD not in cluster.kube.objects
     assert (cluster.status["phase"], last_store(cluster)) == ("Pending", "default")

@@ -40,6 +40,15 @@ TERMINATING = {"causes": [{"reason": "NamespaceTerminating", "message": "gone", 
         (answer(403, "no", CLAIM, **TERMINATING), "Stopping", "the namespace is being deleted"),
         (answer(404, 'namespaces "a" not found', CLAIM, kind="namespaces"), "Stopping", "is being deleted"),
         (answer(403, "is forbidden: exceeded quota: small", WORKER), "QuotaExceeded", "raise the quota"),
+        (answer(403, "is forbidden: exceeded quota: small", WORKER), "QuotaExceeded", "resources in spec.podTemplate"),
+        *(
+            (answer(403, "exceeded quota: small", Asked("create", "Pod", name)), "QuotaExceeded", "storePods.resources")
+            for name in ("wastore-a", "wamove-a", "wapurge-a")
+        ),
+        *(
+            (answer(403, "maximum memory is 256Mi", Asked("create", "Pod", name)), "InvalidPodTemplate", "storePods")
+            for name in ("wastore-a", "wamove-a", "wapurge-a")
+        ),
         (answer(422, "zero", CLAIM, **field("spec.resources[storage]")), "Refused", "spec.auth.localAuth.size"),
         (
             answer(422, "A B", CLAIM, **field("spec.storageClassName")),
