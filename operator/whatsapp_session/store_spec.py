@@ -78,6 +78,21 @@ class CustomBackend:
     claim_name: str | None = None
 
 
+class CaKind(StrEnum):
+    """What ``spec.caBundle`` may name."""
+
+    SECRET = "secretKeyRef"  # noqa: S105  a field's name, no password
+    CONFIG_MAP = "configMapKeyRef"
+
+
+@dataclass(frozen=True, slots=True)
+class CaBundle:
+    """``SessionStore.spec.caBundle``: where PEM certificates are that sign the server's."""
+
+    kind: CaKind
+    ref: SecretKeyRef
+
+
 Backend: TypeAlias = FilesystemBackend | S3Backend | MongoBackend | CustomBackend
 
 
@@ -88,6 +103,9 @@ class StoreSpec:
     backend: Backend
     encryption_key: SecretKeyRef | None = None
     allow_unfenced: bool = False
+    ca_bundle: CaBundle | None = None
+    proxy: SecretKeyRef | None = None
+    """Address of an HTTP proxy on the way to the store."""
 
 
 def pvc_name(backend: Backend) -> str | None:
@@ -121,6 +139,8 @@ def _store(raw: Mapping[str, Any]) -> StoreSpec:
         backend=_backend(given[0], raw[given[0]]),
         encryption_key=_key(encryption, "keySecretRef", "spec.encryption") if encryption else None,
         allow_unfenced=bool(raw.get("allowUnfenced", False)),
+        ca_bundle=_ca_bundle(raw["caBundle"]) if raw.get("caBundle") else None,
+        proxy=_key(raw, "proxySecretRef", "spec") if raw.get("proxySecretRef") else None,
     )
 
 
@@ -169,6 +189,13 @@ def _source(raw: Mapping[str, Any]) -> EnvSource:
         if raw.get(kind) is not None:
             return EnvSource(kind, _text(raw[kind], "name", f"spec.custom.envFrom.{kind}"), str(raw.get("prefix", "")))
     raise SpecError("an entry of spec.custom.envFrom must name a secretRef or a configMapRef")
+
+
+def _ca_bundle(raw: Mapping[str, Any]) -> CaBundle:
+    for kind in CaKind:
+        if raw.get(kind) is not None:
+            return CaBundle(kind, _key(raw, kind, "spec.caBundle"))
+    raise SpecError("spec.caBundle must name a configMapKeyRef or a secretKeyRef")
 
 
 def _text(raw: Mapping[str, Any], name: str, where: str) -> str:

@@ -55,6 +55,8 @@ class WorkerConfig:
     """Address of the store, such as ``file:DIRECTORY``; it never holds a credential."""
     store_secrets: str | None = None
     """Directory with one file for each of the store's credentials, read again at each use."""
+    store_network: str | None = None
+    """Directory with ``ca.crt`` (PEM certificates that sign the server's) and ``proxy`` (an address), or either."""
     store_options: Mapping[str, str] = field(default_factory=dict)
     """Options of a store of somebody else's making."""
     allow_unfenced: bool = False
@@ -145,6 +147,7 @@ SETTINGS = (
     Setting("data_path", "DATA_PATH", always=True),
     Setting("store", "STORE"),
     Setting("store_secrets", "STORE_SECRETS"),
+    Setting("store_network", "STORE_NETWORK"),
     Setting("store_options", "STORE_OPTIONS", _object, lambda value: json.dumps(dict(value), sort_keys=True)),
     Setting("allow_unfenced", "STORE_ALLOW_UNFENCED", _truth, lambda value: str(value).lower()),
     Setting("encryption_key_file", "ENCRYPTION_KEY_FILE"),

@@ -59,6 +59,29 @@ Manifest = dict[str, Any]
             "must be the beginning",
         ),
         ({"custom": {"name": "sqlite", "envFrom": [{"configMapRef": {"name": "a..b"}}]}}, "the name of a ConfigMap"),
+        (
+            {"filesystem": {"claimName": "a"}, "caBundle": {"configMapKeyRef": {"name": "ca"}}},
+            "spec.caBundle is for stores that are servers",
+        ),
+        (
+            {"s3": {"bucket": "archives"}, "caBundle": {}},
+            "set exactly one of spec.caBundle.configMapKeyRef and spec.caBundle.secretKeyRef",
+        ),
+        (
+            {"s3": {"bucket": "archives"}, "caBundle": {"configMapKeyRef": {"name": "CA"}}},
+            "must be the name of a ConfigMap",
+        ),
+        (
+            {"s3": {"bucket": "archives"}, "caBundle": {"secretKeyRef": {"name": "ca", "key": "../x"}}},
+            "must be a key of the Secret",
+        ),
+        (
+            {
+                "mongodb": {"uriSecretRef": {"name": "a", "key": "b"}, "database": "whatsapp"},
+                "proxySecretRef": {"name": "proxy", "key": "url"},
+            },
+            "spec.proxySecretRef is for spec.s3 and spec.custom only",
+        ),
         ({"s3": {}}, "bucket: Required value"),
         ({"s3": {"bucket": "s3://archives"}}, "spec.s3.bucket must be the name of a bucket, not a URL"),
         ({"s3": {"bucket": "archives", "remoteDataPath": "/a/"}}, "must be a prefix such as sessions/team-a"),

@@ -56,6 +56,8 @@ def _source(source: Store) -> list[str]:
     arguments = ["--from", str(told.store)]
     if told.store_secrets is not None:
         arguments += ["--from-secrets", told.store_secrets]
+    if told.store_network is not None:
+        arguments += ["--from-network", told.store_network]
     if told.store_options:
         arguments += ["--from-options", json.dumps(dict(told.store_options), sort_keys=True)]
     return [*arguments, *(["--from-unfenced"] if told.allow_unfenced else [])]

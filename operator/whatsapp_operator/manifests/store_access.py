@@ -9,7 +9,15 @@ from urllib.parse import urlencode
 from whatsapp_operator.observed.state import Store
 from whatsapp_session import names, worker_config
 from whatsapp_session.session_spec import SecretKeyRef
-from whatsapp_session.store_spec import Backend, CustomBackend, FilesystemBackend, MongoBackend, S3Backend, StoreSpec
+from whatsapp_session.store_spec import (
+    Backend,
+    CaKind,
+    CustomBackend,
+    FilesystemBackend,
+    MongoBackend,
+    S3Backend,
+    StoreSpec,
+)
 
 Manifest = dict[str, Any]
 SECRETS_DIR = "/var/run/secrets/whatsapp"
@@ -23,11 +31,18 @@ class Place:
     store: str
     credentials: str
     encryption: str
+    network: str
 
 
-OWN = Place("", names.STORE_DIR, f"{SECRETS_DIR}/store", f"{SECRETS_DIR}/encryption")
+OWN = Place("", names.STORE_DIR, f"{SECRETS_DIR}/store", f"{SECRETS_DIR}/encryption", f"{SECRETS_DIR}/network")
 """The one store of a pod, or the one that it fills."""
-SOURCE = Place("source-", names.SOURCE_DIR, f"{SECRETS_DIR}/source-store", f"{SECRETS_DIR}/source-encryption")
+SOURCE = Place(
+    "source-",
+    names.SOURCE_DIR,
+    f"{SECRETS_DIR}/source-store",
+    f"{SECRETS_DIR}/source-encryption",
+    f"{SECRETS_DIR}/source-network",
+)
 """The store that a pod copies from."""
 _S3_KEYS = ("accessKeyId", "secretAccessKey")
 
@@ -39,6 +54,7 @@ def told(config: worker_config.WorkerConfig, store: Store, place: Place = OWN) -
         config,
         store=address(spec.backend, place),
         store_secrets=place.credentials if _has_credentials(spec.backend) else None,
+        store_network=place.network if spec.ca_bundle is not None or spec.proxy is not None else None,
         store_options=spec.backend.options if isinstance(spec.backend, CustomBackend) else {},
         allow_unfenced=spec.allow_unfenced,
         encryption_key_file=None if spec.encryption_key is None else f"{place.encryption}/value",
@@ -56,7 +72,12 @@ def volumes(store: Store, place: Place = OWN, *, optional: bool = False) -> list
 def mounts(store: Store, place: Place = OWN) -> list[Manifest]:
     """Return where a container mounts them."""
     # Secrets never by subPath: what is mounted so does not follow a changed Secret.
-    paths = {"store": place.store, "store-credentials": place.credentials, "encryption": place.encryption}
+    paths = {
+        "store": place.store,
+        "store-credentials": place.credentials,
+        "encryption": place.encryption,
+        "store-network": place.network,
+    }
     found: list[Manifest] = []
     for name, _ in _sources(store.spec, optional=False):
         mount: Manifest = {"name": place.prefix + name, "mountPath": paths[name]}
@@ -154,6 +175,20 @@ def _sources(spec: StoreSpec, *, optional: bool) -> Iterator[tuple[str, Manifest
             pass
     if spec.encryption_key is not None:
         yield "encryption", {"secret": _secret(spec.encryption_key, "value", optional=optional)}
+    network = list(_network(spec, optional=optional))
+    if network:
+        yield "store-network", {"projected": {"defaultMode": 0o440, "sources": network}}
+
+
+def _network(spec: StoreSpec, *, optional: bool) -> Iterator[Manifest]:
+    """Yield the sources of the directory that tells the way to the server."""
+    missing = {"optional": True} if optional else {}
+    if spec.ca_bundle is not None:
+        kind, ref = spec.ca_bundle.kind, spec.ca_bundle.ref
+        source = "secret" if kind is CaKind.SECRET else "configMap"
+        yield {source: {"name": ref.name, "items": [{"key": ref.key, "path": "ca.crt"}], **missing}}
+    if spec.proxy is not None:
+        yield {"secret": {"name": spec.proxy.name, "items": [{"key": spec.proxy.key, "path": "proxy"}], **missing}}
 
 
 def _secret(ref: SecretKeyRef, file: str, *, optional: bool) -> Manifest:
@@ -171,7 +206,7 @@ def _has_credentials(backend: Backend) -> bool:
 
 
 def secrets(spec: StoreSpec) -> list[str]:
-    """Return for people which Secrets a pod of this store needs."""
+    """Return for people which Secrets and ConfigMaps a pod of this store needs."""
     found = []
     match spec.backend:
         case S3Backend(credentials=str(name)):
@@ -182,4 +217,9 @@ def secrets(spec: StoreSpec) -> list[str]:
             pass
     if spec.encryption_key is not None:
         found.append(f"the Secret {spec.encryption_key.name!r} with the key {spec.encryption_key.key!r}")
+    if spec.ca_bundle is not None:
+        kind = "Secret" if spec.ca_bundle.kind is CaKind.SECRET else "ConfigMap"
+        found.append(f"the {kind} {spec.ca_bundle.ref.name!r} with the key {spec.ca_bundle.ref.key!r}")
+    if spec.proxy is not None:
+        found.append(f"the Secret {spec.proxy.name!r} with the key {spec.proxy.key!r}")
     return found

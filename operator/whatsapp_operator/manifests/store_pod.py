@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from whatsapp_operator.manifests import pod_security, pod_shape, pod_template, store_access, worker_environment
+from whatsapp_operator.manifests import (
+    pod_security,
+    pod_shape,
+    pod_template,
+    store_access,
+    worker_environment,
+    worker_pod,
+)
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Session, Store
 from whatsapp_session import names, worker_config

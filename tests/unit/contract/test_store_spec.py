@@ -59,6 +59,19 @@ def test_a_custom_store_is_read() -> None:
     )
 
 
+def test_a_bundle_of_certificates_and_a_proxy_are_read() -> None:
+    raw = {
+        "s3": {"bucket": "archives"},
+        "caBundle": {"configMapKeyRef": {"name": "authority", "key": "ca.crt"}},
+        "proxySecretRef": {"name": "proxy", "key": "url"},
+    }
+    found = store_spec.parse_store(raw)
+    assert found.ca_bundle == store_spec.CaBundle(store_spec.CaKind.CONFIG_MAP, SecretKeyRef("authority", "ca.crt"))
+    assert found.proxy == SecretKeyRef("proxy", "url")
+    with pytest.raises(SpecError, match=r"spec\.caBundle must name"):
+        store_spec.parse_store(raw | {"caBundle": {"other": {}}})
+
+
 def test_a_store_of_files_has_a_claim() -> None:
     claims = [
         store_spec.pvc_name(backend(**spec))

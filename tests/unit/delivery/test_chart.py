@@ -63,10 +63,11 @@ def test_every_secret_and_claim_that_a_spec_names_is_under_the_switch() -> None:
         path.removeprefix(".")
         for plural in PLURALS
         for path, _ in fields(schema(plural))
-        if path.lower().endswith(("secretref", ".claimname")) and not path.startswith(".spec.custom.envFrom")
+        if path.lower().endswith(("secretref", "secretkeyref", ".claimname"))
+        and not path.startswith(".spec.custom.envFrom")
     }
     assert {path for path in named if f'"{path}"' not in text} == set()
-    assert len(named) == 8
+    assert len(named) == 10
 
 
 @pytest.mark.parametrize("plural", PLURALS)

@@ -29,6 +29,9 @@ def add_copy_flags(made: argparse.ArgumentParser) -> None:
         "--to", dest="target", metavar="ADDRESS", help="address of the target store (default: WHATSAPP_STORE)"
     )
     made.add_argument("--from-secrets", metavar="DIR", help="directory with the credentials of the source store")
+    made.add_argument(
+        "--from-network", metavar="DIR", help="directory with ca.crt and proxy (either or both) of the source store"
+    )
     made.add_argument("--to-secrets", metavar="DIR", help="directory with the credentials of the target store")
     made.add_argument("--from-options", metavar="JSON", help="options of the source store, if it is a custom store")
     made.add_argument("--from-unfenced", action="store_true", help="accept a source store without atomic creates")
@@ -68,11 +71,14 @@ def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: r
 def _source(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> worker_config.WorkerConfig:
     """Return the settings of the source store: the flags, else the environment unless that describes the target."""
     if not flags.target:
-        config = dataclasses.replace(config, store_secrets=None, store_options={}, allow_unfenced=False)
+        config = dataclasses.replace(
+            config, store_secrets=None, store_network=None, store_options={}, allow_unfenced=False
+        )
     options = config.store_options if flags.from_options is None else worker_config.options(flags.from_options)
     return dataclasses.replace(
         config,
         store_secrets=flags.from_secrets or config.store_secrets,
+        store_network=flags.from_network or config.store_network,
         store_options=options,
         allow_unfenced=flags.from_unfenced or config.allow_unfenced,
     )

@@ -143,6 +143,8 @@ class Settings:
     allow_unfenced: bool = False
     """The user accepts a store that cannot create exclusively."""
     deadline: float = DEADLINE
+    network: pathlib.Path | None = None
+    """Directory with ``ca.crt`` and ``proxy``, either or both; None: public authorities and no proxy."""
 
 
 def checked(name: str) -> str:

@@ -6,8 +6,16 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
+_PROXY: Final = (
+    (r"connection failed: 407", "the HTTP proxy on the way to it refuses the login: are user and password right?"),
+    (r"Tunnel connection failed", "the HTTP proxy on the way to it does not connect: does it allow the store's host?"),
+    (r"ProxyError|[Cc]onnect to proxy", "the HTTP proxy on the way to it does not answer: is its address right?"),
+)
 _WORDS: Final = (
-    (r"CERTIFICATE_VERIFY_FAILED", "the worker does not trust its certificate"),
+    (
+        r"CERTIFICATE_VERIFY_FAILED",
+        "the worker does not trust its certificate; name the authority that signed it in spec.caBundle",
+    ),
     (
         r"WRONG_VERSION_NUMBER|HTTP_REQUEST|RECORD_LAYER",
         "it does not speak TLS; check the port, and whether it is http",
@@ -25,6 +33,10 @@ _WORDS: Final = (
 
 def why(error: BaseException) -> str | None:
     """Return the reason in some words, None if it is not known."""
+    text = " ".join(str(each) for each in _chain(error))
+    of_the_proxy = next((said for words, said in _PROXY if re.search(words, text)), None)
+    if of_the_proxy is not None:
+        return of_the_proxy
     for each in _chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return _WORDS[0][1]
@@ -32,7 +44,6 @@ def why(error: BaseException) -> str | None:
             return _WORDS[3][1]
         if isinstance(each, ConnectionRefusedError):
             return _WORDS[4][1]
-    text = " ".join(str(each) for each in _chain(error))
     return next((said for words, said in _WORDS if re.search(words, text)), None)
 
 

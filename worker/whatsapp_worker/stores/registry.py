@@ -18,7 +18,8 @@ _EXAMPLES = "file:DIRECTORY, s3:BUCKET/PATH, mongodb:DATABASE"
 def settings(config: worker_config.WorkerConfig) -> stores.Settings:
     """Return what the worker's environment says about its store."""
     secrets = pathlib.Path(config.store_secrets) if config.store_secrets else None
-    return stores.Settings(secrets, config.store_options, config.allow_unfenced)
+    network = pathlib.Path(config.store_network) if config.store_network else None
+    return stores.Settings(secrets, config.store_options, config.allow_unfenced, network=network)
 
 
 def open_store(address: str, given: stores.Settings | None = None) -> stores.Backend:
@@ -39,11 +40,11 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
         case "s3":
             from whatsapp_worker.stores import s3
 
-            return s3.S3Store(s3.parse(rest), given.secrets, given.allow_unfenced, waiting)
+            return s3.S3Store(s3.parse(rest), given.secrets, given.allow_unfenced, waiting, given.network)
         case "mongodb":
             from whatsapp_worker.stores import mongo
 
-            return mongo.MongoStore(rest, given.secrets, waiting)
+            return mongo.MongoStore(rest, given.secrets, waiting, given.network)
         case _:
             return four_verbs.as_backend(kind, _made(kind, rest, given.options), given.allow_unfenced)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from scenes.operator import samples
-from whatsapp_operator.manifests import store_access, worker_pod
+from whatsapp_operator.manifests import move_pod, purge_pod, store_access, store_check_pod, worker_pod
 from whatsapp_session import worker_config
 
 Manifest = dict[str, Any]
@@ -102,6 +102,37 @@ def test_the_encryption_key_is_mounted_whatever_the_backend() -> None:
     assert store_access.volumes(store)[1:] == [{"name": "encryption", "secret": source}]
     assert store_access.mounts(store)[1:] == [mount]
     assert told(encryption=ref)["WHATSAPP_ENCRYPTION_KEY_FILE"] == "/var/run/secrets/whatsapp/encryption/value"
+
+
+def test_every_pod_of_a_store_gets_its_certificates_and_its_proxy() -> None:
+    way = {
+        "caBundle": {"configMapKeyRef": {"name": "authority", "key": "ca.crt"}},
+        "proxySecretRef": {"name": "proxy", "key": "url"},
+    }
+    store = samples.store(s3=S3, **way)
+    made = {
+        "worker": worker_pod.pod(samples.session(), store, samples.DEFAULTS),
+        "check": store_check_pod.pod(store, samples.DEFAULTS),
+        "purge": purge_pod.purge_pod(samples.session(), store, samples.DEFAULTS),
+        "move": move_pod.move_pod(samples.session(), samples.store(mongodb=MONGO), store, samples.DEFAULTS),
+    }
+    for kind, pod in made.items():
+        (container,) = pod["spec"]["containers"]
+        (mount,) = [item for item in container["volumeMounts"] if item["name"] == "store-network"]
+        told = {item["name"]: item.get("value") for item in container["env"]}
+        assert mount["mountPath"] == told["WHATSAPP_STORE_NETWORK"] == "/var/run/secrets/whatsapp/network", kind
+        (volume,) = [item for item in pod["spec"]["volumes"] if item["name"] == "store-network"]
+        paths = [source["items"][0]["path"] for part in volume["projected"]["sources"] for source in part.values()]
+        assert paths == ["ca.crt", "proxy"], kind
+
+
+def test_a_move_reaches_its_source_by_the_sources_own_route() -> None:
+    source = samples.store(mongodb=MONGO, caBundle={"secretKeyRef": {"name": "authority", "key": "ca.crt"}})
+    pod = move_pod.move_pod(samples.session(), source, samples.store(s3=S3), samples.DEFAULTS)
+    (container,) = pod["spec"]["containers"]
+    at = container["args"].index("--from-network")
+    (mount,) = [item for item in container["volumeMounts"] if item["name"] == "source-store-network"]
+    assert container["args"][at + 1] == mount["mountPath"] == "/var/run/secrets/whatsapp/source-network"
 
 
 def test_a_custom_store_brings_its_image_options_and_variables() -> None:

@@ -61,7 +61,6 @@ def test_a_pod_that_does_not_start_says_so_and_where_to_look(cluster: Cluster) -
     said = condition(cluster, "Reconciling")
     assert said["reason"] == "PodStarting"
     assert "kubectl describe pod wamove-support -n bots" in said["message"]
-    assert "to go back, set spec.auth.remoteAuth.storeRef to 'default'" in said["message"]
 
 
 def test_archives_are_copied_before_the_worker_starts_on_the_other_store(cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 """Talk to the server: an address that is read again, time-outs on every call, errors of ours."""
 
 import os
+import pathlib
 import re
 import threading
 import warnings
@@ -15,7 +16,7 @@ import pymongo.database
 import pymongo.errors
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, network, retry
+from whatsapp_worker.stores import credentials, network, retry, route
 from whatsapp_worker.stores.mongo import address
 
 URI = "MONGODB_URI"
@@ -51,24 +52,26 @@ class Server:
         database: str,
         secrets: credentials.Files,
         waiting: retry.Patience,
+        network: pathlib.Path | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.patience = waiting
         self._name = database
         self._secrets = secrets
         self._environ = environ
+        self._network = network
         self._lock = threading.Lock()
-        self._known = ""
+        self._known: tuple[str, route.Route] | None = None
         self._client: pymongo.MongoClient[Document] | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
 
     def database(self) -> Database:
         """Return the database through a client with the address of this moment."""
         with self._lock:
-            uri = self._uri()
-            if self._client is None or uri != self._known:
+            now = self._uri(), route.read(self._network)
+            if self._client is None or now != self._known:
                 self.close()
-                self._client, self._known = _connect(uri), uri
+                self._client, self._known = _connect(*now), now
                 self._closing = weakref.finalize(self, self._client.close)
             return self._client[self._name]
 
@@ -98,11 +101,11 @@ class Server:
         return self.patience.call(once)
 
 
-def _connect(uri: str) -> pymongo.MongoClient[Document]:
+def _connect(uri: str, way: route.Route) -> pymongo.MongoClient[Document]:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
-            client = _client(uri)
+            client = _client(uri, way)
         except OSError as error:
             text = f"{_ADDRESS} names a file (tlsCAFile, tlsCertificateKeyFile) that the worker cannot read"
             raise errors.StoreDenied(f"{text}: {type(error).__name__}") from None
@@ -123,7 +126,14 @@ def _named(uri: str, told: warnings.WarningMessage) -> str:
     return f": {', '.join(found)}" if found else ""
 
 
-def _client(uri: str) -> pymongo.MongoClient[Document]:
+def _tls(uri: str, way: route.Route) -> dict[str, Any]:
+    """Return the options for a CA bundle, which asks for TLS; an address that names a file of its own means that."""
+    if way.ca_file is None or "tlscafile=" in uri.lower():
+        return {}
+    return {"tls": True, "tlsCAFile": way.ca_file}
+
+
+def _client(uri: str, way: route.Route) -> pymongo.MongoClient[Document]:
     return pymongo.MongoClient(
         uri,
         appname="whatsapp-worker",
@@ -137,6 +147,7 @@ def _client(uri: str) -> pymongo.MongoClient[Document]:
         readConcernLevel="majority",
         retryWrites=False,  # ours compare nonces, so they also know the outcome of the first try
         retryReads=False,
+        **_tls(uri, way),
     )
 
 
@@ -208,7 +219,8 @@ def _misconfigured(error: Exception) -> str:
 def _disconnected(error: pymongo.errors.ConnectionFailure, what: str) -> errors.StoreUnavailable:
     said = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        return errors.StoreDenied("the worker does not trust the store's certificate; set tlsCAFile in its address")
+        text = "name the authority that signed it in spec.caBundle, or set tlsCAFile in its address"
+        return errors.StoreDenied(f"the worker does not trust the store's certificate; {text}")
     if "belongs to a set named" in said or "configured to connect to a replica set" in said:
         return errors.StoreDenied(f"{_ADDRESS} has another replicaSet than the server")
     why = network.why(error)

@@ -33,7 +33,11 @@ class MongoStore:
     """Seconds: a primary that has lost its peers answers reads until it steps down (electionTimeoutMillis)."""
 
     def __init__(
-        self, database: str, secrets: pathlib.Path | None = None, waiting: retry.Patience | None = None
+        self,
+        database: str,
+        secrets: pathlib.Path | None = None,
+        waiting: retry.Patience | None = None,
+        network: pathlib.Path | None = None,
     ) -> None:
         if not _DATABASE.fullmatch(database):
             raise errors.ConfigurationError(
@@ -43,7 +47,7 @@ class MongoStore:
         if database.lower() in ("local", "config"):
             raise errors.ConfigurationError("MongoDB keeps the databases local and config for itself; name another")
         self._database = database
-        self._server = server.Server(database, credentials.Files(secrets), waiting or retry.Patience())
+        self._server = server.Server(database, credentials.Files(secrets), waiting or retry.Patience(), network)
 
     def __repr__(self) -> str:
         return f"MongoStore(database={self._database!r})"

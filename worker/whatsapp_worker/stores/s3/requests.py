@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import pathlib
 import re
 import threading
 import zlib
@@ -17,7 +18,7 @@ import urllib3.exceptions
 
 from whatsapp_session import urls
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, network, retry
+from whatsapp_worker.stores import credentials, network, retry, route
 from whatsapp_worker.stores.s3 import address
 
 CONNECT_TIMEOUT = 5.0
@@ -90,22 +91,29 @@ class UploadGone(errors.StoreError):
 class Server:
     """A client for one bucket that follows changes of the credentials' files."""
 
-    def __init__(self, where: address.Place, secrets: credentials.Files, waiting: retry.Patience) -> None:
+    def __init__(
+        self,
+        where: address.Place,
+        secrets: credentials.Files,
+        waiting: retry.Patience,
+        network: pathlib.Path | None = None,
+    ) -> None:
         self.where = where
         self.patience = waiting
         self._secrets = secrets
+        self._network = network
         self._lock = threading.Lock()
-        self._known: tuple[str, ...] | None = None
+        self._known: tuple[tuple[str, ...] | None, route.Route] | None = None
         self._client: Any = None
         self.knows_crc32 = True
         """False once the server has refused S3's newer checksums and taken the MD5 that every server knows."""
 
     def client(self) -> Any:
-        """Return a client with the credentials of this moment."""
+        """Return a client with the credentials and the route of this moment."""
         with self._lock:
-            now = self._secrets.read(*_FILES[:2], optional=_FILES[2:])
+            now = self._secrets.read(*_FILES[:2], optional=_FILES[2:]), route.read(self._network)
             if self._client is None or now != self._known:
-                self._client, self._known = _connect(self.where, now), now
+                self._client, self._known = _connect(self.where, *now), now
             return self._client
 
     def ask(self, what: str, verb: str, **arguments: Any) -> Any:
@@ -195,7 +203,7 @@ def _md5(content: bytes | bytearray) -> str:
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
-def _connect(where: address.Place, secret: tuple[str, ...] | None) -> Any:
+def _connect(where: address.Place, secret: tuple[str, ...] | None, way: route.Route) -> Any:
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
@@ -207,11 +215,14 @@ def _connect(where: address.Place, secret: tuple[str, ...] | None) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         tcp_keepalive=True,
+        proxies=None if way.proxy is None else {"http": way.proxy, "https": way.proxy},
     )
     keys = dict(zip(("aws_access_key_id", "aws_secret_access_key", "aws_session_token"), secret or (), strict=False))
     session = boto3.session.Session(**{name: value for name, value in keys.items() if value})
     try:
-        return session.client("s3", region_name=where.region, endpoint_url=where.endpoint, config=config)
+        return session.client(
+            "s3", region_name=where.region, endpoint_url=where.endpoint, config=config, verify=way.ca_file
+        )
     except (ValueError, botocore.exceptions.BotoCoreError) as error:
         raise errors.ConfigurationError(f"the store's region or endpoint is not valid ({_name(error)})") from None
 

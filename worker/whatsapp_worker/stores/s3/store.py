@@ -25,6 +25,7 @@ class S3Store:
 
     ``where`` is a Place or a bucket's name. Credentials: one file each in the directory ``secrets`` (``accessKeyId``,
     ``secretAccessKey``, ``sessionToken``), read again at each use; without it boto3's own chain.
+    ``network`` is a directory that ``stores.route`` reads.
     """
 
     visibility = 0.0
@@ -36,9 +37,10 @@ class S3Store:
         secrets: pathlib.Path | None = None,
         allow_unfenced: bool = False,
         waiting: retry.Patience | None = None,
+        network: pathlib.Path | None = None,
     ) -> None:
         self.where = address.Place(where) if isinstance(where, str) else where
-        self._server = requests.Server(self.where, credentials.Files(secrets), waiting or retry.Patience())
+        self._server = requests.Server(self.where, credentials.Files(secrets), waiting or retry.Patience(), network)
         self._allow_unfenced = allow_unfenced
         self._exclusive = allow_unfenced
         """The server was seen to refuse a second create, or the user does not mind."""

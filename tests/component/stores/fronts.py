@@ -1,0 +1,110 @@
+"""What stands before a store's server in many networks: TLS with a private authority, an HTTP proxy with a login."""
+
+import asyncio
+import base64
+import contextlib
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator import tls
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+HOST = "127.0.0.1"
+
+
+@contextlib.contextmanager
+def _listening(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve connections in a thread; yields the port."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def run(work: Awaitable[Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result(30)
+
+    server = run(asyncio.start_server(serve, HOST, 0, ssl=context))
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        run(_ended(server))
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
+
+
+async def _ended(server: asyncio.Server) -> None:
+    server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def _joined(left: tuple[asyncio.StreamReader, asyncio.StreamWriter], host: str, port: int) -> None:
+    """Carry bytes both ways until one side ends."""
+    right = await asyncio.open_connection(host, port)
+    try:
+        await asyncio.gather(_copied(left[0], right[1]), _copied(right[0], left[1]))
+    finally:
+        right[1].close()
+        left[1].close()
+
+
+async def _copied(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+        target.close()
+
+
+@contextlib.contextmanager
+def with_tls(port: int, identity: tls.Identity) -> Iterator[int]:
+    """Speak TLS before a server that speaks none; yields the port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await _joined((reader, writer), HOST, port)
+
+    with _listening(serve, tls.server_context(identity)) as listening:
+        yield listening
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running proxy, and the hosts that clients were connected to through it."""
+
+    port: int
+    connected: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def http_proxy(login: str) -> Iterator[Proxy]:
+    """Run a proxy that connects whoever logs in with ``user:password``."""
+    expected = f"Basic {base64.b64encode(login.encode()).decode()}"
+    connected: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            verb, target, _ = request.split(" ")
+            if verb != "CONNECT" or headers.get("proxy-authorization") != expected:
+                writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+                writer.close()
+                return
+            connected.append(target)
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+            host, _, port = target.rpartition(":")
+            await _joined((reader, writer), host, int(port))
+
+    with _listening(serve) as port:
+        yield Proxy(port, connected)
