@@ -5,9 +5,8 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
@@ -15,14 +14,14 @@ from whatsapp_worker.browser import protocol
 from whatsapp_worker.core import actions, changes, events, machine, ownership_deadline, page_events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
-from whatsapp_worker.runtime import error_events, executor, listeners
+from whatsapp_worker.runtime import browser_life, error_events, executor, listeners, work
 from whatsapp_worker.system import processes, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
-ASIDE_PATIENCE = 45.0
+RETIRING_PATIENCE = 45.0
 """Seconds of the last save's that a login which is given up may take to be set aside, behind a save under way."""
 RELEASE_PATIENCE = 15.0
 """Seconds for the release: without it the next owner waits, which is better than a kill at the end of the grace."""
@@ -61,12 +60,10 @@ class SessionRunner:
         self._settings = settings
         self._reporters = reporters
         self._events: asyncio.Queue[events.Event] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._aside: set[asyncio.Task[None]] = set()
-        """Those that set a login aside, which takes until the store answers."""
-        self._placing: set[asyncio.Task[None]] = set()
-        """Those that put a profile in place, which takes as long."""
-        self._executor = executor.Executor(strategy, make_browser, self.post, lambda: self.state, settings.phone_number)
+        self._browser = browser_life.BrowserLife(make_browser, lambda: strategy.profile, self.post)
+        self._executor = executor.Executor(
+            strategy, self._browser, self.post, lambda: self.state, settings.phone_number
+        )
         self.listeners = listeners.ListenerQueue(tell)
         self.closed = asyncio.Event()
         """Set when the browser has ended and the session is released; listeners may still hear the last news."""
@@ -87,9 +84,22 @@ class SessionRunner:
 
     async def run(self) -> Outcome:
         """Keep the session until it ends; returns why."""
-        heart = self._executor.heartbeat
-        self._placing |= self._spawn(self._executor.prepare())
-        self._spawn(self._tick(), heart.run(), heart.measure(), self._watch())
+        failure: Exception | None = None
+        async with asyncio.TaskGroup() as group:
+            self._work = work.Work(group, lambda error: self.post(error_events.as_event(error)))
+            try:
+                outcome = await self._keep()
+            except Exception as error:  # raised behind the group as it is, not in an exception of the group's
+                failure = error
+        if failure is not None:
+            raise failure
+        return outcome
+
+    async def _keep(self) -> Outcome:
+        heart = self._browser.heartbeat
+        self._work.begin(self._executor.prepare(), work.Kind.PLACING)
+        for each in (self._tick(), heart.run(), heart.measure(), self._watch()):
+            self._work.begin(each)
         self._show()
         ending: actions.Shutdown | None = None
         try:
@@ -103,7 +113,7 @@ class SessionRunner:
     async def _step(self, event: events.Event) -> actions.Shutdown | None:
         frozen = self.state.session_state is SessionState.FROZEN
         if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
-            self._executor.heartbeat.last_state = event.facts
+            self._browser.heartbeat.last_state = event.facts
         before, (self.state, todo) = self.state, machine.step(self._settings, self.state, event, time.time())
         if self.state != before:
             self._show()
@@ -133,48 +143,33 @@ class SessionRunner:
             case actions.Emit(name, arguments):
                 self.listeners.post(name, arguments)
             case actions.Launch():
-                self._spawn(self._executor.launch())
+                self._work.begin(self._browser.launch())
             case actions.Recycle(gently):
-                self._spawn(self._executor.recycle(gently))
+                self._work.begin(self._browser.recycle(lambda: self.state.browser.restarts, gently=gently))
             case actions.Load():
-                self._spawn(self._executor.load())
+                self._work.begin(self._browser.load())
             case actions.RestorePrevious():
-                self._placing |= self._spawn(self._executor.restore_previous())
+                self._work.begin(self._executor.restore_previous(), work.Kind.PLACING)
             case actions.Save(trigger):
-                self._spawn(self._executor.save(str(trigger), self.state.login.number))
+                self._work.begin(self._executor.save(str(trigger), self.state.login.number))
             case actions.RetireLogin(account_hash):
-                self._aside |= self._spawn(self._executor.retire_login(account_hash))
+                self._work.begin(self._executor.retire_login(account_hash), work.Kind.RETIRING)
             case actions.Relink(account_hash, requested):
-                self._aside |= self._spawn(self._executor.relink(account_hash, requested))
+                self._work.begin(self._executor.relink(account_hash, requested), work.Kind.RETIRING)
             case actions.CheckOwnership():
-                self._spawn(self._executor.check_ownership())
+                self._work.begin(self._executor.check_ownership())
             case actions.RefreshQr():
-                self._spawn(self._executor.call_page("refreshQr"))
+                self._work.begin(self._executor.call_page("refreshQr"))
             case actions.TakeOver():
-                self._spawn(self._executor.call_page("takeOver"))
+                self._work.begin(self._executor.call_page("takeOver"))
             case actions.Unlink():
-                self._spawn(self._executor.call_page("logout"))
+                self._work.begin(self._executor.call_page("logout"))
             case actions.AskPairingCode():
-                self._spawn(self._executor.pairing_code())
+                self._work.begin(self._executor.pairing_code())
             case actions.Shutdown():
                 raise AssertionError("handled by the loop")
             case _:
                 assert_never(action)
-
-    def _spawn(self, *works: Coroutine[Any, Any, None]) -> set[asyncio.Task[None]]:
-        begun = {asyncio.get_running_loop().create_task(self._guarded(work)) for work in works}
-        self._tasks |= begun
-        for task in begun:
-            for kind in (self._tasks, self._aside, self._placing):
-                task.add_done_callback(kind.discard)
-        return begun
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Turn what a task could not cope with into the event that says so."""
-        try:
-            await work
-        except Exception as error:
-            self.post(error_events.as_event(error))
 
     async def _tick(self) -> None:
         while True:
@@ -183,8 +178,8 @@ class SessionRunner:
             self.post(events.Tick())
             if (
                 os.getpid() == 1
-                and (running := self._executor.browser) is not None
-                and not self._executor.changing.locked()
+                and (running := self._browser.running) is not None
+                and not self._browser.changing.locked()
             ):
                 processes.reap(running.children)
 
@@ -195,10 +190,10 @@ class SessionRunner:
             return
         if deadline != self._deadline:
             self._deadline = deadline
-            self._executor.until(deadline)
+            self._browser.until(deadline)
         silent = watchdog.now() >= deadline
         if silent is not self._silent:
-            self._silent = self._executor.heartbeat.paused = silent
+            self._silent = self._browser.heartbeat.paused = silent
             self.post(events.OwnershipExpired() if silent else events.OwnershipRenewed())
 
     async def _watch(self) -> None:
@@ -224,8 +219,8 @@ class SessionRunner:
         except TimeoutError:
             LOG.warning("the last save did not finish in time")
         finally:
-            await _cancelled(self._tasks)
-            await self._executor.kill()
+            await self._work.cancel()
+            await self._browser.kill()
             if not superseded:
                 with contextlib.suppress(errors.StoreError, errors.Superseded, TimeoutError):
                     async with asyncio.timeout(RELEASE_PATIENCE):
@@ -239,12 +234,11 @@ class SessionRunner:
 
     async def _close(self, ending: actions.Shutdown) -> None:
         """Let a login that is given up be set aside, then save and close the browser."""
-        await _cancelled(self._placing)  # they may wait for a silent store for as long as they like
-        if self._aside:
-            await asyncio.wait(self._aside, timeout=ASIDE_PATIENCE)
-            await _cancelled(self._aside)
-        async with self._executor.saving:
-            await _cancelled(self._tasks)
+        await self._work.cancel(work.Kind.PLACING)
+        await self._work.wait(work.Kind.RETIRING, RETIRING_PATIENCE)
+        await self._work.cancel(work.Kind.RETIRING)
+        async with self._executor.lane:
+            await self._work.cancel()
             await self._hear_saves()
             if (last := await self._executor.close(save=ending.save)) is not None:
                 await self._step(last)
@@ -254,11 +248,3 @@ class SessionRunner:
         while not self._events.empty():
             if isinstance(event := self._events.get_nowait(), events.SaveDone | events.SaveFailed):
                 await self._step(event)
-
-
-async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait until they have ended."""
-    ending = tuple(tasks)
-    for task in ending:
-        task.cancel()
-    await asyncio.gather(*ending, return_exceptions=True)

@@ -21,6 +21,7 @@ from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.profile import layout
 from whatsapp_worker.repository import log, records
 from whatsapp_worker.runtime import runner
+from whatsapp_worker.runtime.work import Kind
 from whatsapp_worker.stores import memory
 from whatsapp_worker.system import watchdog
 
@@ -185,14 +186,14 @@ async def test_a_profile_that_lost_its_login_is_not_thrown_away_before_the_store
 async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "ASIDE_PATIENCE", 0.1)
+    monkeypatch.setattr(runner, "RETIRING_PATIENCE", 0.1)
     kept = scene.session_runner()
     began = time.monotonic()
     async with running(kept):
         await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
         kept.post(page_events.LoggedOut())
         await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
-        await until(lambda: kept._executor.saving.locked(), lambda: "the tombstone to be waited for")
+        await until(lambda: kept._executor.lane.locked(), lambda: "the tombstone to be waited for")
     assert time.monotonic() - began < runner.CLOSE_PATIENCE / 3
 
 
@@ -201,9 +202,9 @@ async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_
     scene.comes_back()
     async with running(kept):
         await until(lambda: scene.kinds() == ["claim", "claim"], lambda: f"a claim; {scene.kinds()}")
-        async with kept._executor.saving:  # an upload that takes its time
+        async with kept._executor.lane:  # an upload that takes its time
             kept.post(page_events.LoggedOut())
-            await until(lambda: bool(kept._aside), lambda: "the tombstone to wait")
+            await until(lambda: kept._work.runs(Kind.RETIRING), lambda: "the tombstone to wait")
             kept.post(events.StopRequested())
             await until(lambda: kept.beat == 0.0, lambda: "the end to begin")
     assert scene.kinds() == ["claim", "claim", "logout", "release"]
@@ -214,7 +215,7 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
     kept = scene.session_runner()
     task = asyncio.get_running_loop().create_task(kept.run())
     await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
-    async with kept._executor.saving:  # an upload that takes its time
+    async with kept._executor.lane:  # an upload that takes its time
         if restarting:
             for _ in range(2):  # the second time it pauses before it starts
                 kept.post(events.BrowserGone(Reason.BROWSER_CRASHED, "gone"))
@@ -222,7 +223,7 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
         kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
         launched = len(scene.browsers.made)
-        assert not kept._tasks, "nothing is left that could start one later"
+        assert not kept._work.runs(), "nothing is left that could start one later"
         await until(lambda: len(asyncio.all_tasks()) == 1, lambda: f"all to have ended; {asyncio.all_tasks()}")
         assert not scene.browsers.running
         assert len(scene.browsers.made) == launched

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
 from whatsapp_worker import Client, client
+from whatsapp_worker.core import events
+from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import listeners, runner
 
@@ -140,3 +143,28 @@ def test_a_worker_that_a_test_starts_ends_at_a_transition_that_its_table_does_no
     strategy = FakeStrategy(SAVED)
     assert client.machine_settings(strategy, client.Options(), os.environ).strict
     assert not client.machine_settings(strategy, client.Options(), {}).strict
+
+
+async def test_a_worker_whose_loop_is_cancelled_closes_the_browser_and_releases_the_session() -> None:
+    released: list[str] = []
+
+    class Releasing(FakeStrategy):
+        async def release(self) -> None:
+            released.append("released")
+
+    async def ignored(name: str, arguments: tuple[object, ...]) -> None:
+        """Be no listener."""
+
+    strategy, browsers = Releasing(SAVED), FakeBrowsers(facts(S.CONNECTED, ALICE, True))
+    kept = runner.SessionRunner(strategy, Settings(saves=True), browsers, ignored, ())
+    strategy.context = replace(strategy.context, claimed=lambda time: kept.post(events.Claimed(time)))
+    strategy.uploads.clear()
+    running = asyncio.create_task(kept.run())
+    await strategy.saving.wait()
+    running.cancel()
+    strategy.uploads.set()
+    (done, _) = await asyncio.wait({running}, timeout=60)
+    assert done
+    assert running.cancelled()
+    assert released == ["released"]
+    assert browsers.running == []

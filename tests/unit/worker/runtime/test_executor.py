@@ -13,7 +13,7 @@ from whatsapp_worker import errors
 from whatsapp_worker.core import events
 from whatsapp_worker.core.state import BrowserRun, Login, Page, State
 from whatsapp_worker.core.transitions import RETRY
-from whatsapp_worker.runtime import executor
+from whatsapp_worker.runtime import browser_life, executor
 
 
 class Worker:
@@ -24,7 +24,8 @@ class Worker:
         self.state = State(SessionState.CONNECTED, login=Login(ALICE, proven=True), page=Page(synced=True))
         self.strategy = FakeStrategy()
         self.events: list[events.Event] = []
-        self.executor = executor.Executor(self.strategy, self.browsers, self.events.append, lambda: self.state, "")
+        self.browser = browser_life.BrowserLife(self.browsers, lambda: self.strategy.profile, self.events.append)
+        self.executor = executor.Executor(self.strategy, self.browser, self.events.append, lambda: self.state, "")
 
     @property
     def launches(self) -> tuple[int, int, int]:
@@ -38,14 +39,14 @@ def worker() -> Worker:
 
 
 async def test_a_stop_saves_the_login_of_a_page_that_has_just_been_loaded_again(worker: Worker) -> None:
-    await worker.executor.launch()
+    await worker.browser.launch()
     worker.state = replace(worker.state, session_state=SessionState.RECONNECTING, page=Page())
     await worker.executor.close(save=True)
     assert worker.strategy.closed_for == [ALICE]
 
 
 async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: Worker) -> None:
-    await worker.executor.launch()
+    await worker.browser.launch()
     worker.state = replace(worker.state, session_state=SessionState.SYNCING, login=Login(ALICE))
     await worker.executor.close(save=True)
     assert worker.strategy.closed_for == [None]
@@ -63,36 +64,17 @@ async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one
 
     monkeypatch.setattr(asyncio, "sleep", pause)
     worker.state = replace(worker.state, browser=BrowserRun(restarts=2))
-    recycling = asyncio.create_task(worker.executor.recycle(False))
+    recycling = asyncio.create_task(worker.browser.recycle(lambda: worker.state.browser.restarts, gently=False))
     await pausing.wait()
     await worker.executor.relink("", "")
-    await worker.executor.launch()
+    await worker.browser.launch()
     over.set()
     await recycling
     assert worker.launches == (1, 1, 1)
 
 
-async def test_a_browser_that_is_superseded_while_it_starts_is_ended_before_the_next(worker: Worker) -> None:
-    worker.browsers.may_start.clear()
-    first = asyncio.create_task(worker.executor.recycle(False))
-    await worker.browsers.starting.wait()
-    second = asyncio.create_task(worker.executor.recycle(False))
-    await asyncio.sleep(0)
-    assert worker.executor._endings == 2, "the second has decided, and waits"
-    worker.browsers.may_start.set()
-    await asyncio.gather(first, second)
-    assert worker.launches == (2, 1, 1)
-    assert len([event for event in worker.events if isinstance(event, events.Launched)]) == 1
-
-
-async def test_a_start_on_top_of_a_running_browser_ends_that_one(worker: Worker) -> None:
-    await worker.executor.launch()
-    await worker.executor.launch()
-    assert worker.launches == (2, 1, 1)
-
-
 async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(worker: Worker) -> None:
-    await worker.executor.launch()
+    await worker.browser.launch()
     worker.browsers.refuses = frozenset({"pairingCode"})
     await worker.executor.pairing_code()
     assert worker.browsers.made[0].calls == ["pairingCode"]
@@ -100,15 +82,15 @@ async def test_a_pairing_code_that_is_refused_is_told_and_left_to_the_machine(wo
 
 
 async def test_a_strategy_that_finds_nothing_to_save_ends_the_save(worker: Worker) -> None:
-    await worker.executor.launch()
+    await worker.browser.launch()
     await worker.executor.save("Interval")
     assert worker.events[-1] == events.SaveDone(None)
 
 
 async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker: Worker) -> None:
-    await worker.executor.launch()
+    await worker.browser.launch()
     posted = len(worker.events)
-    async with worker.executor.saving:
+    async with worker.executor.lane:
         saving = asyncio.create_task(worker.executor.save("Interval", worker.state.login.number))
         await asyncio.sleep(0)
         worker.state = replace(worker.state, login=Login(BOB, number=1))
@@ -119,7 +101,7 @@ async def test_a_save_that_waits_while_its_login_is_given_up_is_not_taken(worker
 
 
 async def test_no_older_profile_is_put_in_place_beside_a_save_that_is_under_way(worker: Worker) -> None:
-    async with worker.executor.saving:
+    async with worker.executor.lane:
         falling = asyncio.create_task(worker.executor.restore_previous())
         await asyncio.sleep(0.01)
         assert worker.events == []

@@ -44,7 +44,11 @@ async def test_in_production_it_is_logged_and_counted_and_the_session_continues(
     assert errors == ["transition=unlisted state=AwaitingLink before=Connected"]
 
 
-async def test_in_tests_it_ends_the_worker() -> None:
-    with pytest.raises(ExceptionGroup) as raised:
-        await run(Settings(strict=True))
-    assert raised.group_contains(UnlistedTransitionError)
+async def test_in_tests_it_ends_the_worker_with_that_very_error() -> None:
+    kept = runner.SessionRunner(FakeStrategy(), Settings(strict=True), FakeBrowsers(), ignored, ())
+    kept.state = State(SessionState.CONNECTED)
+    kept.post(page_events.Changed(facts(S.UNPAIRED)))
+    async with asyncio.timeout(60):
+        with pytest.raises(UnlistedTransitionError):
+            await kept.run()
+    assert kept.closed.is_set(), "it has ended as it does otherwise"
