@@ -96,8 +96,7 @@ class TestWithAnOperator:
         if left is not None:
             kubectl(place.world, "patch", "was", "support", "-n", place.name, "--type=merge", "-p", LET_GO)
         wait(lambda: gone(place), "the session to be gone")
-        told = {item["message"] for item in place.events("support")}
-        assert "deleted the session's archives" in told
+        assert any("deleted the session's archives" in item["message"] for item in place.events("support"))
 
     def test_a_store_that_is_gone_is_a_condition_and_a_request_lets_go(self, place: Place) -> None:
         worker = live(place)
