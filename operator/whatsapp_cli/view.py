@@ -1,6 +1,6 @@
-"""Decide what a person sees of a session. Pure: resource and time in, printable text out.
+"""Decide what the command shows of a session. Pure: resource and time in, printable text out.
 
-What a resource holds was written by workers and users: any value of it may be of any shape, and steer a terminal.
+Workers and users write the resource: any value can have any type and contain terminal control characters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class ShowPairingCode:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to scan yet."""
+    """There is no code to scan yet."""
 
     why: str
 
@@ -57,14 +57,14 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """The browser was stopped because nobody linked in time; a request to relink starts it again."""
+    """The worker stopped because no phone linked in time, or was logged out; a relink request starts it again."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """No code will come by itself; the message says what to do."""
+    """No code will come without user action; the message says what to do."""
 
     message: str
 
@@ -83,7 +83,7 @@ def screen(resource: Resource, now: datetime) -> Screen:
         return ShowPairingCode(code=code)
     qr = mapping(session.get("qr"))
     left = (timestamps.seconds(qr.get("expiresAt")) or 0.0) - now.timestamp()
-    # A worker takes what has expired out of its status, by its own clock; the clock here may be wrong.
+    # The worker removes expired codes by its own clock; the clock of this machine may be wrong.
     if (code := text(qr.get("code"))) and (left > 0 or phase == Phase.AWAITING_LINK):
         countdown = f", valid for {int(left)} s more" if left > 0 else ""
         return DrawCode(code=code, caption=f"code {integer(qr.get('attempt'), 1)}{countdown}")
@@ -97,15 +97,15 @@ def screen(resource: Resource, now: datetime) -> Screen:
 def _is_linked(resource: Resource, session: Resource, phase: str) -> bool:
     state = text(session.get("state"))
     if state == SessionState.FROZEN and not session.get("account"):
-        return False  # it stands still while it waits for a phone
+        return False  # the browser is paused while it waits for a phone
     if state in _LINKED_STATES:
         return True
-    # Between two workers the condition knows; of a session that failed its message says more.
+    # Without a worker the condition tells it; of a failed session the message is more useful.
     return not session and phase != Phase.FAILED and _condition(resource, ConditionType.LINKED) == ConditionStatus.TRUE
 
 
 def table(resources: Sequence[Resource], now: datetime) -> str:
-    """Return the sessions as aligned columns, a line each, with a heading."""
+    """Return the sessions as a table: a heading, then one line per session."""
     rows = [COLUMNS] + [_row(item, now) for item in resources]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     return "\n".join(
@@ -147,7 +147,7 @@ def _conditions(resource: Resource) -> Sequence[Resource]:
 
 
 def _explanation(resource: Resource) -> str:
-    """Return the message of the condition that says most: Stalled, then Linked's, then Reconciling's."""
+    """Return the message of the most relevant condition: Stalled, Reconciling, Linked, then Ready."""
     order = (ConditionType.STALLED, ConditionType.RECONCILING, ConditionType.LINKED, ConditionType.READY)
     for kind in order:
         for item in _conditions(resource):

@@ -1,5 +1,5 @@
-"""Hold the contract of users, operator, worker and command: names, resource shapes, conditions, worker environment.
+"""Define the contract of operator, worker and CLI: names, specs, conditions and the environment of the worker.
 
-Imports the standard library only and does no I/O, so that each side can rely on it without dragging in the other's
-weight.
+It imports the standard library only and does no I/O, so that each program can use it without the dependencies of the
+others.
 """

@@ -1,11 +1,11 @@
-"""Enumerate phases, conditions, reasons and worker states: the closed sets that tests and guides read."""
+"""Enumerate phases, conditions, reasons, worker states and exit codes; tests compare the documentation with them."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 
 class SessionState(StrEnum):
-    """State of a worker's machine, as written to ``status.session.state``."""
+    """State of a worker, as in ``status.session.state``."""
 
     CLAIMING = "Claiming"
     RESTORING = "Restoring"
@@ -24,7 +24,7 @@ class SessionState(StrEnum):
 
 
 class Phase(StrEnum):
-    """Printer column of a session; nothing decides by it."""
+    """Phase of a session, for users; no decision depends on it."""
 
     PENDING = "Pending"
     STARTING = "Starting"
@@ -42,7 +42,7 @@ class Phase(StrEnum):
 
 
 class ConditionType(StrEnum):
-    """Types of ``status.conditions``: kstatus' three, then the session's own."""
+    """Types of ``status.conditions``: those of kstatus, then those of sessions and stores."""
 
     READY = "Ready"
     RECONCILING = "Reconciling"
@@ -52,15 +52,15 @@ class ConditionType(StrEnum):
     SAVED = "Saved"
     STORE_AVAILABLE = "StoreAvailable"
     OVERSIZED = "Oversized"
-    """Only there while something exceeds a limit of ``spec.warnings``."""
+    """Present only while a limit of ``spec.warnings`` is exceeded."""
     POLICY_MISSING = "PolicyMissing"
-    """Only there while the admission policy is not in force."""
+    """Present only while the admission policy is not in force."""
     SHARED_ACCOUNT = "SharedAccount"
-    """A store's, only there while its workers share its service account and nobody has chosen that."""
+    """Of a store: present only while its workers share its service account and ``shared`` is unset."""
 
 
 class ConditionStatus(StrEnum):
-    """Status of a condition; "could not observe" is Unknown, never absent."""
+    """Status of a condition; Unknown means that the operator could not observe it."""
 
     TRUE = "True"
     FALSE = "False"
@@ -70,20 +70,20 @@ class ConditionStatus(StrEnum):
 class Reason(StrEnum):
     """Reason of a condition; each has an entry in the troubleshooting guide."""
 
-    # for True
+    # of conditions that are True
     WORKER_HEALTHY = "WorkerHealthy"
     DEVICE_LINKED = "DeviceLinked"
     SOCKET_CONNECTED = "SocketConnected"
     ARCHIVE_VERIFIED = "ArchiveVerified"
     PROFILE_ON_CLAIM = "ProfileOnClaim"
     STORE_ANSWERED = "StoreAnswered"
-    # for Reconciling
+    # of Reconciling
     POD_STARTING = "PodStarting"
     RESTORING = "Restoring"
     START_QUEUED = "StartQueued"
     REPLACING = "Replacing"
     STOPPING = "Stopping"
-    # everything else
+    # of all other conditions and Events
     AWAITING_SCAN = "AwaitingScan"
     QR_EXPIRED = "QRExpired"
     LOGGED_OUT_FROM_PHONE = "LoggedOutFromPhone"
@@ -128,17 +128,17 @@ class Reason(StrEnum):
     MEMORY_HIGH = "MemoryHigh"
     POLICY_MISSING = "PolicyMissing"
     REFUSED = "Refused"
-    """By the API server: anything that the operator makes but a pod."""
+    """The API server rejected an object of the operator, other than a pod."""
     INVALID_CONFIGURATION = "InvalidConfiguration"
-    """A setting that can never work."""
+    """A setting can never work."""
     SHARED_ACCOUNT = "SharedAccount"
     OPERATOR_FAULT = "OperatorFault"
     REQUEST_IGNORED = "RequestIgnored"
-    """Of an Event: an annotation asks for something that the operator cannot understand."""
+    """Of an Event: the operator does not understand a request annotation."""
 
 
 class ExitCode(IntEnum):
-    """Exit code of a worker; the termination message carries the reason."""
+    """Exit code of a worker; its termination message contains the reason."""
 
     DONE = 0
     CRASHED = 1
@@ -148,7 +148,7 @@ class ExitCode(IntEnum):
 
 
 class SaveTrigger(StrEnum):
-    """What made a save happen, as in ``status.session.saved.trigger``."""
+    """Cause of a save, as in ``status.session.saved.trigger``."""
 
     FIRST_LINK = "FirstLink"
     INTERVAL = "Interval"
@@ -157,17 +157,17 @@ class SaveTrigger(StrEnum):
 
 
 MESSAGE_LENGTH = 4096
-"""So long a message may be by the definitions: an API server's refusal, which becomes one, knows no such limit."""
+"""Longest message that the CRDs accept; a refusal of the API server, which becomes a message, can be longer."""
 
 
 def fitting(message: str, longest: int = MESSAGE_LENGTH) -> str:
-    """Return the message, cut where it is too long."""
+    """Return the message, truncated to the longest allowed length."""
     return message if len(message) <= longest else f"{message[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One entry of ``status.conditions`` without its transition time, which the writer adds on a change of status."""
+    """One entry of ``status.conditions`` without the transition time, which is added when the status changes."""
 
     type: ConditionType
     status: ConditionStatus

@@ -1,7 +1,7 @@
-"""Bound what a worker writes to ``status.session``: the schema in the definitions has the same bounds (tested).
+"""Limit the size of ``status.session``; the schema in the CRD has the same limits (a test compares them).
 
-The API server refuses a status that exceeds one of them as a whole, so that a worker shapes what it writes. All values
-together take less than 16 kB of UTF-8: ten thousand sessions must not fill etcd.
+The API server rejects a whole status that exceeds one limit, so the worker truncates what it writes. All values
+together take less than 16 kB of UTF-8, so that ten thousand sessions do not fill etcd.
 """
 
 import re
@@ -20,21 +20,21 @@ _NOT_ASCII: Final = re.compile(r"[^ -~]")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Printable ASCII; what is longer or other is mended."""
+    """Printable ASCII; longer text is truncated, other characters are replaced."""
 
     longest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Printable ASCII that is whole or absent: half a code can be neither scanned nor typed."""
+    """Printable ASCII that is complete or absent, because half a code is of no use."""
 
     longest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Printable text of one line; ``prose`` is what the schema lets have line breaks too, for older workers."""
+    """Printable text on one line; the schema also accepts line breaks in ``prose``, for older workers."""
 
     longest: int
     prose: bool = False
@@ -42,14 +42,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time in UTC; what is none is left out."""
+    """A time in UTC; any other value is omitted."""
 
     longest: int = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number from zero on."""
+    """A whole number of at least zero."""
 
     largest: int
 
@@ -98,18 +98,18 @@ REPORT: Final[Mapping[str, Bound]] = {
 
 
 def is_code(code: str) -> bool:
-    """Return whether a code can be shown: as a QR code, which holds 2,953 characters at most, and in the status."""
+    """Return whether a code fits into a QR code (at most 2,953 characters) and into the status."""
     return _fitted(_QR_CODE, code) is not None
 
 
 def bounded(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the report as the schema takes it; a field that it does not know, or that cannot be mended, is left out.
+    """Return the report as the schema accepts it, without unknown fields and values that cannot be adapted.
 
-    Never raises, whatever the page, the store or the browser has said.
+    Never raises, whatever the page, the store or the browser reported.
     """
     found = _members(REPORT, report)
     if "code" not in found.get("qr", {"code": ""}):
-        del found["qr"]  # the rest says nothing without its code
+        del found["qr"]  # the other fields are of no use without the code
     return found
 
 

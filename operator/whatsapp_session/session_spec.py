@@ -1,7 +1,7 @@
-"""Parse a session's specification once, at the border, into frozen values (a store's: ``store_spec``).
+"""Parse the spec of a session once into frozen values (that of a store: ``store_spec``).
 
-The API server has already validated against the CRD's schema and CEL rules; what is parsed here is therefore complete
-but for defaults, and a ``SpecError`` means that the CRD and this module disagree or that the CRD is older.
+The API server has already validated the spec against the schema and CEL rules of the CRD. Only defaults can be
+missing, and a ``SpecError`` means that the CRD and this module disagree, or that the installed CRD is older.
 Durations are whole seconds.
 """
 
@@ -22,18 +22,18 @@ DEFAULT_URL = "https://web.whatsapp.com/"
 
 
 class SpecError(ValueError):
-    """A field that cannot be understood; the message names it and says how to mend it."""
+    """A field has an invalid value; the message names the field and says how to fix it."""
 
 
 class OperatingMode(StrEnum):
-    """Whether a worker pod should exist."""
+    """Whether the session should have a worker pod."""
 
     RUNNING = "Running"
     SUSPENDED = "Suspended"
 
 
 class Strategy(StrEnum):
-    """The guide's authentication strategies."""
+    """Authentication strategies of whatsapp-web.js."""
 
     NO_AUTH = "NoAuth"
     LOCAL_AUTH = "LocalAuth"
@@ -41,7 +41,7 @@ class Strategy(StrEnum):
 
 
 class Interop(StrEnum):
-    """How often the JavaScript stores' copy follows."""
+    """How often the worker refreshes the whatsapp-web.js-compatible copy."""
 
     EVERY_SAVE = "EverySave"
     HOURLY = "Hourly"
@@ -50,14 +50,14 @@ class Interop(StrEnum):
 
 
 class OnDelete(StrEnum):
-    """What becomes of the archives when the resource goes."""
+    """What happens to the archives when the session is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
 
 
 class LinkingMethod(StrEnum):
-    """How the phone links."""
+    """How the user links a phone."""
 
     QR_CODE = "QRCode"
     PAIRING_CODE = "PairingCode"
@@ -65,7 +65,7 @@ class LinkingMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretKeyRef:
-    """A key of a Secret of the session's namespace."""
+    """A key of a Secret in the session's namespace."""
 
     name: str
     key: str
@@ -95,7 +95,7 @@ class LocalAuth:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """``spec.auth``; the member of the chosen strategy is always set."""
+    """``spec.auth``; the settings of the chosen strategy are always set."""
 
     strategy: Strategy = Strategy.REMOTE_AUTH
     remote: RemoteAuth | None = field(default_factory=RemoteAuth)
@@ -246,7 +246,7 @@ def parse_session(spec: Mapping[str, Any] | None) -> SessionSpec:
     except SpecError:
         raise
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise SpecError(f"a field has another type than the definition gives it ({type(error).__name__})") from error
+        raise SpecError(f"a field has another type than in the CRD ({type(error).__name__})") from error
 
 
 def _session(raw: Mapping[str, Any]) -> SessionSpec:

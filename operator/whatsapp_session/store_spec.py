@@ -1,6 +1,6 @@
-"""Parse ``SessionStore.spec`` once, at the border, into frozen values: a store has exactly one backend.
+"""Parse ``SessionStore.spec`` once into frozen values; a store has exactly one backend.
 
-As in ``spec``, the API server has validated before; a ``SpecError`` means that the CRD and this module disagree.
+As in ``session_spec``, a ``SpecError`` means that the CRD and this module disagree.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from whatsapp_session.session_spec import SecretKeyRef, SpecError
 
 
 class Sse(StrEnum):
-    """How an S3 server encrypts what it keeps."""
+    """Server-side encryption of S3."""
 
     AES256 = "AES256"
     KMS = "aws:kms"
 
 
 class SourceKind(StrEnum):
-    """What ``envFrom`` may name."""
+    """Kind of object that an entry of ``envFrom`` names."""
 
     SECRET = "secretRef"  # noqa: S105  a field's name, no password
     CONFIG_MAP = "configMapRef"
@@ -27,7 +27,7 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FilesystemBackend:
-    """``SessionStore.spec.filesystem``; ``path`` is relative to the claim's root."""
+    """``SessionStore.spec.filesystem``; ``path`` is relative to the root of the volume."""
 
     claim_name: str
     path: str = ""
@@ -35,7 +35,7 @@ class FilesystemBackend:
 
 @dataclass(frozen=True, slots=True)
 class S3Backend:
-    """``SessionStore.spec.s3``; ``credentials`` names a Secret, None means the cloud's own identity."""
+    """``SessionStore.spec.s3``; ``credentials`` is the name of a Secret, None means cloud identity."""
 
     bucket: str
     remote_data_path: str = ""
@@ -68,7 +68,7 @@ class EnvSource:
 class CustomBackend:
     """``SessionStore.spec.custom``: an entry point of the group ``whatsapp_worker.stores``.
 
-    ``claim_name`` is a claim that it keeps files on, mounted at ``names.custom_dir``.
+    ``claim_name`` is a PVC for the store's files, mounted at ``names.custom_dir``.
     """
 
     name: str
@@ -109,7 +109,7 @@ class StoreSpec:
 
 
 def pvc_name(backend: Backend) -> str | None:
-    """Return the name of the claim that a store's pods mount, None for a store without one."""
+    """Return the name of the PVC that the pods of a store mount, None for a store without one."""
     match backend:
         case FilesystemBackend(claim_name=name) | CustomBackend(claim_name=name):
             return name
@@ -121,19 +121,21 @@ _MEMBERS = ("filesystem", "s3", "mongodb", "custom")
 
 
 def parse_store(spec: Mapping[str, Any] | None) -> StoreSpec:
-    """Parse ``SessionStore.spec``; raises SpecError, and nothing else, unless one known backend is set and complete."""
+    """Parse ``SessionStore.spec``; raises only SpecError, unless exactly one known backend is set and complete."""
     try:
         return _store(spec or {})
     except SpecError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SpecError(f"a field has another type than the definition gives it ({type(error).__name__})") from error
+        raise SpecError(f"a field has another type than in the CRD ({type(error).__name__})") from error
 
 
 def _store(raw: Mapping[str, Any]) -> StoreSpec:
     given = [member for member in _MEMBERS if raw.get(member) is not None]
     if len(given) != 1:
-        raise SpecError(f"a store needs exactly one backend of {', '.join(f'spec.{member}' for member in _MEMBERS)}")
+        raise SpecError(
+            f"spec must contain exactly one backend of {', '.join(f'spec.{member}' for member in _MEMBERS)}"
+        )
     encryption = raw.get("encryption") or {}
     return StoreSpec(
         backend=_backend(given[0], raw[given[0]]),
@@ -188,7 +190,7 @@ def _source(raw: Mapping[str, Any]) -> EnvSource:
     for kind in SourceKind:
         if raw.get(kind) is not None:
             return EnvSource(kind, _text(raw[kind], "name", f"spec.custom.envFrom.{kind}"), str(raw.get("prefix", "")))
-    raise SpecError("an entry of spec.custom.envFrom must name a secretRef or a configMapRef")
+    raise SpecError("each entry of spec.custom.envFrom must set secretRef or configMapRef")
 
 
 def _ca_bundle(raw: Mapping[str, Any]) -> CaBundle:

@@ -1,6 +1,6 @@
-"""Say what is wrong with a server's address: a sentence for each mistake, and in none of them a part of the address.
+"""Describe what is wrong with the URL of a server, one sentence for each mistake.
 
-A person may have put a password anywhere in it.
+The sentences do not repeat any part of the URL, because it can contain a password anywhere.
 """
 
 import re
@@ -14,7 +14,7 @@ ENCODE: Final = "write characters of user and password such as # / ? : @ % perce
 
 
 def fault(address: str, schemes: Sequence[str], example: str) -> str | None:
-    """Return what is wrong, to be read after "the address ", or None if it names a server of one of the schemes."""
+    """Return what is wrong, to follow the words "the address ", or None if the URL is valid for one of the schemes."""
     if not address:
         return f"is empty: it must look like {example}"
     if _BLANK.search(address):
@@ -39,7 +39,7 @@ def fault(address: str, schemes: Sequence[str], example: str) -> str | None:
 
 
 def host(address: str) -> str:
-    """Return host and port of an address without a fault, for messages: no user, no password, no path."""
+    """Return host and port of a valid URL for messages, without user, password and path."""
     return urlsplit(address).netloc.rpartition("@")[2]
 
 

@@ -75,7 +75,7 @@ def test_an_event_bears_the_uid_of_its_own_session_or_pod_only(pair: Pair) -> No
 def test_an_event_has_no_finalizer_and_no_owner(pair: Pair, metadata: Manifest) -> None:
     event = event_in(pair.place, ALICE)
     event["metadata"] |= metadata
-    assert "no finalizers, no owner" in refusal(pair, event)
+    assert "must not have finalizers, ownerReferences" in refusal(pair, event)
 
 
 @pytest.mark.parametrize(

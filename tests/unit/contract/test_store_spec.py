@@ -106,7 +106,7 @@ def test_encryption_and_fencing_are_read() -> None:
         ({"mongodb": {"uriSecretRef": {"name": "login"}, "database": "whatsapp"}}, "spec.mongodb.uriSecretRef.key"),
         ({"mongodb": {"uriSecretRef": SECRET}}, "spec.mongodb.database"),
         ({"custom": {}}, "spec.custom.name"),
-        ({"custom": {"name": "sqlite", "envFrom": [{}]}}, "secretRef or a configMapRef"),
+        ({"custom": {"name": "sqlite", "envFrom": [{}]}}, "secretRef or configMapRef"),
         ({"filesystem": FILES, "encryption": {"keySecretRef": {"name": "key"}}}, "spec.encryption.keySecretRef.key"),
     ],
     ids=str,
