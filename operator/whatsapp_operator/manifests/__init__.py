@@ -1,1 +1,1 @@
-"""Build the manifests of a session: specification in, plain dicts out; one module a kind."""
+"""Build manifests as plain dicts from specs; one module per kind of object."""

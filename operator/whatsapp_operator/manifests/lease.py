@@ -1,4 +1,4 @@
-"""The Lease that says who runs a session."""
+"""Build the Lease that names the pod that runs a session."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,9 @@ Manifest = dict[str, Any]
 
 
 def lease(session: Session, pod_uid: str | None) -> Manifest:
-    """Return the operator's part of the Lease; holder and times are the worker's.
+    """Return the operator's fields of the Lease; the worker writes holder and times.
 
-    ``pod_uid`` names the only pod that may update it, None: nobody yet.
+    ``pod_uid`` is the UID of the only pod that may update the Lease, None if there is none yet.
     """
     annotations = {
         names.request_annotation(request): time for request, time in requests.for_the_worker(session).items()
@@ -24,7 +24,7 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
     if session.last.account_hash is not None:
         annotations[names.ANNOTATION_KNOWN_ACCOUNT] = session.last.account_hash
     if session.last.stopped and session.last.pod_uid is not None:
-        # The node said that its container has ended: nobody needs to wait for its Lease to run out.
+        # The node confirmed that the container has terminated: the next worker need not wait for the Lease to expire.
         annotations[names.ANNOTATION_TERMINATED_POD_UID] = session.last.pod_uid
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -41,7 +41,7 @@ def lease(session: Session, pod_uid: str | None) -> Manifest:
 
 
 def left_over(found: Mapping[str, Any], manifest: Manifest) -> list[str]:
-    """Return the operator's annotations that stand on the Lease though they are not wanted any more."""
+    """Return the operator's annotations on the Lease that are no longer desired."""
     there: Mapping[str, str] = found["metadata"].get("annotations") or {}
     wanted = manifest["metadata"]["annotations"]
     return [name for name in there if name.startswith(f"{names.GROUP}/") and name not in wanted]

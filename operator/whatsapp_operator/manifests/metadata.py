@@ -1,4 +1,4 @@
-"""Mark what belongs to a session."""
+"""Build owner references and labels of a session's objects."""
 
 from typing import Any
 
@@ -33,9 +33,9 @@ def pod_owner(pod: Pod) -> Manifest:
 
 
 def others(found: Manifest, session: Session) -> bool:
-    """Return whether an object goes with something else than this session, or goes already.
+    """Return whether an object has another owner than this session, or is being deleted.
 
-    What belongs to nobody is the session's: it is left when a session is deleted without its dependents.
+    An object without an owner counts as the session's: deleting a session without its dependents leaves such objects.
     """
     owners = found["metadata"].get("ownerReferences") or ()
     own = any(owner.get("uid") == session.uid for owner in owners)
@@ -43,7 +43,7 @@ def others(found: Manifest, session: Session) -> bool:
 
 
 def labels(session: Session) -> dict[str, str]:
-    """Return the labels of everything that is made for one session."""
+    """Return the labels of all objects of one session."""
     return {
         names.LABEL_MANAGED_BY: names.MANAGED_BY,
         names.LABEL_COMPONENT: names.COMPONENT_WORKER,

@@ -1,4 +1,4 @@
-"""The pod that copies a session's archives from the store that it was on to the one that it names now."""
+"""Build the pod that copies a session's archives from the previous store to the present one."""
 
 import dataclasses
 import json
@@ -11,13 +11,13 @@ from whatsapp_operator.observed.state import Session, Store
 from whatsapp_session import names, worker_config
 
 GRACE_SECONDS = 5
-"""What it had begun when it was stopped, the next one finishes."""
+"""Seconds; the next pod resumes an interrupted copy."""
 
 
 def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDefaults) -> Manifest:
-    """Return the pod, its template's hash among its annotations.
+    """Return the pod, with the hash of its template as an annotation.
 
-    It is one of the target's: it has that store's service account, and its image if it has one of its own.
+    It has the service account of the target store, and its image if that store sets one.
     """
     task = store_pod.Task(
         name=names.move_pod(session.name),
@@ -26,7 +26,7 @@ def move_pod(session: Session, source: Store, target: Store, defaults: WorkerDef
         config=worker_environment.whose(session, defaults),
         labels={**source.pod_labels, **target.pod_labels, **_labels(session)},
         owners=(metadata.owner(session, controller=True),),
-        # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
+        # A pod that requires its Secrets would wait without a message; this one starts and reports which is missing.
         needs_secrets=False,
         also=pod_template.merged(
             _of_the_source(source, target),
@@ -45,13 +45,13 @@ def _labels(session: Session) -> dict[str, str]:
 
 
 def _allowed(session: Session) -> list[str]:
-    """Return what is no fault: an empty store for a session that holds no login, an owner that a person gave up."""
+    """Return the flags for accepted situations: no login to copy, or an owner that a user wants to take over from."""
     known, asked = session.last.account_hash is not None, "takeover" in requests.for_the_worker(session)
     return [*([] if known else ["--if-any"]), *(["--take-over"] if asked else [])]
 
 
 def _source(source: Store) -> list[str]:
-    """Return what the command is told of the store to read; of the other one it hears from its environment."""
+    """Return the arguments that describe the source store; the environment describes the target."""
     told = store_access.told(worker_config.WorkerConfig(), source, store_access.SOURCE)
     arguments = ["--from", str(told.store)]
     if told.store_secrets is not None:

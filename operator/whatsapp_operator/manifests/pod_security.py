@@ -1,7 +1,7 @@
-"""What every pod of ours may not do: restricted standard, a read-only root, one unprivileged user.
+"""Secure all pods of the operator: restricted standard, read-only root file system, one unprivileged user.
 
-A podTemplate may say less than that and gets the rest filled in; what it says against the standard is a violation.
-Source: the Pod Security Standards of Kubernetes 1.34, and what they leave open between a worker and its sidecars.
+The operator fills in fields that a podTemplate omits; a field that contradicts the standard is a violation.
+Source: the Pod Security Standards of Kubernetes 1.34, and additional rules for sidecars of a worker.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ CHART_VALUE = "podTemplate.podSecurity"
 
 
 class Level(StrEnum):
-    """What podTemplates may say, as in the chart's value: each level allows what the ones before it allow."""
+    """Levels of the chart value ``podTemplate.podSecurity``, from strict to loose."""
 
     RESTRICTED = "restricted"
     BASELINE = "baseline"
@@ -31,7 +31,7 @@ _ORDER = tuple(Level)
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What a pod asks for against the standard; the message names the field and the chart's value."""
+    """A violation of the standard; the message names the field and the chart value that allows it."""
 
     field: str
     message: str
@@ -49,7 +49,7 @@ def pod(given: Mapping[str, Any]) -> Manifest:
 
 
 def container() -> Manifest:
-    """Return a container's security context."""
+    """Return the security context of a container."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -58,7 +58,7 @@ def container() -> Manifest:
 
 
 def violations(pod: Mapping[str, Any], level: Level = Level.RESTRICTED) -> tuple[Violation, ...]:
-    """Return what a pod asks for that ``level`` does not allow, in the order of its fields; never raises."""
+    """Return the violations of ``level`` by a pod, in the order of its fields; never raises."""
     return tuple(_violation(found) for found in pod_standard.findings(pod) if not _allows(level, found))
 
 
@@ -73,7 +73,7 @@ def _violation(found: Finding) -> Violation:
 
 
 def filled(spec: Mapping[str, Any]) -> Manifest:
-    """Return a PodSpec with the restricted standard's settings wherever it says nothing."""
+    """Return a PodSpec with omitted fields filled in as the restricted standard requires."""
     given = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     made: Manifest = {**spec, "securityContext": {**given, **_said(spec.get("securityContext"))}}
     for name in CONTAINER_LISTS:
@@ -85,7 +85,7 @@ def filled(spec: Mapping[str, Any]) -> Manifest:
 def _container(item: Mapping[str, Any]) -> Manifest:
     context = _said(item.get("securityContext"))
     if context.get("privileged"):
-        # What is filled in would contradict it, and the API server refuses both together.
+        # The filled-in value would contradict it, and the API server rejects the combination.
         return {**item, "securityContext": context}
     capabilities = {"drop": ["ALL"], **_said(context.get("capabilities"))}
     escalation = {} if "SYS_ADMIN" in words(capabilities.get("add")) else {"allowPrivilegeEscalation": False}
@@ -93,12 +93,12 @@ def _container(item: Mapping[str, Any]) -> Manifest:
 
 
 def _said(context: Any) -> Manifest:
-    """Return what is said: a field that is null says nothing."""
+    """Return the fields that are not null."""
     return {name: value for name, value in mapping(context).items() if value is not None}
 
 
 def permitted(parts: Mapping[str, Any], level: Level) -> Manifest:
-    """Return the parts of a PodSpec that ``level`` allows: volumes one by one, with the mounts of those only."""
+    """Return the parts of a PodSpec that ``level`` allows: the allowed volumes, and only their mounts."""
     volumes = [item for item in items(parts.get("volumes")) if _is_permitted({"volumes": [item]}, level)]
     lost = {str(item.get("name")) for item in items(parts.get("volumes")) if item not in volumes}
     containers = [_without(item, lost) for item in items(parts.get("containers"))]
@@ -115,6 +115,6 @@ def _is_permitted(spec: Mapping[str, Any], level: Level) -> bool:
 
 
 def _without(item: Mapping[str, Any], volumes: set[str]) -> Manifest:
-    """Return a container without the mounts of these volumes."""
+    """Return a container without mounts of these volumes."""
     mounts = [mount for mount in items(item.get("volumeMounts")) if str(mount.get("name")) not in volumes]
     return {**item, "volumeMounts": mounts} if "volumeMounts" in item else dict(item)

@@ -1,7 +1,7 @@
-"""The rules that a pod's fields are held against: what is wrong, and from which level on it is allowed. Pure.
+"""Check the fields of a pod: what violates the restricted standard, and which level allows it. Pure.
 
-A pod comes here as somebody wrote it, so that nothing may raise: what has another shape than it should is left to the
-API server, which refuses it. The chart's admission policy has the same rules (``templates/pod-security-policy.yaml``).
+The input is what a user wrote, so nothing here raises; fields of a wrong type are left to the API server, which rejects
+them. The admission policy of the chart has the same rules (``templates/pod-security-policy.yaml``).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ Map = Mapping[str, Any]
 
 CONTAINER_LISTS: Final = ("containers", "initContainers", "ephemeralContainers")
 MAX_GRACE_SECONDS: Final = 3600
-"""A worker saves within two minutes; a pod that stops for ever holds its session's name, its node and its claim."""
+"""Seconds. A worker saves within two minutes; a pod that never stops blocks its session, its node and its PVC."""
 TOKEN_VOLUME: Final = "kube-api-access"  # noqa: S105  a volume's name, no password
 OWN_VOLUMES: Final = frozenset({"data", "store", "store-credentials", "encryption", "tmp", "shm", TOKEN_VOLUME})
-"""Volumes of the worker's: no podTemplate may bring one of these names."""
+"""Names of the worker's volumes, which a podTemplate must not use."""
 
 _VOLUMES: Final = frozenset(
     {
@@ -76,7 +76,7 @@ BASELINE, PRIVILEGED = "baseline", "privileged"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One field against the restricted standard; ``allowed_by`` is the strictest level that allows it, None: none."""
+    """A field that violates the restricted standard; ``allowed_by`` is the strictest level that allows it, or None."""
 
     field: str
     wrong: str
@@ -84,22 +84,22 @@ class Finding:
 
 
 def mapping(value: Any) -> Map:
-    """Return what should be a map, {} if it is none."""
+    """Return the value if it is a map, else {}."""
     return value if isinstance(value, Mapping) else {}
 
 
 def items(value: Any) -> list[Map]:
-    """Return the maps of what should be a list of them."""
+    """Return the maps of a list, [] for any other value."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def words(value: Any) -> list[str]:
-    """Return what should be a list of strings, [] if it is no list."""
+    """Return the value if it is a list, else []."""
     return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def findings(pod: Map) -> Iterator[Finding]:
-    """Yield what is against the restricted standard, whatever allows it."""
+    """Yield all violations of the restricted standard, with the level that allows each."""
     spec = mapping(pod.get("spec"))
     for key, value in mapping(mapping(pod.get("metadata")).get("annotations")).items():
         if key.startswith(_APPARMOR) and value != "runtime/default" and not str(value).startswith("localhost/"):
@@ -157,7 +157,7 @@ def _of_a_volume(where: str, volume: Map) -> Iterator[Finding]:
 
 
 def _context(where: str, context: Map) -> Iterator[Finding]:
-    """Yield what a security context says, of a pod or of a container; what it must say is the container's matter."""
+    """Yield violations of the security context of a pod or a container; required fields are checked per container."""
     if context.get("privileged"):
         yield Finding(f"{where}.privileged", "may not be true")
     if context.get("runAsNonRoot") is False:
@@ -180,7 +180,7 @@ def _context(where: str, context: Map) -> Iterator[Finding]:
 
 
 def _of_a_container(where: str, item: Map, above: Map) -> Iterator[Finding]:
-    """Yield what is wrong with a container; ``above`` is the pod's security context."""
+    """Yield the violations of a container; ``above`` is the security context of the pod."""
     context = mapping(item.get("securityContext"))
     yield from _context(f"{where}.securityContext", context)
     if context.get("allowPrivilegeEscalation") is not False:
@@ -212,7 +212,7 @@ def _hosts(where: str, handler: Map) -> Iterator[Finding]:
 
 
 def _of_mounts(where: str, item: Map, theirs: frozenset[str]) -> Iterator[Finding]:
-    """Yield what a container beside the worker mounts of the worker's."""
+    """Yield the mounts of the worker's volumes in another container."""
     for kind in ("volumeMounts", "volumeDevices"):
         for mount in items(item.get(kind)):
             if str(mount.get("name")) in theirs:
@@ -221,7 +221,7 @@ def _of_mounts(where: str, item: Map, theirs: frozenset[str]) -> Iterator[Findin
 
 
 def _of_the_worker(spec: Map) -> frozenset[str]:
-    """Return the names of the volumes that are the worker's, also those that bring its claim under another name."""
+    """Return the names of the worker's volumes, and of other volumes that contain the same PVC."""
     volumes = {str(item.get("name")): item for item in items(spec.get("volumes"))}
     worker = next((item for item in items(spec.get("containers")) if item.get("name") == names.WORKER_CONTAINER), {})
     secret = {

@@ -1,11 +1,11 @@
-"""Merge a user's partial pod template into ours: maps deeply, keyed lists by their key, other lists replaced."""
+"""Merge a podTemplate into the operator's pod: maps deeply, keyed lists by key; other lists are replaced."""
 
 from collections.abc import Mapping
 from typing import Any
 
 Manifest = dict[str, Any]
 
-# Strategic merge patch has the same keys; the API server offers it for stored objects only, not for parts of ours.
+# The keys of strategic merge patch, which the API server only offers for stored objects.
 _KEYS: Mapping[str, str] = {
     "containers": "name",
     "initContainers": "name",
@@ -39,8 +39,8 @@ def _keyed(key: str, old: list[Any], new: list[Any]) -> list[Any]:
     for item in new:
         if item in nameless:
             continue
-        # An environment variable has a value or a source, never parts of both: it is replaced as a whole.
+        # An environment variable has either a value or a source, so it is replaced as a whole.
         whole = "value" in item or "valueFrom" in item
         result[item[key]] = item if whole else merged(result.get(item[key], {}), item)
-    # At the end as they are, for the API server to refuse with a sentence.
+    # Items without a key are appended unchanged; the API server rejects them with a message.
     return [*result.values(), *nameless]

@@ -1,4 +1,4 @@
-"""The pod that deletes a session's archives from its store."""
+"""Build the pod that purges a session's archives from its store."""
 
 from whatsapp_operator.manifests import store_pod, worker_environment
 from whatsapp_operator.manifests.store_pod import Manifest
@@ -8,13 +8,13 @@ from whatsapp_session import names
 
 
 def purge_pod(session: Session, store: Store, defaults: WorkerDefaults) -> Manifest:
-    """Return the pod; it belongs to nobody, because the garbage collector would end it at a foreground deletion."""
+    """Return the pod; it has no owner, because a foreground deletion of the session would delete it too early."""
     task = store_pod.Task(
         name=names.purge_pod(session.name),
         namespace=session.namespace,
         args=("store", "purge"),
         config=worker_environment.whose(session, defaults),
-        # The label of the session, so that the operator's watch of pods sees it.
+        # With the label of the session, so that the operator's watch of pods finds it.
         labels={
             names.LABEL_MANAGED_BY: names.MANAGED_BY,
             names.LABEL_COMPONENT: names.COMPONENT_PURGE,

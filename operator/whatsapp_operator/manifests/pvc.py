@@ -1,4 +1,4 @@
-"""The claim that keeps LocalAuth's profile."""
+"""Build the PVC for the profile of LocalAuth."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Manifest = dict[str, Any]
 
 
 def pvc(session: Session) -> Manifest | None:
-    """Return the claim for LocalAuth's profile, None unless the operator is to make one."""
+    """Return the PVC for the profile of LocalAuth, None if the operator does not create one."""
     local = session.spec.auth.local
     if local is None or local.claim_name is not None:
         return None

@@ -1,8 +1,7 @@
-"""Who a worker is to the API server, and what it may do: an account, a Role and a RoleBinding for each session.
+"""Build the identity and rights of workers: a ServiceAccount, a Role and a RoleBinding for each session.
 
-RBAC decides whose status and Lease a worker may touch, before a request is carried out; the admission policy decides
-which fields. A store's own account is for its checks, moves and purges, which have no token, and for the workers of a
-store whose cloud identity rests on that account.
+RBAC limits the objects that a worker may write; the admission policy limits their fields. The account of a store is for
+checks, moves and purges, which have no token, and for the workers of a store with ``shared: true``.
 """
 
 from typing import Any
@@ -17,7 +16,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 
 def account(namespace: str, store: Store | None) -> Manifest:
-    """Return the service account of a store, without any rights."""
+    """Return the service account of a store, which has no rights."""
     return _account(_of_a_store(namespace, None if store is None else store.name), store)
 
 
@@ -25,7 +24,7 @@ def session_account(session: Session, store: Store | None, pod: Pod | None) -> M
     """Return the service account of a session."""
     made = _account(_metadata(session), store)
     if pod is not None and "annotations" in made["metadata"]:
-        # The cloud asks for the account while the worker saves for the last time, also when the session has gone.
+        # The final save of a deleted session still needs the account for its cloud identity.
         made["metadata"]["ownerReferences"].append(metadata.pod_owner(pod))
     return made
 
@@ -56,15 +55,15 @@ def _metadata(session: Session) -> Manifest:
 
 
 def uses_cloud_identity(store: Store) -> bool:
-    """Return whether a cloud may know the workers of a store by the name of their service account."""
+    """Return whether the workers of a store use cloud identity, which depends on the name of the account."""
     backend = store.spec.backend
     return bool(store.annotations) or (isinstance(backend, S3Backend) and backend.credentials is None)
 
 
 def shared(store: Store | None) -> bool:
-    """Return whether the workers of a store have its account.
+    """Return whether the workers of a store share its account.
 
-    Where nobody has chosen, what rests on the account's name goes on to work.
+    If ``shared`` is unset, stores with cloud identity keep the shared account, so that they continue to work.
     """
     if store is None:
         return False
@@ -79,7 +78,7 @@ def worker_account(session: Session, store: Store | None) -> str:
 
 
 def role(session: Session) -> Manifest:
-    """Return what the worker of a session may do, and to which objects."""
+    """Return the Role of a session's worker, limited to its own objects."""
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "Role",
@@ -88,7 +87,7 @@ def role(session: Session) -> Manifest:
             _rule(names.GROUP, f"{names.SESSION_PLURAL}/status", "patch", name=session.name),
             _rule("coordination.k8s.io", "leases", "get", "update", name=names.lease(session.name)),
             _rule("", "events", "create"),
-            # No API serves this: it tells the admission policy, which asks for it, which UID its Events may bear.
+            # No API serves this subresource; the admission policy uses it to check the UID in the worker's Events.
             _rule(names.GROUP, f"{names.SESSION_PLURAL}/events", "create", name=session.uid),
         ],
     }
@@ -100,7 +99,7 @@ def _rule(group: str, resource: str, *verbs: str, name: str | None = None) -> Ma
 
 
 def binding(session: Session, accounts: set[str]) -> Manifest:
-    """Return the binding of these accounts to the session's Role."""
+    """Return the RoleBinding of these accounts to the session's Role."""
     subjects = [{"kind": "ServiceAccount", "name": name, "namespace": session.namespace} for name in sorted(accounts)]
     return {
         "apiVersion": f"{RBAC}/v1",
@@ -112,9 +111,9 @@ def binding(session: Session, accounts: set[str]) -> Manifest:
 
 
 def access(session: Session, store: Store | None, pod: Pod | None) -> tuple[Manifest, ...]:
-    """Return account, Role and binding, in the order in which they can be made.
+    """Return account, Role and RoleBinding, in the order of their creation.
 
-    A worker that runs keeps its rights, though the next one gets another account.
+    A running worker keeps its rights, even if the next one gets another account.
     """
     ours = pod if pod is not None and pod.ownership is Ownership.OURS else None
     accounts = {worker_account(session, store)}
@@ -125,9 +124,9 @@ def access(session: Session, store: Store | None, pod: Pod | None) -> tuple[Mani
 
 
 def emptied(namespace: str, store: str | None) -> Manifest:
-    """Return the binding of an earlier version without subjects.
+    """Return the RoleBinding of an earlier version without subjects.
 
-    It is emptied and not deleted, so that the operator needs no right to delete bindings of others.
+    The operator empties it instead of deleting it, so that it needs no right to delete RoleBindings.
     """
     return {
         "apiVersion": f"{RBAC}/v1",

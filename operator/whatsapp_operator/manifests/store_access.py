@@ -1,4 +1,4 @@
-"""How a pod reaches a store: volumes, mounts and what its process is told; the same for workers, checks and purges."""
+"""Build a pod's access to a store: volumes, mounts and environment, the same for workers, checks and purges."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ SECRETS_DIR = "/var/run/secrets/whatsapp"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a pod has a store: names of volumes, and directories."""
+    """Location of a store in a pod: names of volumes, and directories."""
 
     prefix: str
     store: str
@@ -35,7 +35,7 @@ class Place:
 
 
 OWN = Place("", names.STORE_DIR, f"{SECRETS_DIR}/store", f"{SECRETS_DIR}/encryption", f"{SECRETS_DIR}/network")
-"""The one store of a pod, or the one that it fills."""
+"""The only store of a pod, or the target store of a move."""
 SOURCE = Place(
     "source-",
     names.SOURCE_DIR,
@@ -43,12 +43,12 @@ SOURCE = Place(
     f"{SECRETS_DIR}/source-encryption",
     f"{SECRETS_DIR}/source-network",
 )
-"""The store that a pod copies from."""
+"""The source store of a move."""
 _S3_KEYS = ("accessKeyId", "secretAccessKey")
 
 
 def told(config: worker_config.WorkerConfig, store: Store, place: Place = OWN) -> worker_config.WorkerConfig:
-    """Return the settings with the store's part in them."""
+    """Return the settings with those of the store added."""
     spec = store.spec
     return dataclasses.replace(
         config,
@@ -62,16 +62,16 @@ def told(config: worker_config.WorkerConfig, store: Store, place: Place = OWN) -
 
 
 def volumes(store: Store, place: Place = OWN, *, optional: bool = False) -> list[Manifest]:
-    """Return the volumes that hold the store or its secrets.
+    """Return the volumes for the store and its Secrets.
 
-    ``optional``: the pod starts without its Secrets too, so that its process can say which of them lack.
+    With ``optional`` the pod starts without its Secrets too, so that its process can report which are missing.
     """
     return [{"name": place.prefix + name, **source} for name, source in _sources(store.spec, optional=optional)]
 
 
 def mounts(store: Store, place: Place = OWN) -> list[Manifest]:
-    """Return where a container mounts them."""
-    # Secrets never by subPath: what is mounted so does not follow a changed Secret.
+    """Return the mounts of these volumes."""
+    # No subPath for Secrets: such a mount is not updated when the Secret changes.
     paths = {
         "store": place.store,
         "store-credentials": place.credentials,
@@ -92,7 +92,7 @@ def mounts(store: Store, place: Place = OWN) -> list[Manifest]:
 
 
 def env_from(store: Store) -> list[Manifest]:
-    """Return the Secrets and ConfigMaps that become variables."""
+    """Return the ``envFrom`` entries of a custom store."""
     backend = store.spec.backend
     return [
         {**({"prefix": source.prefix} if source.prefix else {}), str(source.kind): {"name": source.name}}
@@ -101,13 +101,13 @@ def env_from(store: Store) -> list[Manifest]:
 
 
 def image(store: Store, default: str) -> str:
-    """Return the image of this store's pods."""
+    """Return the image for the pods of this store."""
     backend = store.spec.backend
     return (backend.image if isinstance(backend, CustomBackend) else None) or default
 
 
 def address(backend: Backend, place: Place = OWN) -> str:
-    """Return what the worker opens the store by; never a credential."""
+    """Return the address of the store for the worker; it never contains a credential."""
     match backend:
         case FilesystemBackend():
             return f"file:{place.store}"
@@ -131,7 +131,7 @@ def address(backend: Backend, place: Place = OWN) -> str:
 
 
 def kind(backend: Backend) -> str:
-    """Return the backend's name for people."""
+    """Return the display name of the backend."""
     match backend:
         case FilesystemBackend():
             return "Filesystem"
@@ -146,7 +146,7 @@ def kind(backend: Backend) -> str:
 
 
 def location(backend: Backend) -> str:
-    """Return for people where in the backend the archives are; "" when only the backend knows."""
+    """Return the display name of the archives' location in the backend; "" if only the backend knows it."""
     match backend:
         case FilesystemBackend():
             return "/".join(filter(None, (backend.claim_name, backend.path)))

@@ -1,4 +1,4 @@
-"""The pod that checks a store: short, without any token, with what a worker of that store has."""
+"""Build the store check pod: it has the same access to the store as a worker, and no API token."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ DEADLINE_SECONDS = 120
 
 
 def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
-    """Return the pod, its template's hash among its annotations."""
+    """Return the pod, with the hash of its template as an annotation."""
     owner = {
         "apiVersion": names.API_VERSION,
         "kind": names.STORE_KIND,
@@ -28,11 +28,11 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
         args=("store", "check"),
         config=worker_config.WorkerConfig(),
         labels=labels,
-        # In the template, so that its hash tells any change of the specification, also one that no pod shows.
+        # Part of the template, so that its hash changes with the spec, also with fields that no pod contains.
         annotations={names.ANNOTATION_STORE_GENERATION: str(store.generation)},
         owners=(owner,),
         restart="Never",
-        # A pod whose Secret is missing would wait for it in silence; this one starts and says which.
+        # A pod that requires its Secrets would wait without a message; this one starts and reports which is missing.
         needs_secrets=False,
         also={"activeDeadlineSeconds": DEADLINE_SECONDS, "terminationGracePeriodSeconds": 5, **_place(store)},
     )
@@ -40,7 +40,7 @@ def pod(store: Store, defaults: WorkerDefaults) -> Manifest:
 
 
 def _place(store: Store) -> Manifest:
-    """Prefer the node that has the claim mounted: a ReadWriteOnce volume is attached to one node only."""
+    """Prefer the node that has the PVC mounted: a ReadWriteOnce volume is attached to one node only."""
     if store_spec.pvc_name(store.spec.backend) is None:
         return {}
     term = {"labelSelector": {"matchLabels": {names.LABEL_STORE: store.name}}, "topologyKey": "kubernetes.io/hostname"}

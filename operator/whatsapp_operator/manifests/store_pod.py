@@ -1,7 +1,7 @@
-"""A pod that does one thing to a store and ends: it has the store's secrets and no token for the API.
+"""Build a pod that runs one task on a store and ends, with the Secrets of the store and no API token.
 
-A pod with a fixed name and not a Job: its result is its termination message, which is then read by name, where a Job's
-pods have random names; and the operator needs no further rights.
+It is a pod with a fixed name instead of a Job: the operator reads the result, the termination message, by name, and
+needs no rights for Jobs.
 """
 
 from collections.abc import Mapping
@@ -37,28 +37,28 @@ _POD_PARTS = (
     "volumes",
 )
 _CONTAINER_PARTS = ("env", "envFrom", "image", "imagePullPolicy", "volumeMounts")
-"""What a session's podTemplate may need for the way to its store: an image with it, variables, certificates."""
+"""Parts of a podTemplate that access to a store may need: image, variables, certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What the pod is to do, and what tells it from others."""
+    """The task of a store pod, with its name and metadata."""
 
     name: str
     """The pod's."""
     namespace: str
     args: tuple[str, ...]
-    """Of ``whatsapp-worker``."""
+    """Arguments of ``whatsapp-worker``."""
     config: worker_config.WorkerConfig
-    """What it is told besides the store."""
+    """Settings besides those of the store."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str] = field(default_factory=dict)
     owners: tuple[Mapping[str, Any], ...] = ()
     restart: str = "OnFailure"
     needs_secrets: bool = True
-    """Whether the pod waits for its Secrets; one that does not starts and says which of them lack."""
+    """Whether the pod waits for its Secrets; otherwise it starts and reports which are missing."""
     also: Mapping[str, Any] = field(default_factory=dict)
-    """Parts of a PodSpec to merge in, such as where it may run and how its image is pulled."""
+    """Parts of a PodSpec to merge in, such as scheduling and image pull Secrets."""
 
 
 def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
@@ -105,16 +105,16 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
 
 
 def hashed(made: Manifest) -> Manifest:
-    """Return the pod with its template's hash among its annotations."""
+    """Return the pod with the hash of its template as an annotation."""
     template = {"metadata": made["metadata"], "spec": made["spec"]}
     made["metadata"]["annotations"][names.ANNOTATION_TEMPLATE_HASH] = worker_pod.template_hash(template)
     return made
 
 
 def of_the_template(session: Session, level: pod_security.Level) -> Manifest:
-    """Return the parts of a session's podTemplate that the way to its store may need.
+    """Return the parts of a session's podTemplate that access to its store may need.
 
-    Without what ``level`` refuses: a session whose template is refused can still be deleted with its archives.
+    Without parts that ``level`` forbids, so that a session with a forbidden podTemplate can still be purged.
     """
     spec = session.spec.pod_template.get("spec") or {}
     also = {part: spec[part] for part in _POD_PARTS if part in spec}

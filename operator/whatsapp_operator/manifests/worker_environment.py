@@ -1,4 +1,4 @@
-"""What a worker is told: its environment."""
+"""Build the environment of a worker."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ SECRETS_DIR = store_access.SECRETS_DIR
 
 @dataclass(frozen=True, slots=True)
 class WorkerDefaults:
-    """What is the same for every worker of this operator."""
+    """Settings that all workers of this operator share."""
 
     image: str
     cluster: str
@@ -28,11 +28,11 @@ class WorkerDefaults:
     resources: Mapping[str, Any] = field(default_factory=dict)
     extra_browser_args: Sequence[str] = ()
     pod_security: Level = Level.RESTRICTED
-    """What podTemplates may say."""
+    """Pod Security Standard for podTemplates."""
 
 
 def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> worker_config.WorkerConfig:
-    """Return what the worker is told."""
+    """Return the settings of a session's worker."""
     spec = session.spec
     remote, local = spec.auth.remote, spec.auth.local
     built = dataclasses.replace(
@@ -65,7 +65,7 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
 
 
 def whose(session: Session, defaults: WorkerDefaults) -> worker_config.WorkerConfig:
-    """Return whose a pod is, which is all that some are told."""
+    """Return settings that only identify the session; purge and move pods need no others."""
     return worker_config.WorkerConfig(
         strategy=session.spec.auth.strategy,
         client_id=names.client_id(session.name, session.spec.client_id),
@@ -74,7 +74,7 @@ def whose(session: Session, defaults: WorkerDefaults) -> worker_config.WorkerCon
             namespace=session.namespace,
             name=session.name,
             uid=session.uid,
-            # The pod's and the node's part come from the downward API; to_env() omits them.
+            # The downward API sets the names of pod and node; to_env() omits them.
             pod_name="",
             pod_uid="",
             node_name="",
@@ -83,12 +83,12 @@ def whose(session: Session, defaults: WorkerDefaults) -> worker_config.WorkerCon
 
 
 def environment(session: Session, store: Store | None, defaults: WorkerDefaults) -> list[Manifest]:
-    """Return the worker container's environment."""
+    """Return the environment of the worker container."""
     return variables(config(session, store, defaults))
 
 
 def variables(told: worker_config.WorkerConfig) -> list[Manifest]:
-    """Return settings as a container's environment."""
+    """Return settings as the environment of a container."""
     plain = worker_config.to_env(told)
     fields = {} if told.resource is None else worker_config.DOWNWARD
     return [

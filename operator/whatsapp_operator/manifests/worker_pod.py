@@ -1,4 +1,4 @@
-"""The worker pod."""
+"""Build the worker pod."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ TOKEN_SECONDS = 3600
 def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
     return {
         "name": name,
-        # Optional, so that the worker starts without it and says that it is missing: a pod that waits does not tell.
+        # Optional, so that the worker starts without it and reports that it is missing.
         "secret": {
             "secretName": ref.name,
             "items": [{"key": ref.key, "path": "value"}],
@@ -136,7 +136,7 @@ def _pod_spec(session: Session, store: Store | None, defaults: WorkerDefaults) -
 
 
 def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Manifest:
-    """Return the worker pod, its template's hash among its annotations."""
+    """Return the worker pod, with the hash of its template as an annotation."""
     template = session.spec.pod_template
     extra = template.get("metadata") or {}
     store_labels = {} if store is None else store.pod_labels
@@ -146,7 +146,7 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
         "namespace": session.namespace,
         "labels": {**defaults.pods.labels, **store_labels, **(extra.get("labels") or {}), **own},
         "annotations": {
-            # A pod that restarts its container but also ends for good is no failed deployment to Argo CD.
+            # Argo CD would report a pod that restarts its container, or that ends, as degraded.
             "argocd.argoproj.io/ignore-healthcheck": "true",
             "kubectl.kubernetes.io/default-container": names.WORKER_CONTAINER,
             **defaults.pods.annotations,
@@ -156,12 +156,12 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     }
     restart = requests.restart(session)
     if restart is not None:
-        # Part of the template, as `kubectl rollout restart` does it: no clocks to compare, nothing to lose in a crash.
+        # Part of the template, as with `kubectl rollout restart`: a crash loses nothing, and no clocks are compared.
         metadata["annotations"][names.request_annotation(requests.RESTART)] = restart
     spec = pod_template.merged(_pod_spec(session, store, defaults), template.get("spec") or {})
     metadata["annotations"][names.ANNOTATION_TEMPLATE_HASH] = template_hash({"metadata": metadata, "spec": spec})
-    # After the hash: the annotations tell what the pod was made for, and what is filled in follows from the template,
-    # so that an upgrade which fills in more replaces nobody's pod.
+    # Added after the hash: these annotations do not require a replacement, and an upgrade that fills in more fields
+    # must not replace pods.
     metadata["annotations"][names.ANNOTATION_GENERATION] = str(session.generation)
     started_for = requests.newest_start(session)
     if started_for is not None:
@@ -175,13 +175,13 @@ def sent(manifest: Manifest) -> Manifest:
 
 
 def template_hash(template: Mapping[str, Any]) -> str:
-    """Return the hash that decides about replacement: the same for the same content, whatever the order of keys."""
+    """Return the hash that decides whether to replace a pod; it does not depend on the order of keys."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def wanted(session: Session, manifest: Mapping[str, Any], level: Level = Level.RESTRICTED) -> Wanted:
-    """Return what a decision must know of a manifest of ``pod``."""
+    """Return the desired pod, as far as decisions need it, from a manifest of ``pod``."""
     wrong = "; ".join(item.message for item in pod_security.violations(manifest, level))
     refused = Problem(Reason.INVALID_POD_TEMPLATE, f"the operator creates no worker pod from this podTemplate: {wrong}")
     container = next(item for item in manifest["spec"]["containers"] if item["name"] == names.WORKER_CONTAINER)

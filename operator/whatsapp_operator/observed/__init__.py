@@ -1,1 +1,1 @@
-"""Hold what was observed, as frozen values, and parse it."""
+"""Parse resources of the API server into frozen values."""

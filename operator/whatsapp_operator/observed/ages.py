@@ -1,7 +1,7 @@
-"""Measure how long ago something was first seen, by this process' own monotonic clock.
+"""Measure how long ago the operator first saw a fact, by its own monotonic clock.
 
-No time that another machine wrote is compared with a clock of ours: the two may be an hour apart. After a restart of
-the operator all is seen for the first time. So a pause begins anew then, and is never longer than it was meant to be.
+It does not compare times of other machines with its own clock, because clocks can differ by an hour. After a restart of
+the operator each fact counts as new: a pause begins again, and is never longer than intended.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
@@ -13,7 +13,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class What(Enum):
-    """What can be seen of a pod or a check."""
+    """Kinds of facts about a pod or a check."""
 
     ENDED = auto()
     """The worker in the pod has ended for good."""
@@ -25,24 +25,24 @@ class What(Enum):
 
 
 Fact: TypeAlias = tuple[What, str]
-"""With a text that tells it from others of the kind, such as the pod's UID."""
+"""Kind and identity of a fact, such as the UID of the pod."""
 Ages: TypeAlias = Mapping[Fact, float]
 """Seconds since each fact was first seen."""
 
 
 def age(ages: Ages, what: What, of: str) -> float:
-    """Return the seconds since something was first seen, 0.0 if it was not seen before."""
+    """Return the seconds since a fact was first seen, 0.0 if it was not seen before."""
     return ages.get((what, of), 0.0)
 
 
 @dataclass(slots=True)
 class Sightings(Generic[K]):
-    """When each fact about a key was first seen; what is not seen any more is forgotten."""
+    """Times at which each fact about a key was first seen; facts that are no longer seen are removed."""
 
     _first: dict[K, dict[Fact, float]] = field(default_factory=dict)
 
     def ages(self, key: K, facts: Iterable[Fact], now: float) -> Ages:
-        """Take note of all that is seen of a key at a time of the monotonic clock; returns how old each fact is."""
+        """Record all facts about a key at a time of the monotonic clock; returns the age of each fact."""
         before = self._first.pop(key, {})
         first = {fact: before.get(fact, now) for fact in facts}
         if first:
@@ -50,5 +50,5 @@ class Sightings(Generic[K]):
         return {fact: now - since for fact, since in first.items()}
 
     def forget(self, key: K) -> None:
-        """Take note that a key is gone."""
+        """Remove all facts about a key."""
         self._first.pop(key, None)

@@ -1,4 +1,4 @@
-"""Say why a node ended or refused a pod as a whole: that is no crash of what ran in it."""
+"""Tell why the kubelet evicted or rejected a pod, which is not a crash of its containers."""
 
 from typing import Final
 
@@ -6,12 +6,12 @@ from whatsapp_operator.observed.state import Pod, Problem
 from whatsapp_session.conditions import Reason
 
 _ENDED: Final = frozenset({"Evicted", "Preempting", "Terminated", "NodeShutdown", "Shutdown", "NodeLost"})
-"""The kubelet's words for a pod that it ended for the node's sake: pressure, a critical pod, a shutdown."""
+"""Reasons of the kubelet for the end of a pod because of its node: pressure, preemption, shutdown."""
 _DEADLINE: Final = "DeadlineExceeded"
 
 
 def problem(pod: Pod) -> Problem | None:
-    """Return the reason and the message, None for a pod that did not fail or whose own containers failed it."""
+    """Return reason and message, None if the pod did not fail or failed because of its containers."""
     reason = pod.failed_reason
     if reason is None or reason == _DEADLINE:
         return None
@@ -21,6 +21,6 @@ def problem(pod: Pod) -> Problem | None:
         text = f"the node terminated the pod {pod.name} ({reason}){said}; free resources on the node"
         return Problem(Reason.EVICTED, f"{text}, or raise resources.requests in spec.podTemplate")
     if pod.ending is None:
-        # Admission by the kubelet: the scheduler chose the node by what it knew a moment before.
+        # Rejected by the kubelet's admission: the scheduler had used outdated information about the node.
         return Problem(Reason.UNSCHEDULABLE, f"the node refused the pod {pod.name} ({reason}){said}")
     return None

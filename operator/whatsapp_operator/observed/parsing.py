@@ -1,7 +1,7 @@
-"""Parse sessions and stores into frozen values: the border of the pure core.
+"""Parse sessions and stores into frozen values.
 
-What workers and users wrote cannot raise here, nor anything that rests on it. Only a specification that this operator
-does not understand does: SpecError.
+Input of workers and users never makes these functions raise, with one exception: a spec that this operator does not
+understand raises SpecError.
 """
 
 import re
@@ -27,7 +27,7 @@ def _problem(raw: Any) -> Problem | None:
 
 
 def _hash(value: Any) -> str | None:
-    """Return an account's hash, which goes onto the Lease."""
+    """Return the hash of an account, which the operator writes into the Lease."""
     return value if isinstance(value, str) and _HASH.fullmatch(value) else None
 
 
@@ -86,12 +86,12 @@ def parse_session_resource(raw: Resource, now: float) -> Session:
 
 
 def parse_essentials(raw: Resource, now: float) -> Session:
-    """Parse what suspend, restart and delete need, and nothing of what a worker says. Raises SpecError."""
+    """Parse the fields that suspend, restart and delete need, without the worker's report. Raises SpecError."""
     return _session(raw, parse_session(raw.get("spec")), None, _essential_last(raw), now)
 
 
 def parse_head(raw: Resource, now: float) -> Session:
-    """Parse what suspend and delete need of a WhatsAppSession whose spec is not understood."""
+    """Parse the fields that suspend and delete need, of a session whose spec raises SpecError."""
     suspended = mapping(raw.get("spec")).get("operatingMode") == OperatingMode.SUSPENDED
     mode = OperatingMode.SUSPENDED if suspended else OperatingMode.RUNNING
     return _session(raw, SessionSpec(operating_mode=mode), None, _essential_last(raw), now)
@@ -137,7 +137,7 @@ def _session(raw: Resource, spec: SessionSpec, report: Report | None, last: Last
 
 
 def parse_store_resource(raw: Resource) -> Store:
-    """Parse a SessionStore; raises SpecError if its spec is not understood."""
+    """Parse a SessionStore. Raises SpecError."""
     spec, status = mapping(raw.get("spec")), mapping(raw.get("status"))
     return Store(
         **head_parts(raw),
@@ -150,7 +150,7 @@ def parse_store_resource(raw: Resource) -> Store:
 
 
 def _strings(value: Any) -> Mapping[str, str]:
-    """Return what a user gave, as it is: the API server judges it."""
+    """Return the text values of a user's map unchanged; the API server validates them."""
     return {name: item for name, item in mapping(value).items() if isinstance(item, str)}
 
 

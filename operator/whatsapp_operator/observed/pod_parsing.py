@@ -1,4 +1,4 @@
-"""Parse pods into frozen values: what a node, a container or another controller wrote there cannot raise."""
+"""Parse pods into frozen values; input of nodes, containers and other controllers never makes it raise."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from whatsapp_session.conditions import Reason
 from whatsapp_session.untrusted import integer, json_mapping, mapping, mappings, text, text_or_none, texts
 
 EPOCH = "1970-01-01T00:00:00Z"
-"""In the place of a time that an object should have, and has not."""
+"""Used for a missing time."""
 
 GRACE_SECONDS = 30
-"""In the place of the grace period of a pod that is being deleted, which the API server writes."""
+"""Used for a missing grace period of a pod that is being deleted."""
 
 
 def reason(word: Any) -> Reason | None:
-    """Return a word that this operator knows, None for any other."""
+    """Return the value if it is a known reason, else None."""
     return Reason(word) if isinstance(word, str) and word in set(Reason) else None
 
 
 def ownership(metadata: Resource, session: str, uid: str | None) -> Ownership:
-    """Judge whose a pod is by its controller."""
+    """Determine the owner of a pod by its controller reference."""
     for owner in mappings(metadata.get("ownerReferences")):
         group = text(owner.get("apiVersion")).split("/")[0]
         if not owner.get("controller") or (group, owner.get("kind")) != (names.GROUP, names.SESSION_KIND):
@@ -35,7 +35,7 @@ def ownership(metadata: Resource, session: str, uid: str | None) -> Ownership:
 
 
 def parse_purge_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
-    """Parse the pod that deletes a session's archives; whose it is it says itself, because it belongs to nobody."""
+    """Parse the pod that purges a session's archives; it has no owner, its annotation names the session."""
     metadata = mapping(raw.get("metadata"))
     labels, annotations = mapping(metadata.get("labels")), mapping(metadata.get("annotations"))
     ours = labels.get(names.LABEL_COMPONENT) == names.COMPONENT_PURGE and labels.get(names.LABEL_SESSION) == session
@@ -45,7 +45,7 @@ def parse_purge_pod(raw: Resource, session: str, session_uid: str | None) -> Pod
 
 
 def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
-    """Parse a pod and judge whose it is."""
+    """Parse a pod and determine its owner."""
     metadata, spec, status = (mapping(raw.get(part)) for part in ("metadata", "spec", "status"))
     container = _named(spec.get("containers"), names.WORKER_CONTAINER)
     state = _named(status.get("containerStatuses"), names.WORKER_CONTAINER)
@@ -84,7 +84,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
 
 
 def _time(value: Any) -> str:
-    """Return a time as it was written, "" for what is none."""
+    """Return the value if it is a time, else ""."""
     return value if isinstance(value, str) and timestamps.seconds(value) is not None else ""
 
 
@@ -95,7 +95,7 @@ def _ending(raw: Any) -> Ending | None:
     return Ending(
         exit_code=integer(raw.get("exitCode"), 1),
         reason=reason(said.get("reason")),
-        # Free text of a crash may hold anything, so that only the worker's own sentence is passed on.
+        # The log tail of a crash can contain anything, so only the message of the worker is used.
         message=text(said.get("message")),
         out_of_memory=raw.get("reason") == "OOMKilled",
         started=_time(raw.get("startedAt")),

@@ -1,4 +1,4 @@
-"""Read what people request of a session: annotations with a time, each carried out once."""
+"""Read the requests of users: annotations with a time, each carried out once."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -12,19 +12,19 @@ SKIP_PURGE: Final = "skip-purge"
 FOR_WORKERS: Final = ("relink", "save", "takeover")
 """Requests that the worker carries out; the operator copies them onto the Lease."""
 STARTS: Final = (RESTART, "relink", "takeover")
-"""Requests that let a session start again that was held back."""
+"""Requests that start a session again after it had stopped for good."""
 KINDS: Final = (RESTART, *FOR_WORKERS, SKIP_PURGE)
 AHEAD_SECONDS: Final = 300.0
-"""How far a request's time may be ahead of the operator's clock: clocks differ, and what lies further off is a mistake.
+"""Seconds by which the time of a request may be ahead of the operator's clock.
 
-It would hide each later request of its kind.
+A time further ahead is a mistake, and would hide all later requests of its kind.
 """
 LONGEST_LIST: Final = 8
-"""So many mistaken annotations of one session are told; who has more has seen the first ones."""
+"""Maximum number of ignored annotations that the operator reports for one session."""
 
 
 def sorted_out(metadata: Resource, now: float) -> tuple[dict[str, str], tuple[Ignored, ...]]:
-    """Return the requests among a session's annotations by their kind, and what cannot be one, with the reason."""
+    """Return the requests among a session's annotations by kind, and the ignored annotations with the reason."""
     prefix, suffix = names.request_annotation("\0").split("\0")
     created = timestamps.seconds(metadata.get("creationTimestamp")) or 0.0
     asked: dict[str, str] = {}
@@ -48,12 +48,12 @@ def _mistake(kind: str, value: object, created: float, now: float) -> str | None
         return "the value must be an RFC 3339 time such as 2026-01-31T12:00:00Z"
     if time > now + AHEAD_SECONDS:
         return "the time is more than 5 minutes in the future; set it to the current time"
-    # It came with a restored backup and was meant for another life.
+    # The annotation is stale: it came with a restored backup of an earlier resource.
     return "the time is before the session was created; set it to the current time" if time < created else None
 
 
 def credible(raw: Any, kinds: Iterable[str], now: float) -> dict[str, str]:
-    """Return what somebody says was carried out, by kind; what cannot be true is left out."""
+    """Return the reported times of handled requests by kind, without those that cannot be true."""
     said = mapping(raw)
     return {kind: said[kind] for kind in kinds if _passed(said.get(kind), now)}
 
@@ -64,29 +64,29 @@ def _passed(value: object, now: float) -> bool:
 
 
 def restart(session: Session) -> str | None:
-    """Return the time of the newest request for a restart, carried out or not; None if there never was one."""
+    """Return the time of the newest restart request, handled or not; None if there is none."""
     return _newest([session.asked.get(RESTART), session.handled.get(RESTART)])
 
 
 def newest_start(session: Session) -> str | None:
-    """Return the time of the newest request that lets a session start."""
+    """Return the time of the newest restart, relink or takeover request."""
     return _newest([session.asked.get(request) for request in STARTS])
 
 
 def for_the_worker(session: Session) -> dict[str, str]:
-    """Return the requests that the worker has still to carry out."""
+    """Return the requests that the worker has not carried out yet."""
     done = _carried_out(session)
     asked = {request: session.asked[request] for request in FOR_WORKERS if request in session.asked}
     return {request: time for request, time in asked.items() if timestamps.is_newer(time, done.get(request))}
 
 
 def skip_purge(session: Session) -> bool:
-    """Return whether a person requests that the archives of a deleted session stay, or that nobody tries any more."""
+    """Return whether a user requests that a deleted session keeps its archives, or that the purge is given up."""
     return SKIP_PURGE in session.asked
 
 
 def handled(session: Session, pod: Pod | None, now: float) -> dict[str, str]:
-    """Return the newest time of each request that was carried out, by the operator or by a worker."""
+    """Return the newest time of each kind of request that the operator or a worker has carried out."""
     found = _carried_out(session)
     time = None if pod is None else pod.restarted_for
     if time is not None and _passed(time, now) and timestamps.is_newer(time, found.get(RESTART)):

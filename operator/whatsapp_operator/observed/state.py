@@ -1,6 +1,6 @@
-"""Hold what was observed, as frozen values; ``parsing`` makes them.
+"""Define the observed state as frozen values; ``parsing`` creates them.
 
-"Could not observe" is None or Unknown, never "absent".
+None or Unknown means "could not observe", never "absent".
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Resource = Mapping[str, Any]
 
 
 class Subject(Protocol):
-    """What an Event can be about."""
+    """An object to which Events can refer."""
 
     @property
     def kind(self) -> str:
@@ -38,17 +38,17 @@ class Subject(Protocol):
 
 
 class Ownership(Enum):
-    """Whose a pod is, judged by its controller's UID; a label is only an index."""
+    """Owner of a pod, determined by the UID of its controller; labels are not trusted."""
 
     OURS = auto()
     PREDECESSOR = auto()
-    """Of a deleted session of the same name."""
+    """A deleted session of the same name owns it."""
     FOREIGN = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that went wrong, in one word and one sentence."""
+    """A problem: reason and message."""
 
     reason: Reason
     message: str
@@ -56,7 +56,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a container ended; ``reason`` is the worker's own word, None if it left none."""
+    """How a container terminated; ``reason`` is from the worker's termination message, None without one."""
 
     exit_code: int
     reason: Reason | None
@@ -68,11 +68,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``status.session``: what the worker says."""
+    """``status.session``: the report of the worker."""
 
     pod_uid: str
     state: SessionState | None
-    """None when a newer worker uses a word that this operator does not know."""
+    """None if a newer worker reports a state that this operator does not know."""
     state_since: str
     account_hash: str | None
     saved: bool
@@ -80,16 +80,16 @@ class Report:
     problem: Problem | None
     handled: Mapping[str, str]
     warnings: tuple[Problem, ...] = ()
-    """What exceeds the user's limits."""
+    """Limits of ``spec.warnings`` that are exceeded."""
     saved_at: float | None = None
-    """When the newest archive was saved, in seconds since the epoch."""
+    """Time of the newest save in seconds since the epoch."""
     link_attempts: int = 0
-    """Codes that the worker has shown."""
+    """Number of codes that the worker has shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """An annotation that asks for something and is ignored, with the reason and what to do."""
+    """A request annotation that the operator ignores, with the reason and what to do."""
 
     annotation: str
     value: str
@@ -98,7 +98,7 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """``status.worker.last``: what outlives a worker; None means not known."""
+    """``status.worker.last``: facts that outlive a worker; None means unknown."""
 
     account_hash: str | None = None
     linked: bool | None = None
@@ -111,56 +111,56 @@ class Last:
     pod_uid: str | None = None
     template_hash: str | None = None
     started_for: str | None = None
-    """Time of the newest request that the pod had been started for."""
+    """Time of the newest request that starts a session, when the operator created the pod."""
     stopped: bool = False
-    """Whether the node confirmed that the container has ended."""
+    """Whether the node confirmed that the container has terminated."""
     store: str | None = None
-    """The SessionStore that the session ran on, or to which its archives were copied since."""
+    """Name of the SessionStore that holds the session's archives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """The pod that bears the worker's name."""
+    """The pod with the name of the worker pod."""
 
     name: str
     uid: str
     ownership: Ownership
     deleting: bool
     grace: float
-    """Seconds that it has to stop in once it is being deleted."""
+    """Grace period in seconds of a pod that is being deleted."""
     created: str
     phase: str
     node: str | None
     unschedulable: str | None
     template_hash: str | None
     generation: int | None
-    """The session's, when the pod was made."""
+    """Generation of the session when the operator created the pod."""
     restarted_for: str | None
     started_for: str | None
     image: str
     env: Mapping[str, str]
     needs: tuple[str, ...]
-    """Claims and Secrets without which the node does not start it: which of them is missing the pod does not say."""
+    """PVCs and Secrets that the pod mounts; the pod does not report which of them is missing."""
     restarts: int
     running_since: str | None
     waiting: str | None
     waiting_message: str
     ending: Ending | None
-    """Of the container now if it has ended, else of its predecessor in this pod."""
+    """Termination of the present container, else of the previous one in this pod."""
     stopped: bool
-    """Whether the node says that the container has ended and runs no more."""
+    """Whether the node reports that the container has terminated and is not restarted."""
     failed_reason: str | None
-    """The pod's own word when it failed as a whole, such as Evicted."""
+    """Reason in the status of a failed pod, such as Evicted."""
     failed_message: str
-    """The sentence beside it."""
+    """Message in the status of a failed pod."""
     store: str | None
-    """The SessionStore that it was made for."""
+    """Name of the SessionStore for which the operator created the pod."""
     account: str | None
-    """Its service account."""
+    """Name of its service account."""
 
     @property
     def did_well(self) -> bool:
-        """Whether what the pod was made for is done: by its container, for an injected sidecar may keep it running."""
+        """Whether the pod's own container succeeded; an injected sidecar may keep the pod running."""
         return self.phase == "Succeeded" or (self.stopped and self.ending is not None and self.ending.exit_code == 0)
 
 
@@ -185,9 +185,9 @@ class Session(Head):
 
     kind: ClassVar[str] = names.SESSION_KIND
     asked: Mapping[str, str]
-    """Times of the requests among its annotations, by kind; handled ones, too."""
+    """Times of the requests among its annotations by kind, also of handled ones."""
     ignored: tuple[Ignored, ...]
-    """What looks like a request among its annotations and is none."""
+    """Request annotations that the operator ignores."""
     spec: SessionSpec
     report: Report | None
     last: Last
@@ -203,66 +203,66 @@ class Store(Head):
     spec: StoreSpec
     annotations: Mapping[str, str]
     shared_account: bool | None
-    """Whether its workers share its service account; None: nobody has chosen."""
+    """``spec.serviceAccount.shared``; None if unset."""
     pod_labels: Mapping[str, str]
     problem: Problem | None
-    """Why its status says that it is not available, None when it says anything else."""
+    """Reason and message of the condition StoreAvailable if it is False, else None."""
 
     @property
     def unfenced(self) -> bool:
-        """Whether its check found that two workers could run one session, and nobody has accepted that."""
+        """Whether its check found no atomic create, and ``allowUnfenced`` is not set."""
         return self.problem is not None and self.problem.reason is Reason.STORE_UNFENCED
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a decision must know of the pod that should be there."""
+    """The desired worker pod, as far as decisions need it."""
 
     template_hash: str
     image: str
     env: Mapping[str, str]
     restarted_for: str | None
     needs_pvc: bool
-    """Whether the operator makes a claim for it."""
+    """Whether the operator creates a PVC for it."""
     move_hash: str | None = None
-    """Hash of the template of the pod that copies from another store, None when nothing is to be copied."""
+    """Hash of the template of the move pod, None if there is nothing to move."""
     violation: Problem | None = None
-    """What the session's podTemplate says against the security standard: no pod is made of it, and none replaced."""
+    """Violation of the Pod Security Standard by the podTemplate: the operator creates and replaces no pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that a decision about one session rests on."""
+    """All input of a decision about one session."""
 
     session: Session
     pod: Pod | None = None
     store: Store | None = None
     policy: bool = True
-    """Whether the admission policy, which says what a worker may write of its session, is in force."""
+    """Whether the admission policy, which limits what a worker may write, is in force."""
     policy_required: bool = True
-    """Whether no worker is started without it."""
+    """Whether workers must not start without it."""
     refusal: Problem | None = None
-    """Why the API server refused the pod just now."""
+    """Why the API server rejected the pod in this reconciliation."""
     waits: Problem | None = None
-    """Why a pod that should be made is not made yet: it has no start slot."""
+    """Why the operator does not create the pod yet: no start slot is free."""
     purge_pod: Pod | None = None
-    """The pod that deletes the archives; looked for only when the session is being deleted."""
+    """The pod that purges the archives; only observed while the session is being deleted."""
     source: Store | None = None
-    """The store that the session ran on last, if it names another one now and no worker pod is there."""
+    """The previous store, if the session now names another one and there is no worker pod."""
     move_pod: Pod | None = None
-    """The pod that copies the archives from there; looked for only while there is no worker pod."""
+    """The pod that moves the archives from there; only observed while there is no worker pod."""
     ages: Ages = field(default_factory=dict)
-    """How long ago the operator first saw what a pause is counted from."""
+    """Ages of the facts from which pauses are measured."""
 
     @property
     def barred(self) -> bool:
-        """Whether no worker may be started, because what narrows its rights is missing."""
+        """Whether no worker may start because the admission policy is missing."""
         return self.policy_required and not self.policy
 
 
 @dataclass(frozen=True, slots=True)
 class StoreReport:
-    """What one worker says of its store; ``problem`` None: the store answers."""
+    """The report of one worker about its store; ``problem`` None means that the store answers."""
 
     session: str
     problem: Problem | None = None
@@ -270,7 +270,7 @@ class StoreReport:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """The name of one session, or of one store."""
+    """Namespace and name of a session or a store."""
 
     namespace: str
     name: str
