@@ -1,1 +1,1 @@
-"""Bring sessions to what their specification says: observe, plan, act, report."""
+"""Reconcile sessions: observe, plan, act, report."""

@@ -1,4 +1,4 @@
-"""Apply what is wanted, unless it was applied a while ago and nothing of it has changed since."""
+"""Apply desired objects, unless the same was applied recently."""
 
 from typing import Any, Final
 
@@ -9,11 +9,11 @@ from whatsapp_session import names
 
 Manifest = dict[str, Any]
 CHECK_AGAIN_SECONDS: Final = 540.0
-"""How long what was applied is trusted without looking: less than the time between two looks of ``resync``."""
+"""Seconds during which an applied object is not applied again; less than the period of ``resync``."""
 
 
 class Applier:
-    """Remember what was applied, and when."""
+    """Remember which objects were applied, and when."""
 
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
@@ -21,12 +21,12 @@ class Applier:
         self._applied: dict[Ref, tuple[float, Manifest]] = {}
 
     def trusted(self, manifest: Manifest) -> bool:
-        """Return whether exactly this was applied a while ago."""
+        """Return whether exactly this manifest was applied recently."""
         then, before = self._applied.get(ref_of(manifest), (0.0, None))
         return before == manifest and self._clock.monotonic() - then < CHECK_AGAIN_SECONDS
 
     async def apply(self, manifest: Manifest, *, afresh: bool = False) -> Manifest | None:
-        """Apply; returns what is there now, None if nothing was sent. ``afresh`` sends in any case."""
+        """Apply a manifest; returns the object, None if nothing was sent. ``afresh`` always sends."""
         if not afresh and self.trusted(manifest):
             return None
         found = await self._kube.apply(manifest, manager=names.OPERATOR_MANAGER)
@@ -34,5 +34,5 @@ class Applier:
         return found
 
     def forget(self, ref: Ref) -> None:
-        """Forget what was applied under a name."""
+        """Forget the objects that were applied under a name."""
         self._applied.pop(ref, None)

@@ -1,7 +1,7 @@
-"""Decide what must be possible for every session, whatever else is wrong with it: suspend, restart, delete. Pure.
+"""Decide the steps that must be possible for every session: suspend, restart and delete. Pure.
 
-The last resort, when a specification is not understood, the API server refuses a report, or judging a session met a
-fault of the operator. It rests on a few fields only and shares none of the judgement of ``plan`` and ``status``.
+The operator falls back to this module if it does not understand a spec, if the API server rejects a status, or if it
+fails to judge a session. The module uses a few fields only and no code of ``plan`` and ``status``.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ LOOK_AGAIN_SECONDS: Final = 60.0
 
 
 def steps(observed: Observed, wanted: Wanted | None) -> plan.Plan:
-    """Return the next steps; ``wanted`` is None where no pod can be composed."""
+    """Return the next steps; ``wanted`` is None if the operator cannot build the pod."""
     session, pod = observed.session, observed.pod
     actions: list[plan.Action] = []
     if pod is not None and pod.ownership is not Ownership.FOREIGN and not pod.deleting:
@@ -44,14 +44,14 @@ def _why_it_goes(session: Session, pod: Pod, wanted: Wanted | None) -> plan.Dele
         return plan.DeletePod(pod.uid, Reason.STOPPING, plan.BEING_DELETED)
     if session.spec.operating_mode is OperatingMode.SUSPENDED:
         return plan.DeletePod(pod.uid, Reason.SUSPENDED, plan.SUSPENDED)
-    # Not without a pod to follow it: the user asked for another worker, not for none.
+    # Only if the operator can create the next pod: the user requested another worker, not none.
     if wanted is not None and timestamps.is_newer(session.asked.get(requests.RESTART), pod.restarted_for):
         return plan.DeletePod(pod.uid, Reason.REPLACING, plan.replaced(plan.RESTART))
     return None
 
 
 def _may_start(observed: Observed) -> bool:
-    """Return whether a worker may start without a judgement of how the last one ended and where its archives are."""
+    """Return whether a worker may start although the end of the last one and the place of its archives are unknown."""
     session, store, last = observed.session, observed.store, observed.session.last
     if session.deleting or session.spec.operating_mode is OperatingMode.SUSPENDED or observed.barred:
         return False
@@ -66,12 +66,12 @@ def _release(observed: Observed, wanted: Wanted | None) -> tuple[purge.Step, ...
         return ()
     if requests.skip_purge(session):
         return (purge.ReleaseSession(purge.ARCHIVES_STAY),)
-    # Which archives are the session's only a specification that is understood tells.
+    # Without a valid spec the operator does not know which archives are the session's.
     return purge.steps(observed).actions if wanted is not None else ()
 
 
 def own_parts(observed: Observed, now: float) -> Manifest:
-    """Return what a status must say of the worker also now: its rights hang on it, and no restart is repeated."""
+    """Return the fields of the status on which the rights of the worker and the handling of restarts depend."""
     session, pod = observed.session, observed.pod
     own = pod if pod is not None and pod.ownership is Ownership.OURS else None
     stored = mapping(session.status.get("worker"))
@@ -86,7 +86,7 @@ def own_parts(observed: Observed, now: float) -> Manifest:
 
 
 def told(observed: Observed, wanted: Wanted | None, problem: Problem) -> Problem:
-    """Return what is wrong, with the way out where a deletion waits for it."""
+    """Return the problem, with what the user can do if a deletion waits for it."""
     session = observed.session
     if wanted is not None or not (session.deleting and purge.held(session)):
         return problem
@@ -95,7 +95,7 @@ def told(observed: Observed, wanted: Wanted | None, problem: Problem) -> Problem
 
 
 def fault(error: Exception) -> Problem:
-    """Return what to say of a fault of the operator: where it is, but no value, which might be a code."""
+    """Return the message about a fault of the operator: its place in the code, but no values, which can be secret."""
     text = (
         f"the operator has a bug and cannot reconcile this session ({place(error)}). You can still suspend, restart and"
         " delete the session; report the operator's log and upgrade the operator"
@@ -104,7 +104,7 @@ def fault(error: Exception) -> Problem:
 
 
 def place(error: Exception) -> str:
-    """Return the kind of an error, and the line that raised it."""
+    """Return the class of an error and the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {frames[-1].name}, {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"

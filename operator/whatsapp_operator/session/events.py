@@ -1,4 +1,4 @@
-"""Choose the Kubernetes Events of a change of status: one for each change that a person cares about."""
+"""Choose the Events for a change of status: one for each change that matters to users."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _WARNINGS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """One change; ``since`` tells two of the same kind apart and makes a repeated report of one the same Event."""
+    """One change; ``since`` distinguishes two of a kind, and makes repeated reports of one the same Event."""
 
     reason: str
     message: str
@@ -43,7 +43,7 @@ class EventRecord:
 
 
 def events_of(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason | None = None) -> Iterator[EventRecord]:
-    """Yield what changed for a person; ``told`` is the problem that the worker has posted itself."""
+    """Yield the changes that matter to users, except the problem ``told``, which the worker has posted itself."""
     old = {text(item.get("type")): item for item in mappings(before.get("conditions"))}
     for new in after.get("conditions") or ():
         was = old.get(new["type"])
@@ -53,12 +53,12 @@ def events_of(before: Mapping[str, Any], after: Mapping[str, Any], told: Reason 
             stalled = new["type"] == ConditionType.STALLED
             since = "" if was is None else f"{text(was.get('lastTransitionTime'))}{text(was.get('reason'))}"
             warning = stalled or new["reason"] in _WARNINGS
-            # Without a predecessor the present time is all there is; a Stalled that comes and goes is two Events.
+            # A condition without a predecessor only has its own time; if Stalled comes and goes, that is two Events.
             yield EventRecord(new["reason"], new["message"], warning, since or new["lastTransitionTime"])
 
 
 def ignored(session: Session) -> Iterator[EventRecord]:
-    """Yield a warning for each request that is ignored: nothing else would tell who made it."""
+    """Yield a warning for each ignored request, because nothing else informs the user."""
     for item in session.ignored:
         message = f"the operator ignores the annotation {item.annotation} with the value {item.value!r}: {item.why}"
         yield EventRecord(Reason.REQUEST_IGNORED, message, True, "")
@@ -74,7 +74,7 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
         case ConditionType.RECONCILING:
             return true and new["reason"] not in _SILENT_WHILE_BUSY
         case ConditionType.LINKED:
-            # Of a link and of its first save the worker tells itself, with the account and the generation.
+            # The worker itself posts Events about a link and the first save, with account and generation.
             return not true
         case ConditionType.SAVED:
             return not true and new["reason"] in _WARNINGS and phase == "Connected"
@@ -85,7 +85,7 @@ def _matters(new: Mapping[str, Any], was: Mapping[str, Any] | None, phase: Any) 
 
 
 def manifest(subject: Subject, event: EventRecord, now: str) -> Manifest:
-    """Return the Event; its name follows from what happened, so that a repetition is refused as existing."""
+    """Return the Event; its name is derived from its content, so that the API server rejects a repetition."""
     seed = f"{subject.uid}/{event.reason}/{event.since}/{event.message}"
     digest = hashlib.sha256(seed.encode()).hexdigest()[:16]
     return {
@@ -100,7 +100,7 @@ def manifest(subject: Subject, event: EventRecord, now: str) -> Manifest:
             "uid": subject.uid,
         },
         "reason": event.reason,
-        # The API's limit is 1024 bytes.
+        # The API server accepts at most 1024 bytes.
         "message": event.message[:1000],
         "type": "Warning" if event.warning else "Normal",
         "source": {"component": names.OPERATOR_MANAGER},

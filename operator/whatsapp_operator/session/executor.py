@@ -1,4 +1,4 @@
-"""Carry out the steps of a plan: the only place that makes and deletes what a session needs."""
+"""Carry out the steps of a plan: create and delete the objects of a session."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ Manifest = dict[str, Any]
 
 
 class Executor:
-    """Act for one session at a time; each step is safe to repeat."""
+    """Carry out steps for one session at a time; each step is safe to repeat."""
 
     def __init__(self, kube: Kube, defaults: WorkerDefaults, applier: Applier, rights: Rights) -> None:
         self._kube = kube
@@ -34,7 +34,7 @@ class Executor:
         self._rights = rights
 
     def manifest(self, observed: Observed) -> Manifest | None:
-        """Return the wanted pod, None while it cannot be known (no store)."""
+        """Return the manifest of the desired pod, None while the store is missing."""
         template = self._template(observed)
         return None if template is None else worker_pod.sent(template)
 
@@ -44,7 +44,7 @@ class Executor:
         return worker_pod.pod(observed.session, observed.store, self._defaults)
 
     def wanted(self, observed: Observed) -> Wanted | None:
-        """Return what a decision must know of the pods that should be there, None while it cannot be known."""
+        """Return the desired pods as far as decisions need them, None while the store is missing."""
         template = self._template(observed)
         if template is None:
             return None
@@ -60,7 +60,7 @@ class Executor:
         return move_pod.move_pod(observed.session, observed.source, observed.store, self._defaults)
 
     async def build(self, observed: Observed, steps: plan.Plan) -> Observed:
-        """Carry out the steps that make something; returns the observation with what was made or refused."""
+        """Carry out the steps that create objects; returns the observation, updated with the created or rejected objects."""
         try:
             for step in steps.actions:
                 match step:
@@ -99,18 +99,18 @@ class Executor:
         return observed
 
     async def refusal(self, observed: Observed) -> Problem | None:
-        """Ask the API server, by a dry run, whether it would take the wanted pod; None if so."""
+        """Ask the API server with a dry run whether it accepts the desired pod; returns None if so."""
         manifest = self.manifest(observed)
         assert manifest is not None, "a replacement is planned only when its manifest is known"
         name = manifest["metadata"].pop("name")
-        # Under another name, because the one that it replaces is still there.
+        # Under another name, because the pod to be replaced still exists.
         manifest["metadata"] |= {"name": "", "generateName": f"{name[:50]}-"}
         try:
             await self._rights.grant(observed)
             await self._kube.create(manifest, dry_run=True)
         except Refused as error:
             found = refusals.problem(error)
-            # A quota counts both, though one is to go.
+            # A quota counts both pods, although one will be deleted.
             return None if refusals.waits(found) else found
         return None
 
@@ -121,24 +121,24 @@ class Executor:
         log.info("pod deleted: session=%s reason=%s why=%r", where, step.reason, step.message)
 
     async def delete_purge_pod(self, session: Session, step: purge.DeletePurgePod) -> None:
-        """Delete the pod that purges."""
+        """Delete the purge pod."""
         ref = Ref("Pod", session.namespace, names.purge_pod(session.name))
         await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
 
     async def delete_move_pod(self, session: Session, step: move.DeleteMovePod) -> None:
-        """Delete the pod that copies, or has copied."""
+        """Delete the move pod."""
         ref = Ref("Pod", session.namespace, names.move_pod(session.name))
         await self._kube.delete(ref, uid=step.uid, grace=0 if step.force else None)
 
     async def release(self, session: Session, step: purge.ReleaseSession) -> None:
-        """Remove our finalizer."""
+        """Remove the operator's finalizer."""
         left = [name for name in session.finalizers if name != names.FINALIZER_PURGE]
         ref = Ref(names.SESSION_KIND, session.namespace, session.name)
         await self._kube.finalize(ref, version=session.resource_version, finalizers=left)
         log.info("released: session=%s/%s why=%r", session.namespace, session.name, step.message)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Forget what was applied for a session that is gone."""
+        """Forget the objects of a deleted session."""
         self._applier.forget(Ref("Lease", namespace, names.lease(name)))
         self._rights.forget(namespace, name)
 
@@ -147,8 +147,8 @@ class Executor:
         found = await self._applier.apply(manifest, afresh=_misses_its_lease(observed))
         left = [] if found is None else lease.left_over(found, manifest)
         if left:
-            # Somebody has reset the managed fields, so that the server does not know any more whose they were. With
-            # another value they are the operator's alone, and go with the next time that it leaves them out.
+            # A user has reset the managed fields, so the API server does not know that they are the operator's. After
+            # another value the operator owns them alone, and the next apply without them removes them.
             mine = {**manifest["metadata"]["annotations"], **dict.fromkeys(left, "")}
             metadata = {**manifest["metadata"], "annotations": mine}
             await self._kube.apply({**manifest, "metadata": metadata}, manager=names.OPERATOR_MANAGER)
@@ -157,7 +157,7 @@ class Executor:
     async def _create_pvc(self, session: Session) -> None:
         manifest = pvc.pvc(session)
         if manifest is not None:
-            # One that is there stays as it is: size and class are not changed behind its user's back.
+            # An existing PVC is not changed: the user may have changed its size.
             with contextlib.suppress(Conflict):
                 await self._kube.create(manifest)
 
@@ -168,7 +168,7 @@ class Executor:
         found = await self._kube.finalize(ref, version=session.resource_version, finalizers=finalizers)
         if found is None:
             raise Conflict(404, f"the session {session.namespace}/{session.name} was deleted during the reconciliation")
-        # Nothing else has changed: the patch was of this version.
+        # Nothing else has changed: the patch required this version.
         held = dataclasses.replace(
             session, finalizers=finalizers, resource_version=found["metadata"]["resourceVersion"]
         )
@@ -186,9 +186,9 @@ class Executor:
         return dataclasses.replace(observed, store=now)
 
     async def _ask_namespace(self, observed: Observed) -> Observed:
-        """Try, without doing it, to make what may be made anyway: reading namespaces would be one more right."""
+        """Try with a dry run to create an object: a request to read the namespace would need one more right."""
         manifest = rbac.account(observed.session.namespace, None)
-        # Under another name, because one that is there would be the answer.
+        # Under another name, because an existing object would cause a conflict.
         manifest["metadata"] |= {"name": "", "generateName": "wa-worker-"}
         try:
             await self._kube.create(manifest, dry_run=True)
@@ -206,7 +206,7 @@ class Executor:
         try:
             made = await self._kube.create(manifest)
         except Conflict:
-            return observed  # ours from before a crash, or somebody else's: the next look tells
+            return observed  # created before a crash, or foreign: the next reconciliation finds out
         log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 
@@ -216,7 +216,7 @@ class Executor:
         try:
             made = await self._kube.create(self._move_manifest(observed))
         except Conflict:
-            return observed  # ours from before a crash, or somebody else's: the next look tells
+            return observed  # created before a crash, or foreign: the next reconciliation finds out
         log.info("moving: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, move_pod=parse_pod(made, session.name, session.uid))
 
@@ -226,7 +226,7 @@ class Executor:
         try:
             made = await self._kube.create(manifest)
         except Conflict:
-            # Somebody else's, or ours from before a crash: look at it.
+            # It is foreign, or was created before a crash: read it.
             found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
             if found is None:
                 raise Unreachable(409, "the worker pod was deleted during the reconciliation") from None
@@ -234,7 +234,7 @@ class Executor:
         except Refused:
             if not first_try:
                 raise
-            # The namespace may have been deleted and made again since we last saw to the service account.
+            # The namespace may have been deleted and created again since the account was applied.
             await self._rights.grant(observed, afresh=True)
             return await self._create_pod(observed, first_try=False)
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
@@ -242,6 +242,6 @@ class Executor:
 
 
 def _misses_its_lease(observed: Observed) -> bool:
-    """Return whether the worker is where one is whose Lease somebody has deleted."""
+    """Return whether the worker behaves as if its Lease had been deleted."""
     report = observed.session.report
     return report is not None and report.state in (SessionState.CLAIMING, SessionState.FROZEN)

@@ -1,4 +1,4 @@
-"""Do what must be possible for every session, and say what is wrong with one that cannot be served as usual."""
+"""Handle sessions that the operator cannot reconcile as usual: carry out the essential steps and report the problem."""
 
 import dataclasses
 import logging
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 Manifest = dict[str, Any]
 AT_ONCE: Final = 0.0
 Permit = Callable[[Observed, plan.Plan], tuple[Observed, plan.Plan]]
-"""Drops the steps that must wait for their turn."""
+"""Removes the steps that must wait for their turn."""
 
 
 class Fallback:
-    """Serve sessions by their essentials only."""
+    """Reconcile sessions by ``essentials`` only."""
 
     def __init__(self, kube: Kube, observer: Observer, executor: Executor, reporter: Reporter, clock: Clock) -> None:
         self._kube = kube
@@ -39,7 +39,7 @@ class Fallback:
         """Look, act and report; returns after how many seconds to look again. Raises KubeError."""
         raw = await self._kube.get(ref)
         if raw is None:
-            return AT_ONCE  # it went meanwhile, and what it leaves behind is swept
+            return AT_ONCE  # it has been deleted meanwhile; its remains are removed elsewhere
         try:
             observed, wanted = await self._understood(raw)
         except Refused:
@@ -51,7 +51,7 @@ class Fallback:
         built = await self._actor.build(observed, steps)
         last = [step for step in steps.actions if isinstance(step, purge.ReleaseSession)]
         for step in steps.actions:
-            # Before the report, which may be what is refused. A session that is released may be gone for one.
+            # Before the report, which the API server may reject. After the release the session may not exist any more.
             if step not in last:
                 await removal.remove(self._actor, self._reporter, built.session, step)
         told = essentials.told(built, wanted, problem)
@@ -63,17 +63,17 @@ class Fallback:
             await removal.remove(self._actor, self._reporter, session, release)
         again = steps.look_again or essentials.LOOK_AGAIN_SECONDS
         waits = again < essentials.LOOK_AGAIN_SECONDS or any((built.pod, built.purge_pod, built.move_pod))
-        # Without a pod nothing but its user's word can make a difference before.
+        # Without a pod only a change by the user can make a difference earlier.
         return again if waits else Rest(again)
 
     async def _understood(self, raw: Manifest) -> tuple[Observed, Wanted | None]:
-        """Return what can be observed of a session, and what can be known of the pod that it should have."""
+        """Return what can be observed of a session, and its desired pod as far as it is known."""
         for parse in (parse_session_resource, parse_essentials):
             try:
                 observed = await self._observer.observe(raw, parse)
                 return observed, self._actor.wanted(observed)
             except KubeError:
                 raise
-            except Exception:  # the caller has said it
+            except Exception:  # the caller reports it
                 log.debug("not understood: by=%s", parse.__name__)
         return await self._observer.observe(raw, parse_head), None

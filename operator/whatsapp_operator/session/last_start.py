@@ -1,4 +1,4 @@
-"""Say why the last start failed until the present one has come further, so that "is starting" hides no cause. Pure."""
+"""Tell why the last start failed, until the present start has come further, so that its cause stays visible. Pure."""
 
 from whatsapp_operator.observed.state import Ending, Last, Observed, Ownership, Pod, Report
 from whatsapp_operator.session import termination
@@ -9,7 +9,7 @@ _EARLY = frozenset({SessionState.CLAIMING, SessionState.RESTORING, SessionState.
 
 
 def failure(observed: Observed) -> str | None:
-    """Return why the start before this one failed, None if it did not, or if that is not known."""
+    """Return why the previous start failed, None if it did not or if that is unknown."""
     pod, last = observed.pod, observed.session.last
     if pod is not None and pod.ownership is Ownership.OURS:
         report = termination.fresh_report(observed.session, pod)
@@ -21,7 +21,7 @@ def failure(observed: Observed) -> str | None:
 
 
 def remedy(observed: Observed, reason: Reason) -> str:
-    """Return what a person does about a setting that never works, besides changing it; "" for other reasons."""
+    """Return what the user must do after fixing a setting that never works; "" for other reasons."""
     if reason is not Reason.INVALID_CONFIGURATION:
         return ""
     session = observed.session
@@ -31,7 +31,7 @@ def remedy(observed: Observed, reason: Reason) -> str:
 
 
 def _is_first(pod: Pod, report: Report | None) -> bool:
-    """Return whether the process in the pod is still about its first start: a browser may start again later."""
+    """Return whether the process in the pod is still starting for the first time: the browser may start again later."""
     if report is None or report.state is None:
         return True
     since, started = timestamps.seconds(report.state_since), timestamps.seconds(pod.running_since)

@@ -1,7 +1,7 @@
-"""Decide how a session's archives follow a change of its store: a pod copies them before the next worker starts.
+"""Decide how a session's archives move after a change of its store: a pod copies them before the next worker starts.
 
-Only where both stores exist: the one that the session last ran on (``status.worker.last.store``) and the one that it
-names now. Who deletes the old store, or names it again, ends the move.
+Both stores must exist: the one that holds the archives (``status.worker.last.store``) and the one in the spec. A user
+who deletes the old store, or sets it in the spec again, ends the move.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from whatsapp_operator.session.purge import FAILED_PAUSE_SECONDS, LOOK_AGAIN_SEC
 
 @dataclass(frozen=True, slots=True)
 class CreateMovePod:
-    """Make the pod that copies the archives."""
+    """Create the pod that moves the archives."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteMovePod:
-    """Delete that pod, ``force`` without waiting for its node; ``message`` is for an Event, None to tell nothing."""
+    """Delete that pod, with ``force`` without waiting for its node; ``message`` is for an Event, None posts none."""
 
     uid: str
     force: bool = False
@@ -33,16 +33,16 @@ Step: TypeAlias = CreateMovePod | DeleteMovePod
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What to do before a worker may start, and after how many seconds to look again."""
+    """Steps before a worker may start, and seconds until the next reconciliation."""
 
     actions: tuple[Step, ...] = ()
     look_again: float = LOOK_AGAIN_SECONDS
 
 
 def due(observed: Observed) -> bool:
-    """Return whether what the session saved is in another store than the one that it names now.
+    """Return whether the session's archives are in another store than the one in the spec.
 
-    Who requests a new link gives up what was saved.
+    A relink request gives up the archives.
     """
     store, source = observed.store, observed.source
     if store is None or source is None or "relink" in requests.for_the_worker(observed.session):
@@ -51,12 +51,12 @@ def due(observed: Observed) -> bool:
 
 
 def home(observed: Observed) -> Store | None:
-    """Return the store in which the session's archives are; None when that is not known."""
+    """Return the name of the store that holds the session's archives, None if unknown."""
     return observed.source if due(observed) else observed.store
 
 
 def steps(observed: Observed, wanted: Wanted) -> Steps | None:
-    """Return what stands between this session and its next worker, None when nothing does."""
+    """Return the steps that must precede the next worker, None if there are none."""
     pod = observed.move_pod
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS) if due(observed) else None
@@ -72,7 +72,7 @@ def steps(observed: Observed, wanted: Wanted) -> Steps | None:
 
 
 def abandoned(observed: Observed) -> Steps | None:
-    """Return how to get rid of a pod that has done its work, or whose work is not wanted any more; None without one."""
+    """Return the step that deletes a move pod that is done or no longer needed; None without one."""
     pod = observed.move_pod
     if pod is None or pod.ownership is Ownership.FOREIGN:
         return None

@@ -1,4 +1,4 @@
-"""Read everything that a decision about one session rests on."""
+"""Read all input of a decision about one session."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Parse = Callable[[Manifest, float], Session]
 
 
 class Observer:
-    """Look at a session, its pod, its store and the admission policy."""
+    """Observe a session, its pod, its store and the admission policy."""
 
     def __init__(self, kube: Kube, rules: admission_policy.Policy, clock: Clock) -> None:
         self._kube = kube
@@ -37,7 +37,7 @@ class Observer:
         )
 
     def forget(self, namespace: str, name: str) -> None:
-        """Take note that a session is gone."""
+        """Forget a deleted session."""
         self._sightings.forget((namespace, name))
 
     async def _observe(self, raw: Manifest, parse: Parse) -> Observed:

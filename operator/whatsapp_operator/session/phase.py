@@ -25,7 +25,7 @@ NO_POLICY = Problem(
 
 
 def classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
-    """Judge the whole; ``wanted_hash`` is the wanted pod's, None while it cannot be known (no store)."""
+    """Return the phase of a session; ``wanted_hash`` is that of the desired pod, None while the store is missing."""
     found = _classify(observed, wanted_hash)
     if observed.waits is not None:
         return _waiting(observed, found, observed.waits)
@@ -38,7 +38,7 @@ def classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
 
 
 def _waiting(observed: Observed, found: PhaseStatus, waits: Problem) -> PhaseStatus:
-    """Name what a pod that may not be made yet waits for, and what went wrong before it."""
+    """Return what prevents the operator from creating the pod, and what went wrong before."""
     last = observed.session.last
     text = waits.message
     if observed.session.deleting or move.due(observed):
@@ -70,7 +70,7 @@ def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
     if pod is None:
         return _without_pod(observed, wanted_hash)
     if pod.ownership is Ownership.OURS and termination.is_over(pod):
-        # Also while the pod goes: why it ended is what a person wants to know.
+        # Also while the pod is being deleted: the user wants to know why it ended.
         return _blocked(session, termination.start_blocked(session, termination.remember(observed), pod.template_hash))
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return PhaseStatus(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
@@ -151,7 +151,7 @@ def _deleting(observed: Observed) -> PhaseStatus:
 
 
 def _task(observed: Observed, pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
-    """Judge a pod that does one thing to a store."""
+    """Return the phase while a pod runs a task on a store."""
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         return PhaseStatus(
             Phase.FAILED, Reason.CONFLICT, f"a pod {pod.name} exists that is not the operator's; delete it"
@@ -162,7 +162,7 @@ def _task(observed: Observed, pod: Pod | None, busy: PhaseStatus, failed: str) -
     if taken is not None:
         return PhaseStatus(Phase.FAILED, taken.reason, f"{failed}: {taken.message}")
     if pod.ending is not None and pod.ending.exit_code != 0:
-        # Also while the next attempt runs: a condition that comes and goes with each attempt would say less.
+        # Also while the next attempt runs, so that the condition does not change with each attempt.
         text = pod.ending.message or f"the pod {pod.name} ended with code {pod.ending.exit_code}; see its log"
         reason = pod.ending.reason or Reason.CRASH_LOOP
         return PhaseStatus(Phase.FAILED, reason, f"{failed}: {text}")
@@ -208,7 +208,7 @@ def _blocked(session: Session, held: StartBlocked | None) -> PhaseStatus:
 
 
 def _waits_for_a_secret(observed: Observed, pod: Pod) -> PhaseStatus | None:
-    """Name a missing Secret where it is known: the store's by its check, the session's by the worker itself."""
+    """Return the problem of a missing Secret: the store check reports that of a store, the worker that of a session."""
     problem = None if observed.store is None else observed.store.problem
     if pod.waiting == "ContainerCreating" and problem is not None and problem.reason is Reason.SECRET_NOT_FOUND:
         return PhaseStatus(Phase.FAILED, Reason.SECRET_NOT_FOUND, problem.message)

@@ -1,4 +1,4 @@
-"""Decide what to do about one session: specification and observation in, actions out."""
+"""Decide the next steps for one session: spec and observation in, steps out. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from whatsapp_session.session_spec import OperatingMode
 
 POLICY_RETRY_SECONDS: Final = 15.0
 FOREIGN_SECONDS: Final = 30.0
-"""How soon to look whether a pod that is in the way has gone: without our label it is not watched."""
+"""Seconds until the next check for a foreign pod in the way, which the operator does not watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ApplyPVC:
 
 @dataclass(frozen=True, slots=True)
 class ApplyLease:
-    """Apply the Lease: who may update it (None: nobody yet) and the requests for the worker."""
+    """Apply the Lease with the UID of the pod that may update it (None: no pod yet) and the requests for the worker."""
 
     pod_uid: str | None
 
@@ -45,9 +45,9 @@ class DeletePod:
     reason: Reason
     message: str
     replaces: bool = False
-    """Whether a pod makes room for a changed one, which the API server must be willing to take."""
+    """Whether another pod replaces it, which the API server must accept first."""
     paced: bool = False
-    """Whether that waits for its turn: what an upgrade changes does, what this session's user asked for does not."""
+    """Whether the replacement waits for its turn: replacements by an upgrade do, those that the user caused do not."""
 
 
 BEING_DELETED: Final = "the session is being deleted"
@@ -57,7 +57,7 @@ RESTART: Final = "the user requested a restart"
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Tell the user that the pod with this UID is replaced later, as she asked."""
+    """Tell the user that the requested replacement of the pod with this UID happens later."""
 
     uid: str
 
@@ -67,19 +67,19 @@ Action: TypeAlias = ApplyAccess | ApplyPVC | ApplyLease | CreatePod | DeletePod 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, in order, and after how many seconds to look again (None: when something happens)."""
+    """The next steps, in order, and the seconds until the next reconciliation (None: at the next event)."""
 
     actions: tuple[Action, ...] = ()
     look_again: float | None = None
 
 
 def facts(observed: Observed) -> Iterator[Fact]:
-    """Yield what a decision must know the age of."""
+    """Yield the facts whose ages a decision needs."""
     last, pod = observed.session.last, observed.pod
     if last.end_time is not None:
         yield What.ENDED, last.pod_uid or ""
     if pod is not None and termination.is_over(pod):
-        yield What.ENDED, pod.uid  # which is the last worker's when the pod has gone
+        yield What.ENDED, pod.uid  # that of the last worker, if the pod no longer exists
     for pod in filter(None, (observed.move_pod, observed.purge_pod)):
         if pod.deleting:
             yield What.DELETING, pod.uid
@@ -90,7 +90,7 @@ def facts(observed: Observed) -> Iterator[Fact]:
 
 
 def plan(observed: Observed, wanted: Wanted | None) -> Plan:
-    """Return the next steps. ``wanted`` is None while it cannot be known (no store)."""
+    """Return the next steps. ``wanted`` is None while the store is missing."""
     steps = _plan_deletion(observed) if observed.session.deleting else _plan_running(observed, wanted)
     held = () if observed.session.deleting else purge.hold(observed.session, observed.store)
     return Plan((*held, *steps.actions), steps.look_again)
@@ -103,14 +103,14 @@ def _plan_deletion(observed: Observed) -> Plan:
         leave = () if pod.deleting else (_stop(pod),)
         if not (purge.held(session) and purge.skipped(session)):
             return Plan(leave)
-    # What is copied now would not be among what is deleted.
+    # Otherwise the purge would miss archives that are copied now.
     copying = move.abandoned(observed)
     if copying is not None and purge.held(session):
         return Plan((*leave, *copying.actions), copying.look_again)
     found = purge.steps(observed)
     unmoved = observed.purge_pod is None and move.due(observed)
     needed = unmoved and purge.held(session) and not purge.skipped(session)
-    # The store that it was to be moved from, which nothing holds until now: there the archives are.
+    # The source of a pending move holds the archives, and has no finalizer yet.
     kept = purge.hold_store(observed.source) if needed else ()
     return Plan((*leave, *kept, *found.actions), found.look_again)
 
@@ -131,10 +131,10 @@ def _plan_running(observed: Observed, wanted: Wanted | None) -> Plan:
     if leave is not None and not leave.replaces:
         return Plan((leave,))
     if observed.barred or (observed.store is not None and observed.store.unfenced):
-        leave = None  # the next one would not be started
-    # Without its store nothing is known of the service account.
+        leave = None  # the operator would not start the next worker
+    # Without the store the service account is unknown.
     access = () if wanted is None else (ApplyAccess(),)
-    # Also of one that is to be replaced: it may have to wait for its turn, and runs on until then.
+    # Also for a worker that will be replaced: it may wait for its turn and keeps running until then.
     return Plan((*access, ApplyLease(pod.uid), *(() if leave is None else (leave,))))
 
 
@@ -154,12 +154,12 @@ def _replacement(observed: Observed, pod: Pod, wanted: Wanted | None) -> DeleteP
 
 
 def replaced(why: str) -> str:
-    """Return the Event's sentence of a replacement."""
+    """Return the message of the Event about a replacement."""
     return f"the operator replaces the worker pod: {why}"
 
 
 def _changed(pod: Pod, wanted: Wanted) -> str:
-    """Say in a few words what differs; values stay out, because they may be private."""
+    """Return what differs, without values, which can be private."""
     if pod.image != wanted.image:
         return f"the image changed from {pod.image} to {wanted.image}"
     if pod.restarted_for != wanted.restarted_for:

@@ -1,4 +1,4 @@
-"""Judge a pod whose container does not run: what it waits for, if that is known."""
+"""Tell what a pod without a running container waits for."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerErro
 
 @dataclass(frozen=True, slots=True)
 class PhaseStatus:
-    """Where a session is; ``reason`` is for the conditions that are not True, ``message`` for people."""
+    """Phase of a session; ``reason`` is for conditions that are not True, ``message`` for users."""
 
     phase: Phase
     reason: Reason
@@ -21,7 +21,7 @@ class PhaseStatus:
 
 
 def not_running(pod: Pod) -> PhaseStatus:
-    """Judge a pod whose container does not run: Starting, unless it is known what it waits for."""
+    """Return the phase of a pod without a running container: Starting, with the reason why it waits if known."""
     if pod.unschedulable is not None and pod.node is None:
         return PhaseStatus(
             Phase.PENDING,

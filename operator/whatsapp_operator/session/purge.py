@@ -1,7 +1,7 @@
-"""Decide what becomes of a deleted session's archives: the finalizer, the pod that deletes them, and when to let go.
+"""Decide how the archives of a deleted session are purged: finalizer, purge pod, and removal of the finalizer.
 
-The finalizer is there only with ``onDelete: Delete``, and it goes in every case in which no pod will ever purge: the
-user chose otherwise, or the namespace is being deleted and takes no new pod.
+A session has the finalizer only with ``onDelete: Delete``. The operator removes it if no pod can ever purge: the user
+chose otherwise, or the namespace is being deleted and accepts no new pods.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from whatsapp_session.session_spec import OnDelete
 
 LOOK_AGAIN_SECONDS: Final = 15.0
 FAILED_PAUSE_SECONDS: Final = 60.0
-"""After a pod that failed as a whole, such as one that was evicted; a container is restarted in place by the node."""
+"""Delays after a failed pod, such as an evicted one; the kubelet restarts a failed container itself."""
 LOST_SECONDS: Final = 60.0
-"""So long after its grace a pod that is still stopping is on a lost node; its claim on the log fences it."""
+"""Seconds after its grace period at which a pod counts as lost with its node; its claim in the log fences it."""
 ARCHIVES_STAY: Final = "the session's archives stay in the store"
 
 
@@ -29,22 +29,22 @@ class HoldSession:
 
 @dataclass(frozen=True, slots=True)
 class HoldStore:
-    """Set the finalizer of the store that holds the archives, without which nothing can be purged."""
+    """Set the finalizer of the store that holds the archives, which a purge needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePurgePod:
-    """Make the pod that deletes the archives."""
+    """Create the pod that purges the archives."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskNamespace:
-    """Find out whether the namespace is being deleted: without a store no pod is made whose refusal would say so."""
+    """Check whether the namespace is being deleted: without a store no rejected pod would tell it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeletePurgePod:
-    """Delete that pod; ``force`` without waiting for its node."""
+    """Delete that pod, with ``force`` without waiting for its node."""
 
     uid: str
     force: bool = False
@@ -52,7 +52,7 @@ class DeletePurgePod:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSession:
-    """Remove the finalizer; ``message`` says what became of the archives."""
+    """Remove the finalizer; ``message`` says what happened to the archives."""
 
     message: str
 
@@ -62,25 +62,25 @@ Step: TypeAlias = HoldSession | HoldStore | AskNamespace | CreatePurgePod | Dele
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What to do now, in order, and after how many seconds to look again."""
+    """The next steps, in order, and the seconds until the next reconciliation."""
 
     actions: tuple[Step, ...] = ()
     look_again: float | None = None
 
 
 def wanted(session: Session) -> bool:
-    """Return whether the archives are to go with the resource."""
+    """Return whether the archives are purged when the session is deleted."""
     remote = session.spec.auth.remote
     return remote is not None and remote.on_delete is OnDelete.DELETE
 
 
 def held(session: Session) -> bool:
-    """Return whether our finalizer is there."""
+    """Return whether the session has the operator's finalizer."""
     return names.FINALIZER_PURGE in session.finalizers
 
 
 def hold(session: Session, store: Store | None) -> tuple[Step, ...]:
-    """Return what a session that lives needs: finalizers if, and only if, its archives are to go with it."""
+    """Return the steps that set finalizers of a live session, or remove them if its archives are retained."""
     if not wanted(session):
         message = "the session's archives stay in the store when the session is deleted"
         return (ReleaseSession(message),) if held(session) else ()
@@ -88,18 +88,18 @@ def hold(session: Session, store: Store | None) -> tuple[Step, ...]:
 
 
 def hold_store(store: Store | None) -> tuple[Step, ...]:
-    """Return what keeps a store until nothing is to be purged there any more."""
+    """Return the step that keeps a store until no purge needs it."""
     loose = store is not None and not store.deleting and names.FINALIZER_STORE not in store.finalizers
     return (HoldStore(),) if loose else ()
 
 
 def skipped(session: Session) -> bool:
-    """Return whether a person requests that the archives stay."""
+    """Return whether a user requests to keep the archives."""
     return not wanted(session) or requests.skip_purge(session)
 
 
 def way_out(session: Session) -> str:
-    """Return how a person lets a session go without its archives."""
+    """Return the instruction for deleting a session without its archives."""
     command = (
         f"kubectl annotate was {session.name} -n {session.namespace} {names.request_annotation(requests.SKIP_PURGE)}"
     )
@@ -107,7 +107,7 @@ def way_out(session: Session) -> str:
 
 
 def steps(observed: Observed) -> Steps:
-    """Return the next steps for a session that is being deleted and whose worker has gone."""
+    """Return the next steps for a session that is being deleted and has no worker any more."""
     session, pod = observed.session, observed.purge_pod
     if not held(session):
         return Steps()
@@ -126,7 +126,7 @@ def steps(observed: Observed) -> Steps:
 
 
 def is_lost(pod: Pod, ages: Ages) -> bool:
-    """Return whether a pod that is being deleted is on a node that does not answer any more."""
+    """Return whether a pod that is being deleted is on a lost node."""
     return pod.deleting and age(ages, What.DELETING, pod.uid) > pod.grace + LOST_SECONDS
 
 
@@ -134,7 +134,7 @@ def _pod_there(pod: Pod, ages: Ages) -> Steps:
     if pod.ownership is Ownership.FOREIGN:
         return Steps(look_again=FAILED_PAUSE_SECONDS)
     if pod.ownership is Ownership.OURS and pod.did_well:
-        # First the session: what is then left of the pod goes with the next look, and nothing is purged twice.
+        # Release the session first, so that nothing is purged twice; a later reconciliation deletes the pod.
         return Steps((ReleaseSession("the operator deleted the session's archives"), *_away(pod)))
     if pod.deleting:
         return Steps((DeletePurgePod(pod.uid, force=True),) if is_lost(pod, ages) else (), LOOK_AGAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""Bring one session at a time to what its specification says: observe, plan, act, report."""
+"""Reconcile one session at a time: observe, plan, act, report."""
 
 import dataclasses
 import logging
@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
 PASSES = 4
-"""More rounds than any session needs from nothing to a marked pod; a bug ends here and not in a hot loop."""
+"""Maximum of passes in one reconciliation, more than any session needs, so that a bug causes no hot loop."""
 REFUSED_AGAIN_SECONDS = 60.0
 PREDECESSOR_AGAIN_SECONDS = 1.0
-"""How soon to look whether the garbage collector has removed what a session of the same name has left."""
+"""Seconds until the next check whether the garbage collector has removed objects of a deleted namesake."""
 AT_ONCE = 0.0
 
 
 OnStoreReport = Callable[[Key, Key | None, StoreReport | None], Awaitable[None]]
-"""Who wants to know what a session's worker says of its store."""
+"""Receives the report of a session's worker about its store."""
 
 
 class Reconciler:
-    """Reconcile; safe to interrupt between any two calls, because every pass begins with what is there."""
+    """Reconcile sessions; safe to interrupt between any two calls, because each pass begins with an observation."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class Reconciler:
         self._observer = Observer(kube, self._policy, clock)
         self._known: set[Key] = set()
         self._faults: dict[Key, str] = {}
-        """The fault of the operator that a session's last look met."""
+        """The fault of the operator in the last reconciliation of each session."""
         self._late: dict[Key, Problem] = {}
-        """What was refused after the report: the next report says it at once, so that no condition comes and goes."""
+        """Refusals after the report; the next report contains them at once, so that conditions do not flap."""
         applier = Applier(kube, clock)
         self._rights = Rights(kube, applier, clock)
         self._executor = Executor(kube, defaults, applier, self._rights)
@@ -77,9 +77,9 @@ class Reconciler:
         self._metrics.watch_starts(self._throttle.starts, clock.monotonic)
 
     async def reconcile(self, key: Key) -> float | Rest | None:
-        """Look, act and report; returns after how many seconds to look again, None when something must happen first.
+        """Reconcile one session; returns the seconds until the next reconciliation, None to wait for an event.
 
-        Raises KubeError when the API server did not answer: the caller tries again later.
+        Raises KubeError if the API server did not answer: the caller retries later.
         """
         with self._metrics.reconciling():
             try:
@@ -89,7 +89,7 @@ class Reconciler:
             except KubeError:
                 raise
             except SpecError as error:
-                # The definition in the cluster is of another version than this operator: no retry mends that.
+                # The CRD in the cluster has another version than this operator: a retry does not help.
                 return await self._fall_back(key, stalling.misread(error))
             except Exception as error:
                 self._say_fault(key, error)
@@ -98,15 +98,15 @@ class Reconciler:
             return found
 
     def known(self) -> list[Key]:
-        """Return the sessions that were seen and, as far as is known, are still there."""
+        """Return the sessions that exist as far as is known."""
         return sorted(self._known)
 
     def granted(self) -> list[Key]:
-        """Return the sessions that waited for a start slot and have one now, each once."""
+        """Return the sessions that waited for a start slot and now have one, each once."""
         return self._throttle.starts.granted()
 
     async def look_at_policy(self) -> list[Key]:
-        """See whether the admission policy is still in force; returns the sessions to look at because that changed."""
+        """Check whether the admission policy is in force; returns the sessions to reconcile because that changed."""
         return self.known() if await self._policy.news() else []
 
     async def _reconcile(self, key: Key) -> float | Rest | None:
@@ -138,13 +138,13 @@ class Reconciler:
 
     @staticmethod
     def _unsettled(observed: Observed, built: Observed) -> bool:
-        """Return whether what was made, or refused to a session that is being deleted, asks for another plan."""
+        """Return whether a new plan is needed after objects were created, or rejected during a deletion."""
         made = observed.pod is None and built.pod is not None
         refused = built.session.deleting and observed.refusal is None and built.refusal is not None
         return made or refused
 
     def _say_fault(self, key: Key, error: Exception) -> None:
-        """Log a fault of the operator, each once a session: without the values, which might be a code."""
+        """Log a fault of the operator, once per session, without values, which can be secret."""
         self._metrics.failed()
         if self._faults.get(key) != (told := essentials.place(error)):
             self._faults[key] = told
@@ -159,14 +159,14 @@ class Reconciler:
         return await self._fallback.serve(ref, problem, permit)
 
     async def _end(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | Rest | None:
-        """Report, then take away what is to go; returns when to look again."""
+        """Report, then delete what the plan gives up; returns the seconds until the next reconciliation."""
         late = self._late.get(key)
         told = observed if late is None else dataclasses.replace(observed, refusal=observed.refusal or late)
         try:
             await self._report(key, told, wanted, steps)
         except Refused as error:
             if error.asked.verb == STATUS:
-                raise  # a report that is refused cannot say so
+                raise  # a rejected report cannot contain it
             self._late[key] = refusals.problem(error)
             return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
@@ -191,7 +191,7 @@ class Reconciler:
         await self._rights.retire(key.namespace, {None if remote is None else remote.store, last})
         session = dataclasses.replace(observed.session, resource_version=version)
         for step in steps.actions:
-            # After the report: what the pod leaves behind must be in the status before it goes.
+            # After the report: the status must contain the facts of the pod before it is deleted.
             await removal.remove(self._executor, self._reporter, session, step)
 
     async def _report_store(self, session: Key, store: Key | None, report: StoreReport | None) -> None:
@@ -199,7 +199,7 @@ class Reconciler:
             await self._on_store_report(session, store, report)
 
     async def _sweep(self, key: Key) -> None:
-        """Stop the pods of a session that is gone (the garbage collector does so too, in its own time)."""
+        """Delete the pods of a deleted session; the garbage collector does so too, but later."""
         pods = (
             (names.pod(key.name), parse_pod),
             (names.move_pod(key.name), parse_pod),
@@ -217,7 +217,7 @@ class Reconciler:
 
 
 def _again(observed: Observed, refusal: Problem) -> float | Rest:
-    """Return when to ask again; while there is no pod, nothing but its user's change can make a difference before."""
+    """Return when to retry; without a pod only a change by the user can make a difference earlier."""
     if refusal.reason is Reason.REPLACING:
         return PREDECESSOR_AGAIN_SECONDS
     pods = (observed.pod, observed.purge_pod, observed.move_pod)

@@ -1,6 +1,6 @@
-"""Turn a refusal of the API server into a condition: what it refuses, why, and what the user can change. Pure.
+"""Turn a refusal of the API server into a condition: what was rejected, why, and what the user can do. Pure.
 
-The only place that does so, whatever object was refused and whoever asked.
+This is the only place that does so, for all objects.
 """
 
 from typing import Final
@@ -40,7 +40,7 @@ _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("metadata.finalizers", "set spec.auth.remoteAuth.onDelete to Retain, which needs no finalizer"),
     ),
 }
-"""What the user can change, by the beginning of the field that is refused; "" stands for any, and for none."""
+"""What the user can change, by the prefix of the rejected field; "" matches any field, and none."""
 _WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING, Reason.REPLACING})
 
 
@@ -49,7 +49,7 @@ def problem(error: Refused) -> Problem:
     asked = error.asked
     if any(cause.reason == answers.NAMESPACE_TERMINATING for cause in error.causes):
         return Problem(Reason.STOPPING, "the namespace is being deleted")
-    if "exceeded quota" in error.message:  # the API has no structure for it
+    if "exceeded quota" in error.message:  # the API has no structured form for it
         text = f"the namespace's quota does not allow {_thing(asked)}: {error.message}"
         ways = f"raise the quota{_smaller(asked)}, or suspend or delete sessions"
         return Problem(Reason.QUOTA_EXCEEDED, f"{text}; {ways}")
@@ -64,14 +64,14 @@ def problem(error: Refused) -> Problem:
 
 
 def waits(found: Problem) -> bool:
-    """Return whether a refusal ends by itself, when others make room."""
+    """Return whether a refusal can end without a change by the user, when others free resources."""
     return found.reason in _WAITS
 
 
 def _lacks_rights(error: Refused) -> bool:
     if error.status != 403 or error.causes:
         return False
-    # The API has no structure for it: the authorizer and the admission of the cluster both say Forbidden.
+    # The API has no structured form for it: authorizer and admission both answer Forbidden.
     return f"cannot {_right(error.asked)} resource" in error.message or "not currently held" in error.message
 
 
@@ -122,7 +122,7 @@ def _remedy(asked: Asked, fields: list[str]) -> str:
     remedies = _REMEDIES.get(asked.kind, ())
     if asked.kind == "Pod":
         remedies = _OF_STORE_PODS if _is_store_pod(asked) else _OF_WORKERS
-    # The patch that sets finalizers names no other field, and may be refused as a whole.
+    # The patch of finalizers contains no other field and may be rejected as a whole.
     given = fields or (["metadata.finalizers"] if asked.verb == "finalize" else [""])
     found = [text for field in given for begins, text in remedies if field.startswith(begins)][:1]
     return found[0] if found else _NOBODYS

@@ -1,4 +1,4 @@
-"""Take away what a plan gives up: pods, and a session's finalizer. Each is told in an Event where a person cares."""
+"""Delete the pods that a plan gives up, and remove finalizers; post Events where they matter to users."""
 
 from whatsapp_operator.observed.state import Session
 from whatsapp_operator.session import events, move, plan, purge
@@ -13,7 +13,7 @@ LATER = (
 
 
 async def remove(executor: Executor, reporter: Reporter, session: Session, step: plan.Action) -> None:
-    """Carry out one step, if it takes something away."""
+    """Carry out one step if it deletes or releases something."""
     match step:
         case plan.DeletePod(uid, reason, message):
             if reason is Reason.REPLACING:

@@ -1,4 +1,4 @@
-"""Give each worker the rights that it needs on its own session, and end those that earlier versions gave to many."""
+"""Give each worker the rights on its own session, and remove the wider rights of earlier versions."""
 
 import logging
 from collections.abc import Iterable
@@ -18,35 +18,35 @@ log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
 ADOPT_SECONDS: Final = 10.0
-"""So long the garbage collector is waited for, which acts within moments. If it comes later, it sees the new owner,
-because it looks once more before it deletes."""
+"""Seconds to wait for the garbage collector, which usually acts at once. A later one sees the new owner,
+because it checks again before it deletes."""
 AGAIN_SECONDS: Final = 15.0
-"""How soon a binding of an earlier version is looked at again that some worker still needs."""
+"""Seconds until the next check of a RoleBinding of an earlier version that a worker still needs."""
 
 
 class Rights:
-    """Accounts, Roles and bindings, as far as they were seen to."""
+    """Apply ServiceAccounts, Roles and RoleBindings, and remember which are done."""
 
     def __init__(self, kube: Listing, applier: Applier, clock: Clock) -> None:
         self._kube = kube
         self._applier = applier
         self._clock = clock
         self._waits: dict[Ref, float] = {}
-        """Since when the garbage collector is waited for."""
+        """Times since which sessions have waited for the garbage collector."""
         self._granted: dict[tuple[str, str], str] = {}
-        """UID of the pod of each session that has its rights by the session's Role."""
+        """UID of the pod of each session whose rights come from the session's Role."""
         self._old: dict[tuple[str, str | None], float] = {}
-        """When to look again at the binding of a namespace and store; infinity when it grants nothing any more."""
+        """Time of the next check of the RoleBinding of a namespace and store; infinity if it grants none."""
 
     async def grant(self, observed: Observed, *, afresh: bool = False) -> Problem | None:
-        """See to what the session's worker needs; returns why that must wait, None if it need not."""
+        """Apply the rights of the session's worker; returns why that must wait, None if it is done."""
         pod = _worker(observed)
         for manifest in rbac.access(observed.session, observed.store, pod):
             if not afresh and self._applier.trusted(manifest):
                 continue
             if pod is None:
-                # A pod that is there was made after its account. Else the garbage collector may be about to delete what
-                # a session of the same name has left, and might delete it just after it has got a new owner.
+                # An existing pod was created after its account. Without one the garbage collector may still delete objects of a
+                # deleted namesake, and could delete them right after they got a new owner.
                 waits = await self._predecessors(observed.session, ref_of(manifest))
                 if waits is not None:
                     return waits
@@ -67,7 +67,7 @@ class Rights:
         return None
 
     def forget(self, namespace: str, session: str) -> None:
-        """Forget what was made for a session that is gone."""
+        """Forget a deleted session."""
         self._granted.pop((namespace, session), None)
         for kind in ("ServiceAccount", "Role", "RoleBinding"):
             ref = Ref(kind, namespace, names.session_account(session))
@@ -75,9 +75,9 @@ class Rights:
             self._waits.pop(ref, None)
 
     async def retire(self, namespace: str, stores: Iterable[str | None] = ()) -> None:
-        """Empty the bindings of earlier versions in a namespace, once each worker has its rights by its own Role.
+        """Empty the RoleBindings of earlier versions in a namespace, once each worker has its own Role.
 
-        They let the workers of a store reach every session of the namespace. ``stores`` adds to what is looked at.
+        They gave the workers of a store rights on all sessions of the namespace. ``stores`` are checked in addition.
         """
         for store in stores:
             self._old.setdefault((namespace, store), 0.0)
@@ -96,7 +96,7 @@ class Rights:
         if found is None or not found.get("subjects"):
             return True
         if found["roleRef"] != binding["roleRef"]:
-            return True  # somebody else's
+            return True  # foreign
         workers = {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_WORKER}
         for pod in await self._kube.items("Pod", namespace, workers):
             uses = pod["spec"].get("serviceAccountName") == binding["metadata"]["name"]

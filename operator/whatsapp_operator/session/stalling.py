@@ -1,7 +1,7 @@
-"""Say what is wrong where nothing else can be said: Ready and Stalled change, the rest of a stored status stays. Pure.
+"""Report a problem if nothing else is known: change Ready and Stalled, keep the rest of the stored status. Pure.
 
-So it is when the API server refuses to show or to take what a decision needs, and when a specification is not
-understood. What a status says besides is the last that was known, and a worker's rights hang on it.
+This is needed if the API server rejects requests that a decision needs, or if a spec is invalid. The rest of the status
+is the last known state, and the rights of the worker depend on it.
 """
 
 from collections.abc import Mapping
@@ -25,26 +25,26 @@ _WORKERS: Final = "session"
 
 @dataclass(frozen=True, slots=True)
 class Unjudged(Head):
-    """A session or a store by its head."""
+    """A session or a store without its spec."""
 
     kind: str
 
 
 def unjudged(raw: Mapping[str, Any]) -> Unjudged:
-    """Return the head of a session or store as the API server returned it."""
+    """Return a session or store of the API server without its spec."""
     return Unjudged(kind=text(raw.get("kind")), **parsing.head_parts(raw))
 
 
 def misread(error: ValueError) -> Problem:
-    """Return what is wrong with a resource whose specification is not understood."""
+    """Return the problem of a resource with an invalid spec."""
     what = f"the operator does not understand the spec: {error}"
     return Problem(Reason.INVALID_CONFIGURATION, f"{what}; upgrade the CRDs and the operator to the same version")
 
 
 def own_status(found: Unjudged, problem: Problem, now: str, parts: Mapping[str, Any] | None = None) -> Manifest:
-    """Return the operator's part of the status as it stands, but Ready False and Stalled True with this trouble.
+    """Return the operator's part of the stored status, with Ready False and Stalled True for this problem.
 
-    ``parts`` are known in spite of it, and take the place of what stands there.
+    ``parts`` are known nevertheless and replace the stored ones.
     """
     own = {name: part for name, part in {**found.status, **(parts or {})}.items() if name != _WORKERS and part != {}}
     if found.kind == names.SESSION_KIND:
@@ -54,9 +54,9 @@ def own_status(found: Unjudged, problem: Problem, now: str, parts: Mapping[str, 
 
 
 def without(own: Manifest, found: Head, error: Refused, problem: Problem, now: str) -> Manifest | None:
-    """Return a status without the values that the API server refuses, those that stood there in their place.
+    """Return a status with the stored values in the place of those that the API server rejects.
 
-    None when it refuses more than values of single fields.
+    None if it rejects more than values of single fields.
     """
     refused = [cause.field.removeprefix("status.") for cause in error.causes if cause.field.startswith("status.")]
     parts = {_part(own, path) for path in refused}
@@ -71,12 +71,12 @@ def without(own: Manifest, found: Head, error: Refused, problem: Problem, now: s
 
 
 def event_of(problem: Problem) -> EventRecord:
-    """Return the Event; the same again is the same Event."""
+    """Return the Event; the same problem gives the same Event."""
     return EventRecord(problem.reason, problem.message, warning=True, since="")
 
 
 def _part(own: Manifest, path: str) -> tuple[str, str] | None:
-    """Return the field and its member that a path points into; keys of a map may hold dots themselves."""
+    """Return the field and its member to which a path points; keys of a map can contain dots."""
     top, _, rest = path.partition(".")
     members = own.get(top)
     if not isinstance(members, dict):

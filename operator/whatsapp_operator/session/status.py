@@ -1,4 +1,4 @@
-"""Compute the operator's part of a session's status: the rows of the design's table, as data."""
+"""Compute the operator's part of a session's status, from a table of phases and conditions."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ from whatsapp_session.untrusted import mappings, text
 
 Manifest = dict[str, Any]
 OWN_FIELDS: Final = ("observedGeneration", "phase", "conditions", "worker", "handledRequests")
-"""What the operator writes of a status; the rest is the worker's."""
+"""Fields of the status that the operator writes; the worker writes the others."""
 
 
 class Cell(Enum):
-    """How a condition follows from a phase."""
+    """How a condition depends on a phase."""
 
     TRUE = auto()
     FALSE = auto()
     KNOWN = auto()
-    """As remembered, Unknown if never known."""
+    """The last known status, Unknown if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the table; ``healthy`` False means that Ready is False and the flag that is True says why."""
+    """One row of the table; if ``healthy`` is False, Ready is False and the condition ``flag`` is True."""
 
     healthy: bool
     flag: ConditionType | None
@@ -53,7 +53,7 @@ TABLE: Final[Mapping[Phase, Row]] = {
     Phase.SYNCING: Row(True, None, Cell.TRUE, Cell.FALSE, Cell.FALSE),
     Phase.CONNECTED: Row(True, None, Cell.TRUE, Cell.TRUE, Cell.KNOWN),
     Phase.RECONNECTING: _IMPAIRED,
-    Phase.FROZEN: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),  # also one that waited for a phone
+    Phase.FROZEN: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),  # the session may have waited for a phone
     Phase.CONFLICT: _IMPAIRED,
     Phase.SUSPENDED: Row(True, None, Cell.KNOWN, Cell.FALSE, Cell.KNOWN),
     Phase.LINK_EXPIRED: _UNLINKED,
@@ -65,7 +65,7 @@ _SAVE_PROBLEMS = frozenset({Reason.SNAPSHOT_FAILED, Reason.STORE_UNAVAILABLE})
 
 
 def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tuple[Condition, ...]]:
-    """Return phase and conditions, in a fixed order, without transition times."""
+    """Return the phase and the conditions in a fixed order, without transition times."""
     now = classify(observed, wanted_hash)
     row, last = TABLE[now.phase], termination.remember(observed)
     found = _overall(observed, row, now)
@@ -82,9 +82,9 @@ def conditions(observed: Observed, wanted_hash: str | None) -> tuple[Phase, tupl
 
 
 def judged(observed: Observed, wanted: Wanted | None) -> Observed:
-    """Return the observation with what its podTemplate says against the security standard as a refusal.
+    """Return the observation with a violation of the security standard by the podTemplate as a refusal.
 
-    Of a worker that stops there is more to say, and a suspended session gets no pod anyway.
+    Not while the worker stops, because other messages matter more, nor for suspended sessions, which get no pod.
     """
     session, pod = observed.session, observed.pod
     stays = pod is None or not (pod.deleting or termination.is_over(pod))
@@ -95,12 +95,12 @@ def judged(observed: Observed, wanted: Wanted | None) -> Observed:
 
 
 def is_healthy(observed: Observed) -> bool:
-    """Return whether the worker that is there does what it should; whether its template is the wanted one or not."""
+    """Return whether the present worker is healthy, regardless of its template."""
     return TABLE[classify(observed, None).phase].healthy
 
 
 def _overall(observed: Observed, row: Row, now: PhaseStatus) -> list[Condition]:
-    """Return Ready and the flag that says why not; a refused change stalls a session whose worker runs on."""
+    """Return Ready and the condition that explains why not; a rejected change stalls a running session."""
     refusal = observed.refusal
     if refusal is not None and (observed.pod is not None or refusal.reason is not now.reason):
         text = refusal.message if observed.pod is None else f"{refusal.message} (the running worker is not affected)"
@@ -177,7 +177,7 @@ def _store(observed: Observed, now: PhaseStatus) -> Condition:
 
 
 def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Problem | None]:
-    """Return whether the worker says something of its store, and if so what is wrong with it."""
+    """Return whether the worker reports about its store, and the problem that it reports."""
     report = termination.fresh_report(observed.session, observed.pod)
     if report is None:
         return False, None
@@ -187,7 +187,7 @@ def worker_says(observed: Observed, phase: Phase) -> tuple[bool, Problem | None]
 
 
 def _oversized(observed: Observed) -> list[Condition]:
-    """Return the condition that says what exceeds the user's limits, only while something does."""
+    """Return Oversized while a limit of ``spec.warnings`` is exceeded."""
     report = termination.fresh_report(observed.session, observed.pod)
     warnings = () if report is None else report.warnings
     text = "; ".join(warning.message for warning in warnings)
@@ -195,7 +195,7 @@ def _oversized(observed: Observed) -> list[Condition]:
 
 
 def _policy(observed: Observed) -> list[Condition]:
-    """Return the condition that says that nothing narrows what workers may write, only while that is so."""
+    """Return PolicyMissing while the admission policy is not in force."""
     if observed.policy or observed.session.deleting:
         return []
     return [_condition(ConditionType.POLICY_MISSING, True, NO_POLICY.reason, NO_POLICY.message)]
@@ -223,7 +223,7 @@ def _own_pod(observed: Observed) -> Pod | None:
 
 
 def written(item: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> Manifest:
-    """Return a condition as it is written; ``before`` is the one of its type that was there."""
+    """Return a condition as written into the status; ``before`` is the stored one of its type."""
     same = before is not None and before.get("status") == item.status
     since = before.get("lastTransitionTime") if same and before is not None else None
     return {
@@ -270,10 +270,10 @@ def _worker(observed: Observed) -> Manifest:
 
 
 def differs(session_status: Mapping[str, Any], own: Manifest) -> bool:
-    """Return whether the operator's part must be written."""
+    """Return whether the operator's part of the status has changed."""
     return any(session_status.get(name) != own.get(name) for name in OWN_FIELDS)
 
 
 def report_is_stale(observed: Observed) -> bool:
-    """Return whether ``status.session`` was left by a process that no longer lives and must be cleared."""
+    """Return whether a process that no longer runs wrote ``status.session``, so that it must be cleared."""
     return termination.left_behind(observed.session, observed.pod)

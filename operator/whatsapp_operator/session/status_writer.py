@@ -1,4 +1,4 @@
-"""Write what was found: the operator's part of a session's status, and Events."""
+"""Write the operator's part of a session's status, and post Events."""
 
 import dataclasses
 import logging
@@ -17,20 +17,20 @@ log = logging.getLogger(__name__)
 
 Manifest = dict[str, Any]
 REMEMBERED: Final = 10_000
-"""Events that ``tell_once`` remembers at most."""
+"""Maximum number of Events that ``tell_once`` remembers."""
 
 
 class Reporter:
-    """Write only what differs."""
+    """Write statuses that changed, and post Events."""
 
     def __init__(self, kube: Kube, clock: Clock) -> None:
         self._kube = kube
         self._clock = clock
         self._told: dict[tuple[str, events.EventRecord], None] = {}
-        """What ``tell_once`` has posted, oldest first."""
+        """Events that ``tell_once`` has posted, oldest first."""
 
     async def report(self, observed: Observed, wanted: Wanted | None) -> tuple[Manifest, str]:
-        """Write the status, post what changed, clear what a dead worker left.
+        """Write the status, post Events about changes, and clear the report of a dead worker.
 
         Returns the operator's part and the session's resource version after it.
         """
@@ -39,14 +39,14 @@ class Reporter:
         now = rfc3339(self._clock.now())
         own = status.own_status(status.judged(observed, wanted), None if wanted is None else wanted.template_hash, now)
         if session.deleting and not purge.held(session):
-            return own, session.resource_version  # it may be gone already
+            return own, session.resource_version  # it may not exist any more
         version = session.resource_version
         if status.differs(session.status, own):
-            # Before the status: what is posted twice after a crash is one Event by its name, what is not is lost.
+            # Before the status: after a crash a repeated Event has the same name, but a missed one is lost.
             problem = None if session.report is None else session.report.problem
             for event in events.events_of(session.status, own, None if problem is None else problem.reason):
                 await self.post(session, event)
-            # On what was looked at only: one that was made again under the name must not get its predecessor's worker.
+            # Only on the observed version: a session that was created again must not get the status of its predecessor.
             written = await self._write(session, own, now)
             version = written["metadata"]["resourceVersion"]
             if session.status.get("phase") != own["phase"]:
@@ -56,15 +56,15 @@ class Reporter:
         return own, version
 
     async def clear(self, session: Session) -> Session:
-        """Clear what a dead worker left; returns the session with its resource version after it."""
-        # Only if nobody has written in between: a new process' first report must survive.
+        """Clear the report of a dead worker; returns the session with its new resource version."""
+        # Only if the version is unchanged: the first report of a new process must not be lost.
         written = await self._apply(session, {}, names.WORKER_MANAGER, session.resource_version)
         return dataclasses.replace(session, resource_version=written["metadata"]["resourceVersion"])
 
     async def stall(self, raw: Manifest, problem: Problem, parts: Manifest | None = None) -> str:
-        """Say what is wrong with a session or store of which nothing else can be said but ``parts``.
+        """Report a problem of a session or store of which only ``parts`` are known.
 
-        Where the API server refuses even that, an Event and the log do. Returns the resource version after it.
+        If the API server rejects even that, only an Event and the log report it. Returns the new resource version.
         """
         found = stalling.unjudged(raw)
         own = stalling.own_status(found, problem, rfc3339(self._clock.now()), parts)
@@ -80,7 +80,7 @@ class Reporter:
         return str(written["metadata"]["resourceVersion"])
 
     async def _write(self, session: Session, own: Manifest, now: str) -> Manifest:
-        """Write the operator's part, without what the API server refuses of it."""
+        """Write the operator's part without the values that the API server rejects."""
         try:
             return await self._apply(session, own, names.OPERATOR_MANAGER, session.resource_version)
         except Refused as error:
@@ -92,7 +92,7 @@ class Reporter:
             return await self._apply(session, smaller, names.OPERATOR_MANAGER, session.resource_version)
 
     async def tell_once(self, session: Session, records: Iterable[events.EventRecord]) -> None:
-        """Post Events of what is seen at each look: each once, also when the server has forgotten it."""
+        """Post Events about repeated observations once, even after they have expired on the API server."""
         for event in records:
             key = (session.uid, event)
             if key not in self._told:
@@ -102,7 +102,7 @@ class Reporter:
             del self._told[key]
 
     async def post(self, subject: Subject, event: events.EventRecord) -> None:
-        """Post an Event; one that is there already, or that cannot be posted, stops nothing."""
+        """Post an Event; an existing one and errors are ignored."""
         try:
             await self._kube.create(events.manifest(subject, event, rfc3339(self._clock.now())))
         except Conflict:

@@ -1,4 +1,4 @@
-"""Judge how a worker ended: what is remembered of it, and whether and when the next one may start."""
+"""Judge how a worker ended: what the status remembers of it, and when the next one may start."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_session.session_spec import OperatingMode
 
 CRASH_BACKOFF: Final = Backoff(10.0, 300.0)
-"""Pauses after a pod that failed as a whole (a container is restarted in place by the node)."""
+"""Delays after a failed pod; the kubelet restarts a failed container itself."""
 REFUSED_BACKOFF: Final = Backoff(60.0, 3600.0)
-"""Pauses after the page refused us: asking often makes a ban worse."""
+"""Delays after WhatsApp Web refused the session: frequent attempts can prolong a ban."""
 SETTLED_SECONDS: Final = 600
-"""A worker that ran this long had started well: its end begins a new count."""
+"""Seconds after which a worker counts as well started: its end starts a new count of failures."""
 
 _FOR_GOOD = frozenset({ExitCode.DONE, ExitCode.CONFIGURATION, ExitCode.STORE_REFUSED, ExitCode.PAGE_REFUSED})
 _HEALTHY = frozenset(
@@ -27,14 +27,14 @@ _HEALTHY = frozenset(
 
 
 class NextStart(Enum):
-    """What becomes of a session whose worker has ended."""
+    """When a session gets its next worker after one has ended."""
 
     AGAIN = auto()
-    """Nothing is wrong: the next worker starts at once."""
+    """At once: there is no problem."""
     BACKOFF = auto()
-    """The next worker starts after a pause."""
+    """After a delay."""
     HELD = auto()
-    """Failed until the template changes or a person asks for a restart."""
+    """Not before the template changes or a user requests a restart; the session is Failed."""
     LINK_EXPIRED = auto()
     LOGGED_OUT = auto()
 
@@ -43,7 +43,7 @@ class NextStart(Enum):
 class StartBlocked:
     """Why no worker starts now.
 
-    ``pause`` is counted in seconds from when the operator saw the end, None: until something changes.
+    ``pause`` is in seconds from when the operator saw the end; None means until something changes.
     """
 
     next_start: NextStart
@@ -53,9 +53,9 @@ class StartBlocked:
 
 
 def is_over(pod: Pod) -> bool:
-    """Return whether the worker in this pod has ended for good, so that the pod should go.
+    """Return whether the worker in this pod has ended for good, so that the pod must be deleted.
 
-    By the container, because a sidecar of the user's keeps the pod running.
+    The container decides, because a sidecar may keep the pod running.
     """
     if pod.phase in ("Succeeded", "Failed"):
         return True
@@ -63,21 +63,21 @@ def is_over(pod: Pod) -> bool:
 
 
 def fresh_report(session: Session, pod: Pod | None) -> Report | None:
-    """Return the report if the process that runs now wrote it: not another pod, not a container before a restart."""
+    """Return the report if the running process wrote it, not another pod or a container before its restart."""
     report = session.report
     if report is None or pod is None or report.pod_uid != pod.uid or pod.ownership is not Ownership.OURS:
         return None
     since, started = timestamps.seconds(report.state_since), timestamps.seconds(pod.running_since)
     if pod.running_since is None or since is None:
         return None
-    # Both clocks are the node's; the container's start has whole seconds.
+    # Both times are from the clock of the node; the start of the container has whole seconds.
     return report if started is None or since >= int(started) else None
 
 
 def left_behind(session: Session, pod: Pod | None) -> bool:
-    """Return whether a process that lives no more wrote the report.
+    """Return whether a process that no longer runs wrote the report.
 
-    One of the pod's own process that the kubelet has not yet called running is neither this nor fresh.
+    A report of a process that the kubelet does not yet report as running is neither left behind nor fresh.
     """
     report = session.report
     if report is None or fresh_report(session, pod) is not None:
@@ -91,7 +91,7 @@ def left_behind(session: Session, pod: Pod | None) -> bool:
 
 
 def next_start(exit_code: int | None, reason: str | None) -> NextStart:
-    """Judge by the worker's exit code and its own word."""
+    """Decide by exit code and reason of the worker."""
     match exit_code:
         case ExitCode.DONE:
             match reason:
@@ -110,21 +110,21 @@ def next_start(exit_code: int | None, reason: str | None) -> NextStart:
 
 
 def remember(observed: Observed) -> Last:
-    """Return what is to be kept of the worker, now and when it has gone."""
+    """Return the facts about the worker that the status keeps."""
     last = _remember(observed)
     if moved_to(observed) is not None:
-        last = _without_ending(last)  # how it ended before its archives came is no reason to wait
+        last = _without_ending(last)  # its end before the move does not delay the next worker
     return dataclasses.replace(last, store=_store(observed))
 
 
 def moved_to(observed: Observed) -> str | None:
-    """Return the store to which the session's archives have been copied, None when no pod has just done so."""
+    """Return the store to which a move pod has just copied the archives, else None."""
     pod = observed.move_pod
     if pod is None or pod.ownership is not Ownership.OURS or pod.deleting:
         return None
     if not pod.did_well:
         return None
-    # One that was made for another change of the store moved nothing to where the session is to be.
+    # A move pod for another target did not copy to the present store.
     return pod.store if observed.store is not None and pod.store == observed.store.name else None
 
 
@@ -132,11 +132,11 @@ def _store(observed: Observed) -> str | None:
     session, pod = observed.session, observed.pod
     report = fresh_report(session, pod)
     if pod is not None and report is not None and report.state in _HEALTHY and pod.store is not None:
-        # Not before: a worker that finds no archive, or another owner, has nothing in its store.
+        # Not earlier: a worker that finds no archive, or another owner, has nothing in its store.
         return pod.store
     remote = session.spec.auth.remote
     present = remote.store if remote is not None and session.last.account_hash is not None else None
-    # Of a session that an older operator suspended nothing is known but that it has a login.
+    # For a session that an older operator suspended, only the hash of its account is known.
     return moved_to(observed) or session.last.store or (present if pod is None else None)
 
 
@@ -155,14 +155,14 @@ def _remember(observed: Observed) -> Last:
 
 
 def start_blocked(session: Session, last: Last, wanted_hash: str | None) -> StartBlocked | None:
-    """Return why no new worker may start yet, None when one may. A changed template or a newer request lifts it."""
+    """Return why no worker may start yet, None if one may. A changed template or a newer request lifts the block."""
     if last.template_hash != wanted_hash or timestamps.is_newer(requests.newest_start(session), last.started_for):
         return None
     return _standing(last)
 
 
 def lifted_early(observed: Observed) -> bool:
-    """Return whether no worker would start yet, had its user not changed something."""
+    """Return whether only a change by the user lets a worker start now."""
     last = remember(observed)
     standing = _standing(last)
     if standing is None or standing.pause is None:
@@ -182,20 +182,20 @@ def _standing(last: Last) -> StartBlocked | None:
 
 def _pause(judged: NextStart, last: Last) -> float:
     pauses = REFUSED_BACKOFF if last.exit_code == ExitCode.PAGE_REFUSED else CRASH_BACKOFF
-    # A worker that stopped on purpose costs no pause the first time; one that does so again and again is a loop.
+    # The first planned end causes no delay; repeated ones are a loop.
     return pauses.after(last.failures - 1 if judged is NextStart.AGAIN else last.failures)
 
 
 def _known(last: Last, report: Report | None) -> Last:
     if report is None:
         return last
-    # Of an account whose login is saved only: by it a worker tells the wrong store from one that never held a login.
+    # Only an account with a saved login: its hash tells a worker that a store without archives is the wrong one.
     account = report.account_hash if report.account_hash and report.saved else last.account_hash
     match report.state:
         case SessionState.AWAITING_LINK | SessionState.LINK_EXPIRED | SessionState.LOGGED_OUT:
             linked, saved, account = False, False, None
         case SessionState.FROZEN if report.account_hash is None:
-            return last  # a browser that waited for a link stands still
+            return last  # a browser that waited for a link is paused
         case SessionState.SYNCING:
             linked, saved = True, False
         case SessionState.CONNECTED:
@@ -226,7 +226,7 @@ def _ended(last: Last, pod: Pod) -> Last:
         saved=False if gone else last.saved,
         end_reason=reason,
         end_message=ending.message or _of_the_pod(pod, taken),
-        # A pod that the node refused, or evicted before anything ran, has no time of an end: it must cost a pause, too.
+        # A pod that was rejected or evicted before it ran has no end time, but must cause a delay too.
         end_time=ending.finished if finished is not None else pod.created or None,
         exit_code=ending.exit_code,
         failures=failures,

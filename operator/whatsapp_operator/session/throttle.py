@@ -1,4 +1,4 @@
-"""Let through of a plan what may be done now: starts, replacements and restarts have their turns."""
+"""Remove the steps of a plan that must wait: starts, replacements and restarts are limited."""
 
 import dataclasses
 from collections.abc import Callable, Hashable
@@ -27,7 +27,7 @@ AGAIN: Final = Problem(
 
 
 class Throttle(Generic[K]):
-    """Who may do what now; one for all sessions."""
+    """Limit the steps of all sessions together."""
 
     def __init__(self, limits: Limits, group: Callable[[K], Hashable], executor: Executor, clock: Clock) -> None:
         self._clock = clock
@@ -36,10 +36,10 @@ class Throttle(Generic[K]):
         self._restarts: Restarts[K] = Restarts()
         self._queued: set[K] = set()
         self.starts: Starts[K] = Starts(limits.starting, group)
-        """Who starts and who waits, for the metrics too."""
+        """Start slots; metrics read them too."""
 
     async def permit(self, key: K, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
-        """Drop what must wait for its turn, or what the API server would refuse to make good again."""
+        """Remove steps that must wait, and deletions of pods that the API server would not accept again."""
         self._queued.discard(key)
         if any(isinstance(step, _CREATES) for step in steps.actions):
             return self._permit_start(key, observed, steps, early=termination.lifted_early(observed))
@@ -59,7 +59,7 @@ class Throttle(Generic[K]):
         return observed, steps
 
     def permit_essentials(self, key: K, observed: Observed, steps: plan.Plan) -> tuple[Observed, plan.Plan]:
-        """Do the same for a session that cannot be judged, which is started and restarted for a request only."""
+        """Do the same for a session with a fault, which only starts on request."""
         self._queued.discard(key)
         if any(isinstance(step, _CREATES) for step in steps.actions):
             return self._permit_start(key, observed, steps, early=observed.session.last.end_time is not None)
@@ -73,20 +73,20 @@ class Throttle(Generic[K]):
         return observed, steps
 
     def saw(self, key: K, observed: Observed, phase: Phase, *, healthy: bool) -> None:
-        """Take note of a session after it was looked at: how far its pod has come, whether it is where it should be."""
+        """Record the state of a session after its reconciliation: progress of its pod, and whether it is healthy."""
         self._replacements.saw(key, healthy=healthy)
         if key not in self._queued:
             self.starts.saw(key, _stage(observed, phase), self._clock.monotonic())
 
     def forget(self, key: K) -> None:
-        """Take note that a session is gone."""
+        """Forget a deleted session."""
         self._replacements.forget(key)
         self._restarts.forget(key)
         self._queued.discard(key)
         self.starts.forget(key, self._clock.monotonic())
 
     def _postponed(self, key: K, observed: Observed, stays: tuple[plan.Action, ...]) -> plan.Plan | None:
-        """Return what is done of a restart that comes too soon after the last, None if it may be now."""
+        """Return the steps for a restart that comes too soon after the last one, None if it may happen now."""
         left = self._restarts.wait(key, self._asked(observed), self._clock.monotonic())
         if left <= 0 or observed.pod is None:
             return None
@@ -119,21 +119,21 @@ class Throttle(Generic[K]):
         if refusal is not None:
             return dataclasses.replace(observed, refusal=refusal), plan.Plan(stays)
         if not self._replacements.may_replace(key, node):
-            # Another session was faster while the server was asked.
+            # Another session took the place during the request.
             return observed, wait
         if status.is_healthy(observed):
-            # One that did not work before halts nobody by not coming back.
+            # A session that was unhealthy before does not halt the upgrade if it stays unhealthy.
             self._replacements.replace(key, node)
         return observed, steps
 
     def _asked(self, observed: Observed) -> Hashable:
-        """Return what tells one request of the user for another pod from the next."""
+        """Return what distinguishes one replacement that the user requests from the next."""
         wanted = self._executor.wanted(observed)
         return None if wanted is None else wanted.template_hash, requests.newest_start(observed.session)
 
 
 def _in_line(queued: Queued, limit: int) -> Problem:
-    """Say who waits and why. A place that changed with each start would be a write to each status each time."""
+    """Return the message for a waiting session, without its exact place, which would change with each start."""
     place = "and is the next of its namespace"
     if queued.ahead:
         place = f"behind at most {10 ** len(str(queued.ahead))} others of its namespace"

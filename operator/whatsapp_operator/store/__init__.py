@@ -1,1 +1,1 @@
-"""Look after SessionStores: have each checked by a short pod, hear what workers say of it, and report both."""
+"""Reconcile SessionStores: check them with pods, collect reports of workers, and write their status."""

@@ -1,4 +1,4 @@
-"""Tell which sessions need a store to the end: those that take their archives with them."""
+"""Find the sessions whose purge needs a store: those with ``onDelete: Delete``."""
 
 from collections.abc import Iterable
 
@@ -9,9 +9,9 @@ from whatsapp_session.untrusted import mapping
 
 
 def users(sessions: Iterable[Resource], store: str) -> list[str]:
-    """Return the names of the sessions for whose purge the store is still needed.
+    """Return the names of the sessions whose purge needs the store.
 
-    One that is being deleted counts while our finalizer is on it; one that is not understood counts as a user.
+    A session that is being deleted counts while it has the operator's finalizer; one with an invalid spec counts.
     """
     return sorted(session["metadata"]["name"] for session in sessions if _needs(session, store))
 
@@ -27,5 +27,5 @@ def _needs(session: Resource, store: str) -> bool:
     if remote is None or remote.on_delete is not OnDelete.DELETE:
         return False
     last = mapping(mapping(mapping(session.get("status")).get("worker")).get("last"))
-    # While it goes also the store from which its archives were not moved yet: there they are purged.
+    # During its deletion also the source of a pending move, which holds its archives.
     return remote.store == store or ("deletionTimestamp" in metadata and last.get("store") == store)

@@ -1,4 +1,4 @@
-"""Hold what was observed of one store, as frozen values, and parse it."""
+"""Parse the observed state of one store into frozen values."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ _CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerErro
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check found."""
+    """Result of a check."""
 
     ok: bool
     reason: Reason
@@ -26,7 +26,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``status.check``: the last check and what it found."""
+    """``status.check``: the last check and its result."""
 
     verdict: Verdict
     time: str
@@ -38,41 +38,41 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckPod:
-    """The pod that bears the check's name."""
+    """The pod with the name of the check pod."""
 
     uid: str
     ownership: Ownership
     deleting: bool
     template_hash: str | None
     verdict: Verdict | None
-    """What it found, None while it has not ended."""
+    """Its result, None while it has not ended."""
     problem: Problem | None
     """Why it does not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedStore:
-    """Everything that a decision about one store rests on."""
+    """All input of a decision about one store."""
 
     store: Store
     check: Check | None = None
     pod: CheckPod | None = None
     access_modes: tuple[str, ...] = ()
-    """Of a filesystem store's claim."""
+    """Access modes of the PVC of a filesystem store."""
     obstacle: Problem | None = None
-    """Why no check can be made: the claim is missing, the API server refused the pod just now."""
+    """Why no check is possible: the PVC is missing, or the API server rejected the pod in this reconciliation."""
     reports: tuple[StoreReport, ...] = ()
     ages: Ages = field(default_factory=dict)
-    """How long ago the operator first saw the pod, and what the last check found."""
+    """Ages of the pod and of the last result."""
 
     @property
     def answers(self) -> bool:
-        """Whether a worker says that the store answers, and none says that it does not."""
+        """Whether a worker reports that the store answers, and none reports that it does not."""
         return bool(self.reports) and all(report.problem is None for report in self.reports)
 
 
 def parse_check(status: Resource) -> Check | None:
-    """Parse ``status.check``; None when there is none, or a newer operator's words are not understood."""
+    """Parse ``status.check``; None if there is none, or if a newer operator wrote an unknown reason."""
     raw = mapping(status.get("check"))
     word = reason(raw.get("reason"))
     if word is None:
@@ -88,7 +88,7 @@ def parse_check(status: Resource) -> Check | None:
 
 
 def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
-    """Parse a pod that bears the check's name, and judge whose it is."""
+    """Parse the pod with the name of the check pod, and determine its owner."""
     pod = parse_pod(raw, store.name, None)
     return CheckPod(
         uid=pod.uid,
@@ -108,14 +108,14 @@ def _ownership(metadata: Resource, store: Store) -> Ownership:
 
 
 def _verdict(pod: Pod, store: Store) -> Verdict | None:
-    # By the container, which is never started again: a sidecar that somebody injects may keep the pod running.
+    # The container decides, which never restarts: an injected sidecar may keep the pod running.
     if pod.phase not in ("Succeeded", "Failed") and not pod.stopped:
         return None
     said = pod.ending
     if said is not None and pod.did_well:
         return Verdict(True, Reason.STORE_ANSWERED, said.message or "the store answered the check")
     if said is not None and said.reason is not None and said.message:
-        # The check sees files only; which Secret they are of is known here.
+        # The check only knows files; the operator knows which Secret they come from.
         needed = store_access.secrets(store.spec) if said.reason is Reason.SECRET_NOT_FOUND else []
         return Verdict(
             False, said.reason, "; the store needs ".join(filter(None, (said.message, " and ".join(needed))))

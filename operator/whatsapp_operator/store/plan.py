@@ -1,4 +1,4 @@
-"""Decide when a store is checked: observation in, actions out."""
+"""Decide when a store is checked: observation in, steps out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore
 from whatsapp_session.backoff import Backoff
 
 GOOD_SECONDS: Final = 3600.0
-"""A store that passed is checked again after this long, unless its workers say all the while that it answers."""
+"""Seconds after which a store that passed is checked again, unless its workers report that it answers."""
 BACKOFF: Final = Backoff(15.0, 900.0)
-"""Pauses after a check that failed."""
+"""Delays after a failed check."""
 LIMIT_SECONDS: Final = 240.0
-"""A check's pod that has not ended after this long is a check that failed."""
+"""Seconds after which a check whose pod has not ended counts as failed."""
 OBSTACLE_SECONDS: Final = 10.0
-"""How soon to look again for what is not watched, such as a claim."""
+"""Seconds until the next check for objects that are not watched, such as a PVC."""
 POLL_SECONDS: Final = (1.0, 15.0)
-"""Pods of checks are not watched: they live for seconds, and are looked at the less the older they are."""
+"""Delays between looks at a check pod, which is not watched and usually runs for seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateCheck:
-    """Make the pod that checks the store."""
+    """Create the pod that checks the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteCheck:
-    """Delete the pod with this UID; what it found is in the status by then."""
+    """Delete the pod with this UID; the status contains its result by then."""
 
     uid: str
 
@@ -38,14 +38,14 @@ Action: TypeAlias = CreateCheck | DeleteCheck
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, and after how many seconds to look again."""
+    """The next steps, and the seconds until the next reconciliation."""
 
     action: Action | None
     look_again: float
 
 
 def facts(observed: ObservedStore) -> Iterator[Fact]:
-    """Yield what a decision must know the age of."""
+    """Yield the facts whose ages a decision needs."""
     if observed.pod is not None:
         yield What.THERE, observed.pod.uid
     if observed.check is not None:
@@ -69,7 +69,7 @@ def plan(observed: ObservedStore, wanted_hash: str) -> Plan:
 
 
 def is_stuck(pod: CheckPod, ages: Ages) -> bool:
-    """Return whether a pod had its time and has not ended."""
+    """Return whether a pod has not ended within its time."""
     return pod.verdict is None and age(ages, What.THERE, pod.uid) > LIMIT_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Bring one store at a time to what its specification says: have it checked, and say what is known of it."""
+"""Reconcile one store at a time: check it and write its status."""
 
 import dataclasses
 import logging
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 Manifest = dict[str, Any]
 
 USED_SECONDS = 300.0
-"""How long a store that was needed is not asked about again, unless it is being deleted."""
+"""Seconds before the operator asks again whether a needed store is still needed, unless it is being deleted."""
 IN_USE_SECONDS = 10.0
-"""How soon to look again at a store that is being deleted and still needed."""
+"""Seconds until the next look at a store that is being deleted and still needed."""
 
 
 class StoreReconciler:
-    """Reconcile; safe to interrupt between any two calls, because every pass begins with what is there."""
+    """Reconcile stores; safe to interrupt between any two calls, because each pass begins with an observation."""
 
     def __init__(self, kube: Listing, defaults: WorkerDefaults, clock: Clock) -> None:
         self._kube = kube
@@ -44,24 +44,24 @@ class StoreReconciler:
         self._reporter = Reporter(kube, clock)
         self._known: set[Key] = set()
         self._used: dict[Key, float] = {}
-        """When a session was last seen that needs the store to the end."""
+        """Times at which a session was last seen whose purge needs the store."""
         self._late: dict[Key, Problem] = {}
-        """What was refused after the report, see ``Reconciler``."""
+        """Refusals after the report, as in the ``Reconciler`` of sessions."""
         self._sightings: Sightings[Key] = Sightings()
         self._reports: worker_reports.WorkerReports[Key] = worker_reports.WorkerReports()
 
     def record(self, session: Key, store: Key | None, report: StoreReport | None) -> list[Key]:
-        """Take note of what a session's worker says of its store; returns the stores to look at again."""
+        """Record the report of a session's worker about its store; returns the stores to reconcile."""
         return self._reports.record(session, store, report)
 
     def known(self) -> list[Key]:
-        """Return the stores that were seen and, as far as is known, are still there."""
+        """Return the stores that exist as far as is known."""
         return sorted(self._known)
 
     async def reconcile(self, key: Key) -> float | Rest | None:
-        """Look, act and report; returns after how many seconds to look again, None when something must happen first.
+        """Reconcile one store; returns the seconds until the next reconciliation, None to wait for an event.
 
-        Raises KubeError when the API server did not answer: the caller tries again later.
+        Raises KubeError if the API server did not answer: the caller retries later.
         """
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         self._known.add(key)
@@ -71,7 +71,7 @@ class StoreReconciler:
             return await self._stall(key, refusals.problem(error))
 
     async def _stall(self, key: Key, problem: Problem) -> Rest:
-        """Say what is wrong with a store of which nothing else can be judged."""
+        """Report the problem of a store about which nothing else is known."""
         raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
         if raw is not None:
             await self._reporter.stall(raw, problem)
@@ -87,13 +87,13 @@ class StoreReconciler:
         refusal = None
         try:
             if await self._released(key, raw):
-                return None  # it is gone, or an event follows
+                return None  # it was deleted, or an event follows
         except Refused as error:
             if "deletionTimestamp" in raw["metadata"]:
                 raise
             refusal = refusals.problem(error)
         if "deletionTimestamp" in raw["metadata"]:
-            # The check's pod goes with its store, by the garbage collector.
+            # The garbage collector deletes the check pod with its store.
             return IN_USE_SECONDS
         try:
             store = parse_store_resource(raw)
@@ -103,7 +103,7 @@ class StoreReconciler:
         return await self._serve(key, store, refusal)
 
     async def _released(self, key: Key, raw: Manifest) -> bool:
-        """Remove our finalizer when no session needs the store any more; tells whether it did."""
+        """Remove the operator's finalizer if no session needs the store any more; returns whether it did."""
         metadata = raw["metadata"]
         finalizers, going = metadata.get("finalizers") or [], "deletionTimestamp" in metadata
         if names.FINALIZER_STORE not in finalizers:
@@ -139,7 +139,7 @@ class StoreReconciler:
         late = self._late.get(key)
         await self._report(dataclasses.replace(observed, obstacle=refusal or late or observed.obstacle))
         if isinstance(steps.action, plan.DeleteCheck):
-            # After the report: what the check found must be in the status before its pod goes.
+            # After the report: the status must contain the result before the pod is deleted.
             try:
                 await self._kube.delete(Ref("Pod", store.namespace, names.check_pod(store.name)), uid=steps.action.uid)
             except Refused as error:
@@ -194,7 +194,7 @@ class StoreReconciler:
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.STORE_KIND,
-            # On what was looked at only: one that was made again under the name has not been checked.
+            # Only on the observed version: a store that was created again has not been checked.
             "metadata": {"name": store.name, "namespace": store.namespace, "resourceVersion": store.resource_version},
             "status": own,
         }

@@ -1,4 +1,4 @@
-"""Compute a store's status: specification and observation in, conditions out."""
+"""Compute the status of a store: spec and observation in, conditions out."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -27,11 +27,11 @@ _DISPROVED_BY_WORKERS: Final = frozenset(
         Reason.REFUSED,
     }
 )
-"""Failures of a check that say nothing when workers use the store all the while."""
+"""Reasons of failed checks that do not count while workers use the store."""
 
 
 def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore:
-    """Return the observation with what a check that has ended (or cannot end) found as its last check."""
+    """Return the observation with the result of a check that has ended, or cannot end, as its last check."""
     pod, check = observed.pod, observed.check
     if pod is None or pod.ownership is not Ownership.OURS or pod.template_hash != wanted_hash:
         return observed
@@ -48,7 +48,7 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
 
 
 def refused(observed: ObservedStore, problem: Problem, wanted_hash: str, now: str) -> ObservedStore:
-    """Return the observation with a check that could not be made as one that failed."""
+    """Return the observation with a check that could not start as a failed one."""
     verdict = Verdict(False, problem.reason, problem.message)
     return dataclasses.replace(observed, check=_next(observed, verdict, wanted_hash, now, None))
 
@@ -61,12 +61,12 @@ def _next(observed: ObservedStore, verdict: Verdict, wanted_hash: str, now: str,
 
 
 def conditions(observed: ObservedStore) -> tuple[Condition, ...]:
-    """Return the conditions, in a fixed order, without transition times."""
+    """Return the conditions in a fixed order, without transition times."""
     return *_availability(observed), *_shared_account(observed)
 
 
 def _shared_account(observed: ObservedStore) -> tuple[Condition, ...]:
-    """Return the condition that says that workers share an account, only while nobody has chosen that."""
+    """Return SharedAccount while workers share the account and ``shared`` is unset."""
     store = observed.store
     if store.shared_account is not None or not rbac.shared(store):
         return ()
@@ -101,7 +101,7 @@ def _availability(observed: ObservedStore) -> tuple[Condition, ...]:
 
 
 def _finding(observed: ObservedStore) -> Verdict | None:
-    """Return what is known of the store as it is specified now, None while that is nothing."""
+    """Return the result that applies to the present spec, None if there is none."""
     pod, check = observed.pod, observed.check
     if pod is not None and pod.ownership is Ownership.FOREIGN:
         name = names.check_pod(observed.store.name)
@@ -161,12 +161,12 @@ def _written_check(check: Check) -> Manifest:
 
 
 def differs(status: Mapping[str, Any], own: Manifest) -> bool:
-    """Return whether the status must be written."""
+    """Return whether the operator's part of the status has changed."""
     return any(status.get(name) != own.get(name) for name in OWN_FIELDS)
 
 
 def events_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[EventRecord]:
-    """Yield the Event of a store that is not available any more, or is again."""
+    """Yield the Event when a store becomes unavailable, or available again."""
     was, new = (_available(part) for part in (before, after))
     if new is None or new["status"] == ConditionStatus.UNKNOWN:
         return

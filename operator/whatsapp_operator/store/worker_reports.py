@@ -1,4 +1,4 @@
-"""Remember what workers say of their stores. In memory: after a restart it is learnt from what is seen."""
+"""Remember the reports of workers about their stores, in memory; after a restart they are collected again."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -12,13 +12,13 @@ Gist = tuple[bool, str]
 
 @dataclass(slots=True)
 class WorkerReports(Generic[K]):
-    """What was said last of each store, by session."""
+    """The last report about each store, by session."""
 
     _by_store: dict[K, dict[K, StoreReport]] = field(default_factory=dict)
     _store_of: dict[K, K] = field(default_factory=dict)
 
     def record(self, session: K, store: K | None, report: StoreReport | None) -> list[K]:
-        """Take note of what a session's worker says of its store, None: nothing; returns the stores to look at."""
+        """Record the report of a session's worker about its store (None: no report); returns the stores to reconcile."""
         before = self._store_of.get(session)
         touched = {found: self._gist(found) for found in (before, store) if found is not None}
         if before is not None:
@@ -29,7 +29,7 @@ class WorkerReports(Generic[K]):
         return [found for found, gist in touched.items() if self._gist(found) != gist]
 
     def of_store(self, store: K) -> tuple[StoreReport, ...]:
-        """Return what is said of a store, in the order of the sessions' names."""
+        """Return the reports about a store, ordered by session."""
         return tuple(sorted(self._by_store.get(store, {}).values(), key=lambda report: report.session))
 
     def _forget(self, session: K, store: K) -> None:
@@ -40,7 +40,7 @@ class WorkerReports(Generic[K]):
             del self._by_store[store]
 
     def _gist(self, store: K) -> Gist:
-        """Return what a store's conditions say of it: a hundred workers that agree are one message."""
+        """Return the part of the reports that the conditions of a store show, so that equal reports change nothing."""
         reports = self.of_store(store)
         first = next(
             (f"{report.session} {report.problem.message}" for report in reports if report.problem is not None), ""
