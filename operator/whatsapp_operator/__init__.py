@@ -1,1 +1,1 @@
-"""Reconcile WhatsAppSession resources into worker pods."""
+"""Operator: reconcile WhatsAppSessions and SessionStores."""

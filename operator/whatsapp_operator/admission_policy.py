@@ -1,4 +1,4 @@
-"""Look whether the admission policy is in force that says what of its own session a worker may write."""
+"""Check whether the admission policy, which limits what a worker may write, is in force."""
 
 from enum import StrEnum
 from typing import Any, Final
@@ -12,9 +12,9 @@ from whatsapp_session import names
 Manifest = dict[str, Any]
 
 TRUSTED_SECONDS: Final = 15.0
-"""How long a policy that was in force is trusted without looking."""
+"""Seconds during which a policy that was in force is not checked again."""
 MISSED_SECONDS: Final = 5.0
-"""How long one that was not is not looked for again: all sessions ask at once then."""
+"""Seconds during which a missing policy is not checked again, because then all sessions ask at once."""
 
 
 class AdmissionPolicy(StrEnum):
@@ -25,7 +25,7 @@ class AdmissionPolicy(StrEnum):
 
 
 class Policy:
-    """The policy as it was seen last."""
+    """The last known state of the policy."""
 
     def __init__(self, kube: Kube, clock: Clock, *, required: bool = True) -> None:
         self.required = required
@@ -33,15 +33,15 @@ class Policy:
         self._clock = clock
         self._seen: tuple[float, bool] | None = None
         self._told = {True}
-        """What sessions were told since all of them were told the same."""
+        """Answers given to sessions since all of them were last reconciled."""
 
     @property
     def missing(self) -> bool:
-        """Whether it was not in force when it was looked at last."""
+        """Whether it was not in force at the last check."""
         return self._seen is not None and not self._seen[1]
 
     async def in_force(self, namespace: str, *, afresh: bool = False) -> bool:
-        """Return whether policy and binding deny in a namespace; ``afresh`` asks the API server in any case."""
+        """Return whether policy and binding apply to a namespace; ``afresh`` always asks the API server."""
         now = self._clock.monotonic()
         if self._seen is None or afresh or now - self._seen[0] >= (MISSED_SECONDS if self.missing else TRUSTED_SECONDS):
             self._seen = now, await self._look()
@@ -49,7 +49,7 @@ class Policy:
         return self._seen[1] and namespace not in names.UNCOVERED_NAMESPACES
 
     async def news(self) -> bool:
-        """Ask the API server; returns whether some session was told otherwise, so that all must be looked at."""
+        """Ask the API server; returns whether the answer changed, so that all sessions must be reconciled."""
         force = await self.in_force("", afresh=True)
         changed, self._told = self._told != {force}, {force}
         return changed
@@ -61,7 +61,7 @@ class Policy:
         except Refused:
             if self.required:
                 raise
-            return False  # what may not be looked at is not known to be there
+            return False  # without the right to read it, the policy counts as missing
         return policy is not None and binding is not None and _denies(policy, binding)
 
 
@@ -70,7 +70,7 @@ def _denies(policy: Manifest, binding: Manifest) -> bool:
     conditions = rules.get("matchConditions") or ()
     return (
         rules.get("failurePolicy") == "Fail"
-        # An earlier version's knows only the accounts that workers shared.
+        # The policy of an earlier version only applies to shared accounts.
         and all(names.SESSION_ACCOUNT_PREFIX in item["expression"] for item in conditions)
         and spec.get("policyName") == names.POLICY_NAME
         and "Deny" in spec.get("validationActions", ())

@@ -1,4 +1,4 @@
-"""Wire the parts together and run them: the operator's only entry."""
+"""Create the parts of the operator, connect them and run them."""
 
 import asyncio
 import dataclasses
@@ -43,10 +43,10 @@ Queue: TypeAlias = workqueue.KeyedQueue[Key]
 
 @dataclass(slots=True)
 class Flags:
-    """How the operator is watched and stopped from outside; tests use it from another thread."""
+    """Flags to observe and stop the operator; tests use them from another thread."""
 
     stop: Any = None
-    """None when only signals stop it: kopf would wait for a flag that is never set."""
+    """None if only signals stop the operator, because kopf would wait for an unset flag."""
     ready: Any = field(default_factory=asyncio.Event)
 
 
@@ -57,12 +57,12 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
     try:
         await _run(chosen, flags, loaded)
     finally:
-        # aiohttp ends its TLS connections in callbacks of the loop and offers nothing to wait for.
+        # aiohttp closes TLS connections in callbacks of the loop and offers nothing to wait for.
         await asyncio.sleep(TLS_GOODBYE_SECONDS)
 
 
 async def release(chosen: options.Options) -> None:
-    """Remove our finalizers, and end."""
+    """Remove the operator's finalizers and return."""
     loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
     try:
         async with kube.ClusterKube(loaded) as cluster:
@@ -117,7 +117,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             sessions = [(work.add, key) for key in reconciler.known()]
             return [*sessions, *((store_work.add, key) for key in stores.known())]
 
-        # Before kopf: it cancels, as hung, the tasks that were made after its start.
+        # Before kopf, which cancels tasks that were created after its start.
         tasks = {
             "policy": _guard(reconciler, work, alive),
             "rounds": resync.walk(known, asyncio.sleep),
@@ -146,7 +146,7 @@ def _namespace(key: Key) -> str:
 
 
 async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> None:
-    """Look for the admission policy all the while: it is not watched, which would need rights on all policies."""
+    """Check the admission policy periodically; a watch would need rights on all policies."""
     while True:
         await asyncio.sleep(admission_policy.TRUSTED_SECONDS)
         try:
@@ -159,7 +159,7 @@ async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> No
 
 @asynccontextmanager
 async def _explained(cluster: kube.Kube) -> AsyncIterator[None]:
-    """Turn the end of a watch that the API server refuses to go on with into a sentence."""
+    """Turn the exception of a watch that the API server refused into a KubeError or OperatorError with one sentence."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Tell the time: the seam that tests replace."""
+"""Define the clocks of the operator, which tests replace."""
 
 import time
 from datetime import UTC, datetime
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The two clocks."""
+    """A wall clock and a monotonic clock."""
 
     def now(self) -> datetime:
         """Return the present time in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the monotonic time in seconds."""
 
 
 class SystemClock:
@@ -23,5 +23,5 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the monotonic time in seconds."""
         return time.monotonic()

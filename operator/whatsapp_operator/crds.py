@@ -1,4 +1,4 @@
-"""Look for the definitions of our resources: without them there is nothing to serve."""
+"""Check whether the CRDs are installed, without which the operator cannot work."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ _NAMES: Final = tuple(f"{plural}.{names.GROUP}" for plural in (names.SESSION_PLU
 
 
 async def wait(cluster: Kube) -> None:
-    """Wait for both: operator and chart may be installed in any order."""
+    """Wait for both CRDs: they may be installed after the operator."""
     told = False
     while (missing := await _missing(cluster)) is not None:
         if not told:
@@ -26,7 +26,7 @@ async def wait(cluster: Kube) -> None:
 
 
 async def gone(cluster: Kube) -> OperatorError | None:
-    """Return what to say when one has been deleted under a running operator, None when both are there."""
+    """Return the error if a CRD has been deleted while the operator runs, None if both exist."""
     missing = await _missing(cluster)
     if missing is None:
         return None

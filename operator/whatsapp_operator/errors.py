@@ -2,8 +2,8 @@
 
 
 class OperatorError(Exception):
-    """Base of everything that the operator raises on purpose."""
+    """Base of all errors that the operator raises."""
 
 
 class UsageError(OperatorError):
-    """The person who started the operator can mend it; the message says how."""
+    """An invalid command line or kubeconfig; the message says how to fix it."""

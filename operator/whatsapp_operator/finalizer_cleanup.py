@@ -1,6 +1,6 @@
-"""Remove our finalizers from everything: what an uninstalled operator leaves must not hang when it is deleted.
+"""Remove the operator's finalizers after an uninstall, so that the deletion of sessions and stores does not hang.
 
-Nor must it delete anything later: a pod that purges belongs to nobody and waits for its store for as long as it takes.
+Purge pods are deleted too: they have no owner, and would wait for their store and purge later.
 """
 
 import logging
@@ -20,9 +20,9 @@ ATTEMPTS = 5
 
 
 async def release(kube: Listing, namespaces: Sequence[str]) -> int:
-    """Stop purges, release sessions and stores of these namespaces, none meaning all; returns how many were held.
+    """Delete purge pods and remove finalizers in these namespaces (none: all); returns the number of changed objects.
 
-    For a cluster without a running operator: one that runs sets the finalizers again.
+    Only for a cluster without a running operator, which would set the finalizers again.
     """
     everywhere = namespaces or ("",)
     for namespace in everywhere:
@@ -38,7 +38,7 @@ async def release(kube: Listing, namespaces: Sequence[str]) -> int:
 
 async def _stop_purges(kube: Listing, namespace: str) -> None:
     for item in await kube.items("Pod", namespace, PURGES):
-        ref = ref_of(item | {"kind": "Pod"})  # the server leaves the kind out of what it lists
+        ref = ref_of(item | {"kind": "Pod"})  # items of a list have no kind
         await kube.delete(ref, uid=item["metadata"]["uid"])
         log.info("purge stopped: pod=%s/%s", ref.namespace, ref.name)
 
@@ -52,7 +52,7 @@ async def _released(kube: Listing, ref: Ref, finalizer: str, found: Mapping[str,
         try:
             await kube.finalize(ref, version=metadata["resourceVersion"], finalizers=left)
         except Conflict:
-            # Its worker still reports.
+            # Its worker has changed it meanwhile.
             found = await kube.get(ref)
         else:
             log.info("released: %s %s/%s", ref.kind, ref.namespace, ref.name)

@@ -1,4 +1,4 @@
-"""Turn what kopf sees into keys of the queue: a few lines a handler, no decision in any of them."""
+"""Turn the events of kopf into keys of the queue, without any decisions."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from whatsapp_session.untrusted import mapping, mappings, text
 
 
 class Add(Protocol):
-    """Takes a key, and a digest of what its user asks for, or another source says, if the event may be news."""
+    """Adds a key to a queue, with a digest of the input of its user or of another source that may have changed."""
 
     async def __call__(self, key: Key, asked: int | None = None, source: str = USER, /) -> None: ...
 
@@ -28,14 +28,14 @@ class Add(Protocol):
 Connect = Callable[[], Awaitable[Connection]]
 
 WATCH_SECONDS = 600
-"""A watch is opened anew after this long, where it had been: it lists again only if the server has forgotten the place.
+"""Seconds after which a watch is reopened at its resource version; it only lists again if that has expired.
 
-What was missed, or is not watched, is found by ``resync``.
+``resync`` finds changes that a watch missed, and changes of objects that are not watched.
 """
 
 
 def settings() -> kopf.OperatorSettings:
-    """Return kopf's settings: it watches and nothing else; it patches no resource and posts no Event."""
+    """Return the settings of kopf, which only watches: it neither patches resources nor posts Events."""
     made = kopf.OperatorSettings()
     made.posting.enabled = False
     made.scanning.disabled = True
@@ -51,7 +51,7 @@ def settings() -> kopf.OperatorSettings:
 
 
 def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistry:
-    """Return the handlers, bound to the queues of sessions and stores, and to credentials."""
+    """Return the registry of handlers, bound to the queues of sessions and stores, and to credentials."""
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=made)
@@ -93,20 +93,20 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
 
 
 def asked(meta: Mapping[str, Any]) -> int:
-    """Digest what a user asks for with an object: its spec, its deletion, its requests; not labels, not a status."""
+    """Return a digest of a user's input: spec, deletion and requests, without labels and status."""
     annotations = meta.get("annotations") or {}
     requests = frozenset(item for item in annotations.items() if item[0].startswith(f"{names.GROUP}/"))
     return hash((meta.get("uid"), meta.get("generation"), meta.get("deletionTimestamp"), requests))
 
 
 def verdict(meta: Mapping[str, Any], status: Mapping[str, Any]) -> int:
-    """Digest what a store means to its sessions: which store it is, what it asks for, and whether it can be used."""
+    """Return a digest of a store as its sessions see it: identity, spec and availability."""
     ready = [item for item in mappings(status.get("conditions")) if item.get("type") == ConditionType.READY]
     return hash((asked(meta), *(text(item.get(field)) for item in ready for field in ("status", "reason"))))
 
 
 def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:
-    """Return the stores that concern a session: the one that it names, and the one that it ran on last."""
+    """Return the stores of a session: the one in its spec, and the one that holds its archives."""
     remote = mapping(mapping(spec.get("auth")).get("remoteAuth"))
     named = text(mapping(remote.get("storeRef")).get("name")) or DEFAULT_STORE
     last = text(mapping(mapping(status.get("worker")).get("last")).get("store"))
@@ -114,9 +114,9 @@ def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:
 
 
 def unwatched(namespaces: int) -> list[str]:
-    """Return what is not watched (any more), of what is watched in so many namespaces.
+    """Return the kinds that are not watched in all of this number of namespaces.
 
-    A watch that meets an error which kopf does not expect ends for good, and the operator would go on without it.
+    A watch with an unexpected error ends for good, and kopf continues without it.
     """
     running = [task.get_name() for task in asyncio.all_tasks()]
     kinds = (names.SESSION_PLURAL, names.STORE_PLURAL, "pods")
@@ -124,7 +124,7 @@ def unwatched(namespaces: int) -> list[str]:
 
 
 def refused(error: Exception) -> KubeError | None:
-    """Return what the API server said to a watch of kopf's, None for an error that is not an answer of the server."""
+    """Return the answer of the API server to a watch of kopf, None for any other error."""
     status = getattr(error, "status", None)
     if not type(error).__module__.startswith("kopf.") or not isinstance(status, int):
         return None
@@ -132,7 +132,7 @@ def refused(error: Exception) -> KubeError | None:
 
 
 def quiet() -> None:
-    """Keep kopf's line for each event out of the log; its warnings and errors stay, without a traceback of answers."""
+    """Log only warnings and errors of kopf, and no traceback for answers of the API server."""
     logging.getLogger("kopf").setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_without_traceback)

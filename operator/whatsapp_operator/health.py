@@ -1,4 +1,4 @@
-"""Answer the probes and Prometheus: alive while the queue's workers have their turn, ready once all is listed."""
+"""Serve probes and metrics: alive while the workers of the queues run, ready once all resources are listed."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -9,15 +9,15 @@ from aiohttp import web
 from whatsapp_operator.errors import UsageError
 
 Check = Callable[[], str | None]
-"""Returns what is wrong in a sentence, None when nothing is."""
+"""Returns the problem as one sentence, None if there is none."""
 HUNG_SECONDS = 60.0
-"""Workers of a queue have their turn every few seconds; a reconcile's requests end within 15 s each."""
+"""Seconds. Workers of a queue run every few seconds; each request of a reconciliation ends within 15 s."""
 SILENT_SECONDS = 60.0
-"""The API server is asked every 15 s."""
+"""Seconds. The operator asks the API server every 15 s."""
 
 
 class Alive:
-    """Judge the operator: alive while its queues and watches work, ready once all is listed and the server answers."""
+    """Health of the operator: alive while queues and watches work, ready once all is listed and the server answers."""
 
     def __init__(
         self,
@@ -27,16 +27,16 @@ class Alive:
         dead: Callable[[], Sequence[str]],
         listed: Callable[[], bool],
     ) -> None:
-        """Take the time, when the most silent queue had its turn, and what is not watched any more."""
+        """Store functions for the time, the last run of the slowest queue, and the kinds that are no longer watched."""
         self._now, self._beats, self._dead, self._listed = now, beats, dead, listed
         self._started = self._answered = now()
 
     def answered(self) -> None:
-        """Take note that the API server answers."""
+        """Record that the API server answered."""
         self._answered = self._now()
 
     def wrong(self) -> str | None:
-        """Return why the operator must be restarted; an API server that is away is no reason."""
+        """Return why the operator must be restarted, else None; an outage of the API server is not a reason."""
         silent = self._now() - max(self._beats(), self._started)
         if silent > HUNG_SECONDS:
             return f"no queue has reconciled anything for {silent:.0f} s"
@@ -44,7 +44,7 @@ class Alive:
         return f"the watch of {', '.join(dead)} has ended" if dead else None
 
     def not_ready(self) -> str | None:
-        """Return why the operator does not do its work now."""
+        """Return why the operator cannot work now, else None."""
         if not self._listed():
             return self.wrong() or "the operator has not listed all sessions yet"
         silent = self._now() - self._answered
@@ -54,7 +54,7 @@ class Alive:
 
 @asynccontextmanager
 async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], bytes]) -> AsyncIterator[int]:
-    """Serve /healthz, /readyz and /metrics until the block ends; yields IPv4's port (0 asks for a free one)."""
+    """Serve /healthz, /readyz and /metrics until the block ends; yields the IPv4 port (0 selects a free one)."""
 
     async def numbers(_: web.Request) -> web.StreamResponse:
         return web.Response(body=metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
@@ -72,7 +72,7 @@ async def serving(port: int, alive: Check, ready: Check, metrics: Callable[[], b
         text = f"the port {port} for probes and metrics cannot be opened: {why}; choose another with --health-port"
         raise UsageError(text) from error
     try:
-        # A free port is another one for each family of addresses.
+        # A free port differs between IPv4 and IPv6.
         address = min(runner.addresses, key=len)
         yield int(address[1])
     finally:

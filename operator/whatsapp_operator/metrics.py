@@ -1,4 +1,4 @@
-"""Count what the operator does, for Prometheus; labels come from closed sets only, never from sessions."""
+"""Define the metrics of the operator; labels have fixed sets of values, never names of sessions."""
 
 import time
 from collections import Counter
@@ -21,7 +21,7 @@ PREFIX = "whatsapp_operator"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of one session for the metrics; times are seconds since the epoch."""
+    """The facts about one session that metrics need; times are seconds since the epoch."""
 
     phase: str
     saved_at: float | None
@@ -29,7 +29,7 @@ class Seen:
 
 
 class Metrics:
-    """The operator's numbers, in a registry of their own."""
+    """The metrics of one operator, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = prometheus_client.CollectorRegistry()
@@ -71,26 +71,26 @@ class Metrics:
 
     @contextmanager
     def reconciling(self) -> Iterator[None]:
-        """Time one look at one session or store, and count its failure."""
+        """Measure one reconciliation of a session or store, and count its failure."""
         with self._reconciles.time():
             try:
                 yield
             except Conflict:
-                raise  # somebody wrote meanwhile: usual, and looked at again
+                raise  # a concurrent change, which is usual and leads to a retry
             except Exception:
                 self._errors.inc()
                 raise
 
     def watch_policy(self, missing: Callable[[], bool]) -> None:
-        """Ask this, at each scrape, whether the admission policy is missing."""
+        """Set the function that tells at each scrape whether the admission policy is missing."""
         self._policy_missing.set_function(lambda: float(missing()))
 
     def failed(self) -> None:
-        """Count a look that met a fault and did what is possible all the same."""
+        """Count a reconciliation with a fault in which only the essential steps were possible."""
         self._errors.inc()
 
     def watch_starts(self, starts: Starts[Any], now: Callable[[], float]) -> None:
-        """Ask these, at each scrape, who starts and who waits."""
+        """Set the start slots that are read at each scrape."""
         self._starting.set_function(lambda: starts.starting(now()))
         self._waiting.set_function(starts.waiting)
         self._longest_wait.set_function(lambda: starts.longest_wait(now()))
@@ -100,26 +100,26 @@ class Metrics:
         self._calls.labels(verb, kind, outcome).inc()
 
     def saw(self, key: Any, seen: Seen) -> None:
-        """Take note of a session."""
+        """Record a session."""
         self._sessions[key] = seen
 
     def forget(self, key: Any) -> None:
-        """Take note that a session is gone."""
+        """Forget a deleted session."""
         self._sessions.pop(key, None)
 
     def text(self) -> bytes:
-        """Return the numbers in Prometheus' text format."""
+        """Return the metrics in Prometheus text format."""
         return prometheus_client.generate_latest(self.registry)
 
 
 class _Sessions(prometheus_client.registry.Collector):
-    """Sum the sessions up at the time of the scrape: no series for a single session."""
+    """Aggregate the sessions at each scrape, so that no session has its own series."""
 
     def __init__(self, sessions: Mapping[Any, Seen]) -> None:
         self._sessions = sessions
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the sums."""
+        """Yield the aggregated metrics."""
         seen = list(self._sessions.values())
         phases = Counter(one.phase for one in seen)
         family = GaugeMetricFamily(f"{PREFIX}_sessions", "Sessions by phase.", labels=["phase"])
@@ -138,7 +138,7 @@ class _Sessions(prometheus_client.registry.Collector):
 
 
 class CountedKube:
-    """Pass everything on to another seam and count it."""
+    """Pass requests to another client and count them."""
 
     def __init__(self, inner: Listing, metrics: Metrics) -> None:
         self._inner = inner

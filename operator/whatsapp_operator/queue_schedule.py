@@ -1,12 +1,12 @@
-"""Decide which key is looked at when: sans-IO, time is an argument. ``workqueue`` drives it with asyncio.
+"""Decide when each key is processed. Sans-IO: time is an argument, and ``workqueue`` drives it with asyncio.
 
-Four rules, each a table of times in the tests:
+Four rules, each with a table of times in the tests:
 
-* Events of one key within ``COALESCE_SECONDS`` are one look.
-* A key whose look failed rests. Events do not end its rest; what its user asks for (a changed spec, a deletion, a
-  request) and news of its store (another verdict) shorten it to ``EARLY_SECONDS``.
-* Groups of keys (namespaces) take turns, however many of their keys are due.
-* A group has at most half of the workers that the others leave: one whose looks hang leaves workers to the next.
+* Events of one key within ``COALESCE_SECONDS`` are processed together.
+* A key that failed is in back-off. Events do not end its back-off; input of its user (a changed spec, a deletion, a
+  request) and a changed verdict on its store shorten it to ``EARLY_SECONDS``.
+* Groups of keys (namespaces) take turns, regardless of the number of their due keys.
+* A group uses at most half of the workers that the other groups leave, so that a group that hangs leaves some free.
 """
 
 import heapq
@@ -22,16 +22,16 @@ K = TypeVar("K", bound=Hashable)
 COALESCE_SECONDS: Final = 0.1
 EARLY_SECONDS: Final = 5.0
 PAUSES: Final = Backoff(0.2, 300.0)
-"""Pauses of a key that fails for a reason of its own."""
+"""Back-off of a key that fails for a reason of its own."""
 USER: Final = "user"
-"""The source of an event that a key's own resource has caused."""
+"""Source of events of the key's own resource."""
 OUTAGE_PAUSES: Final = Backoff(0.2, 30.0)
-"""Pauses while the API server is away: no event says that it is back, and no key is to blame."""
+"""Back-off during an outage of the API server, whose end causes no event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What a look returns that could not do what it should: nobody looks for so many seconds, whatever happens."""
+    """Result of work that cannot continue: the key is not processed for this number of seconds."""
 
     seconds: float
 
@@ -43,7 +43,7 @@ class _Resting:
 
 
 def pause(failures: int, jitter: float, pauses: Backoff = PAUSES) -> float:
-    """Return the seconds to wait after so many failures in a row; ``jitter`` in [0, 1) takes away up to a quarter."""
+    """Return the seconds to wait after this number of failures; ``jitter`` in [0, 1) subtracts up to a quarter."""
     return pauses.after(failures) * (1 - jitter / 4)
 
 
@@ -54,30 +54,29 @@ def one_group(key: Hashable) -> Hashable:
 
 @dataclass(slots=True)
 class Schedule(Generic[K]):
-    """Which key is due when; a key that is being worked on is due again only afterwards."""
+    """Schedule of keys; a key that is being processed becomes due again only afterwards."""
 
     workers: int
     group: Callable[[K], Hashable] = one_group
-    """Who shares turns and workers with whom: the group's name, never None."""
+    """Returns the group of a key, which shares turns and workers; never None."""
     _due: dict[K, float] = field(default_factory=dict)
     _heap: list[tuple[float, int, K]] = field(default_factory=list)
     _ready: dict[Hashable, dict[K, None]] = field(default_factory=dict)
-    """Keys whose time has come, in order, by group; the group whose turn it is comes first."""
+    """Due keys in order, by group; the group whose turn it is comes first."""
     _busy: set[K] = field(default_factory=set)
     _busy_of: Counter[Hashable] = field(default_factory=Counter)
     _failures: dict[K, int] = field(default_factory=dict)
     _resting: dict[K, _Resting] = field(default_factory=dict)
     _asked: dict[K, dict[str, int]] = field(default_factory=dict)
-    """What each source said by its newest event, of keys that are due, worked on or resting."""
+    """Newest digest of each source, of keys that are due, processed or in back-off."""
     _unseen: set[K] = field(default_factory=set)
-    """Keys of which a source has said something else since the last look began."""
+    """Keys with a changed digest since their processing last began."""
     _count: int = 0
 
     def add(self, key: K, now: float, asked: int | None = None, source: str = USER) -> None:
-        """Take note of an event.
+        """Add an event of a key.
 
-        ``asked`` is a digest of what the source asks for or says; None if the event cannot make a difference to a key
-        that rests.
+        ``asked`` is a digest of the source's input; None if the event must not shorten a back-off.
         """
         said = self._asked.setdefault(key, {})
         if asked is not None and said.get(source) != asked:
@@ -86,11 +85,11 @@ class Schedule(Generic[K]):
         self._make_due(key, self._earliest(key, now + COALESCE_SECONDS))
 
     def wake(self, key: K, now: float) -> None:
-        """Make a key due at once that waited for its turn elsewhere, unless it rests."""
+        """Make a key due at once, unless it is in back-off."""
         self._make_due(key, self._earliest(key, now))
 
     def take(self, now: float) -> K | None:
-        """Return a key that is due and that nobody works on, and mark it busy; None if no group may have a worker."""
+        """Return a due key that is not being processed, and mark it busy; None if no group may use a worker."""
         self._promote(now)
         group = self._next_group()
         if group is None:
@@ -99,7 +98,7 @@ class Schedule(Generic[K]):
         key = next(iter(keys))
         del keys[key]
         if keys:
-            self._ready[group] = keys  # behind the other groups
+            self._ready[group] = keys  # its next turn is after the other groups
         del self._due[key]
         self._unseen.discard(key)
         self._busy.add(key)
@@ -107,7 +106,7 @@ class Schedule(Generic[K]):
         return key
 
     def next_time(self) -> float | None:
-        """Return when a key may be taken, None if nothing but the end of a look can change that."""
+        """Return when a key may be taken, None if only the end of the present work can change that."""
         group = self._next_group()
         if group is not None:
             return self._due[next(iter(self._ready[group]))]
@@ -116,37 +115,37 @@ class Schedule(Generic[K]):
         return self._heap[0][0] if self._heap else None
 
     def done(self, key: K, again: float | None) -> None:
-        """End the work on a key that went well; ``again`` is when it is due next, None for never."""
+        """Record that work on a key succeeded; ``again`` is when it is due next, None for never."""
         self._failures.pop(key, None)
         self._resting.pop(key, None)
         self._release(key)
         if key in self._due:
-            self._push(key)  # added meanwhile; the heap has forgotten it if its time has passed
+            self._push(key)  # added meanwhile; the heap no longer contains it if its time has passed
         if again is not None:
             self._make_due(key, again)
         if key not in self._unseen:
-            # Kept in back-off only: without it the next event counts as news, which costs one early look.
+            # Only needed in back-off; without it the next event is processed early once.
             self._asked.pop(key, None)
 
     def rests(self, key: K, now: float, seconds: float) -> None:
-        """End the work on a key that went as well as it can, and cannot go on for so long."""
+        """Record that work on a key cannot continue for this number of seconds."""
         self._failures.pop(key, None)
         self._rest(key, now, seconds)
 
     def failed(self, key: K, now: float, jitter: float, pauses: Backoff = PAUSES) -> int:
-        """End the work on a key that failed; returns how many times in a row it has."""
+        """Record that work on a key failed; returns the number of failures in a row."""
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
         self._rest(key, now, pause(failures, jitter, pauses))
         return failures
 
     def size(self) -> int:
-        """Return how many keys wait or are worked on."""
+        """Return the number of keys that wait or are being processed."""
         return len(self._due.keys() | self._busy)
 
     def _rest(self, key: K, now: float, seconds: float) -> None:
         self._release(key)
-        # What was added meanwhile must not shorten the pause: that would be a hot loop.
+        # Events that were added meanwhile must not shorten the back-off, which would cause a hot loop.
         self._due.pop(key, None)
         self._resting[key] = _Resting(now + min(seconds, EARLY_SECONDS), now + seconds)
         self._make_due(key, self._earliest(key, now))
@@ -171,7 +170,7 @@ class Schedule(Generic[K]):
                 self._ready.setdefault(self.group(key), {})[key] = None
 
     def _holds(self, entry: tuple[float, int, K]) -> bool:
-        """Return whether a time was not overtaken by another; a busy key's is pushed again when its worker is done."""
+        """Return whether an entry of the heap is current; that of a busy key is pushed again when its work ends."""
         at, _, key = entry
         return self._due.get(key) == at and key not in self._busy
 

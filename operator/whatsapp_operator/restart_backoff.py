@@ -1,7 +1,7 @@
-"""Pace what the user of one session asks for again and again. Sans-IO, time is an argument.
+"""Pace repeated restarts of one session by its user. Sans-IO: time is an argument.
 
-The first restart (or changed spec) is carried out at once, the next ones after pauses that grow. None is lost: what is
-asked for stays in the resource, and the newest is carried out when the pause is over.
+The operator carries out the first restart (or changed spec) at once, the next ones after growing delays. No request is
+lost: it stays in the resource, and the operator carries out the newest one after the delay.
 """
 
 from collections.abc import Hashable
@@ -13,7 +13,7 @@ from whatsapp_session.backoff import Backoff
 K = TypeVar("K", bound=Hashable)
 
 PAUSES: Final = Backoff(15.0, 300.0)
-"""From one restart to the next; who waits for twice the pause begins anew."""
+"""Delays between restarts; after twice the delay without a restart the count begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class _Done:
 
 @dataclass(slots=True)
 class Restarts(Generic[K]):
-    """When each session was last restarted because its user asked for it. In memory: a new operator begins anew."""
+    """Times of the last restart of each session by its user, in memory only."""
 
     _done: dict[K, _Done] = field(default_factory=dict)
 
     def wait(self, key: K, asked: Hashable, now: float) -> float:
-        """Return the seconds until what is asked for may be done; what has begun may be finished at once."""
+        """Return the seconds until the requested restart may happen; one that has begun is completed at once."""
         done = self._done.get(key)
         if done is None or done.asked == asked:
             return 0.0
         return max(0.0, done.at + PAUSES.after(done.count) - now)
 
     def did(self, key: K, asked: Hashable, now: float) -> None:
-        """Take note that it is done."""
+        """Record a restart."""
         done = self._done.get(key)
         if done is not None and done.asked == asked:
             return
@@ -45,5 +45,5 @@ class Restarts(Generic[K]):
         self._done[key] = _Done(now, 1 if done is None or anew else done.count + 1, asked)
 
     def forget(self, key: K) -> None:
-        """Take note that a session is gone."""
+        """Forget a deleted session."""
         self._done.pop(key, None)

@@ -1,6 +1,6 @@
-"""Look at everything again in turn, because not everything that matters is watched, and a watch lists only once.
+"""Reconcile all sessions and stores periodically, because not all relevant objects are watched.
 
-Nobody tells the operator of rights or accounts that somebody deleted, nor of what a watch has missed.
+The operator gets no event about deleted rights or accounts, nor about changes that a watch missed.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -9,13 +9,13 @@ from typing import Final, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 ROUND_SECONDS: Final = 600.0
-"""How long a round takes; looks are spread over it evenly, so that they are no load that comes all at once."""
+"""Seconds of one round; the reconciliations are spread evenly over it."""
 
 
 async def walk(
     known: Callable[[], Sequence[tuple[Callable[[K], Awaitable[None]], K]]], sleep: Callable[[float], Awaitable[None]]
 ) -> None:
-    """Go round for ever; ``known`` returns what there is at the beginning of a round, each with what looks at it."""
+    """Run rounds for ever; ``known`` returns the keys of a round, each with the function that adds it."""
     while True:
         found = known()
         for look, key in found:

@@ -1,4 +1,4 @@
-"""Pace replacements, so that an upgrade does not starve itself. Time is an argument."""
+"""Limit simultaneous replacements of worker pods during an upgrade. Time is an argument."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -11,43 +11,43 @@ LOOKS_PER_SECOND: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may happen at once."""
+    """Limits for simultaneous starts and replacements."""
 
     starting: int = 10
-    """Pods that start; namespaces share them (``starts``)."""
+    """Maximum number of pods that start; namespaces share it (``start_slots``)."""
     replacing: int = 5
-    """Pods that are replaced by an upgrade and have not come back."""
+    """Maximum number of replaced pods whose successors are not healthy yet."""
     replacing_percent: int = 10
-    """The same as a share of all sessions; the smaller of both counts, but one is always allowed."""
+    """The same in percent of all sessions; the smaller limit applies, but one pod is always allowed."""
     replacing_per_node: int = 2
 
 
 @dataclass(slots=True)
 class Pace(Generic[K]):
-    """Who is being replaced.
+    """Pods that are being replaced, in memory only.
 
-    In memory. After a restart a halt comes back after as many replacements as may be under way, because a pod that did
-    not come back looks like one that its user broke.
+    After a restart of the operator a halted upgrade first replaces as many pods as the limits allow, because the
+    operator cannot distinguish a pod that the upgrade broke from one that its user broke.
     """
 
     limits: Limits = field(default_factory=Limits)
     _all: set[K] = field(default_factory=set)
     _replacing: dict[K, str | None] = field(default_factory=dict)
-    """The node that each was on."""
+    """Node of each replaced pod."""
 
     def saw(self, key: K, *, healthy: bool) -> None:
-        """Take note of a session: whether it is where it should be."""
+        """Record whether a session is healthy."""
         self._all.add(key)
         if healthy:
             self._replacing.pop(key, None)
 
     def forget(self, key: K) -> None:
-        """Take note that a session is gone."""
+        """Forget a deleted session."""
         self._all.discard(key)
         self._replacing.pop(key, None)
 
     def turn(self) -> float:
-        """Return the seconds after which one that waits asks again: all together some dozens a second at most."""
+        """Return the seconds after which a waiting session asks again: all together ask some dozen times a second."""
         return max(1.0, len(self._all) / LOOKS_PER_SECOND)
 
     def may_replace(self, key: K, node: str | None) -> bool:
@@ -59,9 +59,9 @@ class Pace(Generic[K]):
         return node is None or others.count(node) < self.limits.replacing_per_node
 
     def replace(self, key: K, node: str | None) -> None:
-        """Count a pod that worked and is replaced for an upgrade.
+        """Count a healthy pod that an upgrade replaces.
 
-        One that does not come back keeps its place for good: when enough do not, replacing halts.
+        It counts until its successor is healthy: if enough successors are not, the upgrade halts.
         """
         self._all.add(key)
         self._replacing[key] = node

@@ -1,12 +1,12 @@
-"""Share the start slots fairly: who may make a pod now, and who waits at which place. Sans-IO, time is an argument.
+"""Share start slots fairly between namespaces: decide which pod may be created now. Sans-IO: time is an argument.
 
-A slot is a pod that was made and has not come up. There are ``limit`` of them, and groups (namespaces) share them:
+A slot is a created pod that has not come up yet. There are ``limit`` slots, which groups (namespaces) share:
 
-* A free slot goes to the group that holds fewest, and within it to the key that has waited longest.
-* A group alone may hold all. What it holds beyond its share counts against a group that has not its share only for
-  ``LENT_SECONDS``: so nobody waits for the starts of others to end, and for a moment there may be more than ``limit``.
-* A pod that waits for its node, its volumes or its image is no load: its slot ends after ``PENDING_SECONDS``, and it
-  has another one when its container runs. A worker that does not come up holds its slot for ``SLOT_SECONDS``.
+* A free slot goes to the group with the fewest slots, and within it to the key that has waited longest.
+* One group alone may use all slots. Slots beyond its share block a group with less than its share for at most
+  ``LENT_SECONDS``; there may then be more than ``limit`` slots for a moment.
+* A pod that waits for its node, its volumes or its image causes no load: its slot ends after ``PENDING_SECONDS``, and
+  it gets another one when its container runs. A worker that does not come up keeps its slot for ``SLOT_SECONDS``.
 """
 
 from collections import Counter
@@ -21,28 +21,28 @@ SLOT_SECONDS: Final = 60.0
 PENDING_SECONDS: Final = 10.0
 LENT_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 30.0
-"""How soon one that waits asks again by itself: it is called when its turn comes."""
+"""Seconds until a waiting key asks again by itself; it is also woken when it gets a slot."""
 POLLS_PER_SECOND: Final = 50
-"""So many of those who wait ask at most, however many they are."""
+"""Maximum number of waiting keys that ask per second."""
 
 
 class Stage(IntEnum):
-    """How far a pod has come."""
+    """Progress of a starting pod."""
 
     NONE = auto()
-    """It is not there, has come up or cannot."""
+    """The pod does not exist, has come up, or cannot."""
     PENDING = auto()
-    """No container runs yet."""
+    """The container does not run yet."""
     RUNNING = auto()
-    """The container runs, and what is in it comes up."""
+    """The container runs, and the worker is starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A place in the line of a group."""
+    """A place in the queue of a group."""
 
     ahead: int
-    """So many of its group are before it at most."""
+    """Upper bound for the number of keys of the group ahead of it."""
     look_again: float
     """Seconds after which to ask again."""
 
@@ -65,18 +65,18 @@ class _Waiting:
 
 @dataclass(slots=True)
 class Starts(Generic[K]):
-    """Who starts and who waits. In memory: after a restart it is learnt from what is seen who starts."""
+    """Starting and waiting keys, in memory; after a restart of the operator they follow from the observed pods."""
 
     limit: int
     group: Callable[[K], Hashable]
     _slots: dict[K, _Slot] = field(default_factory=dict)
     _spent: dict[K, Stage] = field(default_factory=dict)
-    """The stage in which the slot of a pod ended that is still there."""
+    """Stage at which the slot of an existing pod ended."""
     _lines: dict[Hashable, dict[K, _Waiting]] = field(default_factory=dict)
     _granted: list[K] = field(default_factory=list)
 
     def ask(self, key: K, now: float) -> Queued | None:
-        """Return None if a pod may be made now, which counts it, else its place."""
+        """Return None if the pod may be created now, which takes a slot, else its place in the queue."""
         self._end_slots(now)
         if key not in self._slots:
             self._spent.pop(key, None)
@@ -88,7 +88,7 @@ class Starts(Generic[K]):
         return None
 
     def saw(self, key: K, stage: Stage, now: float) -> None:
-        """Take note of how far a pod has come; not of one that waits for its turn."""
+        """Record the progress of a pod; not for waiting keys."""
         self._leave(key)
         slot = self._slots.get(key)
         if stage is Stage.NONE:
@@ -101,24 +101,24 @@ class Starts(Generic[K]):
         self._grant(now)
 
     def forget(self, key: K, now: float) -> None:
-        """Take note that a key is gone."""
+        """Forget a key."""
         self.saw(key, Stage.NONE, now)
 
     def granted(self) -> list[K]:
-        """Return those who waited and may make their pods now, each once."""
+        """Return the keys that waited and may create their pods now, each once."""
         found, self._granted = self._granted, []
         return found
 
     def waiting(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting keys."""
         return sum(len(line) for line in self._lines.values())
 
     def longest_wait(self, now: float) -> float:
-        """Return for how many seconds the first of them has waited."""
+        """Return the longest wait in seconds."""
         return max((now - self._first(line).since for line in self._lines.values()), default=0.0)
 
     def starting(self, now: float) -> int:
-        """Return how many slots are taken."""
+        """Return the number of slots in use."""
         self._end_slots(now)
         return len(self._slots)
 
@@ -144,7 +144,7 @@ class Starts(Generic[K]):
             self._granted.append(key)
 
     def _counted(self, name: Hashable, held: Counter[Hashable], now: float) -> int:
-        """Return how many slots count as taken for a group that wants one."""
+        """Return the number of slots that count as used for a group that needs one."""
         share = max(1, self.limit // len(self._lines.keys() | held.keys()))
         if held[name] >= share:
             return held.total()

@@ -1,4 +1,4 @@
-"""Work on keys: each by one worker at a time, in the order that ``queue_schedule`` decides."""
+"""Process keys with a fixed number of workers, each key by one at a time, in the order of ``queue_schedule``."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 
 USUAL_CONFLICTS: Final = 5
-"""So many times in a row somebody else may write while a key is looked at, before that is worth a warning."""
+"""Number of conflicts in a row for one key above which the operator logs a warning."""
 Work = Callable[[K], Awaitable[float | Rest | None]]
-"""Looks at a key; returns after how many seconds to look again, None when something must happen first."""
+"""Processes a key; returns the seconds until it is due again, None to wait for an event."""
 
 
 class KeyedQueue(Generic[K]):
@@ -28,22 +28,22 @@ class KeyedQueue(Generic[K]):
         self._schedule: Schedule[K] = Schedule(workers, group)
         self._wake = asyncio.Condition()
         self.last_beat = 0.0
-        """The loop's time when a worker last had its turn; what the health check looks at."""
+        """Time of the loop at which a worker last ran, for the health check."""
 
     async def add(self, key: K, asked: int | None = None, source: str = USER) -> None:
-        """Take note of an event of a key; ``asked`` is a digest of what the source asks for or says."""
+        """Add an event of a key; ``asked`` is a digest of the source's input."""
         async with self._wake:
             self._schedule.add(key, asyncio.get_running_loop().time(), asked, source)
             self._wake.notify()
 
     async def wake(self, key: K) -> None:
-        """Look at a key at once that waited for its turn."""
+        """Process a waiting key at once."""
         async with self._wake:
             self._schedule.wake(key, asyncio.get_running_loop().time())
             self._wake.notify()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run the workers until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(self._schedule.workers):
                 group.create_task(self._serve())
@@ -73,7 +73,7 @@ class KeyedQueue(Generic[K]):
         failures = self._schedule.failed(key, now, random.random(), pauses)  # noqa: S311  jitter, no secret
         match error:
             case Conflict() if failures <= USUAL_CONFLICTS:
-                # The worker writes its part of the same status: what was read is out of date, and nothing is wrong.
+                # The worker has changed its part of the same status: the observation is outdated, which is usual.
                 log.info("will look again, somebody wrote meanwhile: key=%s", key)
             case KubeError():
                 log.warning("will try again: key=%s failures=%d error=%s", key, failures, error)
@@ -86,11 +86,11 @@ class KeyedQueue(Generic[K]):
                 self.last_beat = loop.time()
                 key = self._schedule.take(loop.time())
                 if key is not None:
-                    self._wake.notify()  # another worker may find another key
+                    self._wake.notify()  # another worker may take another key
                     return key
                 at = self._schedule.next_time()
                 wait = 5.0 if at is None else min(5.0, max(0.0, at - loop.time()))
-                # No wait_for: it makes a task, and kopf takes tasks made after its start for its own.
+                # No wait_for: it creates a task, and kopf treats tasks that were created after its start as its own.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()

@@ -45,8 +45,8 @@ class Rights:
             if not afresh and self._applier.trusted(manifest):
                 continue
             if pod is None:
-                # An existing pod was created after its account. Without one the garbage collector may still delete objects of a
-                # deleted namesake, and could delete them right after they got a new owner.
+                # An existing pod was created after its account. Without one the garbage collector may still delete
+                # objects of a deleted namesake, and could delete them right after they got a new owner.
                 waits = await self._predecessors(observed.session, ref_of(manifest))
                 if waits is not None:
                     return waits

@@ -18,7 +18,7 @@ class WorkerReports(Generic[K]):
     _store_of: dict[K, K] = field(default_factory=dict)
 
     def record(self, session: K, store: K | None, report: StoreReport | None) -> list[K]:
-        """Record the report of a session's worker about its store (None: no report); returns the stores to reconcile."""
+        """Record the report of a session's worker about its store (None: none); returns the stores to reconcile."""
         before = self._store_of.get(session)
         touched = {found: self._gist(found) for found in (before, store) if found is not None}
         if before is not None:
