@@ -1,7 +1,7 @@
-"""Read WhatsAppSession resources: the command's only user of the Kubernetes client.
+"""Access WhatsAppSessions; no other module of the command uses the Kubernetes client.
 
-Sessions are plain dicts as the API server returns them. The client is imported when the first request is made, because
-that import takes most of a second and ``--help`` should not.
+Sessions are plain dicts as the API server returns them. The client is only imported for the first request, because the
+import takes most of a second, and ``--help`` should be fast.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ REQUEST_TIMEOUT_SECONDS = 10
 
 
 class Sessions(Protocol):
-    """What the commands ask of a cluster."""
+    """Requests of the commands to a cluster."""
 
     @property
     def namespace(self) -> str:
-        """Return the namespace that names without one refer to."""
+        """Return the namespace of names without one."""
 
     def get(self, name: str) -> Resource:
         """Return one session; raises NotFoundError or ClusterError."""
@@ -31,12 +31,12 @@ class Sessions(Protocol):
         """Return the sessions of a namespace, or of all with None; raises NotFoundError or ClusterError."""
 
     def request(self, name: str, request: str, now: datetime) -> None:
-        """Write a request (``relink``) as of ``now`` onto a session; raises NotFoundError or ClusterError."""
+        """Write a request (``relink``) with the time ``now`` to a session; raises NotFoundError or ClusterError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to look: None means what the kubeconfig says."""
+    """Cluster and namespace; None selects the value of the kubeconfig."""
 
     kubeconfig: str | None = None
     context: str | None = None
@@ -44,7 +44,7 @@ class Target:
 
 
 class ClusterSessions:
-    """Sessions of the cluster that a kubeconfig (or the pod's own account) points to."""
+    """Sessions of the cluster of a kubeconfig, or of the pod's service account."""
 
     def __init__(self, target: Target) -> None:
         import kubernetes
@@ -61,11 +61,11 @@ class ClusterSessions:
         except (config.ConfigException, OSError) as error:
             raise UsageError(f"invalid kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-            # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
+            # The client does not validate the file. Its messages can quote the file, which contains credentials.
             raise UsageError(
                 "invalid kubeconfig: expected YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
             ) from error
-        # Without discovery, which asks for what is known and writes a cache file into a shared directory.
+        # Without discovery: the paths are known, and discovery writes a cache file into a shared directory.
         self._client = dynamic.DynamicClient(api_client, discoverer=lambda *_: None)
 
     @property
@@ -84,7 +84,7 @@ class ClusterSessions:
         return sorted(items, key=lambda item: (item["metadata"]["namespace"], item["metadata"]["name"]))
 
     def request(self, name: str, request: str, now: datetime) -> None:
-        """Annotate the session; the operator echoes the time in ``status.handledRequests``."""
+        """Annotate the session; the operator confirms the time in ``status.handledRequests``."""
         annotations = {names.request_annotation(request): timestamps.rfc3339(now)}
         change = requests.merge(self._ref(name), {"metadata": {"annotations": annotations}})
         self._send(change, f"session {self._namespace}/{name}")
@@ -93,7 +93,7 @@ class ClusterSessions:
         return Ref(names.SESSION_KIND, self._namespace, name)
 
     def _send(self, request: Request, what: str) -> Resource:
-        # urllib3's errors are the client's transport; ApiException is the server's answer.
+        # urllib3 raises errors of the transport, ApiException is an answer of the server.
         import urllib3
 
         try:
@@ -113,7 +113,7 @@ class ClusterSessions:
 
 
 def failure(what: str, status: int, reason: str) -> CliError:
-    """Return what an answer with this HTTP status means for a person who asked for ``what``."""
+    """Return the error for an answer with this HTTP status to a request for ``what``."""
     if status == 404:
         return NotFoundError(
             f"{what} not found; `kubectl whatsapp list -A` lists all sessions"

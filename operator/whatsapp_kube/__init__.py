@@ -1,1 +1,1 @@
-"""Requests to a Kubernetes API server and what it answers, without a sender: for operator, worker, command, tests."""
+"""Build requests to a Kubernetes API server and parse its answers; shared by operator, worker, CLI and tests."""

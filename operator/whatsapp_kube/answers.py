@@ -1,4 +1,4 @@
-"""Turn an answer of the API server that is no success into an error of ours: by its structure, where it has one."""
+"""Turn a failed answer of the API server into a KubeError, by the structure of the answer where it has one."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 from whatsapp_kube.errors import Asked, Cause, Conflict, KubeError, Refused, Unreachable
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
-"""The API's own word for a cause: the namespace is being deleted and takes nothing new."""
+"""Cause in an answer: the namespace is being deleted and accepts no new objects."""
 _FOR_GOOD = ("failed calling webhook", "failed to create typed patch object")
-"""Of these 500s the API server says nothing in structure that tells them from those that pass by themselves:
-a webhook that is away, and a field that the definitions in the cluster do not know."""
+"""Messages of answers with status 500 that have no structured cause but are refusals:
+a webhook that does not answer, and a field that the installed CRDs do not know."""
 
 
 def error(status: int, body: Any, asked: Asked) -> KubeError:
-    """Return the error for a status and a body, which may be anything: text, or what it was parsed to."""
+    """Return the error for a status and a body, which can be text or any parsed JSON value."""
     answer = _answer(body)
     said = answer.get("message")
     text = said if isinstance(said, str) and said else f"status {status}"

@@ -1,13 +1,13 @@
-"""Define what an API server may answer instead of what was hoped for.
+"""Define the errors of requests to an API server.
 
 ::
 
-    KubeError             the API server did not do what was asked
-    ├── Conflict          409, or the object is gone: somebody else was there first
-    ├── Refused           400, 403, 422, a failing webhook: asking again will not help until something changes
-    └── Unreachable       no answer, 5xx, 429: asking again will help
+    KubeError             the request failed
+    ├── Conflict          409, or the object does not exist any more: a concurrent change
+    ├── Refused           400, 403, 422, a failing webhook: a retry does not help until something changes
+    └── Unreachable       no answer, 5xx, 429: a retry can help
 
-``answers`` translates what the API server says; nothing else knows its statuses.
+``answers`` translates the answers of the API server; no other module handles status codes.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked of the API server: a verb of ``requests``, and the object."""
+    """A request to the API server: a verb of ``requests``, and the object."""
 
     verb: str = ""
     kind: str = ""
@@ -25,16 +25,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One of the causes that the API server gives for an answer (``details.causes``)."""
+    """A cause in an answer of the API server (``details.causes``)."""
 
     reason: str = ""
     field: str = ""
-    """Path in the object that was sent."""
+    """Path of the field in the object that was sent."""
     message: str = ""
 
 
 class KubeError(Exception):
-    """An answer of the API server that is not the one that was hoped for; ``status`` 0 when there was none."""
+    """A failed request to the API server; ``status`` is 0 without an answer."""
 
     def __init__(self, status: int, message: str, asked: Asked | None = None, causes: Sequence[Cause] = ()) -> None:
         super().__init__(message)
@@ -45,12 +45,12 @@ class KubeError(Exception):
 
 
 class Conflict(KubeError):  # noqa: N818  the API's own word
-    """The object exists already, is not the one that was meant (precondition), or is gone."""
+    """The object exists already, has another UID or version than required, or does not exist any more."""
 
 
 class Refused(KubeError):  # noqa: N818  the API's own word
-    """The server understood and said no: validation, admission, quota, rights."""
+    """The server rejected the request: validation, admission, quota or rights."""
 
 
 class Unreachable(KubeError):  # noqa: N818  the API's own word
-    """The server did not answer or asks for patience."""
+    """The server did not answer or asks to retry later."""

@@ -1,4 +1,4 @@
-"""Build requests to a Kubernetes API server from plain dicts; senders are each part's own."""
+"""Build requests to a Kubernetes API server from plain dicts; each program has its own sender."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ STATUS = "apply status"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind is addressed."""
+    """API group, version and plural of a kind."""
 
     api_version: str
     plural: str
@@ -45,7 +45,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Name one object; ``namespace`` is empty for cluster-wide kinds."""
+    """Reference to one object; ``namespace`` is "" for cluster-scoped kinds."""
 
     kind: str
     namespace: str
@@ -54,7 +54,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to send: ``body`` is an object to be written as JSON."""
+    """A request; ``body`` is an object to be sent as JSON."""
 
     verb: str
     ref: Ref
@@ -66,7 +66,7 @@ class Request:
 
     @property
     def asked(self) -> Asked:
-        """What an error says of it."""
+        """Its description in an error."""
         return Asked(self.verb, self.ref.kind, self.ref.name)
 
     @property
@@ -82,7 +82,7 @@ def path(ref: Ref, subresource: str = "") -> str:
     parts = [prefix, kind.api_version]
     if kind.namespaced and ref.namespace:
         parts += ["namespaces", ref.namespace]
-    # A name comes from a specification: it must stay one part of the path.
+    # A name can come from a spec: it must not add parts to the path.
     return "/".join([*parts, kind.plural, *filter(None, [quote(ref.name, safe=""), subresource])])
 
 
@@ -98,7 +98,7 @@ def get(ref: Ref) -> Request:
 
 
 def items(kind: str, namespace: str, labels: Mapping[str, str] | None = None, page: int = 0, more: str = "") -> Request:
-    """List the objects of a kind in a namespace, "" for all; ``page`` of them (0: all), from where ``more`` says."""
+    """List the objects of a kind in a namespace ("" for all), ``page`` at a time (0: all), from the token ``more``."""
     query: dict[str, str] = {"limit": str(page)} if page else {}
     if labels:
         query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
@@ -115,13 +115,13 @@ def create(manifest: Mapping[str, Any], **query: str) -> Request:
 
 
 def replace(manifest: Mapping[str, Any]) -> Request:
-    """Replace an object; as it was at the manifest's resource version, where that has one."""
+    """Replace an object; if the manifest has a resource version, only at that version."""
     ref = ref_of(manifest)
     return Request("replace", ref, "PUT", path(ref), {}, manifest)
 
 
 def apply(manifest: Mapping[str, Any], *, manager: str, subresource: str = "", **query: str) -> Request:
-    """Apply on the server's side, taking over fields of other managers."""
+    """Apply an object on the server side and take over fields of other managers."""
     ref, verb = ref_of(manifest), " ".join(filter(None, ("apply", subresource)))
     query = {"fieldManager": manager, "force": "true", **query}
     kind = "application/apply-patch+yaml"
@@ -129,13 +129,13 @@ def apply(manifest: Mapping[str, Any], *, manager: str, subresource: str = "", *
 
 
 def merge(ref: Ref, change: Mapping[str, Any], *, verb: str = "merge", subresource: str = "", **query: str) -> Request:
-    """Change some fields of an object by a JSON merge patch: null removes."""
+    """Change fields of an object with a JSON merge patch; null removes a field."""
     kind = "application/merge-patch+json"
     return Request(verb, ref, "PATCH", path(ref, subresource), query, change, kind)
 
 
 def delete(ref: Ref, *, uid: str | None = None, grace: int | None = None) -> Request:
-    """Delete an object, with ``uid`` exactly this one. ``grace`` in seconds, None = its own."""
+    """Delete an object, with ``uid`` only this one. ``grace`` is in seconds, None means that of the object."""
     body: Manifest = {"apiVersion": "v1", "kind": "DeleteOptions"}
     if uid is not None:
         body["preconditions"] = {"uid": uid}

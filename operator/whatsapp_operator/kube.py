@@ -1,6 +1,7 @@
-"""Talk to the API server with plain dicts: the operator's only user of the Kubernetes client.
+"""Access the API server with plain dicts; no other module of the operator uses the Kubernetes client.
 
-``Kube`` is the seam: five verbs on objects. ``ClusterKube`` is the real one; the tests' fake passes the same tests.
+``Kube`` is the interface, with five verbs on objects. ``ClusterKube`` is the real client; the fake of the tests
+passes the same contract tests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from whatsapp_kube.requests import Manifest, Ref, Request
 from whatsapp_operator.errors import UsageError
 from whatsapp_session import names
 
-# The package ships types for its models only: what is used here is untyped.
+# The package only has types for its models, which are not used here.
 kubernetes_client: Any = kubernetes.aio.client
 kubernetes_config: Any = kubernetes.aio.config
 dynamic: Any = kubernetes.aio.dynamic
@@ -27,34 +28,34 @@ dynamic: Any = kubernetes.aio.dynamic
 REQUEST_TIMEOUT_SECONDS = 15
 CONNECTIONS = 16
 PAGE = 500
-"""Objects of one answer to a list."""
+"""Number of objects per page of a list."""
 
 
 class Kube(Protocol):
-    """What the operator asks of a cluster."""
+    """Requests of the operator about single objects."""
 
     async def get(self, ref: Ref) -> Manifest | None:
-        """Return the object as it is now, None when it does not exist."""
+        """Return the object, None if it does not exist."""
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Create the object; raises Conflict when its name is taken."""
+        """Create the object; raises Conflict if its name is taken."""
 
     async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
-        """Apply on the server's side, taking over fields of other managers."""
+        """Apply the object on the server side and take over fields of other managers."""
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
-        """Delete exactly the object with this UID; gone already is success. ``grace`` in seconds, None = its own."""
+        """Delete the object with this UID, if it exists. ``grace`` is in seconds, None means that of the object."""
 
     async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
-        """Set the finalizers of the object as it was at this resource version; None when it is gone.
+        """Set the finalizers of the object at this resource version; None if it does not exist any more.
 
-        Raises Conflict when it has changed since. Server-side apply would not do: it leaves what another manager wrote
-        too, such as a tool that restored a backup, and the object would never go.
+        Raises Conflict if it has changed since. Server-side apply is not suitable: it keeps finalizers that another
+        manager owns too, such as a tool that restored a backup, and the object could never be deleted.
         """
 
 
 class Listing(Kube, Protocol):
-    """What somebody asks who looks after many objects at once."""
+    """Requests about many objects at once."""
 
     async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
         """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
@@ -62,7 +63,7 @@ class Listing(Kube, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the API server is and who we are to it; for clients other than ``ClusterKube``."""
+    """Address and credentials of the API server, for clients other than ``ClusterKube``."""
 
     server: str
     ca_path: str | None
@@ -73,9 +74,9 @@ class Connection:
 
 
 async def configuration(kubeconfig: str | None, context: str | None) -> Any:
-    """Load the pod's own account if there is one and no kubeconfig is named, else the kubeconfig.
+    """Load the service account of the pod, if there is one and no kubeconfig is given, else the kubeconfig.
 
-    Returns the client's configuration object. Raises UsageError when neither works.
+    Returns the configuration object of the client. Raises UsageError if neither works.
     """
     loaded = kubernetes_client.Configuration()
     try:
@@ -91,7 +92,7 @@ async def configuration(kubeconfig: str | None, context: str | None) -> Any:
     except (kubernetes_config.ConfigException, OSError) as error:
         raise UsageError(f"invalid kubeconfig: {error}; set --kubeconfig or KUBECONFIG") from error
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        # The client trusts the file's shape. Its own words may quote the file, which holds credentials.
+        # The client does not validate the file. Its messages can quote the file, which contains credentials.
         raise UsageError(
             "invalid kubeconfig: expected YAML with clusters, users and contexts; set --kubeconfig or KUBECONFIG"
         ) from error
@@ -99,26 +100,26 @@ async def configuration(kubeconfig: str | None, context: str | None) -> Any:
 
 
 async def connection(loaded: Any) -> Connection:
-    """Return the present credentials of a loaded configuration (a token file is read again)."""
+    """Return the current credentials of a configuration; a token file is read again."""
     bearer = await loaded.get_api_key_with_prefix("BearerToken")
     return Connection(
         server=loaded.host,
         ca_path=loaded.ssl_ca_cert,
         certificate_path=loaded.cert_file,
         key_path=loaded.key_file,
-        # The client's loaders write the scheme as they like: "Bearer " from a kubeconfig, "bearer " in a pod.
+        # The client writes the scheme differently: "Bearer " from a kubeconfig, "bearer " in a pod.
         token=None if bearer is None else str(bearer).rpartition(" ")[2],
         insecure=not loaded.verify_ssl,
     )
 
 
 class ClusterKube:
-    """The real API server. Use as an async context manager, in the loop that makes the calls."""
+    """Client of a real API server. Use it as an async context manager, in the event loop of the calls."""
 
     def __init__(self, loaded: Any) -> None:
         loaded.connection_pool_maxsize = CONNECTIONS
         self._client = kubernetes_client.ApiClient(configuration=loaded)
-        # Without discovery: the few paths are known, and discovery writes a cache file into a shared directory.
+        # Without discovery: the paths are known, and discovery writes a cache file into a shared directory.
         self._dynamic = dynamic.DynamicClient(self._client)
 
     async def __aenter__(self) -> "ClusterKube":
@@ -128,26 +129,26 @@ class ClusterKube:
         await self._client.close()
 
     async def get(self, ref: Ref) -> Manifest | None:
-        """Return the object as it is now, None when it does not exist."""
+        """Return the object, None if it does not exist."""
         return await self._found(requests.get(ref))
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Create the object; raises Conflict when its name is taken."""
+        """Create the object; raises Conflict if its name is taken."""
         trial = {"dryRun": "All"} if dry_run else {}
         asked = requests.create(manifest, fieldValidation="Strict", fieldManager=names.OPERATOR_MANAGER, **trial)
         return await self._send(asked)
 
     async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
-        """Apply on the server's side, taking over fields of other managers."""
+        """Apply the object on the server side and take over fields of other managers."""
         asked = requests.apply(manifest, manager=manager, subresource=subresource, fieldValidation="Strict")
         return await self._send(asked)
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
-        """Delete exactly the object with this UID; gone already is success."""
+        """Delete the object with this UID, if it exists."""
         await self._found(requests.delete(ref, uid=uid, grace=grace))
 
     async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
-        """Set the finalizers of the object as it was at this resource version; None when it is gone."""
+        """Set the finalizers of the object at this resource version; None if it does not exist any more."""
         change = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
         asked = requests.merge(ref, change, verb="finalize", fieldManager=names.OPERATOR_MANAGER)
         return await self._found(asked)

@@ -145,27 +145,27 @@ class CountedKube:
         self._metrics = metrics
 
     async def get(self, ref: Ref) -> Manifest | None:
-        """Return the object as it is now, None when it does not exist."""
+        """Return the object, None if it does not exist."""
         with self._counted("get", ref.kind):
             return await self._inner.get(ref)
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
-        """Create the object; raises Conflict when its name is taken."""
+        """Create the object; raises Conflict if its name is taken."""
         with self._counted("create", ref_of(manifest).kind):
             return await self._inner.create(manifest, dry_run=dry_run)
 
     async def apply(self, manifest: Manifest, *, manager: str, subresource: str = "") -> Manifest:
-        """Apply on the server's side, taking over fields of other managers."""
+        """Apply the object on the server side and take over fields of other managers."""
         with self._counted("apply", ref_of(manifest).kind):
             return await self._inner.apply(manifest, manager=manager, subresource=subresource)
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None = None) -> None:
-        """Delete exactly the object with this UID; gone already is success."""
+        """Delete the object with this UID, if it exists."""
         with self._counted("delete", ref.kind):
             await self._inner.delete(ref, uid=uid, grace=grace)
 
     async def finalize(self, ref: Ref, *, version: str, finalizers: Sequence[str]) -> Manifest | None:
-        """Set the finalizers of the object as it was at this resource version; None when it is gone."""
+        """Set the finalizers of the object at this resource version; None if it does not exist any more."""
         with self._counted("finalize", ref.kind):
             return await self._inner.finalize(ref, version=version, finalizers=finalizers)
 

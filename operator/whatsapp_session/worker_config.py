@@ -1,9 +1,8 @@
-"""Carry a session's settings from operator to worker as environment variables.
+"""Pass the settings of a session from operator to worker as environment variables.
 
-The worker may not read its own resource (least privilege), so everything it needs is in its pod's template, where the
-template hash covers it. The table ``SETTINGS`` says which variable carries an attribute, and how; ``to_env`` and
-``from_env`` follow from it and are inverse to each other. Secrets never travel here: they are mounted as files whose
-paths do.
+The worker has no right to read its own resource (least privilege), so the template of its pod contains all settings, and
+the template hash covers them. The table ``SETTINGS`` maps attributes to variables; ``to_env`` and ``from_env`` use it and
+are inverse to each other. Variables never contain secrets, only the paths of files into which Secrets are mounted.
 """
 
 import json
@@ -26,12 +25,12 @@ DOWNWARD = {
     POD_NAMESPACE: "metadata.namespace",
     POD_UID: "metadata.uid",
 }
-"""What the downward API sets in the pod, hence never part of to_env(), and from which field."""
+"""Variables that the downward API sets in the pod, with their fields; to_env() omits them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceIdentity:
-    """The resource that a worker serves and the pod that it is."""
+    """The session of a worker and its pod."""
 
     cluster: str
     """UID of the cluster's kube-system namespace."""
@@ -45,24 +44,24 @@ class ResourceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """Everything a worker is told; times are whole seconds, 0 for ``linking_timeout`` means no limit."""
+    """All settings of a worker; times are whole seconds, 0 for ``linking_timeout`` means no limit."""
 
     strategy: Strategy = Strategy.NO_AUTH
     client_id: str = ""
     data_path: str = "."
-    """Directory that holds the profile's directory (RemoteAuth's and LocalAuth's ``dataPath``)."""
+    """Parent directory of the profile (``dataPath`` of RemoteAuth and LocalAuth)."""
     store: str | None = None
-    """Address of the store, such as ``file:DIRECTORY``; it never holds a credential."""
+    """Address of the store, such as ``file:DIRECTORY``; it never contains a credential."""
     store_secrets: str | None = None
-    """Directory with one file for each of the store's credentials, read again at each use."""
+    """Directory with one file per credential of the store; the files are read again at each use."""
     store_network: str | None = None
     """Directory with ``ca.crt`` (PEM certificates that sign the server's) and ``proxy`` (an address), or either."""
     store_options: Mapping[str, str] = field(default_factory=dict)
-    """Options of a store of somebody else's making."""
+    """Options of a custom store."""
     allow_unfenced: bool = False
-    """The user accepts a store that cannot create exclusively."""
+    """Whether the user accepts a store without atomic creates."""
     encryption_key_file: str | None = None
-    """File with the key that archives are encrypted with; None stores them as they are."""
+    """File with the encryption key; None means no encryption."""
     backup_sync_interval: int = 300
     generations: int = 3
     interop: Interop = Interop.EVERY_SAVE
@@ -78,25 +77,25 @@ class WorkerConfig:
     proxy_file: str | None = None
     phone_number_file: str | None = None
     archive_warning: int = 0
-    """Bytes of an archive above which the user wants to be told, 0 = never; the same for ``memory_warning``."""
+    """Size of an archive in bytes above which the worker warns, 0 means never; the same for ``memory_warning``."""
     memory_warning: int = 0
     lease_duration: int = 60
     health_port: int | None = None
     resource: ResourceIdentity | None = None
-    """None when the worker runs without Kubernetes."""
+    """None if the worker runs without Kubernetes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Which variable carries an attribute, and how."""
+    """The variable of an attribute, with its conversions."""
 
     attribute: str
     variable: str
     parse: Callable[[str], Any] = str
-    """Raises ValueError that says what the variable must be."""
+    """Raises ValueError with the allowed values."""
     render: Callable[[Any], str] = str
     always: bool = False
-    """Written also where it has its default; no other setting is, so that a template without it keeps its hash."""
+    """Whether to_env() also writes the default; other settings are omitted, so that the template keeps its hash."""
 
 
 def _whole(text: str) -> int:
@@ -179,12 +178,12 @@ _IDENTITY = {
     "pod_uid": POD_UID,
     "node_name": NODE_NAME,
 }
-"""The variables of a ``ResourceIdentity``."""
+"""Variables of a ``ResourceIdentity``."""
 _DEFAULT = WorkerConfig()
 
 
 def to_env(config: WorkerConfig) -> dict[str, str]:
-    """Return the variables of ``config`` without those of the downward API, sorted by name."""
+    """Return the variables of ``config``, sorted by name, without those of the downward API."""
     env = {
         f"{PREFIX}{setting.variable}": setting.render(value)
         for setting in SETTINGS
@@ -199,8 +198,8 @@ def to_env(config: WorkerConfig) -> dict[str, str]:
 def from_env(environ: Mapping[str, str]) -> WorkerConfig:
     """Parse the worker's environment.
 
-    Raises SpecError with one sentence that names the variable and says what it must be. A variable that this version
-    does not know is ignored, so that a newer operator is no crash.
+    Raises SpecError with one sentence that names the variable and its allowed values. Unknown variables are ignored, so
+    that workers of a newer operator do not crash.
     """
     told = {
         setting.attribute: _parsed(setting.parse, environ[variable], variable)
@@ -211,7 +210,7 @@ def from_env(environ: Mapping[str, str]) -> WorkerConfig:
 
 
 def options(text: str) -> dict[str, str]:
-    """Parse the options of a store of somebody else's making; raises SpecError."""
+    """Parse the options of a custom store; raises SpecError."""
     told: dict[str, str] = _parsed(_object, text, "the options of a store")
     return told
 
