@@ -12,6 +12,7 @@ import yaml
 from scenes.operator import samples
 from whatsapp_operator.manifests import rbac
 from whatsapp_session import names
+from whatsapp_session.conditions import Phase, SessionState
 from whatsapp_session.session_spec import Interop, LinkingMethod, OnDelete, OperatingMode, Strategy
 
 ROOT = Path(__file__).parents[3]
@@ -54,6 +55,23 @@ def test_every_field_has_a_description(plural: str) -> None:
     plain = {".apiVersion", ".kind", ".metadata"}
     bare = [path for path, node in fields(schema(plural)) if path not in plain and not node.get("description")]
     assert bare == []
+
+
+@pytest.mark.parametrize("plural", PLURALS)
+def test_a_description_names_the_default(plural: str) -> None:
+    leaves = [(path, node) for path, node in fields(schema(plural)) if node.get("default") not in (None, {})]
+    silent = [
+        path
+        for path, node in leaves
+        if not isinstance(node["default"], dict) and str(node["default"]).lower() not in node["description"].lower()
+    ]
+    assert (silent, len(leaves) > 2) == ([], True)
+
+
+@pytest.mark.parametrize(("path", "known"), [(".status.phase", Phase), (".status.session.state", SessionState)])
+def test_a_description_lists_all_values(path: str, known: type[Any]) -> None:
+    text = dict(fields(schema(names.SESSION_PLURAL)))[path]["description"]
+    assert {str(value) for value in known} - set(re.findall(r"\w+", text)) == set()
 
 
 def test_every_secret_and_claim_that_a_spec_names_is_under_the_switch() -> None:
