@@ -1,8 +1,8 @@
 """Pass the settings of a session from operator to worker as environment variables.
 
-The worker has no right to read its own resource (least privilege), so the template of its pod contains all settings, and
-the template hash covers them. The table ``SETTINGS`` maps attributes to variables; ``to_env`` and ``from_env`` use it and
-are inverse to each other. Variables never contain secrets, only the paths of files into which Secrets are mounted.
+The worker has no right to read its own resource (least privilege), so the template of its pod contains all settings,
+and the template hash covers them. The table ``SETTINGS`` maps attributes to variables; ``to_env`` and ``from_env`` use
+it and are inverse to each other. Variables never contain secrets, only paths of files into which Secrets are mounted.
 """
 
 import json

@@ -61,11 +61,11 @@ Manifest = dict[str, Any]
         ({"custom": {"name": "sqlite", "envFrom": [{"configMapRef": {"name": "a..b"}}]}}, "the name of a ConfigMap"),
         (
             {"filesystem": {"claimName": "a"}, "caBundle": {"configMapKeyRef": {"name": "ca"}}},
-            "spec.caBundle is for stores that are servers",
+            "spec.caBundle is not for spec.filesystem",
         ),
         (
             {"s3": {"bucket": "archives"}, "caBundle": {}},
-            "set exactly one of spec.caBundle.configMapKeyRef and spec.caBundle.secretKeyRef",
+            "set spec.caBundle.configMapKeyRef or spec.caBundle.secretKeyRef",
         ),
         (
             {"s3": {"bucket": "archives"}, "caBundle": {"configMapKeyRef": {"name": "CA"}}},

@@ -166,7 +166,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a session or a store has, whatever its specification says."""
+    """The parts of a session or a store that do not depend on its spec."""
 
     namespace: str
     name: str
@@ -176,7 +176,7 @@ class Head:
     deleting: bool
     finalizers: tuple[str, ...]
     status: Resource = field(repr=False)
-    """As it is, to be compared with what it should be; a session's holds a QR code, hence in no repr."""
+    """The status as observed, for comparisons; that of a session contains a QR code, so no repr shows it."""
 
 
 @dataclass(frozen=True, slots=True)

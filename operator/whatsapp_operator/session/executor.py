@@ -60,7 +60,7 @@ class Executor:
         return move_pod.move_pod(observed.session, observed.source, observed.store, self._defaults)
 
     async def build(self, observed: Observed, steps: plan.Plan) -> Observed:
-        """Carry out the steps that create objects; returns the observation, updated with the created or rejected objects."""
+        """Carry out the steps that create objects; returns the observation with the created or rejected objects."""
         try:
             for step in steps.actions:
                 match step:

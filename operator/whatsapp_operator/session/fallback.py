@@ -36,7 +36,7 @@ class Fallback:
         self._clock = clock
 
     async def serve(self, ref: Ref, problem: Problem, permit: Permit) -> float | Rest:
-        """Look, act and report; returns after how many seconds to look again. Raises KubeError."""
+        """Reconcile a session as far as possible; returns the seconds until the next time. Raises KubeError."""
         raw = await self._kube.get(ref)
         if raw is None:
             return AT_ONCE  # it has been deleted meanwhile; its remains are removed elsewhere
