@@ -14,7 +14,7 @@ from whatsapp_session import session_spec, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, client, errors
 from whatsapp_worker.browser.page import contract
-from whatsapp_worker.cli import shutdown, store_commands, terminal
+from whatsapp_worker.cli import arguments, shutdown, store_commands, terminal
 from whatsapp_worker.core import operator_notes
 from whatsapp_worker.kube import pod
 from whatsapp_worker.repository import records
@@ -30,107 +30,14 @@ _EVENT_FIELDS = {
     "loading_screen": ("percent", "message"),
 }
 CHANNEL = "chromium"
-_STRATEGIES = {
-    "none": session_spec.Strategy.NO_AUTH,
-    "local": session_spec.Strategy.LOCAL_AUTH,
-    "remote": session_spec.Strategy.REMOTE_AUTH,
-}
-_EPILOG = """\
-examples:
-  whatsapp-worker run --auth remote --store file:$HOME/sessions --client-id support
-  whatsapp-worker run --auth local
-signals: TERM and INT save, release the session and stop; USR1 saves now.
-exit codes: 0 stopped as requested or planned, 1 crashed, 2 invalid configuration, 3 refused by the store,
-4 refused by WhatsApp Web.
-Settings without a flag come from environment variables (WHATSAPP_*), as in the operator's pods.
-TIME is a duration such as 30s, 5m or 1h30m; SIZE is a whole number with Ki, Mi, Gi or Ti, such as 500Mi.
-"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
-    top = argparse.ArgumentParser(
-        prog="whatsapp-worker",
-        description="Keep a WhatsApp Web session logged in: link a phone once, and the worker keeps the login.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    store_commands.add_to(commands)
-    run = commands.add_parser(
-        "run",
-        help="run one session until it is stopped",
-        description="Run one session until it is stopped.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = run.add_argument
-    add(
-        "--auth",
-        choices=sorted(_STRATEGIES),
-        help="where to keep the login: in a store (remote), in a directory (local) or nowhere (default: none)",
-    )
-    add("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY; required for --auth remote")
-    add(
-        "--client-id",
-        metavar="ID",
-        help="name of the session in its store or directory: letters, digits, - and _ (default: no name)",
-    )
-    add("--data-path", metavar="DIR", help="directory for the browser profile (default: .wwebjs_auth)")
-    add(
-        "--backup-sync-interval",
-        metavar="TIME",
-        help="interval at which a changed profile is saved, at least 1m (default: 5m)",
-    )
-    add(
-        "--linking-timeout",
-        metavar="TIME",
-        help="time to wait for a phone to link before the worker stops; 0s: no limit (default: 30m)",
-    )
-    add(
-        "--expected-account",
-        metavar="NUMBER",
-        help="phone number of the only account that may link; others are unlinked at once (default: any account)",
-    )
-    add(
-        "--phone-number",
-        metavar="NUMBER",
-        help="phone number, in digits with country code, to link with a pairing code (default: link with a QR code)",
-    )
-    add(
-        "--cdp-port",
-        metavar="PORT",
-        type=int,
-        default=0,
-        help="loopback port on which bots attach to the browser over the DevTools protocol (default: closed)",
-    )
-    add("--url", metavar="URL", help="URL of WhatsApp Web (default: https://web.whatsapp.com/)")
-    add("--browser-arg", metavar="ARG", action="append", help="additional switch for the browser (repeatable)")
-    add(
-        "--take-over",
-        action="store_true",
-        help="take over the session although its owner has not released it; stop that owner first",
-    )
-    add("--relink", action="store_true", help="retire the saved login at this start and ask for a new link")
-    add("--archive-warning", metavar="SIZE", help="warn when an archive exceeds this size (default: never)")
-    add(
-        "--memory-warning",
-        metavar="SIZE",
-        help="warn when worker and browser together use more memory than this (default: never)",
-    )
-    add(
-        "--events",
-        choices=["text", "json"],
-        default="text",
-        help="output format: text for a terminal, or json for one JSON object per line (default: text)",
-    )
-    add(
-        "--log-level",
-        choices=["error", "warning", "info", "debug"],
-        default=None,
-        help="log level of the worker; libraries only log warnings (default: warning, in a pod: info)",
-    )
-    return top
+def _parsed(flag: str, text: str | None, parse: Callable[[str], int]) -> int | None:
+    """Return the value of a flag, None if it is not given; raises SpecError that names the flag."""
+    try:
+        return parse(text) if text else None
+    except session_spec.SpecError as error:
+        raise session_spec.SpecError(f"{flag}: {error}") from None
 
 
 def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
@@ -141,19 +48,17 @@ def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
             config, data_path=".wwebjs_auth" if "WHATSAPP_DATA_PATH" not in os.environ else config.data_path
         )
     given: dict[str, object] = {
-        "strategy": _STRATEGIES.get(flags.auth or ""),
+        "strategy": arguments.STRATEGIES.get(flags.auth or ""),
         "store": flags.store,
         "client_id": flags.client_id,
         "data_path": flags.data_path,
         "expected_account": flags.expected_account,
         "browser_url": flags.url,
         "browser_args": tuple(flags.browser_arg) if flags.browser_arg else None,
-        "backup_sync_interval": session_spec.duration(flags.backup_sync_interval)
-        if flags.backup_sync_interval
-        else None,
-        "archive_warning": session_spec.size(flags.archive_warning) if flags.archive_warning else None,
-        "memory_warning": session_spec.size(flags.memory_warning) if flags.memory_warning else None,
-        "linking_timeout": session_spec.duration(flags.linking_timeout) if flags.linking_timeout else None,
+        "backup_sync_interval": _parsed("--backup-sync-interval", flags.backup_sync_interval, session_spec.duration),
+        "archive_warning": _parsed("--archive-warning", flags.archive_warning, session_spec.size),
+        "memory_warning": _parsed("--memory-warning", flags.memory_warning, session_spec.size),
+        "linking_timeout": _parsed("--linking-timeout", flags.linking_timeout, session_spec.duration),
     }
     return replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
 
@@ -299,9 +204,9 @@ def log_at(level: str) -> None:
     logging.getLogger("whatsapp_worker").setLevel(number)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    flags = parser().parse_args(arguments)
+    flags = arguments.parser().parse_args(argv)
     in_pod = worker_config.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")
     log_at(level)
