@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whatsapp_worker.auth import Auth, LocalAuth, NoAuth, RemoteAuth
-    from whatsapp_worker.client import Client, Options
+    from whatsapp_worker.client import Client
+    from whatsapp_worker.client_options import Options
     from whatsapp_worker.stores import Store
     from whatsapp_worker.stores.filesystem import FilesystemStore
 
 __all__ = ["Auth", "Client", "FilesystemStore", "LocalAuth", "NoAuth", "Options", "RemoteAuth", "Store"]
-_HOMES = {"Client": "client", "Options": "client", "Store": "stores", "FilesystemStore": "stores.filesystem"}
+_HOMES = {"Client": "client", "Options": "client_options", "Store": "stores", "FilesystemStore": "stores.filesystem"}
 
 
 def __getattr__(name: str) -> Any:

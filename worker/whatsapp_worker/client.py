@@ -4,22 +4,16 @@ import asyncio
 import inspect
 import logging
 import os
-import pathlib
 import socket
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any, TypeVar, overload
-from urllib.parse import urlsplit
 
-from whatsapp_session import urls
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_session.session_spec import DEFAULT_URL
-from whatsapp_worker import errors
+from whatsapp_worker import client_options
 from whatsapp_worker.auth import Auth, Context, NoAuth
-from whatsapp_worker.browser import chromium, command_line, protocol, proxy_address
-from whatsapp_worker.browser.page import contract
-from whatsapp_worker.core import events, operator_notes, ownership_deadline, phone_numbers, requests
-from whatsapp_worker.core.settings import Settings
+from whatsapp_worker.browser import command_line
+from whatsapp_worker.client_options import Options
+from whatsapp_worker.core import events, operator_notes, ownership_deadline, requests
 from whatsapp_worker.core.state import State
 from whatsapp_worker.repository import fencing, records
 from whatsapp_worker.runtime import error_events, runner
@@ -37,54 +31,7 @@ EVENTS = (
     "change_state",
     "loading_screen",
 )
-STRICT = "WHATSAPP_STRICT_TRANSITIONS"
-"""Set to 1, a worker ends at a transition that its table does not list. For tests; a session would rather continue."""
 _Listener = TypeVar("_Listener", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a client behaves; times in seconds, 0 for ``linking_timeout`` means no limit."""
-
-    url: str = DEFAULT_URL
-    browser_args: tuple[str, ...] = ()
-    user_agent: str | None = None
-    linking_timeout: float = 1800.0
-    cdp_port: int = 0
-    """Open DevTools on this port of the loopback, for a bot that attaches to the browser; 0 = closed."""
-    proxy: str = field(default="", repr=False)
-    """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port.
-
-    Characters such as # / ? : @ in user and password are percent-encoded.
-    """
-    phone_number: str = field(default="", repr=False)
-    """Link by pairing code instead of QR code: 5 to 20 digits with the country code, perhaps with '+' before them."""
-    expected_account: str = ""
-    lease_duration: float = 0.0
-    """Seconds for which a Lease in Kubernetes is ours after each renewal; 0 without one."""
-    take_over: bool = False
-    """Take a session that another owner has not released."""
-    relink: bool = False
-    """Set the saved login aside at the start and ask for a new link."""
-    contract: pathlib.Path | None = None
-    archive_warning: int = 0
-    """Warn of an archive above this many bytes, 0 = never."""
-    memory_warning: int = 0
-    """Warn when worker and browser take more than this many bytes together, 0 = never."""
-
-
-def machine_settings(strategy: Auth, options: Options, environment: Mapping[str, str]) -> Settings:
-    """Return what the machine decides by."""
-    return Settings(
-        saves=strategy.saves,
-        interval=strategy.interval or 300.0,
-        linking_timeout=options.linking_timeout,
-        phone_number=phone_numbers.parse(options.phone_number),
-        expected_account=options.expected_account,
-        archive_warning=options.archive_warning,
-        memory_warning=options.memory_warning,
-        strict=environment.get(STRICT) == "1",
-    )
 
 
 def local_owner(data_path: str) -> records.Owner:
@@ -177,25 +124,13 @@ class Client:
         """Begin in the background of the running loop, once; the guide calls it initialize()."""
         if self._done is not None:
             return
-        options = self.options
-        here = command_line.environment(os.environ)
-        command_line.arguments(here, options.browser_args)  # a wrong argument is told now, and a wrong address
-        proxy = proxy_address.parse(options.proxy)
-        how = chromium.Options(
-            url=_page(options.url),
-            args=options.browser_args,
-            user_agent=options.user_agent,
-            proxy=proxy,
-            cdp_port=options.cdp_port,
-            environment=here,
-            contract=contract.load(options.contract),
-        )
-
-        def make(on_event: protocol.OnEvent, on_gone: protocol.OnGone) -> protocol.Browser:
-            return chromium.Chromium(how, on_event, on_gone)
-
+        options, here = self.options, command_line.environment(os.environ)
         self._runner = runner.SessionRunner(
-            self._auth, machine_settings(self._auth, options, os.environ), make, self._tell, self._reporters
+            self._auth,
+            client_options.machine_settings(self._auth, options, os.environ),
+            client_options.make_browser(options, here),
+            self._tell,
+            self._reporters,
         )
         self._runner.ownership.validity = self._validity()
         if blind:
@@ -273,13 +208,3 @@ class Client:
             except Exception as error:
                 # A listener's mistake must not cost the session. Its words may hold what it was told, such as the code.
                 LOG.error("a listener of the event %s failed: %s", name, type(error).__name__)
-
-
-def _page(url: str) -> str:
-    """Return the page's address; raises ConfigurationError that says what is wrong with it."""
-    fault = urls.fault(url, ("https", "http"), DEFAULT_URL)
-    if fault is None and "@" in urlsplit(url).netloc:
-        fault = "may not hold a user or password; WhatsApp Web needs none"
-    if fault is not None:
-        raise errors.ConfigurationError(f"the page's address {fault}")
-    return url

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from whatsapp_session import session_spec, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
-from whatsapp_worker import auth, client, errors
+from whatsapp_worker import auth, client, client_options, errors
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.cli import arguments, shutdown, store_commands, terminal
 from whatsapp_worker.core import operator_notes
@@ -105,14 +105,14 @@ def _secret(path: str | None, variable: str) -> str:
     return text
 
 
-def options(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> client.Options:
+def options(config: worker_config.WorkerConfig, flags: argparse.Namespace) -> client_options.Options:
     """Return the client's options."""
     if config.browser_channel != CHANNEL:
         # The layout of the profile and which process writes it were only measured for this browser.
         text = f"{worker_config.PREFIX}BROWSER_CHANNEL must be {CHANNEL}, not {config.browser_channel!r}"
         raise errors.ConfigurationError(text)
     override = os.environ.get(contract.OVERRIDE)
-    return client.Options(
+    return client_options.Options(
         url=config.browser_url,
         browser_args=config.browser_args,
         user_agent=config.browser_user_agent,

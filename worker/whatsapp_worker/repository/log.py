@@ -116,12 +116,19 @@ class SessionLog:
         last = self.last_generation()
         return last.number if last else 0
 
+    def newest_of(self, *kinds: type) -> records.Record | None:
+        """Return the newest record of any of these kinds."""
+        return next((record for record in self.back(self.head) if isinstance(record.body, kinds)), None)
+
+    def outcome(self) -> records.Body | None:
+        """Return what the log comes to: its newest generation, or the logout or purge that ended that one's link."""
+        last = self.newest_of(records.Generation, records.Logout, records.Purge)
+        return last.body if last else None
+
     def last_generation(self) -> records.Generation | None:
-        """Return the newest generation's record, dead or alive."""
-        for record in self.back(self.head):
-            if isinstance(record.body, records.Generation):
-                return record.body
-        return None
+        """Return the newest generation, dead or alive."""
+        last = self.newest_of(records.Generation)
+        return last.generation if last else None
 
     def find_generations(self, number: int) -> list[records.Generation]:
         """Return the records of generation ``number``, newest first; reads few slots, because numbers do not fall.

@@ -33,7 +33,7 @@ def purge(
         return Purged()
     # It waits: a stray writer may upload until it sees the claim, and what it leaves must be among what is deleted.
     claim.claim_for_maintenance(journal, store, known, wait)
-    if not _purged(journal):
+    if not isinstance(journal.outcome(), records.Purge):
         journal.append(records.Purge())
     archives = list(store.list(f"{journal.session}/archives/"))
     _look(journal)
@@ -63,7 +63,7 @@ def _look(journal: log.SessionLog) -> None:
 def _left(store: stores.Backend, journal: log.SessionLog) -> bool:
     if any(True for _ in store.list(f"{journal.session}/archives/")) or _has_copy(store, journal):
         return True
-    return journal.head > 0 and not (_purged(journal) and _released(journal))
+    return journal.head > 0 and not (isinstance(journal.outcome(), records.Purge) and _released(journal))
 
 
 def _has_copy(store: stores.Backend, journal: log.SessionLog) -> bool:
@@ -73,16 +73,3 @@ def _has_copy(store: stores.Backend, journal: log.SessionLog) -> bool:
 
 def _released(journal: log.SessionLog) -> bool:
     return isinstance(next(journal.back(journal.head)).body, records.Release)
-
-
-def _purged(journal: log.SessionLog) -> bool:
-    """Tell whether nothing was saved since the last purge."""
-    for record in journal.back(journal.head):
-        match record.body:
-            case records.Purge():
-                return True
-            case records.Generation() | records.Logout():
-                return False
-            case _:
-                pass
-    return False

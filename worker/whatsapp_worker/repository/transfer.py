@@ -111,8 +111,9 @@ def _give_back(side: Side, how: How) -> None:
 
 def _missing(source: Side, target: Side, how: How) -> Missing:
     """Compare the logs from the newest record down."""
-    session, last, usable = source.journal.session, _last(target), _restorable(target)
-    newest = None if last is None else last.body
+    session, usable = source.journal.session, _restorable(target)
+    last = target.journal.newest_of(records.Generation)
+    newest = None if last is None else last.generation
     seen = _walk(source, newest)
     if newest is not None and seen.common and usable:
         return Missing(tuple(each for each in seen.alive if each.number > newest.number), seen.ended)
@@ -143,22 +144,6 @@ class _Seen:
     """The newest generation before any such word."""
     common: bool
     """Whether the target's newest generation is among what was looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A generation and who wrote it down."""
-
-    body: records.Generation
-    owner: records.Owner
-
-
-def _last(side: Side) -> _Written | None:
-    """Return the newest generation, dead or alive."""
-    for record in side.journal.back(side.journal.head):
-        if isinstance(record.body, records.Generation):
-            return _Written(record.body, record.owner)
-    return None
 
 
 def _walk(source: Side, newest: records.Generation | None) -> _Seen:
@@ -207,15 +192,7 @@ def _proven_before(source: Side, alive: list[records.Generation], stored: set[st
 
 def _restorable(side: Side) -> bool:
     """Tell whether a worker would restore something from there."""
-    for record in side.journal.back(side.journal.head):
-        match record.body:
-            case records.Generation():
-                return True
-            case records.Logout() | records.Purge():
-                return False
-            case _:
-                pass
-    return False
+    return isinstance(side.journal.outcome(), records.Generation)
 
 
 def _foreign_history(target: Side, number: int) -> errors.StoreRefused:

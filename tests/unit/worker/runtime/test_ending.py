@@ -11,7 +11,7 @@ from fakes.browser import FakeBrowsers
 from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, SessionState
-from whatsapp_worker import Client, client
+from whatsapp_worker import Client, client_options
 from whatsapp_worker.core import events
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -32,7 +32,7 @@ class Stopping:
 @pytest.fixture(autouse=True)
 def without_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     browsers = FakeBrowsers(facts(S.CONNECTED, ALICE, True))
-    monkeypatch.setattr(client.chromium, "Chromium", lambda _, *reports: browsers(*reports))
+    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, *reports: browsers(*reports))
 
 
 async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_the_last_save_nor_time(
@@ -141,8 +141,8 @@ async def test_a_release_that_hangs_is_given_up_within_the_grace(monkeypatch: py
 
 def test_a_worker_that_a_test_starts_ends_at_a_transition_that_its_table_does_not_list() -> None:
     strategy = FakeStrategy(SAVED)
-    assert client.machine_settings(strategy, client.Options(), os.environ).strict
-    assert not client.machine_settings(strategy, client.Options(), {}).strict
+    assert client_options.machine_settings(strategy, client_options.Options(), os.environ).strict
+    assert not client_options.machine_settings(strategy, client_options.Options(), {}).strict
 
 
 async def test_a_worker_whose_loop_is_cancelled_closes_the_browser_and_releases_the_session() -> None:
