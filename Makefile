@@ -95,6 +95,10 @@ install-yaml: install ## render deploy/install.yaml from the chart
 golden: install ## write the reviewed manifests of the unit tests anew (tests/unit/golden)
 	@PYTHONPATH=tests $(BIN)/python -m scenes.operator.golden
 
+picture: install ## record what `kubectl whatsapp qr` shows into deploy/docs/qr.svg, for the README
+	@$(LOCAL) prepare --binaries
+	@$(BIN)/python -m deploy.docs.qr_picture
+
 docs: install ## draw the worker's states into deploy/docs/architecture.md
 	@$(BIN)/python -m deploy.docs.state_diagram
 
