@@ -178,7 +178,9 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaults:
     namespace = await cluster.get(Ref("Namespace", "", "kube-system"))
     if namespace is None:
-        raise Unreachable(404, "the namespace kube-system does not exist; is this a Kubernetes API server?")
+        raise Unreachable(
+            404, "the namespace kube-system does not exist; check that the kubeconfig names a Kubernetes API server"
+        )
     return WorkerDefaults(
         image=chosen.worker_image,
         cluster=namespace["metadata"]["uid"],

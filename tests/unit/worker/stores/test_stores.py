@@ -188,7 +188,7 @@ def test_the_environment_of_a_worker_says_where_secrets_are() -> None:
         ("s3:arn:aws:s3:::bucket", "may not contain ':'"),
         ("s3:bucket/../x", "may not contain"),
         ("s3:bucket?regoin=x", "the options are region, endpoint"),
-        ("s3:bucket?region", "is no query"),
+        ("s3:bucket?region", "must be NAME=VALUE pairs"),
         ("s3:bucket?forcePathStyle=yes", "true or false"),
         ("s3:bucket?sse=DES", "AES256 or aws:kms"),
         ("s3:bucket?kmsKeyId=x", "needs sse=aws:kms"),

@@ -42,7 +42,7 @@ class MongoStore:
         if not _DATABASE.fullmatch(database):
             raise errors.ConfigurationError(
                 "the name of a database has 1 to 63 letters, digits, '-' and '_'; the store's address must look like "
-                "mongodb:DATABASE, the server's own address is a secret"
+                "mongodb:DATABASE, the server's address belongs in the Secret"
             )
         if database.lower() in ("local", "config"):
             raise errors.ConfigurationError("MongoDB keeps the databases local and config for itself; name another")

@@ -87,7 +87,9 @@ def parse(rest: str) -> Place:
     try:
         given = dict(urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
-        raise errors.ConfigurationError(f"what follows '?' in the store's address is no query: {EXAMPLE}") from None
+        raise errors.ConfigurationError(
+            f"the text after '?' in the store's address must be NAME=VALUE pairs; it must look like {EXAMPLE}"
+        ) from None
     if given.keys() - set(_FIELDS):
         raise errors.ConfigurationError(
             f"the store's address has an unknown option; the options are {', '.join(_FIELDS)}"
