@@ -151,7 +151,7 @@ def _missing(name: str) -> stores.Entry:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"), [("", "set --store"), ("ftp:x", "not known"), ("s3:b", "no name of a bucket")]
+    ("address", "said"), [("", "set --store"), ("ftp:x", "not known"), ("s3:b", "names no bucket")]
 )
 def test_wrong_settings_are_code_2(address: str, said: str) -> None:
     config = {"WHATSAPP_STORE": address} if address else {}
