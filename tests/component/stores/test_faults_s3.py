@@ -41,10 +41,10 @@ def test_a_name_that_a_stranger_says_exists_is_not_lost(s3_place: S3Place) -> No
 
 
 def test_a_slow_server_is_waited_for(s3_place: S3Place, store: s3.S3Store) -> None:
-    fault = s3_place.proxy.fault(How.DELAY, times=6, seconds=0.3)
+    fault = s3_place.proxy.fault(How.DELAY, times=5, seconds=0.3)
     store.create("a/archives/1.zip", testing.pieces(LARGE))
     assert testing.read(store, "a/archives/1.zip") == LARGE
-    assert fault.met == 6
+    assert fault.met == 5
 
 
 def test_a_server_that_is_gone_is_unavailable(tmp_path: pathlib.Path) -> None:
