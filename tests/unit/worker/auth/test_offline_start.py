@@ -108,6 +108,11 @@ async def until(predicate: Callable[[], bool], what: Callable[[], str]) -> None:
         await asyncio.sleep(0.005)
 
 
+async def launched(kept: runner.SessionRunner) -> None:
+    """Wait until it has heard that its browser runs: what is posted before that, the launch undoes."""
+    await until(lambda: kept.state.browser.launched_at > 0.0, lambda: f"a launch; {kept.state}")
+
+
 async def watched(scene: Scene, kept: runner.SessionRunner) -> None:
     """Wait until it has been asked several times whose the session is, and the answers have been judged."""
     watches = scene.auth.watches
@@ -129,7 +134,7 @@ async def running(kept: runner.SessionRunner) -> AsyncIterator[None]:
 async def test_a_store_that_was_not_asked_vouches_for_nobody(scene: Scene) -> None:
     kept = scene.session_runner()
     async with running(kept):
-        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
+        await launched(kept)
         scene.clock = 1050.0
         await watched(scene, kept)
         assert scene.browsers.made[-1].deadlines[-1] == 1060.0, "the time of the restart, and not a second more"
@@ -149,7 +154,7 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
     monkeypatch.setattr(conflict, "ASKING", Backoff(0.005, 0.005))
     kept = scene.session_runner()
     async with running(kept):
-        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
+        await launched(kept)
         kept.post(page_events.Changed(page_events.PageState(page_events.SocketState.CONFLICT, True, None, "2.3000")))
         await until(lambda: kept.state.session_state is SessionState.CONFLICT, lambda: f"Conflict; {kept.state}")
         await watched(scene, kept)
@@ -161,7 +166,7 @@ async def test_a_page_in_conflict_takes_over_only_when_the_log_has_said_whose_th
 async def test_a_logout_before_the_claim_is_buried_behind_it(scene: Scene) -> None:
     kept = scene.session_runner()
     async with running(kept):
-        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
+        await launched(kept)
         kept.post(page_events.LoggedOut())
         await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
         scene.comes_back()
@@ -190,7 +195,7 @@ async def test_a_login_that_cannot_be_set_aside_does_not_hold_the_end_up(
     kept = scene.session_runner()
     began = time.monotonic()
     async with running(kept):
-        await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
+        await launched(kept)
         kept.post(page_events.LoggedOut())
         await until(lambda: kept.state.login.logged_out, lambda: f"a logout; {kept.state}")
         await until(lambda: kept._executor.lane.locked(), lambda: "the tombstone to be waited for")
@@ -214,7 +219,7 @@ async def test_a_login_that_is_given_up_is_set_aside_behind_a_save_although_the_
 async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(scene: Scene, restarting: bool) -> None:
     kept = scene.session_runner()
     task = asyncio.get_running_loop().create_task(kept.run())
-    await until(lambda: kept.state.session_state is SessionState.LAUNCHING, lambda: f"a launch; {kept.state}")
+    await launched(kept)
     async with kept._executor.lane:  # an upload that takes its time
         if restarting:
             for _ in range(2):  # the second time it pauses before it starts
@@ -222,8 +227,8 @@ async def test_a_superseded_worker_ends_its_browser_without_waiting_for_a_save(s
             await until(lambda: kept.state.browser.restarts == 2, lambda: f"the second start; {kept.state}")
         kept.post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, "another worker claimed the session"))
         assert (await asyncio.wait_for(task, 10)).reason is Reason.SUPERSEDED
-        launched = len(scene.browsers.made)
+        made = len(scene.browsers.made)
         assert not kept._work.runs(), "nothing is left that could start one later"
         await until(lambda: len(asyncio.all_tasks()) == 1, lambda: f"all to have ended; {asyncio.all_tasks()}")
         assert not scene.browsers.running
-        assert len(scene.browsers.made) == launched
+        assert len(scene.browsers.made) == made
