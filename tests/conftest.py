@@ -29,6 +29,7 @@ TOGETHER = {
     "functional/": "server",  # one API server
     "component/kubernetes/": "another server",
     "component/test_finished_session.py": "finished session",  # one run
+    "e2e/test_cluster.py": "local cluster",  # needs no product in it
     "e2e/test_deletion.py": "cluster",
     "e2e/test_images.py": "cluster",
     "e2e/test_operator_lifecycle.py": "cluster",
@@ -36,7 +37,17 @@ TOGETHER = {
     "e2e/test_upgrades.py": "cluster",
     "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }
-ORDER = ("e2e/", "functional/", "component/kubernetes/", "component/test_", "conformance/", "component/", "unit/")
+ORDER = (
+    "e2e/test_lost_cluster.py",  # and its group
+    "e2e/test_deletion.py",  # and its group
+    "functional/",
+    "e2e/",
+    "component/kubernetes/",
+    "component/test_",
+    "conformance/",
+    "component/",
+    "unit/",
+)
 """What comes first where there is more than one process: the longest that cannot be divided, most of which wait; then
 the browsers, of which none is long; the library that is compared with once most browsers are done, because it does not
 take them well beside it; last what takes a second each, so that no process waits for another at the end.
