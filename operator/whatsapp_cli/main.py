@@ -16,7 +16,7 @@ import segno
 
 from whatsapp_cli import kube, view
 from whatsapp_cli.errors import CliError, NotACodeError, NotFoundError, SilentError
-from whatsapp_session import untrusted
+from whatsapp_session import release, untrusted
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 30
@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         prog="kubectl-whatsapp",
         description="Link and list WhatsApp Web sessions. Installed on PATH, it runs as `kubectl whatsapp`.",
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     commands = top.add_subparsers(dest="command", required=True)
     about = "show the code to link a phone, and wait until the session is linked"
     detail = (

@@ -4,7 +4,6 @@ import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from typing import Any, NoReturn, TypeAlias
 
 from whatsapp_operator import option_values, rollout
@@ -12,6 +11,7 @@ from whatsapp_operator.admission_policy import AdmissionPolicy
 from whatsapp_operator.errors import UsageError
 from whatsapp_operator.manifests.pod_security import Level
 from whatsapp_operator.manifests.pod_shape import SCHEDULING, PodSettings
+from whatsapp_session import release
 
 ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
@@ -60,6 +60,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="whatsapp-operator",
         description="Operator for WhatsApp Web sessions: run a worker pod for each WhatsAppSession.",
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     commands = top.add_subparsers(dest="command", required=True)
     _add_release(commands)
     run = commands.add_parser(
@@ -99,7 +100,7 @@ def _add_release(commands: Any) -> None:
 
 
 def _add_worker_options(option: Option) -> None:
-    image = f"whatsapp-session-worker:{metadata.version('whatsapp-session-operator')}"
+    image = f"whatsapp-session-worker:{release.version()}"
     option("--worker-image", metavar="IMAGE", default=image, help=f"image of worker pods (default: {image})")
     option(
         "--worker-image-pull-policy",

@@ -1,8 +1,10 @@
 """Define the command line of ``whatsapp-worker``."""
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
-from whatsapp_session import session_spec
+from whatsapp_session import release, session_spec
 from whatsapp_worker.cli import store_commands
 
 STRATEGIES = {
@@ -10,6 +12,18 @@ STRATEGIES = {
     "local": session_spec.Strategy.LOCAL_AUTH,
     "remote": session_spec.Strategy.REMOTE_AUTH,
 }
+_KEEPING: Final = frozenset({session_spec.Strategy.LOCAL_AUTH, session_spec.Strategy.REMOTE_AUTH})
+_STORING: Final = frozenset({session_spec.Strategy.REMOTE_AUTH})
+_USERS: Final[Mapping[str, frozenset[session_spec.Strategy]]] = {
+    "--store": _STORING,
+    "--backup-sync-interval": _STORING,
+    "--archive-warning": _STORING,
+    "--client-id": _KEEPING,
+    "--data-path": _KEEPING,
+    "--take-over": _KEEPING,
+    "--relink": _KEEPING,
+}
+"""Which strategies make use of a flag; the others are for all."""
 _EPILOG = """\
 examples:
   whatsapp-worker run --auth remote --store file:$HOME/sessions --client-id support
@@ -30,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     store_commands.add_to(commands)
     run = commands.add_parser(
@@ -39,7 +54,15 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = run.add_argument
+    for group in (_add_login, _add_link, _add_browser, _add_run):
+        group(run.add_argument)
+    return top
+
+
+Add: TypeAlias = Callable[..., object]
+
+
+def _add_login(add: Add) -> None:
     add(
         "--auth",
         choices=sorted(STRATEGIES),
@@ -57,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="interval at which a changed profile is saved, at least 1m (default: 5m)",
     )
+
+
+def _add_link(add: Add) -> None:
     add(
         "--linking-timeout",
         metavar="TIME",
@@ -72,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NUMBER",
         help="phone number, in digits with country code, to link with a pairing code (default: link with a QR code)",
     )
+
+
+def _add_browser(add: Add) -> None:
     add(
         "--cdp-port",
         metavar="PORT",
@@ -81,6 +110,9 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--url", metavar="URL", help="URL of WhatsApp Web (default: https://web.whatsapp.com/)")
     add("--browser-arg", metavar="ARG", action="append", help="additional switch for the browser (repeatable)")
+
+
+def _add_run(add: Add) -> None:
     add(
         "--take-over",
         action="store_true",
@@ -105,4 +137,25 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="log level of the worker; libraries only log warnings (default: warning, in a pod: info)",
     )
-    return top
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with a browser's switch as part of ``--browser-arg``, because it begins with dashes too."""
+    found: list[str] = []
+    for argument in argv:
+        if found and found[-1] == "--browser-arg":
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
+
+
+def without_effect(flags: argparse.Namespace, strategy: session_spec.Strategy) -> str | None:
+    """Return a sentence about a flag that a strategy makes no use of, None if there is none."""
+    for flag, users in _USERS.items():
+        if getattr(flags, flag.removeprefix("--").replace("-", "_")) and strategy not in users:
+            words = [word for word, known in STRATEGIES.items() if known in users]
+            own = next(word for word, known in STRATEGIES.items() if known is strategy)
+            ways = " or ".join(f"--auth {word}" for word in sorted(words, reverse=True))
+            return f"{flag} has no effect with --auth {own}; remove it, or use {ways}"
+    return None

@@ -60,7 +60,11 @@ def configuration(flags: argparse.Namespace) -> worker_config.WorkerConfig:
         "memory_warning": _parsed("--memory-warning", flags.memory_warning, session_spec.size),
         "linking_timeout": _parsed("--linking-timeout", flags.linking_timeout, session_spec.duration),
     }
-    return replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
+    told = replace(config, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type] # checked by the parser
+    idle = arguments.without_effect(flags, told.strategy)
+    if idle is not None:
+        raise errors.ConfigurationError(idle)
+    return told
 
 
 def strategy(config: worker_config.WorkerConfig) -> auth.Auth:
@@ -206,7 +210,7 @@ def log_at(level: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    flags = arguments.parser().parse_args(argv)
+    flags = arguments.parser().parse_args(arguments.joined(sys.argv[1:] if argv is None else argv))
     in_pod = worker_config.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")
     log_at(level)

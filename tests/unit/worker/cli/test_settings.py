@@ -11,7 +11,7 @@ from whatsapp_worker import auth, client, errors
 from whatsapp_worker.auth import local
 from whatsapp_worker.browser import command_line, proxy_address
 from whatsapp_worker.browser.page import contract
-from whatsapp_worker.cli import run
+from whatsapp_worker.cli import arguments, run
 from whatsapp_worker.core import page_events
 from whatsapp_worker.repository import records
 
@@ -156,6 +156,31 @@ def test_wrong_input_is_one_sentence_and_code_2(
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
+
+
+def test_a_browsers_switch_may_follow_its_flag() -> None:
+    given = arguments.joined(["run", "--browser-arg", "--lang=de", "--browser-arg=--mute-audio", "--relink"])
+    flags = arguments.parser().parse_args(given)
+    assert flags.browser_arg == ["--lang=de", "--mute-audio"]
+    assert flags.relink
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--auth", "local", "--store", "file:x"], "--store has no effect with --auth local; remove it"),
+        (["--auth", "local", "--backup-sync-interval", "5m"], "use --auth remote"),
+        (["--data-path", "x"], "--data-path has no effect with --auth none"),
+        (["--client-id", "x"], "use --auth remote or --auth local"),
+        (["--relink"], "--relink has no effect with --auth none"),
+        (["--take-over"], "--take-over has no effect with --auth none"),
+        (["--auth", "local", "--archive-warning", "5Mi"], "--archive-warning has no effect"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_flag_without_effect_is_refused(flags: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["run", *flags]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_the_help_names_every_flag_signal_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
