@@ -50,6 +50,20 @@ def test_after_a_logout_the_same_process_links_again_and_saves_a_real_archive(ho
     home.assert_whole(second)
 
 
+@pytest.mark.parametrize("fault", ["stays", "unpaired"])
+def test_a_page_that_does_not_leave_after_a_logout_is_one_logout_and_one_new_link(home: Home, fault: str) -> None:
+    home.simulator.admin.set_knobs(logout_fault=fault)
+    worker, device = home.linked()
+    mark = worker.mark
+    home.simulator.admin.logout(device)
+    assert home.link(worker, after=mark) != device
+    worker.wait("saved", mark, trigger="FirstLink")
+    assert len(worker.all("disconnected", reason="LOGOUT")) == 1
+    assert not worker.all("fault", reason="SnapshotFailed"), worker
+    assert not worker.all("fault", reason="RestoreFailed"), worker
+    assert len(worker.all("ready")) == 2
+
+
 def test_a_conflict_deletes_nothing_and_the_newest_claim_keeps_the_session(home: Home) -> None:
     worker, device = home.linked()
     archives, mark = home.archives(), worker.mark

@@ -41,6 +41,14 @@ class SyncFault(enum.StrEnum):
     AGAIN_ON_RECONNECT = "again_on_reconnect"
 
 
+class LogoutFault(enum.StrEnum):
+    """Say what a page does after the phone has removed its device; WhatsApp Web's leaves at once."""
+
+    NONE = "none"
+    STAYS = "stays"  # does not navigate, and announces once more that it is connected and has synced
+    UNPAIRED = "unpaired"  # does not navigate, and becomes UNPAIRED without a code
+
+
 class CrashAt(enum.StrEnum):
     """Name the moment at which the page takes its renderer process down."""
 
@@ -94,6 +102,7 @@ class Knobs:
     sync_fault: SyncFault = SyncFault.NONE
     flaps: int = 3
     flap_s: float = 0.5
+    logout_fault: LogoutFault = LogoutFault.NONE
     crash_at: CrashAt = CrashAt.NEVER
     site_error: int = 0  # an HTTP status that is served instead of the page; 0 = the page
     page_delay_s: float = 0.0  # from load until window.Debug and window.require appear
@@ -112,6 +121,7 @@ _PAGE_KNOBS = (
     "sync_fault",
     "flaps",
     "flap_s",
+    "logout_fault",
     "crash_at",
     "page_delay_s",
     "web_version",

@@ -79,6 +79,15 @@ async function leave() {
   await disk.wipe();
   Cmd.emit("logout");
   loggedOut.resolve();
+  if (knobs.logout_fault === "stays") {
+    Socket.withdraw();
+    Socket.announce(false);
+    return;
+  }
+  if (knobs.logout_fault === "unpaired") {
+    Socket.become("UNPAIRED");
+    return;
+  }
   setTimeout(() => location.replace("/?post_logout=1&logout_reason=0"), 100);
 }
 

@@ -46,7 +46,9 @@ def received(state: State, event: page_events.Qr | events.CodeShown, now: float)
     if isinstance(event, events.CodeShown):
         state = replace(state, codes=replace(codes, pairing=PairingCode(event.code, now + PAIRING_CODE_SECONDS)))
         return without_problem(state, Reason.AWAITING_SCAN), (actions.Emit("code", (event.code,)),)
-    state = without_problem(state, Reason.PAGE_CONTRACT_BROKEN)  # of a code that no phone could scan
+    # Of a code that no phone could scan, and of none at all.
+    state = without_problem(state, Reason.PAGE_CONTRACT_BROKEN, Reason.AWAITING_SCAN)
+    state = replace(state, loading=replace(state.loading, stall_due=0.0, stalls=0))
     lifetime = FIRST_CODE_SECONDS if codes.since_load == 0 else NEXT_CODE_SECONDS
     code = ShownCode(event.code, now, now + lifetime, codes.attempts)
     codes = replace(codes, qr=code, since_load=codes.since_load + 1, refresh_due=0.0)

@@ -47,7 +47,10 @@ def facts(
 ) -> Step:
     """Decide by the page's state."""
     reported = event.facts
-    page = replace(state.page, version=reported.version or state.page.version, unreadable=False)
+    stays = state.page.logged_out and not isinstance(event, page_events.Attached)
+    if stays and reported.state is page_events.SocketState.CONNECTED:
+        return state, ()  # as before the logout: recovery loads such a page again
+    page = replace(state.page, version=reported.version or state.page.version, unreadable=False, logged_out=False)
     state = replace(state, page=page, loading=replace(state.loading, failures=0, due=0.0))
     if isinstance(event, page_events.Attached):
         # A page that was loaded again, even unasked, is on its way until it reports otherwise.
@@ -191,7 +194,7 @@ def logged_out(state: State, now: float) -> Step:
     if state.login.logged_out or not state.login.exists:
         return state, ()
     state = without_login(enter(state, SessionState.LOGGED_OUT, now), retired)
-    state = replace(state, login=replace(state.login, logged_out=True))
+    state = replace(state, login=replace(state.login, logged_out=True), page=replace(state.page, logged_out=True))
     state = with_problem(state, Reason.LOGGED_OUT_FROM_PHONE, "the phone removed this device", now)
     return state, (actions.RetireLogin(retired), actions.Emit("disconnected", ("LOGOUT",)))
 

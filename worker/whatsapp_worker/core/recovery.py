@@ -13,6 +13,10 @@ LONGEST_PATIENCE = 3600.0
 SYNC_PATIENCE = Backoff(180.0, LONGEST_PATIENCE)
 """Seconds in Syncing without a report from the page after which it is loaded again."""
 LAUNCH_PATIENCE = Backoff(90.0, LONGEST_PATIENCE)
+LOGOUT_PATIENCE = Backoff(15.0, LONGEST_PATIENCE)
+"""Seconds in which a page leaves by itself after a logout, as WhatsApp Web's does at once."""
+CODE_PATIENCE = Backoff(30.0, LONGEST_PATIENCE)
+"""Seconds in which an unlinked page shows a code by itself."""
 RECONNECT_PATIENCE = Backoff(300.0, LONGEST_PATIENCE)
 """Each time that a load did not help the page is given twice as long: a lost network is no reason for a storm."""
 LOADS_BEFORE_A_START = 2
@@ -47,7 +51,10 @@ def tick(state: State, now: float) -> Step:
         return state, ()
     stalls = loading.stalls + 1
     state = replace(state, loading=replace(loading, stall_due=0.0, stalls=stalls))
-    if state.session_state is not SessionState.RECONNECTING:  # whose problem says why
+    if state.session_state is SessionState.AWAITING_LINK:
+        message = f"the page asks for a link but showed no code for {patience:.0f} s; the worker loads it again"
+        state = with_problem(state, Reason.AWAITING_SCAN, message, now)
+    elif state.session_state is not SessionState.RECONNECTING:  # whose problem says why
         message = f"the page has been {state.session_state} for {patience:.0f} s without an event"
         state = with_problem(state, Reason.SYNCING, message, now)
     if stalls % (LOADS_BEFORE_A_START + 1):
@@ -103,11 +110,16 @@ def browser_gone(settings: Settings, state: State, event: events.BrowserGone, no
 
 
 def _patience(state: State) -> float:
+    codes = state.codes
     match state.session_state:
         case SessionState.SYNCING:
             patience = SYNC_PATIENCE
-        case SessionState.LAUNCHING | SessionState.LOGGED_OUT:
+        case SessionState.LAUNCHING:
             patience = LAUNCH_PATIENCE
+        case SessionState.LOGGED_OUT:
+            patience = LOGOUT_PATIENCE
+        case SessionState.AWAITING_LINK if not (codes.qr or codes.pairing_asked or codes.refresh_due):
+            patience = CODE_PATIENCE
         case SessionState.RECONNECTING if state.page.unreadable:
             return LONGEST_PATIENCE  # WhatsApp changed the page of a running session: try it once an hour
         case SessionState.RECONNECTING:

@@ -143,6 +143,8 @@ class Page:
     percent: int = -1
     unreadable: bool = False
     """Whether WhatsApp changed the page so that the adapter cannot listen; another load does not fix it."""
+    logged_out: bool = False
+    """Whether the phone removed the device, and this page has neither left nor asked for a link since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from scenes.worker.machine_story import ALICE, BOB, SAVED, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
 from whatsapp_worker.core import actions, events, linking, page_events
@@ -111,6 +113,24 @@ def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_sa
     assert story.state.saving.saved is None
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE)), page_events.Synced(facts(S.CONNECTED, ALICE, True)))
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
+
+
+@pytest.mark.parametrize("late", [page_events.Changed, page_events.Synced])
+def test_a_page_that_stays_after_a_logout_is_not_connected_again(late: type[page_events.Changed]) -> None:
+    story = Story().connected().on(events.SaveDone(SAVED), page_events.LoggedOut())
+    story.on(late(facts(S.CONNECTED, ALICE, True)))
+    assert (story.state.session_state, story.actions, story.emitted) == (SessionState.LOGGED_OUT, [], [])
+    story.on(page_events.Changed(facts(S.UNPAIRED)), page_events.Qr("2@new"))
+    assert (story.state.session_state, story.emitted) == (SessionState.AWAITING_LINK, ["change_state", "qr"])
+    assert not story.does(actions.RestorePrevious)
+    story.on(page_events.Changed(facts(S.CONNECTED, BOB, True)))
+    assert story.state.session_state is SessionState.CONNECTED, "a new link in the same page"
+
+
+def test_a_page_that_is_loaded_again_after_a_logout_is_believed() -> None:
+    story = Story().connected().on(page_events.LoggedOut(), page_events.Attached(facts(S.OPENING)))
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
+    assert story.state.session_state is SessionState.CONNECTED
 
 
 def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> None:

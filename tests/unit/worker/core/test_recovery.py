@@ -108,7 +108,7 @@ def test_a_lost_network_that_comes_back_in_time_costs_no_load() -> None:
 
 
 def test_a_page_that_says_nothing_after_a_logout_is_loaded_again() -> None:
-    assert waits(Story().connected().on(page_events.LoggedOut()), recovery.LAUNCH_PATIENCE.first)
+    assert waits(Story().connected().on(page_events.LoggedOut()), recovery.LOGOUT_PATIENCE.first)
 
 
 def test_a_browser_in_which_no_load_succeeds_is_started_again_ever_more_seldom() -> None:
@@ -136,3 +136,19 @@ def test_a_failing_load_starts_no_browser_under_a_save() -> None:
     for _ in range(recovery.FAILURES_BEFORE_A_START):
         story.on(events.AdapterMissing()).on(events.Tick(), after=61)
         assert story.actions == [actions.Load()]
+
+
+def test_an_unlinked_page_that_shows_no_code_is_loaded_again_and_says_so() -> None:
+    story = Story().launched().on(page_events.Attached(facts(S.UNPAIRED)))
+    assert waits(story, recovery.CODE_PATIENCE.first)
+    assert story.state.problem is not None
+    assert "showed no code for 30 s" in story.state.problem.message
+    story.on(page_events.Attached(facts(S.UNPAIRED)), page_events.Qr("2@new"))
+    assert story.state.problem is None
+
+
+def test_a_page_that_renews_its_codes_is_not_loaded_again() -> None:
+    story = Story().launched().on(page_events.Attached(facts(S.UNPAIRED)))
+    for number in range(20):
+        story.on(page_events.Qr(f"2@{number}")).on(events.Tick(), after=61).on(events.Tick(), after=15)
+        assert not story.does(actions.Load)
