@@ -39,6 +39,7 @@ _SOLVED = (
     Reason.SYNCING,
 )
 """Problems that a connection has solved."""
+_ANNOUNCED = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
 PASSKEY = "WhatsApp requires a passkey to link this account, which the worker cannot provide"
 
 
@@ -78,7 +79,9 @@ def _by_socket(settings: Settings, state: State, facts: page_events.PageState, s
             return conflict.found(state, now)
         case socket.TIMEOUT | socket.DELETED | socket.UNKNOWN:
             message = f"WhatsApp Web reports the connection as {facts.state}"
-            return _reconnecting(settings, state, Reason.RECONNECTING, message, now)
+            state, emitted = _reconnecting(settings, state, Reason.RECONNECTING, message, now)
+            # A lost network is ``change_state`` only, as in whatsapp-web.js: bots exit when they hear ``disconnected``.
+            return state, () if facts.state is socket.TIMEOUT else emitted
         case socket.PROXYBLOCK:
             message = "WhatsApp blocks this network address; use another network or proxy"
             return _reconnecting(settings, state, Reason.PROXY_BLOCKED, message, now)
@@ -145,14 +148,14 @@ def _connected(settings: Settings, state: State, account: page_events.Account | 
     state = without_problem(enter(state, SessionState.CONNECTED, now), *_SOLVED)
     state = replace(
         state,
-        login=replace(login, proven=True, known_hash=account.hash),
+        login=replace(login, proven=True, announced=True, known_hash=account.hash),
         page=replace(state.page, synced=True, percent=100),
         loading=replace(state.loading, stalls=0),
         browser=replace(state.browser, restarts=0),
         conflict=Conflict(),
     )
     if login.proven:
-        return state, ()
+        return state, () if login.announced else _ANNOUNCED
     return _ready(settings, state, account, is_new_link=account.hash != login.known_hash, now=now)
 
 
@@ -160,7 +163,7 @@ def _ready(settings: Settings, state: State, account: page_events.Account, *, is
     if is_new_link and state.login.previous_hash not in ("", UNKNOWN, account.hash):
         message = f"another account was linked: {account.masked}; the archives of the previous one are kept separately"
         state = with_problem(state, Reason.ACCOUNT_CHANGED, message, now)
-    emitted = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
+    emitted = _ANNOUNCED
     if not settings.saves or state.saving.running:
         return state, emitted
     if is_new_link or state.saving.saved is None:

@@ -62,7 +62,10 @@ def _admitted(settings: Settings, state: State, event: events.Event, now: float)
         return state, ()  # of a browser that is about to go: it must not bring one back while its profile is changed
     if not without_a_browser and isinstance(event, _ProfileEvent):
         return state, ()  # a browser runs on the profile
-    return _decided(settings, state, event, now)
+    state, todo = _decided(settings, state, event, now)
+    if any(isinstance(action, actions.Emit) and action.name == "disconnected" for action in todo):
+        state = replace(state, login=replace(state.login, announced=False))
+    return state, todo
 
 
 def _decided(settings: Settings, state: State, event: events.Event, now: float) -> Step:

@@ -73,6 +73,8 @@ class Login:
     """How many logins this run has given up: the result of a save for an earlier one is ignored."""
     proven: bool = False
     """Whether the page has been connected since the newest restore or link."""
+    announced: bool = False
+    """Whether ``ready`` was emitted, and no ``disconnected`` since."""
     logged_out: bool = False
     """Whether the phone removed this device in this run and no phone has linked since."""
 

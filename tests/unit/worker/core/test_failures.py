@@ -63,7 +63,8 @@ def test_a_dead_page_is_closed_gently_and_what_it_had_not_saved_is_saved_when_it
     story = Story().connected().on(events.SaveDone(SAVED), events.BrowserGone(Reason.PAGE_DEAD, "dead"))
     assert story.actions[-1] == actions.Recycle(gently=True)
     story.on(events.Launched("156"), page_events.Attached(facts(S.CONNECTED, ALICE, True)), events.Tick())
-    assert story.actions == [actions.Save(SaveTrigger.INTERVAL)]
+    assert story.actions[-1] == actions.Save(SaveTrigger.INTERVAL)
+    assert story.emitted == ["authenticated", "ready"]
 
 
 def test_a_session_without_a_witness_stands_still_and_then_goes_on_where_it_was() -> None:

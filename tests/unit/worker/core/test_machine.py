@@ -115,6 +115,9 @@ def test_a_logout_from_the_phone_buries_the_login_and_shows_a_new_code_in_the_sa
     assert actions.Save(SaveTrigger.FIRST_LINK) in story.actions, "the next save is a real one"
 
 
+GONE = events.BrowserGone(Reason.BROWSER_CRASHED, "the browser has ended")
+
+
 @pytest.mark.parametrize("late", [page_events.Changed, page_events.Synced])
 def test_a_page_that_stays_after_a_logout_is_not_connected_again(late: type[page_events.Changed]) -> None:
     story = Story().connected().on(events.SaveDone(SAVED), page_events.LoggedOut())
@@ -131,6 +134,28 @@ def test_a_page_that_is_loaded_again_after_a_logout_is_believed() -> None:
     story = Story().connected().on(page_events.LoggedOut(), page_events.Attached(facts(S.OPENING)))
     story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
     assert story.state.session_state is SessionState.CONNECTED
+
+
+def test_a_lost_network_is_a_change_of_state_and_no_disconnection() -> None:
+    story = Story().connected().on(events.SaveDone(SAVED)).on(page_events.Changed(facts(S.TIMEOUT, ALICE)))
+    assert (story.state.session_state, story.emitted) == (SessionState.RECONNECTING, ["change_state"])
+    story.on(page_events.Changed(facts(S.CONNECTED, ALICE, True)))
+    assert story.emitted == ["change_state"]
+
+
+@pytest.mark.parametrize(
+    "what", [page_events.Changed(facts(S.CONFLICT, ALICE)), page_events.Changed(facts(S.PROXYBLOCK, ALICE)), GONE]
+)
+def test_a_disconnection_is_followed_by_ready_when_the_session_is_back(what: events.Event) -> None:
+    story = Story().connected().on(events.SaveDone(SAVED), what)
+    assert story.emitted[-1] == "disconnected"
+    if what is GONE:
+        story.on(events.Launched("156"))
+    story.on(page_events.Attached(facts(S.CONNECTED, ALICE, True)))
+    assert story.emitted == ["authenticated", "ready"]
+    story.on(page_events.Synced(facts(S.CONNECTED, ALICE, True)))
+    assert story.emitted == []
+    assert not story.does(actions.Save)
 
 
 def test_a_save_of_the_login_that_was_removed_says_nothing_of_the_new_one() -> None:
