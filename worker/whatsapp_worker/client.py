@@ -179,7 +179,7 @@ class Client:
         self._post(events.StopRequested())
 
     def supersede(self, message: str) -> None:
-        """End at once without saving: somebody else has the session."""
+        """End at once without saving, because another worker owns the session."""
         self._post(events.Fatal(ExitCode.DONE, Reason.SUPERSEDED, message))
 
     async def destroy(self) -> None:

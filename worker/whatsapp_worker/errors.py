@@ -41,7 +41,7 @@ class ConfigurationError(WorkerError):
 
 
 class SecretAbsent(WorkerError):
-    """A Secret that the session names does not exist, or lacks its key; the worker starts again until it does."""
+    """A Secret of the session, or its key, does not exist; the worker restarts until it does."""
 
 
 class StoreError(WorkerError):
@@ -129,7 +129,7 @@ class BrowserError(WorkerError):
 
 
 class PageContractBroken(WorkerError):
-    """The page lacks what the contract names; ``missing`` lists it."""
+    """Members of the page contract are missing; ``missing`` lists them."""
 
     def __init__(self, missing: tuple[str, ...]) -> None:
         super().__init__(f"the page lacks {', '.join(missing)}")

@@ -85,8 +85,10 @@ def test_s3_is_reached_through_a_proxy_with_a_login(
         (network / "ca.crt").write_bytes(identity.certificate)
         (network / "proxy").write_text(f"http://wrong:login@127.0.0.1:{proxy.port}\n")
         store = opened(there, network)
-        with pytest.raises(errors.StoreUnavailable, match="proxy on the way to it refuses the login"):
+        with pytest.raises(errors.StoreUnavailable, match="proxy on the way to it refuses the login") as refused:
             store.create("a/1", [b"one"])
+        assert "wrong" not in str(refused.value), "the address holds a password"
+        assert "wrong" not in repr(store)
         (network / "proxy").write_text(f"http://{LOGIN}@127.0.0.1:{proxy.port}\n")
         store.create("a/1", [b"one"])
         assert set(proxy.connected) == {f"127.0.0.1:{port}"}

@@ -29,7 +29,7 @@ _HANGING = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a strategy is told by the client before it starts."""
+    """What the client gives a strategy before the session starts."""
 
     owner: records.Owner
     url: str

@@ -230,7 +230,7 @@ def adapter_missing(state: State, now: float) -> Step:
 
 
 def contract_broken(state: State, event: page_events.ContractBroken, now: float) -> Step:
-    """Name what the page lacks; a linked session runs on."""
+    """Report the missing members of the page; a linked session keeps running."""
     message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
     if not state.login.exists:
         return refused(state, Reason.PAGE_CONTRACT_BROKEN, message, now)

@@ -35,7 +35,7 @@ class SocketState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who is linked; the full id stays out of reprs."""
+    """The linked account; its repr omits the full id."""
 
     id: str = field(repr=False)
     push_name: str = field(default="", repr=False)

@@ -121,7 +121,7 @@ class Holder:
             await asyncio.sleep(_RETRY.longest if slow else _RETRY.after(tries))
 
     async def keep(self, lost: Callable[[str], None]) -> None:
-        """Renew at a third of the duration, with jitter, until somebody else holds it: then ``lost`` hears who.
+        """Renew at a third of the duration, with jitter, until another pod holds it; then ``lost`` gets that holder.
 
         An API that does not answer, or refuses, is asked again and again: only another holder is a loss.
         """

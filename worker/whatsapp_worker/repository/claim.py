@@ -105,7 +105,7 @@ class Claimer:
         self._debt = 0.0
 
     def claim(self) -> Claimed:
-        """Take the session, or raise SessionInUse; a stop waits for it, so that no claim lacks its release."""
+        """Take the session, or raise SessionInUse; a stop waits for it, so that each claim is released."""
         with self._claiming:
             claimed = claim(self.log, self._visible, self._terms)
             self._claimed, self._debt = True, claimed.wait

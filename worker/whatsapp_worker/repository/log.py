@@ -166,7 +166,7 @@ class SessionLog:
         return stamp(max(now, before + datetime.timedelta(milliseconds=1)))
 
     def settle(self) -> None:
-        """Move the head over records of ours that landed though their create seemed to fail."""
+        """Move the head past own records that exist although their create seemed to fail."""
         with self._lock:
             self._settle()
 
@@ -188,7 +188,7 @@ class SessionLog:
     def append(self, body: records.Body) -> records.Record:
         """Take slot head + 1.
 
-        Raises Superseded if somebody else has it. When the outcome of the create is unknown the slot is read and the
+        Raises Superseded if another owner wrote it. When the outcome of the create is unknown the slot is read and the
         nonce compared, because clients and servers repeat writes that succeeded. A generation was numbered by the log
         as it was known: StoreUnavailable if an earlier one of ours has landed since, and nothing is written.
         """

@@ -52,7 +52,7 @@ def purge(
 
 
 def _look(journal: log.SessionLog) -> None:
-    """Raise Superseded if somebody has claimed the session meanwhile: what is there now may be theirs.
+    """Raise Superseded if another owner has claimed the session, whose archives these may be.
 
     Who takes over waits a minute before saving, so that a look right before each step is soon enough.
     """

@@ -33,7 +33,7 @@ class Pruner:
         self._refused = False
 
     def forget(self) -> None:
-        """Look into the store again at the next `after`: a record of ours may have landed unseen."""
+        """Look into the store again at the next `after`: an own record may exist without this process knowing."""
         self._stored = None
 
     def after(self, newest: records.Generation) -> None:

@@ -215,7 +215,7 @@ def _archive(source: Side, target: Side, generation: records.Generation, how: Ho
 
 
 def _put(source: Side, target: Side, generation: records.Generation) -> str:
-    """Create the archive in the target, in the place of one that is not whole; returns what was done."""
+    """Create the archive in the target, or replace an incomplete one; returns what was done."""
     name = generation.archive
     try:
         target.store.create(name, _verified(source.store, generation))

@@ -76,7 +76,7 @@ class Executor:
             await self._auth.retire_login(account_hash)
 
     async def relink(self, account_hash: str, requested: str) -> None:
-        """Set the login aside because a person asked, and begin anew."""
+        """Retire the login on a user's request, and start again without one."""
         if account_hash:
             await self.call_page("logout")  # so that the phone forgets the device; one that cannot be asked keeps it
         async with self.lane:

@@ -30,7 +30,7 @@ class ListenerQueue:
         return self._task is not None and asyncio.current_task() is self._task
 
     async def finish(self) -> None:
-        """Wait until all is told, though for no listener for ever: one that does not even end when told to is left."""
+        """Wait until the listeners have handled all events; a listener that hangs is cancelled, then left alone."""
         for _ in range(2):
             if self._task is None:
                 return

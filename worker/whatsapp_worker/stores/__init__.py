@@ -134,7 +134,7 @@ DEADLINE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a store is told besides its address; nothing in it is a credential."""
+    """Settings of a store besides its address; they contain no credential."""
 
     secrets: pathlib.Path | None = None
     """Directory with one file for each credential, read again at each use; None: the environment has them."""

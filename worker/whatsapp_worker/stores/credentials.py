@@ -8,7 +8,7 @@ from whatsapp_worker import errors
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """A directory with one file for each credential; None stands for none (the environment has them)."""
+    """A directory with one file for each credential; None if the environment has the credentials."""
 
     directory: pathlib.Path | None = None
 

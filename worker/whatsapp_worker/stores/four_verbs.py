@@ -21,7 +21,7 @@ class Verbs(Protocol):
         """Tell whether the session was saved; raises an exception, never False, when it cannot tell."""
 
     def save(self, session: str, path: pathlib.Path) -> None:
-        """Store the zip file ``path`` as the session, in the place of what was saved before."""
+        """Store the zip file ``path`` as the session, replacing the previous one."""
 
     def extract(self, session: str, path: pathlib.Path) -> None:
         """Write the saved zip to the new file ``path``."""
@@ -104,7 +104,7 @@ class UnfencedStore:
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
     ) -> stores.Copy:
-        """Save; nothing tells whether somebody else did meanwhile."""
+        """Save without a check whether another writer did so meanwhile."""
         path = self._kept(session)
         path.unlink(missing_ok=True)
         try:

@@ -50,7 +50,7 @@ def open_store(address: str, given: stores.Settings | None = None) -> stores.Bac
 
 
 def _made(kind: str, rest: str, options: Mapping[str, str]) -> object:
-    """Call the factory; only the class of what it raises is told, because a text may hold a password."""
+    """Call the factory; its errors are reported by class only, because a message may contain a password."""
     factory = _factory(kind)
     try:
         return factory(rest, options)

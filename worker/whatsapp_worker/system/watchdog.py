@@ -62,7 +62,7 @@ class Watchdog:
             self._process.stdin.write(f"{line}\n".encode())
 
     def close(self) -> None:
-        """Let the watchdog go; it ends what it was told to watch and still lives. Blocks until it has gone."""
+        """Stop the watchdog, which ends the watched processes that still run. Blocks until it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()

@@ -1,4 +1,4 @@
-"""Talk to the server: an address that is read again, time-outs on every call, errors of ours."""
+"""Talk to the server: the address is read at each use, every call has a time-out, errors are translated."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Talk to the server: credentials that are read again, time-outs on every call, errors of ours."""
+"""Talk to the server: credentials are read at each use, every call has a time-out, errors are translated."""
 
 import base64
 import hashlib
