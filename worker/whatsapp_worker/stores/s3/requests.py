@@ -19,7 +19,7 @@ import urllib3.exceptions
 from whatsapp_session import urls
 from whatsapp_worker import errors
 from whatsapp_worker.stores import credentials, network, retry, route
-from whatsapp_worker.stores.s3 import address
+from whatsapp_worker.stores.s3 import address, answers
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 15.0
@@ -51,8 +51,8 @@ _WHOLE = {
     "upload_part_copy": ("CopyPartResult",),
     "complete_multipart_upload": ("ETag",),
 }
-"""What an answer must hold: one that breaks off within its headers is taken for a short one by Python's client, and a
-listing without entries must be a listing.
+"""What an answer must hold: something between the worker and the store may answer, and a listing without entries must
+be a listing.
 """
 _NETWORK = (
     botocore.exceptions.HTTPClientError,
@@ -204,6 +204,7 @@ def _md5(content: bytes | bytearray) -> str:
 
 
 def _connect(where: address.Place, secret: tuple[str, ...] | None, way: route.Route) -> Any:
+    answers.require_whole_headers()
     config = botocore.config.Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
