@@ -46,7 +46,18 @@ class LogoutFault(enum.StrEnum):
 
     NONE = "none"
     STAYS = "stays"  # does not navigate, and announces once more that it is connected and has synced
+    RETURNS = "returns"  # does not navigate, and is OPENING and CONNECTED once more
+    OPENING = "opening"  # does not navigate, and stays OPENING
     UNPAIRED = "unpaired"  # does not navigate, and becomes UNPAIRED without a code
+    UNPAIRED_IDLE = "unpaired_idle"  # the same, UNPAIRED_IDLE
+    SILENT = "silent"  # says nothing and stays CONNECTED; only nobody is linked any more
+
+
+class IdleFault(enum.StrEnum):
+    """Say what a page does that is asked for new codes after the last one has passed."""
+
+    NONE = "none"
+    OLD_REF = "old_ref"  # asks for a link with the code that has passed, until the new ones are there
 
 
 class CrashAt(enum.StrEnum):
@@ -59,15 +70,30 @@ class CrashAt(enum.StrEnum):
 
 
 class ContractBreak(enum.StrEnum):
-    """Say what becomes of a named module or member of the page."""
+    """Say what becomes of a named module or member of the page; GIVES_...: of what a function returns."""
 
     MISSING = "missing"
     RENAMED = "renamed"
+    NUMBER = "number"
+    OBJECT = "object"
+    NULL = "null"
+    EMPTY = "empty"
+    ASYNCHRONOUS = "asynchronous"  # a promise of the value, or a function that returns one
+    SYNCHRONOUS = "synchronous"  # a function that returned a promise returns the value
+    GIVES_NUMBER = "gives_number"
+    GIVES_OBJECT = "gives_object"
+    GIVES_NULL = "gives_null"
+    GIVES_EMPTY = "gives_empty"
+    THROWS = "throws"
+    NEVER = "never"  # a function that returns a promise which never settles
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Breakage:
-    """Name one module, or one member of it, that the page no longer has under its name."""
+    """Name one module, or one member of it, that the page no longer has as it was.
+
+    The module ``window`` has the members ``require`` and ``Debug``. ``get().key`` is a member of what ``get`` returns.
+    """
 
     module: str
     member: str | None = None
@@ -103,11 +129,13 @@ class Knobs:
     flaps: int = 3
     flap_s: float = 0.5
     logout_fault: LogoutFault = LogoutFault.NONE
+    idle_fault: IdleFault = IdleFault.NONE
     crash_at: CrashAt = CrashAt.NEVER
     site_error: int = 0  # an HTTP status that is served instead of the page; 0 = the page
     page_delay_s: float = 0.0  # from load until window.Debug and window.require appear
     web_version: str = "2.3000.1031000000"
     contract: tuple[Breakage, ...] = ()
+    renamed_state: str = ""  # "CONNECTED=ONLINE": the page has another word for a state
 
 
 _PAGE_KNOBS = (
@@ -122,11 +150,13 @@ _PAGE_KNOBS = (
     "flaps",
     "flap_s",
     "logout_fault",
+    "idle_fault",
     "crash_at",
     "page_delay_s",
     "web_version",
     "lid_only",
     "contract",
+    "renamed_state",
 )
 
 
@@ -171,7 +201,9 @@ def _breakage(name: str, item: object) -> Breakage:
     if isinstance(item, Breakage):
         return item
     if not isinstance(item, Mapping) or not isinstance(item.get("module"), str):
-        raise BadKnobError(f'{name}: each entry is {{"module": ..., "member": ..., "how": "missing" or "renamed"}}')
+        raise BadKnobError(
+            f'{name}: each entry is {{"module": ..., "member": ..., "how": one of {", ".join(ContractBreak)}}}'
+        )
     member, how = item.get("member"), item.get("how", "missing")
     if not (member is None or isinstance(member, str)) or how not in list(ContractBreak):
         raise BadKnobError(f"{name}: {item!r} has a bad member or how")

@@ -10,10 +10,17 @@ export class Linking {
     this.timer = null;
     this.codes = [];
     this.secret = null; // the pairing code, when the page was linked by one
+    this.keepsOldRef = false; // a fault: asks for a link with the ref that has passed, until new ones are there
   }
 
   refresh() {
-    this.say({ type: "refresh" });
+    if (!this.keepsOldRef) {
+      this.say({ type: "refresh" });
+      return;
+    }
+    Socket.become("UNPAIRED");
+    Conn.show(Conn.ref);
+    setTimeout(() => this.say({ type: "refresh" }), 500);
   }
 
   // Refs come in one batch with how long each is shown; the page turns them over by the clock, not by counting its timers:

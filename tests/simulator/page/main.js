@@ -13,6 +13,7 @@ const TIMEOUT_AFTER_MS = 10_000;
 const run = crypto.randomUUID(); // tells a page that comes back from a second browser
 const linking = new Linking(say);
 let knobs = JSON.parse(document.getElementById("knobs").textContent);
+linking.keepsOldRef = knobs.idle_fault === "old_ref";
 let wire = null;
 let ended = false; // refused or replaced: no further attempt unless somebody asks for one
 let leaving = false;
@@ -73,6 +74,11 @@ async function link() {
 }
 
 async function leave() {
+  if (knobs.logout_fault === "silent" && Socket.state === "CONNECTED") {
+    ended = true;
+    chats.me.wid = null;
+    return;
+  }
   leaving = true;
   linking.stop();
   records.keepWriting({ write_interval_s: 0 });
@@ -84,8 +90,13 @@ async function leave() {
     Socket.announce(false);
     return;
   }
-  if (knobs.logout_fault === "unpaired") {
-    Socket.become("UNPAIRED");
+  if (knobs.logout_fault === "returns") {
+    Socket.become("OPENING");
+    setTimeout(() => Socket.become("CONNECTED"), 500);
+    return;
+  }
+  if (knobs.logout_fault === "opening" || knobs.logout_fault.startsWith("unpaired")) {
+    Socket.become(knobs.logout_fault.toUpperCase());
     return;
   }
   setTimeout(() => location.replace("/?post_logout=1&logout_reason=0"), 100);
