@@ -25,8 +25,6 @@ WorkerError
 |- ArchiveDamaged            digest, structure or a database in it is not whole
 |- SnapshotFailed            no snapshot that is known to hold the link could be taken
 |- BrowserError              the browser did not start, died, or does not answer
-|- PageContractBroken        the page lacks modules or members that the adapter needs
-|- LeaseHeld                 another pod renews the Lease
 
 The worker translates foreign exceptions into these at the seams only.
 """
@@ -126,15 +124,3 @@ class SnapshotFailed(WorkerError):
 
 class BrowserError(WorkerError):
     """The browser could not be started or does not answer."""
-
-
-class PageContractBroken(WorkerError):
-    """Members of the page contract are missing; ``missing`` lists them."""
-
-    def __init__(self, missing: tuple[str, ...]) -> None:
-        super().__init__(f"the page lacks {', '.join(missing)}")
-        self.missing = missing
-
-
-class LeaseHeld(WorkerError):
-    """Another pod holds the Lease."""

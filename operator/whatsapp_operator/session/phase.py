@@ -233,7 +233,7 @@ def _running(session: Session, report: Report | None) -> PhaseStatus:
             text = _or(problem, "the worker restores the latest archive")
             return PhaseStatus(Phase.RESTORING, Reason.RESTORING, text)
         case SessionState.LAUNCHING:
-            away = problem is not None and problem.reason is Reason.RECONNECTING
+            away = problem is not None and problem.reason in (Reason.RECONNECTING, Reason.PAGE_CONTRACT_BROKEN)
             text = f"WhatsApp Web has not loaded yet: {_or(problem, '')}" if away else "the browser is starting"
             return PhaseStatus(Phase.STARTING, Reason.POD_STARTING, text)
         case SessionState.STOPPING:
@@ -254,7 +254,7 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
     match state:
         case SessionState.AWAITING_LINK:
             word = problem.reason if problem and problem.reason in _UNLINKED else Reason.AWAITING_SCAN
-            why = f"{_or(problem, '')}; " if word is not Reason.AWAITING_SCAN else ""
+            why = f"{problem.message}; " if problem and problem.reason is word else ""
             return PhaseStatus(
                 Phase.AWAITING_LINK, word, f"{why}waiting for a phone; {_scan(session)} and scan the code"
             )
@@ -266,9 +266,11 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
             text = f"the phone removed this device; {_scan(session)} to link again"
             return PhaseStatus(Phase.LOGGED_OUT, Reason.LOGGED_OUT_FROM_PHONE, text)
         case SessionState.SYNCING:
-            return PhaseStatus(Phase.SYNCING, Reason.SYNCING, "linked; WhatsApp Web is loading messages")
+            return PhaseStatus(
+                Phase.SYNCING, Reason.SYNCING, _with_page("linked; WhatsApp Web is loading messages", problem)
+            )
         case SessionState.CONNECTED:
-            return PhaseStatus(Phase.CONNECTED, Reason.SOCKET_CONNECTED, "connected to WhatsApp")
+            return PhaseStatus(Phase.CONNECTED, Reason.SOCKET_CONNECTED, _with_page("connected to WhatsApp", problem))
         case SessionState.RECONNECTING:
             text = "the worker reconnects to WhatsApp; no action is needed"
             return PhaseStatus(Phase.RECONNECTING, Reason.RECONNECTING, _or(problem, text))
@@ -282,11 +284,16 @@ def _linked_or_waiting(session: Session, report: Report, state: SessionState) ->
 
 _UNLINKED = frozenset(
     {Reason.LOGGED_OUT_FROM_PHONE, Reason.ACCOUNT_MISMATCH, Reason.RESTORE_FAILED, Reason.PASSKEY_REQUIRED}
+    | {Reason.PAGE_CONTRACT_BROKEN}
 )
 
 
 def _scan(session: Session) -> str:
     return f"run `kubectl whatsapp qr {session.name} -n {session.namespace}`"
+
+
+def _with_page(text: str, problem: Problem | None) -> str:
+    return f"{text}; {problem.message}" if problem and problem.reason is Reason.PAGE_CONTRACT_BROKEN else text
 
 
 def _or(problem: object, text: str) -> str:

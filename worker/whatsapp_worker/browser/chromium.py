@@ -25,6 +25,10 @@ _LAUNCH_PATIENCE = 60.0
 """Seconds: the driver may not notice that a browser has died as it started; by itself it would wait three minutes."""
 _SET_UP_PATIENCE = 60.0
 _ATTACH_PATIENCE = 30.0
+ANSWER_PATIENCE = 12.0
+"""Seconds that the page may lack what its contract says, as while it loads, before the adapter names it."""
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks of the adapter at what the page's events may not have told."""
 _CALL_PATIENCE = 10.0
 _CLOSE_PATIENCE = 20.0
 
@@ -238,11 +242,13 @@ class Chromium:
             "binding": _BINDING,
             "api": _API,
             "patienceMs": _ATTACH_PATIENCE * 1000,
+            "answerMs": ANSWER_PATIENCE * 1000,
+            "lookMs": LOOK_INTERVAL * 1000,
             "sentinelPrefix": layout.SENTINEL,
         }
         # A navigation ends the evaluation; the next load attaches anew. A page that stands still is the heart's matter.
         with contextlib.suppress(async_api.Error, TimeoutError):
-            async with asyncio.timeout(_ATTACH_PATIENCE + _CALL_PATIENCE):
+            async with asyncio.timeout(_ATTACH_PATIENCE + ANSWER_PATIENCE + _CALL_PATIENCE):
                 await page.evaluate(contract.script(), argument)
 
 

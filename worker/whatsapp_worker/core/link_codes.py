@@ -13,6 +13,8 @@ FIRST_CODE_SECONDS = 60.0
 NEXT_CODE_SECONDS = 20.0
 PAIRING_CODE_SECONDS = 180.0
 """WhatsApp's own lifetimes: the first code after a load or refresh, each later one, a pairing code."""
+_SOLVED = (Reason.PAGE_CONTRACT_BROKEN, Reason.AWAITING_SCAN)
+"""Problems that a code has solved: one that no phone could scan, and none at all."""
 PAIRING_PAUSE = 60.0
 """Seconds between two requests for a pairing code, whatever became of the first: WhatsApp limits their rate."""
 
@@ -45,9 +47,8 @@ def received(state: State, event: page_events.Qr | events.CodeShown, now: float)
     codes = replace(state.codes, attempts=state.codes.attempts + 1)
     if isinstance(event, events.CodeShown):
         state = replace(state, codes=replace(codes, pairing=PairingCode(event.code, now + PAIRING_CODE_SECONDS)))
-        return without_problem(state, Reason.AWAITING_SCAN), (actions.Emit("code", (event.code,)),)
-    # Of a code that no phone could scan, and of none at all.
-    state = without_problem(state, Reason.PAGE_CONTRACT_BROKEN, Reason.AWAITING_SCAN)
+        return without_problem(state, *_SOLVED), (actions.Emit("code", (event.code,)),)
+    state = without_problem(state, *_SOLVED)
     state = replace(state, loading=replace(state.loading, stall_due=0.0, stalls=0))
     lifetime = FIRST_CODE_SECONDS if codes.since_load == 0 else NEXT_CODE_SECONDS
     code = ShownCode(event.code, now, now + lifetime, codes.attempts)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SaveTrigger, SessionState
-from whatsapp_worker.core import actions, conflict, link_codes, page_events, recovery, saving
+from whatsapp_worker.core import actions, conflict, link_codes, page_contract, page_events, recovery, saving
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import UNKNOWN, Conflict, State
 from whatsapp_worker.core.transitions import (
@@ -16,6 +16,7 @@ from whatsapp_worker.core.transitions import (
     enter,
     finish,
     offline_state,
+    on_the_way,
     refused,
     with_problem,
     without_login,
@@ -26,7 +27,6 @@ SAVE_AFTER_RESTORE = 15.0
 """Seconds after a restored session is back: the login itself moved the ratchet on, which the archive lacks."""
 FOREIGN_LOADS = 4
 """Loads in a row that may show another page before an unlinked worker gives up."""
-_LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
 _SOLVED = (
     Reason.AWAITING_SCAN,
     Reason.PASSKEY_REQUIRED,
@@ -37,8 +37,16 @@ _SOLVED = (
     Reason.BROWSER_CRASHED,
     Reason.PAGE_DEAD,
     Reason.SYNCING,
+    Reason.PAGE_CONTRACT_BROKEN,
 )
 """Problems that a connection has solved."""
+_AS_BEFORE = (page_events.SocketState.UNLAUNCHED, page_events.SocketState.OPENING, page_events.SocketState.CONNECTED)
+"""States of a page that does not leave after a logout, which say nothing of a new link."""
+_ASKS_FOR_A_LINK = (
+    page_events.SocketState.UNPAIRED,
+    page_events.SocketState.UNPAIRED_IDLE,
+    page_events.SocketState.PAIRING,
+)
 _ANNOUNCED = (actions.Emit("authenticated", ()), actions.Emit("ready", ()))
 PASSKEY = "WhatsApp requires a passkey to link this account, which the worker cannot provide"
 
@@ -49,15 +57,18 @@ def facts(
     """Decide by the page's state."""
     reported = event.facts
     stays = state.page.logged_out and not isinstance(event, page_events.Attached)
-    if stays and reported.state is page_events.SocketState.CONNECTED:
-        return state, ()  # as before the logout: recovery loads such a page again
-    page = replace(state.page, version=reported.version or state.page.version, unreadable=False, logged_out=False)
+    if stays and reported.state in _AS_BEFORE:
+        return state, ()  # recovery loads such a page again
+    stays = stays and reported.state not in _ASKS_FOR_A_LINK
+    page = replace(state.page, version=reported.version or state.page.version, unreadable=False, logged_out=stays)
+    if reported.state is not page_events.SocketState.UNKNOWN:
+        page = replace(page, unknown_state="")
     state = replace(state, page=page, loading=replace(state.loading, failures=0, due=0.0))
     if isinstance(event, page_events.Attached):
         # A page that was loaded again, even unasked, is on its way until it reports otherwise.
-        state = _on_the_way(state, now)
+        state = on_the_way(state, now)
         codes = replace(state.codes.cleared(), since_load=0)
-        state = replace(state, codes=codes, page=replace(state.page, synced=False))
+        state = replace(state, codes=codes, page=replace(state.page, synced=False, faults=()))
     before: tuple[actions.Action, ...] = ()
     if isinstance(event, page_events.Changed):
         before = (actions.Emit("change_state", (str(reported.state),)),)
@@ -70,14 +81,17 @@ def _by_socket(settings: Settings, state: State, facts: page_events.PageState, s
     socket = page_events.SocketState
     match facts.state:
         case socket.UNLAUNCHED | socket.OPENING | socket.PAIRING:
-            return _on_the_way(state, now), ()
+            return on_the_way(state, now), ()
         case socket.UNPAIRED | socket.UNPAIRED_IDLE:
             return _unpaired(settings, state, facts, now)
         case socket.CONNECTED:
             return _connected(settings, state, facts.account, synced or state.page.synced, now)
         case socket.CONFLICT:
             return conflict.found(state, now)
-        case socket.TIMEOUT | socket.DELETED | socket.UNKNOWN:
+        case socket.UNKNOWN:
+            emitted = _disconnected(state, Reason.RECONNECTING)
+            return page_contract.unknown_state(_waiting(settings, state, now), facts, now), emitted
+        case socket.TIMEOUT | socket.DELETED:
             message = f"WhatsApp Web reports the connection as {facts.state}"
             state, emitted = _reconnecting(settings, state, Reason.RECONNECTING, message, now)
             # A lost network is ``change_state`` only, as in whatsapp-web.js: bots exit when they hear ``disconnected``.
@@ -96,20 +110,21 @@ def _by_socket(settings: Settings, state: State, facts: page_events.PageState, s
             assert_never(facts.state)
 
 
-def _on_the_way(state: State, now: float) -> State:
-    # The first sync of a link may well be interrupted, and is Syncing all the while.
-    leaves = state.session_state in _LINKED and (state.page.synced or state.session_state is SessionState.CONFLICT)
-    return enter(state, SessionState.RECONNECTING, now) if leaves else state
-
-
 def _reconnecting(settings: Settings, state: State, reason: Reason, message: str, now: float) -> Step:
-    target = offline_state(state)
-    emitted = () if state.session_state is target else (actions.Emit("disconnected", (str(reason),)),)
-    if target is SessionState.LAUNCHING:
-        state = link_codes.with_deadline(settings, state, now)
-    state = enter(state, target, now)
-    state = replace(state, codes=replace(state.codes, qr=None))
+    emitted = _disconnected(state, reason)
+    state = enter(_waiting(settings, state, now), offline_state(state), now)
     return with_problem(state, reason, message, now), emitted
+
+
+def _disconnected(state: State, reason: Reason) -> tuple[actions.Action, ...]:
+    return () if state.session_state is offline_state(state) else (actions.Emit("disconnected", (str(reason),)),)
+
+
+def _waiting(settings: Settings, state: State, now: float) -> State:
+    """Take the code of a page that is of no use now; without a login its time for a link runs on."""
+    if offline_state(state) is SessionState.LAUNCHING:
+        state = link_codes.with_deadline(settings, state, now)
+    return replace(state, codes=replace(state.codes, qr=None))
 
 
 def _unpaired(settings: Settings, state: State, facts: page_events.PageState, now: float) -> Step:
@@ -122,13 +137,13 @@ def _unpaired(settings: Settings, state: State, facts: page_events.PageState, no
             state,
             login=replace(login, account=None),
             page=replace(state.page, percent=-1),
-            loading=replace(state.loading, stalls=0),
         )
     return link_codes.wanted(settings, state, facts.state, now)
 
 
 def _restored_without_login(state: State, now: float) -> Step:
-    message = "the restored profile has no login although no logout was seen; the worker restores the one before"
+    which = "profile has lost its" if state.login.proven else "restored profile has no"
+    message = f"the {which} login although no logout was seen; the worker restores an archive"
     login = replace(state.login, account=None, known_hash="", previous_hash=state.login.known_hash)
     state = enter(replace(state, login=login), SessionState.RESTORING, now)
     state = with_problem(state, Reason.RESTORE_FAILED, message, now)
@@ -136,12 +151,12 @@ def _restored_without_login(state: State, now: float) -> Step:
 
 
 def _connected(settings: Settings, state: State, account: page_events.Account | None, synced: bool, now: float) -> Step:
-    account = account or state.login.account
+    named, account = account is not None, account or state.login.account
     if account and settings.expected_account and not _is_expected(settings.expected_account, account):
         return _mismatch(state, account, now)
     login = replace(state.login, account=account, logged_out=False)
     state = replace(state, login=login, codes=replace(state.codes.cleared(), deadline=0.0))
-    if not synced or account is None:
+    if not synced or account is None or not (named or state.page.synced):
         return enter(state, SessionState.SYNCING, now), ()
     if state.session_state is SessionState.CONNECTED and state.page.synced:
         return state, ()
@@ -211,12 +226,14 @@ def progress(state: State, event: page_events.Progress) -> Step:
     return state, (actions.Emit("loading_screen", (event.percent, "WhatsApp")),)
 
 
-def unexpected_page(state: State, event: page_events.UnexpectedPage, now: float) -> Step:
+def unexpected_page(settings: Settings, state: State, event: page_events.UnexpectedPage, now: float) -> Step:
     """Wait for the true page; one that is served again and again without anything that we know is a changed one."""
     if not event.missing:
         return recovery.not_loaded(state, f"WhatsApp Web answered with HTTP status {event.status}", now)
     if not state.login.exists and state.loading.failures >= FOREIGN_LOADS:
-        return contract_broken(state, page_events.ContractBroken(event.missing, session=True), now)
+        faults = tuple(f"{name} is missing" for name in event.missing)
+        broken = page_events.ContractBroken(faults, page_events.Need.SESSION)
+        return page_contract.broken(settings, state, broken, now)
     missing = " and ".join(event.missing)
     message = f"the loaded page is not WhatsApp Web: {missing} are missing; check whether a proxy serves its own page"
     return recovery.not_loaded(state, message, now)
@@ -227,17 +244,6 @@ def adapter_missing(state: State, now: float) -> Step:
     if state.page.unreadable:
         return state, ()
     return recovery.not_loaded(state, "the browser shows a page other than WhatsApp Web", now)
-
-
-def contract_broken(state: State, event: page_events.ContractBroken, now: float) -> Step:
-    """Report the missing members of the page; a linked session keeps running."""
-    message = f"WhatsApp changed its page: {', '.join(event.missing)} missing; update the worker or its page contract"
-    if not state.login.exists:
-        return refused(state, Reason.PAGE_CONTRACT_BROKEN, message, now)
-    # A linked session runs on in its page; what cannot be observed is not saved, and the archives stay.
-    state = _on_the_way(state, now)
-    state = replace(state, page=replace(state.page, unreadable=True))
-    return with_problem(state, Reason.PAGE_CONTRACT_BROKEN, message, now), ()
 
 
 def expired(state: State, now: float) -> Step | None:

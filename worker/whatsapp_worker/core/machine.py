@@ -14,6 +14,7 @@ from whatsapp_worker.core import (
     freeze,
     link_codes,
     linking,
+    page_contract,
     page_events,
     recovery,
     requests,
@@ -65,7 +66,7 @@ def _admitted(settings: Settings, state: State, event: events.Event, now: float)
     state, todo = _decided(settings, state, event, now)
     if any(isinstance(action, actions.Emit) and action.name == "disconnected" for action in todo):
         state = replace(state, login=replace(state.login, announced=False))
-    return state, todo
+    return page_contract.reported(state), todo
 
 
 def _decided(settings: Settings, state: State, event: events.Event, now: float) -> Step:
@@ -115,9 +116,9 @@ def _page(settings: Settings, state: State, event: page_events.PageEvent, now: f
         case page_events.PasskeyAsked():
             return with_problem(state, Reason.PASSKEY_REQUIRED, linking.PASSKEY, now), ()
         case page_events.ContractBroken():
-            return linking.contract_broken(state, event, now)
+            return page_contract.broken(settings, state, event, now)
         case page_events.UnexpectedPage():
-            return linking.unexpected_page(state, event, now)
+            return linking.unexpected_page(settings, state, event, now)
         case _:
             assert_never(event)
 

@@ -1,6 +1,7 @@
 """Parse what the page reports, once, into frozen values."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,6 +12,11 @@ from whatsapp_session import untrusted
 
 LONGEST_TEXT = 256
 """Characters that are kept of a name, an id or a version; WhatsApp's own have 60 at most."""
+_ID = re.compile(r"[^@\s]+@[^@\s]+")
+_SPACE = re.compile(r"\s")
+"""As in "[object Promise]", which is no part of a code."""
+_NO_PARTS = frozenset({"undefined", "null", "NaN", "true", "false"})
+"""What JavaScript writes for a value that is no text."""
 
 
 class SocketState(StrEnum):
@@ -64,6 +70,8 @@ class PageState:
     synced: bool = False
     account: Account | None = None
     version: str = ""
+    word: str = ""
+    """The page's own word for its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +119,31 @@ class PasskeyAsked:
     """The link cannot go on without a passkey."""
 
 
+class Need(StrEnum):
+    """What a part of the page is needed for."""
+
+    SESSION = "session"
+    """To know whether the session is linked and connected, and as whom."""
+    QR = "qr"
+    CODE = "code"
+    """A pairing code."""
+    NOTHING = "nothing"
+    """What a session can do without: names, progress, a value that comes later than it did."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContractBroken:
-    """Modules or members that are missing; ``session`` tells whether a linked session can be observed at all."""
+    """What the page lacks, each as the contract's name and what it is instead, such as "X.y is a number"."""
 
-    missing: tuple[str, ...]
-    session: bool
+    faults: tuple[str, ...]
+    need: Need
+    certain: bool = True
+    """Whether it is wrong, and not merely absent, so that another load does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnexpectedPage:
-    """Something else than WhatsApp Web was served: an HTTP error, or a page without anything of ``missing``."""
+    """Something else than WhatsApp Web was served: an HTTP error, or a page without any of ``missing``."""
 
     status: int
     missing: tuple[str, ...] = ()
@@ -132,23 +154,25 @@ PageEvent = Attached | Changed | Synced | Qr | Progress | LoggedOut | PasskeyAsk
 
 def facts(raw: Mapping[str, Any]) -> PageState:
     """Parse the page's facts."""
-    text = raw.get("state") or SocketState.UNLAUNCHED
-    account = raw.get("account")
+    word = untrusted.text(raw.get("state"), LONGEST_TEXT) or str(SocketState.UNLAUNCHED)
     return PageState(
-        state=SocketState(text) if text in set(SocketState) else SocketState.UNKNOWN,
-        synced=bool(raw.get("synced")),
-        account=_account(account) if account else None,
-        version=_text(raw.get("version", "")),
+        state=SocketState(word) if word in set(SocketState) else SocketState.UNKNOWN,
+        synced=untrusted.flag(raw.get("synced")),
+        account=_account(untrusted.mapping(raw.get("account"))),
+        version=_text(raw.get("version")),
+        word=word,
     )
 
 
-def _account(raw: Mapping[str, Any]) -> Account:
-    return Account(_text(raw["id"]), _text(raw["pushname"]), _text(raw["platform"]))
+def _account(raw: Mapping[str, Any]) -> Account | None:
+    """Return the account, None without an id: nothing may be saved for an account that is not known."""
+    found = _text(raw.get("id"))
+    return Account(found, _text(raw.get("pushname")), _text(raw.get("platform"))) if _ID.fullmatch(found) else None
 
 
 def _text(value: object) -> str:
     # A name that anybody may choose: it may hold half a pair of surrogates, which no file or socket takes.
-    return untrusted.text(str(value), LONGEST_TEXT)
+    return untrusted.text(value, LONGEST_TEXT)
 
 
 def parse(raw: Mapping[str, Any]) -> PageEvent | None:
@@ -161,19 +185,36 @@ def parse(raw: Mapping[str, Any]) -> PageEvent | None:
         case "synced":
             return Synced(facts(raw))
         case "qr":
-            return Qr(str(raw["code"]))
+            return _qr(raw.get("code"))
         case "progress":
-            return Progress(int(raw["percent"]))
+            return Progress(max(0, min(100, untrusted.integer(raw.get("percent")))))
         case "logout":
             return LoggedOut()
         case "passkey":
             return PasskeyAsked()
         case "contract":
-            return ContractBroken(tuple(str(name) for name in raw["missing"]), bool(raw["session"]))
+            return _contract_broken(raw)
         case "foreign":
-            return UnexpectedPage(int(raw["status"]), tuple(str(name) for name in raw["missing"]))
+            return UnexpectedPage(untrusted.integer(raw.get("status")), _texts(raw.get("broken")))
         case _:
             return None
+
+
+def _qr(code: object) -> Qr | ContractBroken:
+    """Return the code if it has the five parts that a phone reads: ref, two keys, secret, platform."""
+    parts = code.split(",") if isinstance(code, str) else []
+    whole = len(parts) == 5 and all(part and part not in _NO_PARTS and not _SPACE.search(part) for part in parts)
+    return Qr(str(code)) if whole else ContractBroken(("the QR code has not five parts",), Need.QR, certain=False)
+
+
+def _contract_broken(raw: Mapping[str, Any]) -> ContractBroken:
+    need = raw.get("need")
+    found = Need(need) if need in set(Need) else Need.NOTHING
+    return ContractBroken(_texts(raw.get("broken")), found, untrusted.flag(raw.get("certain")))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(_text(item) for item in untrusted.sequence(value))
 
 
 def is_news_of_logout(url: str, before: str, parameter: str) -> bool:

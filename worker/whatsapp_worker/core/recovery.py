@@ -51,7 +51,9 @@ def tick(state: State, now: float) -> Step:
         return state, ()
     stalls = loading.stalls + 1
     state = replace(state, loading=replace(loading, stall_due=0.0, stalls=stalls))
-    if state.session_state is SessionState.AWAITING_LINK:
+    if state.problem is not None and state.problem.reason is Reason.PAGE_CONTRACT_BROKEN:
+        pass  # which says why
+    elif state.session_state is SessionState.AWAITING_LINK:
         message = f"the page asks for a link but showed no code for {patience:.0f} s; the worker loads it again"
         state = with_problem(state, Reason.AWAITING_SCAN, message, now)
     elif state.session_state is not SessionState.RECONNECTING:  # whose problem says why
@@ -118,7 +120,7 @@ def _patience(state: State) -> float:
             patience = LAUNCH_PATIENCE
         case SessionState.LOGGED_OUT:
             patience = LOGOUT_PATIENCE
-        case SessionState.AWAITING_LINK if not (codes.qr or codes.pairing_asked or codes.refresh_due):
+        case SessionState.AWAITING_LINK if not (codes.qr or codes.pairing_asked):
             patience = CODE_PATIENCE
         case SessionState.RECONNECTING if state.page.unreadable:
             return LONGEST_PATIENCE  # WhatsApp changed the page of a running session: try it once an hour

@@ -147,6 +147,11 @@ class Page:
     """Whether WhatsApp changed the page so that the adapter cannot listen; another load does not fix it."""
     logged_out: bool = False
     """Whether the phone removed the device, and this page has neither left nor asked for a link since."""
+    faults: tuple[str, ...] = ()
+    """What this page lacks and the session can do without: reported as long as nothing else is."""
+    unknown_state: str = ""
+    """The same of a word for the connection, until the page reports one that the worker knows."""
+    faults_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ WITH_A_BROWSER = (
     SessionState.CONFLICT,
     SessionState.LOGGED_OUT,
 )
+LINKED = (SessionState.SYNCING, SessionState.CONNECTED, SessionState.RECONNECTING, SessionState.CONFLICT)
+"""States of a session whose page has, or is to regain, a login."""
 ENDED = (SessionState.STOPPING, SessionState.LINK_EXPIRED, SessionState.SUPERSEDED, SessionState.FAILED)
 """States that nothing follows. LoggedOut ends a session, too, when no phone links in time."""
 _STOPS = frozenset({SessionState.STOPPING, SessionState.SUPERSEDED, SessionState.FAILED})
@@ -94,6 +96,12 @@ def without_login(state: State, previous_hash: str) -> State:
 def offline_state(state: State) -> SessionState:
     """Return the state of a session whose page is absent or of no use: without a login nothing can be regained."""
     return SessionState.RECONNECTING if state.login.exists else SessionState.LAUNCHING
+
+
+def on_the_way(state: State, now: float) -> State:
+    """Let a session whose page is not connected reconnect; the first sync of a link is Syncing all the while."""
+    leaves = state.session_state in LINKED and (state.page.synced or state.session_state is SessionState.CONFLICT)
+    return enter(state, SessionState.RECONNECTING, now) if leaves else state
 
 
 def finish(state: State, session_state: SessionState, now: float, shutdown: actions.Shutdown) -> Step:

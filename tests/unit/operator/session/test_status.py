@@ -275,3 +275,12 @@ def test_a_link_that_needs_a_passkey_says_so_in_its_condition() -> None:
     trouble = {"reason": "PasskeyRequired", "message": "WhatsApp asks for a passkey"}
     _, found = conditions(samples.observed("AwaitingLink", lastError=trouble))
     assert found["Linked"] == (ConditionStatus.FALSE, Reason.PASSKEY_REQUIRED)
+
+
+CHANGED = {"reason": "PageContractBroken", "message": "WhatsApp changed its page: X.y is missing"}
+
+
+@pytest.mark.parametrize("state", ["Launching", "AwaitingLink", "Syncing", "Connected", "Reconnecting"])
+def test_what_whatsapp_changed_of_its_page_is_shown_in_every_phase(state: str) -> None:
+    _, found = status.conditions(samples.observed(state, lastError=CHANGED), "hash")
+    assert any("X.y is missing" in item.message for item in found)

@@ -148,7 +148,7 @@ def test_a_refusal_by_whatsapp_ends_with_code_4_and_keeps_everything(state: S, r
 
 
 def test_a_broken_contract_ends_an_unlinked_worker_by_name_and_leaves_a_linked_one_running() -> None:
-    broken = page_events.ContractBroken(("WAWebSocketModel.Socket.state",), session=True)
+    broken = page_events.ContractBroken(("WAWebSocketModel.Socket.state is missing",), page_events.Need.SESSION)
     story = Story().launched().on(broken)
     shutdown = story.actions[-1]
     assert isinstance(shutdown, actions.Shutdown)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from scenes.worker.machine_story import ALICE, SETTINGS, S, Story, facts
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker.core import actions, events, link_codes, page_events
@@ -18,13 +20,32 @@ def shown(story: Story) -> str:
 def test_an_idle_page_that_gives_no_code_is_asked_again_until_it_does() -> None:
     story = Story().awaiting().on(page_events.Changed(facts(S.UNPAIRED_IDLE)), after=160)
     assert story.actions[-1] == actions.RefreshQr()
-    for pause in (4, 8, 16, 32, 60, 60):
+    for pause in (4, 8):
         story.on(events.Tick(), after=pause - 0.1)
         assert story.actions == []
         story.on(events.Tick(), after=0.1)
         assert story.actions == [actions.RefreshQr()]
     story.on(page_events.Qr("2@seven")).on(events.Tick(), after=59)
     assert story.actions == []
+
+
+def test_an_idle_page_that_never_gives_a_code_is_loaded_again_ever_more_seldom_and_named() -> None:
+    story, loads = Story().awaiting().on(page_events.Changed(facts(S.UNPAIRED_IDLE)), after=160), []
+    nothing = page_events.ContractBroken(("X.refreshQR() gives no new code",), page_events.Need.QR, certain=False)
+    begun = story.now
+    while len(loads) < 3:  # the third starts the browser
+        story.on(nothing, events.Tick(), after=0.5)
+        assert story.state.problem is not None
+        assert "X.refreshQR()" in story.state.problem.message
+        if story.does(actions.Recycle):
+            story.on(events.Launched("156"))
+        elif not story.does(actions.Load):
+            continue
+        loads.append(story.now - begun)
+        story.on(page_events.Attached(facts(S.UNPAIRED_IDLE)))
+    assert [loads[0], loads[1] - loads[0], loads[2] - loads[1]] == pytest.approx([30, 60, 120], abs=3)
+    story.on(page_events.Qr("2@new"))
+    assert story.state.problem is None
 
 
 def test_an_idle_page_is_not_asked_once_it_is_linked() -> None:

@@ -25,7 +25,7 @@ def test_a_page_that_shows_something_else_is_loaded_again_whatever_the_session_w
 
 def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_once_an_hour() -> None:
     story = Story().restored().on(events.SaveDone(SAVED))
-    story.on(page_events.ContractBroken(("X",), session=True), events.AdapterMissing())
+    story.on(page_events.ContractBroken(("X is missing",), page_events.Need.SESSION), events.AdapterMissing())
     assert story.state.session_state is SessionState.RECONNECTING
     assert waits(story, recovery.LONGEST_PATIENCE)
     assert story.state.problem is not None
@@ -34,7 +34,7 @@ def test_a_page_that_whatsapp_has_changed_under_a_session_is_looked_at_again_onc
 
 def test_a_page_that_is_not_whole_yet_at_a_start_is_loaded_again() -> None:
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED))
-    story.on(page_events.ContractBroken(("X",), session=True))
+    story.on(page_events.ContractBroken(("X is missing",), page_events.Need.SESSION))
     assert waits(story, recovery.LAUNCH_PATIENCE.first)
 
 

@@ -35,4 +35,6 @@ def load(override: pathlib.Path | None = None) -> Mapping[str, Any]:
 
 def script() -> str:
     """Return the function that runs in the page."""
-    return resources.files("whatsapp_worker.browser.page").joinpath("adapter.js").read_text()
+    files = resources.files("whatsapp_worker.browser.page")
+    adapter, values = (files.joinpath(name).read_text() for name in ("adapter.js", "values.js"))
+    return f"(argument) => ({adapter})(argument, {values})"
