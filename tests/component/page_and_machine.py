@@ -63,6 +63,7 @@ class Page:
     async def show(self, **knobs: object) -> None:
         """Load the page with these knobs."""
         await asyncio.to_thread(self.home.simulator.admin.set_knobs, **knobs)
+        await self.browser._live().goto("about:blank")  # so that the page before has said all that it says
         self.begin()
         await self.browser.load()
 

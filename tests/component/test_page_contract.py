@@ -102,7 +102,7 @@ async def test_a_renamed_state_names_the_word_that_was_expected(page: Page, link
     expected = "CONNECTED" if linked else "UNPAIRED"
     for renamed in (f"{expected}_2", "READY"):
         await page.show(renamed_state=f"{expected}={renamed}")
-        assert await page.until(lambda: expected in page.message)
+        assert await page.until(lambda: expected in page.message), renamed
         assert renamed in page.message
         assert not any(isinstance(action, (*LOST, actions.Save)) for action in page.done)
 

@@ -2,7 +2,7 @@
 // It reports through window[binding](event) and answers through window[api].
 async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, makeValues) => {
   if (window[api]) return;
-  const {Broken, KINDS, isLater, described, load, label, within, answer, lasts} = makeValues({contract, answerMs});
+  const {Broken, KINDS, isLater, described, load, label, read, within, answer, lasts} = makeValues({contract, answerMs});
   const status = performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0;
   if (status >= 400) return window[binding]({kind: 'foreign', status, broken: []}).catch(() => {});
   const report = (event) => window[binding](event).catch(() => {});
@@ -15,7 +15,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
     if (fresh.length) report({kind: 'contract', broken: fresh, need, certain});
   };
 
-  const version = () => contract.version.reduce((at, name) => at?.[name], window);
+  const version = () => contract.version.reduce(read, window);
   const versionName = `window.${contract.version.join('.')}`;
   const deadline = performance.now() + patienceMs;
   const early = [];
@@ -51,8 +51,9 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
   const {socket, cmd} = objects;
   const attribute = contract.attributes;
 
-  const state = () => socket[attribute.state];
-  const synced = () => socket[attribute.synced] === true;
+  const state = () => read(socket, attribute.state);
+  const synced = () => read(socket, attribute.synced) === true;
+  const refOf = () => read(objects.conn, attribute.ref);
   // The id of who is linked, null for nobody; throws Broken for anything that is neither.
   const person = (object, member) => {
     const name = `${label(object, member)}()`;
@@ -60,7 +61,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
     try { user = objects[object][member](); } catch { throw new Broken(`${name} fails`); }
     if (user === null || user === undefined) return null;
     if (!KINDS.object(user)) throw new Broken(`${name} gives ${described(user)}`);
-    const id = user[attribute.id];
+    const id = read(user, attribute.id);
     if (!KINDS.text(id)) throw new Broken(`${name}.${attribute.id} gives ${described(id)}`);
     if (!/^[^@\s]+@[^@\s]+$/.test(id)) throw new Broken(`${name}.${attribute.id} gives a text that is no id`);
     return id;
@@ -140,7 +141,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
   const isEmpty = (ref) => ref === undefined || ref === null || ref === '';
   let shown = '', busy = false, asksAnew = false;
   const showQr = async () => {
-    const ref = objects.conn?.[attribute.ref];
+    const ref = refOf();
     // A code that was shown once is not shown again: at idle, and until the page has new ones, it is one that has passed.
     if (busy || isEmpty(ref) || ref === shown || state() === contract.states.idle || account() || faults.qr.length) return;
     busy = true;
@@ -149,7 +150,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
       if (!KINDS.text(ref)) throw new Broken(`${label('conn', attribute.ref)} is ${described(ref)}`);
       const code = await codeParts(ref);
       lasts('parts', false);
-      if (objects.conn[attribute.ref] === ref && state() !== contract.states.idle) {
+      if (refOf() === ref && state() !== contract.states.idle) {
         [shown, asksAnew] = [ref, false];
         report({kind: 'qr', code});
       }
@@ -172,13 +173,13 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
     if (known !== JSON.stringify([seen.state, seen.synced, !!seen.account])) tell('state');
     if (lasts('state', seen.state === null)) broken('session', [`${label('socket', attribute.state)} is ${described(state())}`]);
     if (lasts('account', !!accountFault)) broken('session', [accountFault]);
-    const {unpaired, idle, connected} = contract.states, ref = objects.conn?.[attribute.ref];
+    const {unpaired, idle, connected} = contract.states, ref = refOf();
     const codeless = (seen.state === unpaired && (isEmpty(ref) || asksAnew)) || (seen.state === idle && asksAnew);
     if (lasts('code', codeless && !faults.qr.length)) {
       const fault = asksAnew ? `${label('refresh', 'refreshQR')}() gives no new code` : `${label('conn', attribute.ref)} is ${described(ref)}`;
       broken('qr', [fault], false);
     }
-    const flag = socket[attribute.synced], isFlag = typeof flag === 'boolean';
+    const flag = read(socket, attribute.synced), isFlag = typeof flag === 'boolean';
     const flagName = `${label('socket', attribute.synced)} is ${described(flag)}`;
     if (lasts('flag', !isFlag && flag !== undefined && flag !== null)) broken('note', [flagName]);
     if (lasts('synced', seen.state === connected && !isFlag && !heardSynced)) broken('session', [flagName], false);
@@ -199,11 +200,12 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
         broken('code', faults.code);
         return null;
       }
-      const {pairing} = objects, name = `${label('pairing', 'startAltLinkingFlow')}()`, patience = answerMs * 0.7;
+      const {pairing} = objects, name = `${label('pairing', 'startAltLinkingFlow')}()`;
+      const end = performance.now() + answerMs * 0.7, left = () => end - performance.now(); // before the caller gives up
       try {
         pairing.setPairingType(contract.pairingType);
-        await within(pairing.initializeAltDeviceLinking(), `${label('pairing', 'initializeAltDeviceLinking')}()`, patience / 2);
-        const code = await within(pairing.startAltLinkingFlow(phone, notify), name, patience / 2);
+        await within(pairing.initializeAltDeviceLinking(), `${label('pairing', 'initializeAltDeviceLinking')}()`, left());
+        const code = await within(pairing.startAltLinkingFlow(phone, notify), name, left());
         if (!KINDS.text(code)) throw new Broken(`${name} gives ${described(code)}`);
         return code;
       } catch (error) {
@@ -232,6 +234,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
     const name = `${label('offline', 'getOfflineDeliveryProgress')}()`;
     let percent;
     try { percent = objects.offline?.getOfflineDeliveryProgress?.(); } catch { percent = undefined; }
+    lasts('synced', false); // it is not endless that moves on
     if (Number.isFinite(percent)) report({kind: 'progress', percent: Math.round(percent)});
     else if (KINDS.function(objects.offline?.getOfflineDeliveryProgress)) broken('progress', [`${name} gives ${described(percent)}`]);
   });

@@ -24,6 +24,13 @@
   };
   // What stands under a name of the table, and what is wrong with it.
   const load = (name) => {
+    try {
+      return loaded(name);
+    } catch { // the page's own error, when one of them is read
+      return {object: undefined, faults: [`${contract.objects[name].modules.join('+')} fails`]};
+    }
+  };
+  const loaded = (name) => {
     const {modules, path, members} = contract.objects[name];
     const parts = modules.map(part);
     const faults = modules.filter((_, index) => !parts[index]).map((module) => `${module} is missing`);
@@ -68,6 +75,10 @@
     if (!KINDS[kind](value)) throw new Broken(`${name} gives ${described(value)}`);
     return value;
   };
+  // What stands there now, nothing where reading it fails.
+  const read = (object, name) => {
+    try { return object?.[name]; } catch { return undefined; }
+  };
   // Tells whether something has been so for longer than the page is given to answer.
   const since = {};
   const lasts = (what, isSo) => {
@@ -75,5 +86,5 @@
     else since[what] ??= performance.now();
     return isSo && performance.now() - since[what] >= answerMs;
   };
-  return {Broken, KINDS, isLater, described, load, label, within, answer, lasts};
+  return {Broken, KINDS, isLater, described, load, label, read, within, answer, lasts};
 }
