@@ -9,6 +9,7 @@ WorkerError
 |  |  |- StoreDenied         denies access, is read-only, or is not where the settings say: retried seldom
 |  |  |  |- SecretMissing    a file of its secret is not there (yet)
 |  |  |- StoreFull           has no room
+|  |  |- StoreChanged        is not the one in which this worker claimed the session: unmounted, emptied, replaced
 |  |- NotFound               the store answered: there is no such name
 |  |- AlreadyExists          an exclusive create lost
 |  |- CopyChanged            the copy for the JavaScript stores is not the one that was to be replaced
@@ -60,6 +61,16 @@ class SecretMissing(StoreDenied):
 
 class StoreFull(StoreUnavailable):
     """The store has no room for what was to be written."""
+
+
+class StoreChanged(StoreUnavailable):
+    """The store lacks what this worker has written: nothing is written there, and the session goes on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the store no longer holds {name}, which this worker wrote: it was unmounted, emptied or replaced. The "
+            "worker writes nothing there and goes on; bring the same store back"
+        )
 
 
 class NotFound(StoreError):

@@ -95,6 +95,9 @@ class Auth:
         """Make the profile ready; the browser starts on it when this returns."""
         raise NotImplementedError
 
+    async def before_launch(self) -> None:
+        """Wait until the profile lies where it belongs; called before each start of the browser on it."""
+
     async def restore_previous(self) -> events.ProfileReady:
         """Put the next older profile in place after one came up without its login; the default starts empty."""
         raise NotImplementedError

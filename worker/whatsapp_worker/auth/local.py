@@ -111,17 +111,22 @@ class LocalAuth(base.Auth):
         marker = layout.read_marker(self._root)
         return marker.account_hash if marker else ""
 
+    async def before_launch(self) -> None:
+        """Wait while the data path is not the claimed one: the browser would make a profile below a mount point."""
+        await self.retry_until_available(self._log.require_own_store)
+
     async def restore_previous(self) -> events.ProfileReady:
         """Go on with the profile: it is all there is, and only a logout removes it."""
-        await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
+        await asyncio.to_thread(self._mark, "")
         return events.ProfileReady()
 
-    def _marker(self, account_hash: str) -> layout.Marker:
-        return layout.Marker(self._root.name, self._log.head, account_hash, complete=True)
+    def _mark(self, account_hash: str) -> None:
+        self._log.require_own_store()
+        layout.write_marker(self._root, layout.Marker(self._root.name, self._log.head, account_hash, complete=True))
 
     async def connected(self, account: page_events.Account, version: str) -> None:
         """Remember whose login the profile holds."""
-        await asyncio.to_thread(layout.write_marker, self._root, self._marker(account.hash))
+        await asyncio.to_thread(self._mark, account.hash)
 
     async def save(self, running: RunningBrowser, account: page_events.Account, trigger: str) -> Saved | None:
         """See that what the page has written is on disk; the profile itself is the archive."""
@@ -134,20 +139,21 @@ class LocalAuth(base.Auth):
         """Forget the account; the page itself wipes the profile, as a logout does."""
         self._previous = None
         await self.retry_until_available(lambda: self._log.append(records.Logout(account_hash)))
-        await asyncio.to_thread(layout.write_marker, self._root, self._marker(""))
+        await asyncio.to_thread(self._mark, "")
 
     async def relink(self, account_hash: str, requested: str) -> events.ProfileReady:
         """Remove the profile, as a logout does, and begin with an empty one."""
         self._previous = None
         await self.retry_until_available(lambda: self._log.append(records.Logout(account_hash, requested)))
-        await asyncio.to_thread(self._empty)
+        await self.retry_until_available(self._empty)
         return events.ProfileReady(handled=((requests.RELINK, requested),))
 
     def _empty(self) -> None:
+        self._log.require_own_store()
         layout.marker_path(self._root).unlink(missing_ok=True)
         shutil.rmtree(self._root, ignore_errors=True)
         self._root.mkdir(mode=0o700)
-        layout.write_marker(self._root, self._marker(""))
+        self._mark("")
 
     async def still_owner(self) -> bool:
         """Read the slot after ours."""

@@ -148,6 +148,8 @@ class RemoteAuth(base.Auth):
                 "the pod's own profile is incomplete, and neither the store nor the API answers"
             )
         self._locked_profile.continue_from(marker)
+        if marker.claim:  # a store that comes back without it is another one, and no word about ours
+            self._claimer.log.expect(marker.slot, marker.claim)
         self._repository.continue_from(marker.generation)
         self._deferred_claim = offline_start.DeferredClaim(self._resume, self.context.failed)
         self.context.claimed(0.0)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from whatsapp_session import timestamps
 from whatsapp_worker import errors, stores
-from whatsapp_worker.repository import records
+from whatsapp_worker.repository import anchor, records
 
 _DIGITS = 12
 
@@ -56,6 +56,7 @@ class SessionLog:
 
     def __init__(self, store: stores.Store, session: str, owner: records.Owner, ids: Ids | None = None) -> None:
         self._store = store
+        self._anchor = anchor.Anchor(store, session)
         self._ids = ids or Ids()
         self._lock = threading.Lock()
         self.session = session
@@ -74,9 +75,7 @@ class SessionLog:
     def read(self, slot: int) -> records.Record | None:
         """Return the record in ``slot``, None if the store says that there is none."""
         name = self._name(slot)
-        try:
-            text = b"".join(self._store.read(name))
-        except errors.NotFound:
+        if (text := self._anchor.read(name)) is None:
             return None
         record = records.decode(text, name)
         if record.slot != slot:
@@ -90,6 +89,7 @@ class SessionLog:
 
     def newest(self) -> records.Record | None:
         """Find the head by listing, then by reading on; returns its record and moves ``head`` there."""
+        self.require_own_store()
         prefix = f"{self.session}/log/"
         slots = [int(name) for entry in self._store.list(prefix) if (name := entry.name[len(prefix) : -5]).isdigit()]
         slot = max(slots, default=0)
@@ -102,14 +102,26 @@ class SessionLog:
         return record
 
     def back(self, slot: int) -> Iterator[records.Record]:
-        """Yield the records from ``slot`` down to 1; raises LogBroken at a hole."""
+        """Yield the records from ``slot`` down to 1; raises LogBroken at a hole, StoreChanged in another store."""
         for number in range(slot, 0, -1):
             record = self.read(number)
             if record is None:
+                self.require_own_store()
                 raise errors.LogBroken(
                     f"{self._name(number)} is missing, although no worker deletes records; find what deletes them"
                 )
             yield record
+
+    def require_own_store(self) -> None:
+        """Raise StoreChanged unless the store still holds what this log has written: the mount or bucket may be gone.
+
+        Call before anything is written that is no record of the log.
+        """
+        self._anchor.check()
+
+    def expect(self, slot: int, nonce: str) -> None:
+        """Know from an earlier process of this owner that this record stands in the log."""
+        self._anchor.hold(self._name(slot), nonce)
 
     def last_number(self) -> int:
         """Return the highest generation number in the log, 0 if none; logouts do not start over."""
@@ -177,6 +189,7 @@ class SessionLog:
                 return
             self._unknown.discard(found.nonce)
             self.head += 1
+            self._anchor.hold(self._name(self.head), found.nonce)
             if isinstance(found.body, records.Generation):
                 self._landed = found.body.number
             self._closed = self._closed or isinstance(found.body, records.Release)
@@ -206,6 +219,7 @@ class SessionLog:
             self._closed = True
 
     def _append(self, body: records.Body) -> records.Record:
+        self.require_own_store()
         self._settle()
         if self._closed:
             raise errors.Released(f"{self.session} was released before this record could be written")
@@ -230,11 +244,16 @@ class SessionLog:
                 ) from error
         self._unknown.discard(record.nonce)
         self.head = slot
+        self._anchor.hold(self._name(slot), record.nonce)
         return record
 
     def still_head(self) -> bool:
-        """Tell whether nobody else has a later slot: what was appended last counts as published only then."""
+        """Tell whether nobody else has a later slot: what was appended last counts as published only then.
+
+        Raises StoreChanged from a store that is not the one it was appended to: its silence confirms nothing.
+        """
         with self._lock:
+            self.require_own_store()
             while (following := self.read(self.head + 1)) is not None and following.nonce in self._unknown:
                 self._settle()
             return following is None

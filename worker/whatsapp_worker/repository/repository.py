@@ -118,9 +118,10 @@ class Repository:
 
     def save(self, taken: snapshot.Snapshot | None, account: page_events.Account, trigger: str) -> Saved:
         """Publish a snapshot unless the newest generation says the same; None: it is known to say so."""
+        journal = self._claimer.require_claim()
         if taken is None:
+            journal.require_own_store()  # or it would count as saved in a store that has gone
             return self._unchanged()
-        self._claimer.require_claim()
         saved = self._unchanged() if taken.content_digest == self.digest else self._publish(taken, account, trigger)
         self._restorer.begin()
         return saved

@@ -2,7 +2,7 @@
 
 import asyncio
 import pathlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from whatsapp_session.conditions import Reason
 from whatsapp_worker import errors
@@ -14,12 +14,23 @@ from whatsapp_worker.runtime import heartbeat
 Post = Callable[[events.Event], None]
 
 
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
 class BrowserLife:
     """The browser, from one launch to the next; each method may be run as a task."""
 
-    def __init__(self, make_browser: protocol.MakeBrowser, profile: Callable[[], pathlib.Path], post: Post) -> None:
+    def __init__(
+        self,
+        make_browser: protocol.MakeBrowser,
+        profile: Callable[[], pathlib.Path],
+        post: Post,
+        until_profile_is_there: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self._make_browser = make_browser
         self._profile = profile
+        self._until_profile_is_there = until_profile_is_there
         self._post = post
         self.running: protocol.Browser | None = None
         self.changing = asyncio.Lock()
@@ -41,6 +52,7 @@ class BrowserLife:
 
     async def _launch_after(self, ending: int) -> None:
         """Start the browser unless it was decided meanwhile to end it: two on one profile would ruin it."""
+        await self._until_profile_is_there()
         async with self.changing:
             if ending != self._endings:
                 return

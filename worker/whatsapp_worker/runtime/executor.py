@@ -63,7 +63,7 @@ class Executor:
             try:
                 await self._auth.connected(account, running.version)
                 saved = await self._auth.save(running, account, trigger)
-            except errors.StoreError as error:
+            except (errors.StoreError, errors.StoreRefused) as error:  # no store's fault ends a session that runs
                 self._post(events.SaveFailed(Reason.STORE_UNAVAILABLE, str(error), login))
             except (errors.SnapshotFailed, errors.BrowserError, OSError) as error:
                 self._post(events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login))
@@ -122,7 +122,7 @@ class Executor:
             if account is not None:
                 await self._auth.connected(account, running.version)
             saved = await self._auth.close(running, account)
-        except (errors.SnapshotFailed, errors.StoreError, errors.Superseded, OSError) as error:
+        except (errors.SnapshotFailed, errors.StoreError, errors.StoreRefused, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
             return events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
         return None if saved is None else events.SaveDone(saved, login)

@@ -60,7 +60,9 @@ class SessionRunner:
         self._settings = settings
         self._reporters = reporters
         self._events: asyncio.Queue[events.Event] = asyncio.Queue()
-        self._browser = browser_life.BrowserLife(make_browser, lambda: strategy.profile, self.post)
+        self._browser = browser_life.BrowserLife(
+            make_browser, lambda: strategy.profile, self.post, strategy.before_launch
+        )
         self._executor = executor.Executor(
             strategy, self._browser, self.post, lambda: self.state, settings.phone_number
         )

@@ -110,12 +110,21 @@ class Sweeps(Protocol):
         """
 
 
+@runtime_checkable
+class Anchors(Protocol):
+    """Make sure at each call that the store is still the one that this process wrote to: a mount may have gone."""
+
+    def anchor(self, session: str, name: str, mark: bytes) -> None:
+        """From now on raise StoreChanged from each call for ``session`` unless ``name`` holds ``mark``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a store can do besides the four primitives; None: it cannot."""
 
     copies: Copies | None = None
     sweeper: Sweeps | None = None
+    anchors: Anchors | None = None
     keeps_history: bool = True
     """False: nothing but the copy outlives this process, so that each save is copied."""
 
@@ -125,7 +134,11 @@ def capabilities(store: Store) -> Capabilities:
     said = getattr(store, "capabilities", None)
     if isinstance(said, Capabilities):
         return said
-    return Capabilities(store if isinstance(store, Copies) else None, store if isinstance(store, Sweeps) else None)
+    return Capabilities(
+        store if isinstance(store, Copies) else None,
+        store if isinstance(store, Sweeps) else None,
+        store if isinstance(store, Anchors) else None,
+    )
 
 
 DEADLINE = 20.0

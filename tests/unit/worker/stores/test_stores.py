@@ -109,6 +109,28 @@ def test_a_directory_that_denies_access_says_so(tmp_path: pathlib.Path, monkeypa
         filesystem.FilesystemStore(tmp_path).create("a/x", [b"x"])
 
 
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ENOTDIR])
+def test_a_mount_that_has_gone_bad_is_unavailable_and_never_empty(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = filesystem.FilesystemStore(tmp_path)
+    store.create("a/x", [b"x"])
+    monkeypatch.setattr(os, "open", broken)
+    calls = (
+        lambda: store.create("a/y", [b"y"]),
+        lambda: b"".join(store.read("a/x")),
+        lambda: list(store.list("a/")),
+        lambda: store.delete("a/x"),
+        lambda: store.stat_copy("a"),
+    )
+    for call in calls:
+        with pytest.raises(errors.StoreUnavailable, match=errno.errorcode[code]):
+            call()
+
+
 def test_a_file_system_without_links_is_unfenced_and_needs_consent(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.stores.filesystem import wwebjs_copy
+from whatsapp_worker.stores.filesystem import root, wwebjs_copy
 
 NETWORK_VISIBILITY = 60.0
 """Seconds: NFS clients cache directory attributes for up to 60 s (acdirmax)."""
@@ -57,6 +57,7 @@ class FilesystemStore:
 
     def __init__(self, directory: pathlib.Path | str, allow_unfenced: bool = False) -> None:
         self.directory = pathlib.Path(directory).absolute()
+        self._root = root.Root(self.directory)
         self._allow_unfenced = allow_unfenced
 
     def __repr__(self) -> str:
@@ -71,22 +72,29 @@ class FilesystemStore:
             kind = ""
         return visibility_of(kind)
 
+    def anchor(self, session: str, name: str, mark: bytes) -> None:
+        """Look for ``name`` at each call for the session."""
+        self._root.anchor(session, stores.checked(name), mark)
+
     def create(self, name: str, content: Iterable[bytes]) -> None:
         """Write, sync, link; see the class."""
-        target = self.directory / stores.checked(name)
-        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}"
         try:
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if target.exists():
-                raise errors.AlreadyExists(name)  # spares the writing; the decision is link(2)'s
-            try:
-                _write(temporary, content)
-                self._link(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync_directory(target.parent)
+            with self._root.opened(_session(name), make=True) as directory:
+                self._create(directory / stores.checked(name), name, content)
         except OSError as error:
             raise _unavailable(error, name) from error
+
+    def _create(self, target: pathlib.Path, name: str, content: Iterable[bytes]) -> None:
+        temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if target.exists():
+            raise errors.AlreadyExists(name)  # spares the writing; the decision is link(2)'s
+        try:
+            _write(temporary, content)
+            self._link(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_directory(target.parent)
 
     def _link(self, temporary: pathlib.Path, target: pathlib.Path) -> None:
         try:
@@ -104,7 +112,8 @@ class FilesystemStore:
     def read(self, name: str) -> Iterator[bytes]:
         """Open now, so that NotFound comes before the first chunk."""
         try:
-            stream = (self.directory / stores.checked(name)).open("rb")
+            with self._root.opened(_session(name)) as directory:
+                stream = (directory / stores.checked(name)).open("rb")
         except FileNotFoundError:
             raise errors.NotFound(name) from None
         except OSError as error:
@@ -122,10 +131,12 @@ class FilesystemStore:
 
     def list(self, prefix: str) -> Iterator[stores.Entry]:
         """List one folder; temporary files are no entries."""
-        folder = self.directory / stores.checked(prefix.rstrip("/"))
+        folder = stores.checked(prefix.rstrip("/"))
         try:
-            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
-            found = [stores.Entry(prefix + entry.name, entry.stat().st_size) for entry in entries if entry.is_file()]
+            with self._root.opened(_session(folder)) as directory:
+                entries = [entry for entry in os.scandir(directory / folder) if not entry.name.startswith(".")]
+                files = [entry for entry in entries if entry.is_file()]
+                found = [stores.Entry(prefix + entry.name, entry.stat().st_size) for entry in files]
         except FileNotFoundError:
             return iter(())
         except OSError as error:
@@ -135,7 +146,10 @@ class FilesystemStore:
     def delete(self, name: str) -> None:
         """Unlink."""
         try:
-            (self.directory / stores.checked(name)).unlink(missing_ok=True)
+            with self._root.opened(_session(name)) as directory:
+                (directory / stores.checked(name)).unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise _unavailable(error, name) from error
 
@@ -148,16 +162,22 @@ class FilesystemStore:
         """Remove temporary files of the session."""
         session = stores.checked(prefix.rstrip("/"))
         try:
-            for path in (*self.directory.glob(f"{session}/*/.*"), *self.directory.glob(f".{session}.zip.*")):
-                if _TEMPORARY.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+            with self._root.opened(session) as directory:
+                for path in (*directory.glob(f"{session}/*/.*"), *directory.glob(f".{session}.zip.*")):
+                    if _TEMPORARY.fullmatch(path.name):
+                        path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise _unavailable(error, prefix) from error
 
     def stat_copy(self, session: str) -> stores.Copy | None:
         """Look at ``<session>.zip``."""
         try:
-            return self._copy(session).stat()
+            with self._root.opened(session) as directory:
+                return _copy(directory, session).stat()
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _unavailable(error, session) from error
 
@@ -166,7 +186,10 @@ class FilesystemStore:
     ) -> stores.Copy:
         """Copy the bytes beside and rename; ``uploaded`` has no use here."""
         try:
-            return self._copy(session).put(self.directory / stores.checked(name), name, replaces)
+            with self._root.opened(session) as directory:
+                return _copy(directory, session).put(directory / stores.checked(name), name, replaces)
+        except FileNotFoundError:
+            raise errors.NotFound(name) from None
         except OSError as error:
             raise _unavailable(error, name) from error
 
@@ -177,12 +200,21 @@ class FilesystemStore:
     def delete_copy(self, session: str) -> None:
         """Remove ``<session>.zip``."""
         try:
-            self._copy(session).delete()
+            with self._root.opened(session) as directory:
+                _copy(directory, session).delete()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise _unavailable(error, session) from error
 
-    def _copy(self, session: str) -> wwebjs_copy.CopyFile:
-        return wwebjs_copy.CopyFile(self.directory, stores.checked(session))
+
+def _session(name: str) -> str:
+    """Return the session that a name belongs to."""
+    return name.partition("/")[0].removesuffix(".zip")
+
+
+def _copy(directory: pathlib.Path, session: str) -> wwebjs_copy.CopyFile:
+    return wwebjs_copy.CopyFile(directory, stores.checked(session))
 
 
 def _write(path: pathlib.Path, content: Iterable[bytes]) -> None:
