@@ -126,14 +126,14 @@ class RemoteAuth(base.Auth):
 
     def _restored(self, placed: restore.Placed) -> events.ProfileReady:
         """Mark the profile that was put in place."""
-        problem = Problem(Reason.RESTORE_FAILED, "; ".join(placed.broken), time.time()) if placed.broken else None
+        problem = Problem(Reason.RESTORE_FAILED, _outcome(placed), time.time()) if placed.broken else None
         if placed.candidate is None:
             self._locked_profile.mark("", 0)
             return events.ProfileReady(problem=problem)
         generation = placed.candidate.generation
         known = generation.account_hash or UNKNOWN
         self._locked_profile.mark(known, generation.number)
-        restored = Restored(generation.number, time.time(), bool(placed.broken))
+        restored = Restored(generation.number, time.time(), bool(placed.broken) or placed.from_copy)
         return events.ProfileReady(known, self._repository.saved, restored, problem)
 
     async def may_start_blind(self, owner: records.Owner) -> bool:
@@ -230,3 +230,16 @@ class RemoteAuth(base.Auth):
         if self._deferred_claim is not None:
             await self._deferred_claim.end()
         self._locked_profile.unlock()
+
+
+def _outcome(placed: restore.Placed) -> str:
+    """Say what cannot be restored, and what the worker does instead."""
+    broken = "; ".join(placed.broken)
+    if placed.candidate is None:
+        return f"no generation can be restored, so link again: {broken}"
+    if placed.from_copy:
+        return (
+            f"the worker restored the wwebjs-compatible copy of generation {placed.candidate.generation.number}, "
+            f"because no archive of a generation can be restored: {broken}"
+        )
+    return broken

@@ -133,23 +133,30 @@ class Generations:
 
         What stands before the newest logout or purge does not count, nor what another account saved before this one.
         """
-        seen, proven, account = 0, 0, ""
+        seen, proven = 0, 0
+        for record in self.living():
+            generation = record.generation
+            seen, proven = seen + 1, max(proven, generation.proven)
+            if record.slot < below and (seen <= self._keep or generation.number == proven):
+                return record
+            if seen >= self._keep and generation.number <= proven:
+                return None
+        return None
+
+    def living(self) -> Iterator[records.Record]:
+        """Yield the present login's generations, newest first, those that retention does not keep too."""
+        account = ""
         for record in self._log.back(self._log.head):
             match record.body:
                 case records.Generation() as generation:
                     account = account or generation.account_hash
                     if generation.account_hash not in ("", account):
-                        return None
-                    seen, proven = seen + 1, max(proven, generation.proven)
-                    if record.slot < below and (seen <= self._keep or generation.number == proven):
-                        return record
-                    if seen >= self._keep and generation.number <= proven:
-                        return None
+                        return
+                    yield record
                 case records.Logout() | records.Purge():
-                    return None
+                    return
                 case _:
                     pass
-        return None
 
     def fetch(self, generation: records.Generation, target: pathlib.Path) -> None:
         """Download, verify digest and structure, decrypt, and extract into the new folder ``target``.
@@ -163,7 +170,7 @@ class Generations:
                 download.write(chunk)
             download.flush()
             if (digest.hex, digest.size) != (generation.digest, generation.size):
-                raise errors.ArchiveDamaged(f"generation {generation.number} is not what was saved: its digest differs")
+                raise errors.ArchiveDamaged("the archive is not what was saved: its digest differs")
             try:
                 archive.extract(pathlib.Path(download.name), target)
                 with archive.damage_told():

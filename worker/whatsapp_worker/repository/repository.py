@@ -38,7 +38,7 @@ class Repository:
         self._generations = generations.Generations(store, self._log, keeping.generations, keeping.keys)
         self._copy = wwebjs_copy.WwebjsCopy(store, self._log, keeping.copies)
         self._importer = wwebjs_import.ForeignArchiveImporter(self._copy, self._generations, self._log)
-        self._restorer = restore.Restorer(self._generations, target)
+        self._restorer = restore.Restorer(self._generations, target, self._copy)
         self._folder = target.profile.parent
         self._latest: records.Record | None = None
         """The newest generation of the present login."""
@@ -86,8 +86,10 @@ class Repository:
     def restore_next(self) -> restore.Placed:
         """Put the newest whole generation in the profile's place, at the next call the one before it, and so on."""
         placed = self._restorer.place_next()
-        self._latest = placed.candidate
-        self.restored = placed.candidate.generation.number if placed.candidate else 0
+        # A copy proves nothing of its generation's own archive, which is damaged: the next save is to replace that.
+        candidate = None if placed.from_copy else placed.candidate
+        self._latest = candidate
+        self.restored = candidate.generation.number if candidate else 0
         return placed
 
     def restore_older(self) -> restore.Placed:

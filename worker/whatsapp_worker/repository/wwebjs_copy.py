@@ -56,6 +56,10 @@ class WwebjsCopy:
         found = self._backend.stat_copy(self._log.session) if self._backend else None
         return found if found and self._number(found) is None else None
 
+    def describe(self) -> stores.Copy | None:
+        """Return what lies there, ours or not, None when there is nothing."""
+        return self._backend.stat_copy(self._log.session) if self._backend else None
+
     def read(self) -> Iterator[bytes]:
         """Return the content of what lies there; raises NotFound."""
         assert self._backend is not None, "there is nothing to read"

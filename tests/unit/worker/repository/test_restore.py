@@ -61,7 +61,7 @@ def test_damaged_ones_are_passed_over_by_name(scene: Scene) -> None:
     assert placed.candidate.generation.number == 1
     assert len(placed.broken) == 2
     assert placed.broken[0].startswith("generation 3: ")
-    assert placed.broken[1] == "generation 2 is missing"
+    assert placed.broken[1].startswith("generation 2: ")
 
 
 def test_when_all_are_damaged_an_empty_profile_says_why(scene: Scene) -> None:
@@ -69,7 +69,7 @@ def test_when_all_are_damaged_an_empty_profile_says_why(scene: Scene) -> None:
         scene.harm(number, b"noise")
     placed = scene.restorer.place_next()
     assert placed.candidate is None
-    assert len(placed.broken) == 3
+    assert placed.broken == ("generations 3, 2 and 1: the archive is not what was saved: its digest differs",)
 
 
 def test_when_all_are_missing_nothing_is_placed(scene: Scene) -> None:
