@@ -152,6 +152,21 @@ def test_a_stop_right_after_ready_saves_and_ends_in_time(home: Home) -> None:
     home.assert_whole(device)
 
 
+def test_a_stop_during_the_first_sync_waits_for_it_and_keeps_the_link(make_home: MakeHome) -> None:
+    home = make_home(sync_s=8)
+    worker = home.start()
+    device = home.link(worker)
+    worker.wait("state", state="Syncing")
+    assert worker.stop() == 0
+    assert home.kinds() == ["claim", "generation", "release"]
+    shutil.rmtree(home.data)
+    home.simulator.admin.set_knobs(sync_s=0.5)
+    again = home.start()
+    again.wait("ready")
+    assert not again.all("qr")
+    home.assert_whole(device)
+
+
 def test_codes_that_are_used_up_are_refreshed(make_home: MakeHome) -> None:
     home = make_home(ref_first_s=0.6, ref_next_s=0.3, ref_count=2)
     worker = home.start()

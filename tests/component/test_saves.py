@@ -13,11 +13,12 @@ import pytest
 
 from component.conftest import MakeHome
 from component.workers import Home, only_slow
+from whatsapp_session.conditions import SessionState
 from whatsapp_worker import Client, Options, RemoteAuth, errors
 from whatsapp_worker.browser import command_line
 from whatsapp_worker.browser.protocol import RunningBrowser
-from whatsapp_worker.core import page_events
-from whatsapp_worker.core.state import Saved
+from whatsapp_worker.core import page_events, stopping
+from whatsapp_worker.core.state import Saved, State
 
 AFTER_READY = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 AFTER_LOAD = (0.0, 15.0, 45.0)
@@ -139,3 +140,37 @@ async def test_the_first_save_is_whole_or_not_published_and_with_the_switch_publ
         home = make_home(f"home-{len(took)}", sync_bytes=5_000_000)
         took.append(await whole_or_not_published(home, case))
     assert min(took) < AT_MOST * GOAL, took
+
+
+async def test_a_first_sync_that_outlasts_a_stop_is_saved_as_the_link_that_it_is(
+    make_home: MakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "PATIENCE", 0.5)
+    home = make_home(sync_s=3600)
+    home.root.mkdir(parents=True, exist_ok=True)
+    remote = RemoteAuth(f"file:{home.store}", home.client_id, home.data)
+    devices: list[str | None] = []
+
+    class Impatient:
+        def show(self, current: State) -> None:
+            if current.session_state is SessionState.SYNCING and current.login.account and not current.stopping:
+                client.stop()
+
+    options = Options(browser_args=tuple(home.simulator.browser_args()))
+    client = Client(auth=remote, options=options, reporters=(Impatient(),))
+
+    @client.on("qr")
+    async def scan(code: str) -> None:
+        devices.append(await asyncio.to_thread(home.simulator.admin.scan, "alice", code))
+
+    async with asyncio.timeout(300):
+        await client.run()
+    assert home.kinds() == ["claim", "generation", "release"]
+    assert client.current.problem is None
+    shutil.rmtree(home.data)
+    home.simulator.admin.set_knobs(sync_s=0.5)
+    worker = await asyncio.to_thread(home.start)
+    await asyncio.to_thread(worker.wait, "ready")
+    assert not worker.all("qr")
+    assert devices[0] is not None
+    await asyncio.to_thread(home.assert_whole, devices[0])

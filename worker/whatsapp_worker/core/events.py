@@ -123,6 +123,9 @@ class TakeOverRequested:
 class StopRequested:
     """SIGTERM, Ctrl-C, or the library's caller."""
 
+    final: bool = False
+    """Whether the time is over for which a stop may wait for the first sync of a new link."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnershipExpired:

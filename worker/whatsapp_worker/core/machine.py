@@ -6,7 +6,7 @@ Only a logout retires a login. A conflict, a time-out, a block, an unknown state
 from dataclasses import replace
 from typing import assert_never
 
-from whatsapp_session.conditions import ExitCode, Reason, SessionState
+from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_worker.core import (
     actions,
     conflict,
@@ -20,6 +20,7 @@ from whatsapp_worker.core import (
     requests,
     saving,
     size_limits,
+    stopping,
 )
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -66,7 +67,7 @@ def _admitted(settings: Settings, state: State, event: events.Event, now: float)
     state, todo = _decided(settings, state, event, now)
     if any(isinstance(action, actions.Emit) and action.name == "disconnected" for action in todo):
         state = replace(state, login=replace(state.login, announced=False))
-    return page_contract.reported(state), todo
+    return stopping.judged((page_contract.reported(state), todo), now)
 
 
 def _decided(settings: Settings, state: State, event: events.Event, now: float) -> Step:
@@ -98,7 +99,7 @@ def _decided(settings: Settings, state: State, event: events.Event, now: float) 
         case events.Launched() | events.LoadFailed() | events.AdapterMissing() | events.BrowserGone():
             return _browser(settings, state, event, now)
         case events.Fatal() | events.StopRequested():
-            return _end(state, event, now)
+            return _end(settings, state, event, now)
         case _:
             return _page(settings, state, event, now)
 
@@ -160,14 +161,13 @@ def _profile(state: State, event: _ProfileEvent, now: float) -> Step:
             assert_never(event)
 
 
-def _end(state: State, event: events.Fatal | events.StopRequested, now: float) -> Step:
+def _end(settings: Settings, state: State, event: events.Fatal | events.StopRequested, now: float) -> Step:
     match event:
         case events.Fatal(code, reason, message):
             target = SessionState.SUPERSEDED if reason is Reason.SUPERSEDED else SessionState.FAILED
             return finish(state, target, now, actions.Shutdown(code, reason, message, save=False))
         case events.StopRequested():
-            shutdown = actions.Shutdown(ExitCode.DONE, None, "stopped on request")
-            return finish(state, SessionState.STOPPING, now, shutdown)
+            return stopping.requested(settings, state, event, now)
         case _:
             assert_never(event)
 

@@ -245,6 +245,8 @@ class State:
     ownership: Ownership = Ownership()
     requests: Requests = field(default_factory=Requests)
     usage: Usage = Usage()
+    stopping: bool = False
+    """Whether a stop waits, or has waited, for the first sync of a new link. Changed by ``stopping``."""
     problem: Problem | None = None
     unlisted: Unlisted = Unlisted()
 

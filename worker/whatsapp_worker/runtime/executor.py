@@ -12,6 +12,10 @@ from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import browser_life
 
 LOG = logging.getLogger("whatsapp_worker")
+LOST = (
+    "the worker stopped during the first sync of a new link and could not save it; "
+    "if the next start shows a code, link again"
+)
 
 
 class Executor:
@@ -113,16 +117,25 @@ class Executor:
         running, login = self._browser.running, self._current().login.number
         if running is None:
             if not (save and self._current().login.proven):
-                return None
+                return self.lost("no browser was running")
             message = "no browser was running when the worker ended; the last save remains"
             return events.SaveFailed(Reason.SNAPSHOT_FAILED, message, login)
         # Not `synced`: the login of a page that has just been loaded again is as whole as before, and asked for anyway.
-        account = self._current().login.account if save and self._current().login.proven else None
+        # A first sync that outlasts the stop's patience: page and disk say before and after whether the link is whole.
+        savable = self._current().login.proven or self._current().stopping
+        account = self._current().login.account if save and savable else None
         try:
             if account is not None:
                 await self._auth.connected(account, running.version)
             saved = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.StoreRefused, errors.Superseded, OSError) as error:
             LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
-            return events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
-        return None if saved is None else events.SaveDone(saved, login)
+            return self.lost(str(error)) or events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
+        return self.lost("WhatsApp Web did not name its account") if saved is None else events.SaveDone(saved, login)
+
+    def lost(self, why: str) -> events.SaveFailed | None:
+        """Say what a stop loses that has waited for a first sync in vain, None when nothing is lost."""
+        current = self._current()
+        if not current.stopping or current.saving.saved is not None:
+            return None
+        return events.SaveFailed(Reason.SNAPSHOT_FAILED, f"{LOST}: {why}", current.login.number)

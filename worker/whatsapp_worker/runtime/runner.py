@@ -11,7 +11,7 @@ from typing import Protocol, assert_never
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import auth, errors
 from whatsapp_worker.browser import protocol
-from whatsapp_worker.core import actions, changes, events, machine, ownership_deadline, page_events
+from whatsapp_worker.core import actions, changes, events, machine, ownership_deadline, page_events, stopping
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import browser_life, error_events, executor, listeners, work
@@ -26,7 +26,10 @@ RETIRING_PATIENCE = 45.0
 RELEASE_PATIENCE = 15.0
 """Seconds for the release: without it the next owner waits, which is better than a kill at the end of the grace."""
 CLOSE_PATIENCE = 90.0
-"""Seconds for the last save: with the release, which a silent store holds up, under the pod's grace period of 120 s."""
+"""Seconds for the last save, less those for which the stop waited for a first sync.
+
+With the release, which a silent store holds up, they stay under the pod's grace period of 120 s.
+"""
 
 
 class Reporter(Protocol):
@@ -72,6 +75,8 @@ class SessionRunner:
         self.state = State(since=time.time())
         self.ownership = ownership_deadline.OwnershipDeadline()
         self._deadline = 0.0
+        self._stop_asked = 0.0
+        """When a stop began to wait for a first sync, 0 = none did."""
         self._silent = False
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
@@ -117,6 +122,10 @@ class SessionRunner:
         if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
             self._browser.heartbeat.last_state = event.facts
         before, (self.state, todo) = self.state, machine.step(self._settings, self.state, event, time.time())
+        if self.state.stopping and not before.stopping:
+            self._stop_asked = time.monotonic()
+            final = events.StopRequested(final=True)
+            asyncio.get_running_loop().call_later(stopping.PATIENCE, self.post, final)
         if self.state != before:
             self._show()
             self._note(before)
@@ -216,10 +225,13 @@ class SessionRunner:
         self.beat = 0.0  # the loop has ended on purpose; what follows is bounded by its own patience
         try:
             if not superseded:  # whose browser does not wait for an upload of ours: the next owner's does not either
-                async with asyncio.timeout(CLOSE_PATIENCE):
+                waited = began - self._stop_asked if self._stop_asked else 0.0
+                async with asyncio.timeout(CLOSE_PATIENCE - waited):
                     await self._close(ending)
         except TimeoutError:
             LOG.warning("the last save did not finish in time")
+            if (lost := self._executor.lost("the last save did not finish in time")) is not None:
+                await self._step(lost)
         finally:
             await self._work.cancel()
             await self._browser.kill()

@@ -10,22 +10,22 @@ import pytest
 from fakes.browser import FakeBrowsers
 from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, SAVED, S, facts
-from whatsapp_session.conditions import ExitCode, SessionState
+from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import Client, client_options
-from whatsapp_worker.core import events
+from whatsapp_worker.core import events, stopping
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
-from whatsapp_worker.runtime import listeners, runner
+from whatsapp_worker.runtime import executor, listeners, runner
 
 
-class Stopping:
-    """A reporter that waits for a stop to be heard."""
+class Entered:
+    """A reporter that waits for a state to be entered."""
 
-    def __init__(self) -> None:
-        self.seen = asyncio.Event()
+    def __init__(self, state: SessionState) -> None:
+        self.state, self.seen = state, asyncio.Event()
 
     def show(self, current: State) -> None:
-        if current.session_state is SessionState.STOPPING:
+        if current.session_state is self.state:
             self.seen.set()
 
 
@@ -98,13 +98,13 @@ async def test_a_listener_that_never_ends_is_given_up_after_the_last_save(monkey
 async def test_a_first_save_that_ends_after_the_stop_is_announced() -> None:
     strategy, heard = FakeStrategy(SAVED), []
     strategy.uploads.clear()
-    stopping = Stopping()
-    made = Client(auth=strategy, reporters=(stopping,))
+    heard_stop = Entered(SessionState.STOPPING)
+    made = Client(auth=strategy, reporters=(heard_stop,))
     made.on("remote_session_saved", lambda: heard.append("saved"))
     made.start()
     await strategy.saving.wait()
     ending = asyncio.create_task(made.destroy())
-    await stopping.seen.wait()
+    await heard_stop.seen.wait()
     strategy.uploads.set()
     await ending
     assert heard == ["saved"]
@@ -124,6 +124,23 @@ async def test_a_listeners_exception_is_told_by_its_class_only(caplog: pytest.Lo
     assert "ready" in caplog.text
     assert "ConnectionError" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def test_a_first_sync_that_outlasts_the_grace_period_is_ended_and_says_what_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stopping, "PATIENCE", 0.01)
+    never = FakeBrowsers(facts(S.CONNECTED, None, False))
+    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, *reports: never(*reports))
+    entered = Entered(SessionState.SYNCING)
+    made = Client(auth=FakeStrategy(), reporters=(entered,))
+    made.start()
+    await entered.seen.wait()
+    async with asyncio.timeout(60):
+        await made.destroy()
+    assert made.current.problem is not None
+    assert (made.current.problem.reason, made.current.session_state) == (Reason.SNAPSHOT_FAILED, SessionState.STOPPING)
+    assert made.current.problem.message.startswith(executor.LOST)
 
 
 async def test_a_release_that_hangs_is_given_up_within_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ import pytest
 
 from fakes.browser import FakeBrowsers
 from fakes.strategy import FakeStrategy
-from scenes.worker.machine_story import ALICE, BOB
+from scenes.worker.machine_story import ALICE, BOB, SAVED
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import errors
-from whatsapp_worker.core import events
-from whatsapp_worker.core.state import BrowserRun, Login, Page, State
+from whatsapp_worker.browser.protocol import RunningBrowser
+from whatsapp_worker.core import events, page_events
+from whatsapp_worker.core.state import BrowserRun, Login, Page, Saved, State
 from whatsapp_worker.core.transitions import RETRY
 from whatsapp_worker.runtime import browser_life, executor
 
@@ -50,6 +51,34 @@ async def test_a_stop_saves_nothing_of_a_login_that_was_never_connected(worker: 
     worker.state = replace(worker.state, session_state=SessionState.SYNCING, login=Login(ALICE))
     await worker.executor.close(save=True)
     assert worker.strategy.closed_for == [None]
+
+
+async def test_a_stop_that_waited_for_a_first_sync_saves_what_page_and_disk_say_is_linked(worker: Worker) -> None:
+    await worker.browser.launch()
+    worker.strategy.saved = SAVED
+    worker.state = State(SessionState.STOPPING, login=Login(ALICE), stopping=True)
+    assert isinstance(await worker.executor.close(save=True), events.SaveDone)
+    assert worker.strategy.closed_for == [ALICE]
+
+
+async def test_a_stop_that_waited_for_a_first_sync_in_vain_says_what_was_lost(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unlinked(running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
+        raise errors.SnapshotFailed("the page does not say that it is linked")
+
+    async def told(account: page_events.Account | None) -> str:
+        worker.state = State(SessionState.STOPPING, login=Login(account), stopping=True)
+        lost = await worker.executor.close(save=True)
+        assert isinstance(lost, events.SaveFailed)
+        return lost.message
+
+    assert (await told(ALICE)).startswith(executor.LOST), "no browser runs"
+    await worker.browser.launch()
+    assert (await told(None)).startswith(executor.LOST), "the page named nobody"
+    await worker.browser.launch()
+    monkeypatch.setattr(worker.strategy, "close", unlinked)
+    assert "does not say that it is linked" in await told(ALICE)
 
 
 async def test_a_new_link_while_a_crashed_browser_waits_to_be_started_starts_one_browser(
