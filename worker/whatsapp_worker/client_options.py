@@ -53,6 +53,7 @@ def machine_settings(strategy: Auth, options: Options, environment: Mapping[str,
     """Return what the machine decides by."""
     return Settings(
         saves=strategy.saves,
+        keeps_profile=strategy.keeps_profile,
         interval=strategy.interval or 300.0,
         linking_timeout=options.linking_timeout,
         phone_number=phone_numbers.parse(options.phone_number),

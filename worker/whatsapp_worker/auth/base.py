@@ -65,6 +65,8 @@ class Auth:
 
     saves = False
     """Whether ``save`` publishes anything."""
+    keeps_profile = False
+    """Whether the profile stays where the next start finds it, so that a link which is not saved is not lost."""
     is_witness = False
     """Whether `still_owner` asks somebody whom a new owner would have to ask too."""
     interval = 0.0

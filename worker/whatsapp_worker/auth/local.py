@@ -54,6 +54,7 @@ class LocalAuth(base.Auth):
     """Keep the profile in ``<data_path>/session[-<client_id>]``; only a logout removes it."""
 
     saves = True
+    keeps_profile = True
     interval = 300.0
 
     def __init__(self, client_id: str = "", data_path: pathlib.Path | str = ".wwebjs_auth") -> None:

@@ -9,6 +9,8 @@ class Settings:
 
     saves: bool = True
     """Whether the strategy keeps archives; without, the worker never saves."""
+    keeps_profile: bool = False
+    """Whether a link that is not saved outlives the worker: then a stop does not wait for its first sync."""
     interval: float = 300.0
     linking_timeout: float = 1800.0
     """0 means no limit."""

@@ -39,7 +39,7 @@ def judged(step: Step, now: float) -> Step:
 
 def _waits(settings: Settings, state: State) -> bool:
     login = state.login
-    is_new_link = settings.saves and not login.known_hash and not login.proven
+    is_new_link = settings.saves and not settings.keeps_profile and not login.known_hash and not login.proven
     syncing = state.session_state is SessionState.SYNCING
     return is_new_link and (syncing or (login.account is not None and state.session_state in _ON_THE_WAY))
 

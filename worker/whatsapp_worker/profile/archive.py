@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from whatsapp_worker import errors, stores
-from whatsapp_worker.profile import layout, zip_directory
+from whatsapp_worker.profile import layout, profile_zip, zip_directory
 
 ROOT = "Default"
 _IN_MEMORY = 4 << 20
@@ -182,16 +182,17 @@ class Limits:
     freely: int = 256 << 20
 
 
-def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = None) -> None:
+def extract(source: pathlib.Path, target: pathlib.Path, limits: Limits | None = None, *, foreign: bool = False) -> None:
     """Extract a zip into the new folder ``target``, syncing each file.
 
+    From a ``foreign`` one, which a user may have made of a whole profile, only the login is taken.
     Raises ArchiveDamaged for noise, a wrong CRC, a path outside ``Default/``, a link, or more than ``limits``, DiskFull
     for what the disk has no room for.
     """
     limits = limits or Limits()
     zip_directory.check(source, limits.entries)
     with damage_told(), zipfile.ZipFile(source) as archive:
-        entries = archive.infolist()
+        entries = profile_zip.select(archive.infolist()) if foreign else archive.infolist()
         most = min(limits.size, max(limits.freely, limits.ratio * source.stat().st_size))
         _check_room(_check_entries(entries, limits.entries, most), target.parent)
         target.mkdir(mode=0o700)

@@ -41,7 +41,8 @@ def find(
         if held is None or held.generation.number in tried:
             return None
         try:
-            archive.extract(pathlib.Path(download.name), target)
+            imported = held.generation.trigger == generations.IMPORT
+            archive.extract(pathlib.Path(download.name), target, foreign=imported)
             with archive.damage_told():
                 layout.check(target)
         except errors.ArchiveDamaged:

@@ -172,7 +172,7 @@ class Generations:
             if (digest.hex, digest.size) != (generation.digest, generation.size):
                 raise errors.ArchiveDamaged("the archive is not what was saved: its digest differs")
             try:
-                archive.extract(pathlib.Path(download.name), target)
+                archive.extract(pathlib.Path(download.name), target, foreign=generation.trigger == IMPORT)
                 with archive.damage_told():
                     layout.check(target)
             except BaseException:

@@ -58,7 +58,7 @@ def import_archive(
         try:
             with archive.room_in(folder):
                 _download(found, copy, original)
-                archive.extract(original, profile)
+                archive.extract(original, profile, foreign=True)
             with archive.damage_told():
                 _check_logs(profile)
                 layout.check(profile)

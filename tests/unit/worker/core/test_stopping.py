@@ -9,8 +9,12 @@ from whatsapp_session.conditions import Reason, SaveTrigger, SessionState
 from whatsapp_worker.core import actions, events, page_events
 
 
-def syncing(account: page_events.Account | None = ALICE, *, saves: bool = True) -> Story:
-    return Story(replace(SETTINGS, saves=saves)).awaiting().on(page_events.Changed(facts(S.CONNECTED, account)))
+def syncing(account: page_events.Account | None = ALICE, *, saves: bool = True, keeps_profile: bool = False) -> Story:
+    return (
+        Story(replace(SETTINGS, saves=saves, keeps_profile=keeps_profile))
+        .awaiting()
+        .on(page_events.Changed(facts(S.CONNECTED, account)))
+    )
 
 
 def ended(story: Story) -> bool:
@@ -57,8 +61,16 @@ def test_a_browser_that_dies_while_a_stop_waits_is_started_again() -> None:
         Story().restored(),
         Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Attached(facts(S.CONNECTED, ALICE))),
         syncing(saves=False),
+        syncing(keeps_profile=True),
     ],
-    ids=["without a link", "connected", "restored", "a restored one that syncs", "a strategy without archives"],
+    ids=[
+        "without a link",
+        "connected",
+        "restored",
+        "a restored one that syncs",
+        "a strategy that never saves",
+        "a profile that stays",
+    ],
 )
 def test_every_other_stop_ends_at_once(story: Story) -> None:
     assert ended(story.on(events.StopRequested()))

@@ -11,7 +11,7 @@ from fakes.browser import FakeBrowsers
 from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
-from whatsapp_worker import Client, client_options
+from whatsapp_worker import Client, auth, client_options
 from whatsapp_worker.core import events, stopping
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -160,6 +160,15 @@ def test_a_worker_that_a_test_starts_ends_at_a_transition_that_its_table_does_no
     strategy = FakeStrategy(SAVED)
     assert client_options.machine_settings(strategy, client_options.Options(), os.environ).strict
     assert not client_options.machine_settings(strategy, client_options.Options(), {}).strict
+
+
+def test_a_stop_waits_for_no_sync_of_a_link_that_lies_on_disk_anyway() -> None:
+    kept = [client_options.machine_settings(each, client_options.Options(), {}).keeps_profile for each in strategies()]
+    assert kept == [True, False]
+
+
+def strategies() -> list[auth.Auth]:
+    return [auth.LocalAuth(), FakeStrategy()]
 
 
 async def test_a_worker_whose_loop_is_cancelled_closes_the_browser_and_releases_the_session() -> None:
