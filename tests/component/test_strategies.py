@@ -57,6 +57,20 @@ def test_localauth_starts_although_a_dead_browser_left_its_lock(home: Home) -> N
     home.run("--auth", "local", "--data-path", str(home.data)).wait("qr")
 
 
+def test_a_localauth_profile_that_a_user_zipped_whole_is_connected_without_a_code(home: Home) -> None:
+    worker = home.run("--auth", "local", "--client-id", home.client_id, "--data-path", str(home.data))
+    device = home.link(worker)
+    worker.wait("remote_session_saved")
+    assert worker.stop() == 0
+    home.store.mkdir()
+    shutil.make_archive(str(home.store / f"RemoteAuth-{home.client_id}"), "zip", home.data, f"session-{home.client_id}")
+    again = home.start()
+    again.wait("ready")
+    assert not again.all("qr")
+    again.wait("saved")
+    home.assert_whole(device)
+
+
 def local_kinds(home: Home, session: str = "session") -> list[str]:
     """Return the kinds of the records of LocalAuth's log."""
     folder = home.data / ".whatsapp-log" / session / "log"
