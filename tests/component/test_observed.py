@@ -123,6 +123,8 @@ def test_when_every_archive_is_gone_no_code_is_shown_because_the_store_may_be_th
     worker, _ = home.linked()
     lose_everything_but_the_store(home, worker)
     shutil.rmtree(home.session / "archives")
+    for path in home.store.glob("*.zip"):
+        path.unlink()
     again = home.start()
     assert again.wait("ended")["reason"] == "ArchiveMissing"
     assert again.exit_code() == 3
