@@ -75,7 +75,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
         await crds.wait(cluster)
-        defaults = await _defaults(chosen, cluster)
+        defaults = worker_defaults(chosen, await _cluster_id(cluster))
         numbers = metrics.Metrics()
         counted = metrics.CountedKube(cluster, numbers)
         stores = StoreReconciler(counted, defaults, clock.SystemClock())
@@ -175,15 +175,20 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
         await task
 
 
-async def _defaults(chosen: options.Options, cluster: kube.Kube) -> WorkerDefaults:
+async def _cluster_id(cluster: kube.Kube) -> str:
     namespace = await cluster.get(Ref("Namespace", "", "kube-system"))
     if namespace is None:
         raise Unreachable(
             404, "the namespace kube-system does not exist; check that the kubeconfig names a Kubernetes API server"
         )
+    return str(namespace["metadata"]["uid"])
+
+
+def worker_defaults(chosen: options.Options, cluster: str) -> WorkerDefaults:
+    """Return what the command line says of all pods; ``cluster`` is the UID of kube-system."""
     return WorkerDefaults(
         image=chosen.worker_image,
-        cluster=namespace["metadata"]["uid"],
+        cluster=cluster,
         image_pull_policy=chosen.worker_image_pull_policy,
         pods=dataclasses.replace(
             chosen.pod_settings,

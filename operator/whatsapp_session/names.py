@@ -92,6 +92,11 @@ def move_pod(session: str) -> str:
     return f"wamove-{session}"
 
 
+def is_store_pod(name: str) -> bool:
+    """Return whether a pod of this name checks, moves or purges: the chart shapes it, not a session's podTemplate."""
+    return name.startswith((check_pod(""), move_pod(""), purge_pod("")))
+
+
 def custom_dir(store: str) -> str:
     """Return the mount path of a custom store's PVC, the same in each pod, so that options can name files."""
     return f"{CUSTOM_STORES_DIR}/{store}"

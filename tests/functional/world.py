@@ -103,13 +103,16 @@ class Place:
             }
         )
 
-    def refusal(self) -> str:
-        """Return why the server would not take a plain pod, asked by a dry run; "" if it would."""
+    def refusal(self, **limits: str) -> str:
+        """Return why the server would not take a plain pod with these limits, asked by a dry run; "" if it would."""
         metadata = {"name": "probe", "namespace": self.name}
         if self.admin.get("ServiceAccount", self.name, "probe") is None:
             # The controller manager, which is not here, would make the default one.
             self.admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": plain_pod_spec("probe")}
+        spec = plain_pod_spec("probe")
+        if limits:
+            spec["containers"][0]["resources"] = {"limits": limits}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         try:
             self.admin.send("POST", f"{path(Ref('Pod', self.name, ''))}?dryRun=All", pod)
         except ApiError as error:

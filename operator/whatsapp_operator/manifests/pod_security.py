@@ -98,16 +98,29 @@ def _said(context: Any) -> Manifest:
 
 
 def permitted(parts: Mapping[str, Any], level: Level) -> Manifest:
-    """Return the parts of a PodSpec that ``level`` allows: the allowed volumes, and only their mounts."""
+    """Return the parts of a PodSpec that ``level`` allows: the allowed volumes and contexts, and only their mounts."""
     volumes = [item for item in items(parts.get("volumes")) if _is_permitted({"volumes": [item]}, level)]
     lost = {str(item.get("name")) for item in items(parts.get("volumes")) if item not in volumes}
-    containers = [_without(item, lost) for item in items(parts.get("containers"))]
+    containers = [_without(_allowed(item, level), lost) for item in items(parts.get("containers"))]
     kept = {
         name: value
         for name, value in parts.items()
         if name not in ("volumes", *CONTAINER_LISTS) and _is_permitted({name: value}, level)
     }
     return kept | ({"volumes": volumes} if volumes else {}) | ({"containers": containers} if containers else {})
+
+
+def _allowed(item: Mapping[str, Any], level: Level) -> Manifest:
+    """Return a container without the fields of its security context that ``level`` forbids."""
+    if "securityContext" not in item:
+        return dict(item)
+    named = {"name": item.get("name")}
+    context = {
+        name: value
+        for name, value in mapping(item["securityContext"]).items()
+        if _is_permitted({"containers": [{**named, "securityContext": {name: value}}]}, level)
+    }
+    return {**item, "securityContext": context}
 
 
 def _is_permitted(spec: Mapping[str, Any], level: Level) -> bool:

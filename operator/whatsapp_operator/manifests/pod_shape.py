@@ -3,12 +3,13 @@
 ``base`` begins a PodSpec with what the chart's values say of all of them; ``one_volume_per_claim`` ends it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from whatsapp_operator.manifests import pod_security
 from whatsapp_operator.manifests.pod_standard import CONTAINER_LISTS, items, mapping
+from whatsapp_operator.manifests.store_access import SECRET_MODE
 
 Manifest = dict[str, Any]
 
@@ -23,10 +24,12 @@ SCHEDULING: Final[Mapping[str, type]] = {
 }
 """Parts of a PodSpec that the chart's values may set, and their JSON types."""
 STORE_POD_RESOURCES: Final[Mapping[str, Any]] = {
-    "requests": {"cpu": "10m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
+    "requests": {"cpu": "50m", "memory": "96Mi", "ephemeral-storage": "64Mi"},
     "limits": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "1Gi"},
 }
-"""All of them, because a quota that counts one refuses who does not name it. A session's own are for a browser."""
+"""All of them, because a quota that counts one refuses who does not name it; limits at most ten times the requests,
+as LimitRanges have it. A session's own are for a browser."""
+_READABLE: Final = 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,17 @@ class PodSettings:
     """By name: each namespace has its own of them."""
     store_resources: Mapping[str, Any] = field(default_factory=lambda: STORE_POD_RESOURCES)
     """Requests and limits of the pods that check, move and purge."""
+
+
+def annotations(settings: PodSettings, *, keeps_login: bool = True) -> Manifest:
+    """Return the annotations that every pod begins with; ``keeps_login`` says that an eviction costs no login."""
+    return {
+        # Argo CD would report a pod that restarts its container, or that ends, as degraded.
+        "argocd.argoproj.io/ignore-healthcheck": "true",
+        # Otherwise the autoscaler keeps each node with such a pod, because of its emptyDir volumes.
+        **({"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"} if keeps_login else {}),
+        **settings.annotations,
+    }
 
 
 def base(settings: PodSettings) -> Manifest:
@@ -67,6 +81,25 @@ def tolerations() -> list[Manifest]:
     """Return how long a pod stays on a node that is lost: shorter than the cluster's own 5 minutes."""
     lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
     return [{"key": f"node.kubernetes.io/{what}", **lost} for what in ("not-ready", "unreachable")]
+
+
+def readable(spec: Mapping[str, Any], volumes: Collection[str]) -> Manifest:
+    """Return a PodSpec in which any user reads the files of these volumes, if no fsGroup gives them a group.
+
+    Their owner is root, and which user the cluster or the image chooses is not known. Only containers that mount a
+    volume see its files, whatever their mode.
+    """
+    if mapping(spec.get("securityContext")).get("fsGroup") is not None:
+        return dict(spec)
+    return {**spec, "volumes": [_readable(item, volumes) for item in spec["volumes"]]}
+
+
+def _readable(volume: Any, volumes: Collection[str]) -> Any:
+    for kind in ("secret", "projected"):
+        source = mapping(mapping(volume).get(kind))
+        if _name(volume) in volumes and source.get("defaultMode") == SECRET_MODE:
+            return {**volume, kind: {**source, "defaultMode": _READABLE}}
+    return volume
 
 
 def one_volume_per_claim(spec: Mapping[str, Any]) -> Manifest:

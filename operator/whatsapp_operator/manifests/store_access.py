@@ -21,6 +21,8 @@ from whatsapp_session.store_spec import (
 
 Manifest = dict[str, Any]
 SECRETS_DIR = "/var/run/secrets/whatsapp"
+SECRET_MODE = 0o440
+"""Mode of the files in the operator's volumes: the pod's fsGroup reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ SOURCE = Place(
     f"{SECRETS_DIR}/source-network",
 )
 """The source store of a move."""
+FILES = frozenset(
+    place.prefix + name for place in (OWN, SOURCE) for name in ("store-credentials", "encryption", "store-network")
+)
+"""Names of the volumes with Secrets and certificates."""
 _S3_KEYS = ("accessKeyId", "secretAccessKey")
 
 
@@ -168,7 +174,7 @@ def _sources(spec: StoreSpec, *, optional: bool) -> Iterator[tuple[str, Manifest
             needed: Manifest = {"name": secret, "items": [{"key": key, "path": key} for key in _S3_KEYS]}
             token = {"name": secret, "items": [{"key": "sessionToken", "path": "sessionToken"}], "optional": True}
             sources = [{"secret": needed | ({"optional": True} if optional else {})}, {"secret": token}]
-            yield "store-credentials", {"projected": {"defaultMode": 0o440, "sources": sources}}
+            yield "store-credentials", {"projected": {"defaultMode": SECRET_MODE, "sources": sources}}
         case MongoBackend(uri=ref):
             yield "store-credentials", {"secret": _secret(ref, "uri", optional=optional)}
         case _:
@@ -177,7 +183,7 @@ def _sources(spec: StoreSpec, *, optional: bool) -> Iterator[tuple[str, Manifest
         yield "encryption", {"secret": _secret(spec.encryption_key, "value", optional=optional)}
     network = list(_network(spec, optional=optional))
     if network:
-        yield "store-network", {"projected": {"defaultMode": 0o440, "sources": network}}
+        yield "store-network", {"projected": {"defaultMode": SECRET_MODE, "sources": network}}
 
 
 def _network(spec: StoreSpec, *, optional: bool) -> Iterator[Manifest]:
@@ -193,7 +199,7 @@ def _network(spec: StoreSpec, *, optional: bool) -> Iterator[Manifest]:
 
 def _secret(ref: SecretKeyRef, file: str, *, optional: bool) -> Manifest:
     items = [{"key": ref.key, "path": file}]
-    source: Manifest = {"secretName": ref.name, "items": items, "defaultMode": 0o440}
+    source: Manifest = {"secretName": ref.name, "items": items, "defaultMode": SECRET_MODE}
     return source | ({"optional": True} if optional else {})
 
 

@@ -8,7 +8,8 @@ from whatsapp_operator.observed.state import Store
 from whatsapp_session import names, store_spec, worker_config
 
 Manifest = dict[str, Any]
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 300
+"""Seconds, for a check while no operator runs: an operator ends it before, and knows why it has not started."""
 
 
 def pod(store: Store, defaults: WorkerDefaults) -> Manifest:

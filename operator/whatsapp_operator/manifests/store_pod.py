@@ -36,8 +36,8 @@ _POD_PARTS = (
     "tolerations",
     "volumes",
 )
-_CONTAINER_PARTS = ("env", "envFrom", "image", "imagePullPolicy", "volumeMounts")
-"""Parts of a podTemplate that access to a store may need: image, variables, certificates."""
+_CONTAINER_PARTS = ("env", "envFrom", "image", "imagePullPolicy", "securityContext", "volumeMounts")
+"""Parts of a podTemplate that access to a store may need: image, variables, user, certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "name": task.name,
         "namespace": task.namespace,
         "labels": {**defaults.pods.labels, **store.pod_labels, **task.labels, names.LABEL_STORE: store.name},
-        "annotations": {
-            "argocd.argoproj.io/ignore-healthcheck": "true",
-            **defaults.pods.annotations,
-            **task.annotations,
-        },
+        "annotations": {**pod_shape.annotations(defaults.pods), **task.annotations},
     }
     if task.owners:
         metadata["ownerReferences"] = [dict(owner) for owner in task.owners]
@@ -101,6 +97,7 @@ def pod(task: Task, store: Store, defaults: WorkerDefaults) -> Manifest:
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}, *volumes],
     }
     made = pod_security.filled(pod_template.merged(spec, task.also))
+    made = pod_shape.readable(made, store_access.FILES)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_shape.one_volume_per_claim(made)}
 
 

@@ -21,11 +21,12 @@ from whatsapp_operator.observed import requests
 from whatsapp_operator.observed.state import Problem, Session, Store, Wanted
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
-from whatsapp_session.session_spec import LocalAuth, SecretKeyRef
+from whatsapp_session.session_spec import LocalAuth, SecretKeyRef, Strategy
 
 Manifest = dict[str, Any]
 
 GRACE_SECONDS = 120
+_FILES = store_access.FILES | {"kube-api-access", "phone-number", "proxy"}
 TOKEN_SECONDS = 3600
 
 
@@ -36,7 +37,7 @@ def _secret_volume(name: str, ref: SecretKeyRef) -> Manifest:
         "secret": {
             "secretName": ref.name,
             "items": [{"key": ref.key, "path": "value"}],
-            "defaultMode": 0o440,
+            "defaultMode": store_access.SECRET_MODE,
             "optional": True,
         },
     }
@@ -59,7 +60,7 @@ def _volumes(session: Session, store: Store | None) -> tuple[list[Manifest], lis
         {
             "name": "kube-api-access",
             "projected": {
-                "defaultMode": 0o440,
+                "defaultMode": store_access.SECRET_MODE,
                 "sources": [
                     {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
                     {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
@@ -146,10 +147,8 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
         "namespace": session.namespace,
         "labels": {**defaults.pods.labels, **store_labels, **(extra.get("labels") or {}), **own},
         "annotations": {
-            # Argo CD would report a pod that restarts its container, or that ends, as degraded.
-            "argocd.argoproj.io/ignore-healthcheck": "true",
             "kubectl.kubernetes.io/default-container": names.WORKER_CONTAINER,
-            **defaults.pods.annotations,
+            **pod_shape.annotations(defaults.pods, keeps_login=session.spec.auth.strategy is not Strategy.NO_AUTH),
             **(extra.get("annotations") or {}),
         },
         "ownerReferences": [owner(session, controller=True)],
@@ -166,7 +165,8 @@ def pod(session: Session, store: Store | None, defaults: WorkerDefaults) -> Mani
     started_for = requests.newest_start(session)
     if started_for is not None:
         metadata["annotations"][names.ANNOTATION_STARTED_FOR] = started_for
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_security.filled(spec)}
+    made = pod_shape.readable(pod_security.filled(spec), _FILES)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": made}
 
 
 def sent(manifest: Manifest) -> Manifest:

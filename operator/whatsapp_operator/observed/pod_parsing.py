@@ -50,7 +50,8 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
     container = _named(spec.get("containers"), names.WORKER_CONTAINER)
     state = _named(status.get("containerStatuses"), names.WORKER_CONTAINER)
     now, before = mapping(state.get("state")), mapping(state.get("lastState"))
-    waiting, running = mapping(now.get("waiting")), now.get("running")
+    running = now.get("running")
+    image, waiting = _waiting(spec, status, text(container.get("image")), mapping(now.get("waiting")))
     annotations = texts(metadata.get("annotations"))
     phase = text(status.get("phase")) or "Pending"
     return Pod(
@@ -74,6 +75,7 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         running_since=None if running is None else _time(mapping(running).get("startedAt")),
         waiting=text_or_none(waiting.get("reason")),
         waiting_message=text(waiting.get("message")),
+        waiting_image=image,
         ending=_ending(now.get("terminated")) or _ending(before.get("terminated")),
         stopped=running is None and bool(now.get("terminated") or before.get("terminated")),
         failed_reason=text_or_none(status.get("reason")) if phase == "Failed" else None,
@@ -101,6 +103,16 @@ def _ending(raw: Any) -> Ending | None:
         started=_time(raw.get("startedAt")),
         finished=_time(raw.get("finishedAt")),
     )
+
+
+def _waiting(spec: Resource, status: Resource, image: str, own: Resource) -> tuple[str, Resource]:
+    """Return which image waits for what: an init container, such as an injected one, holds up the worker's."""
+    if text(own.get("reason")) == "PodInitializing":
+        for item in mappings(status.get("initContainerStatuses")):
+            waiting = mapping(mapping(item.get("state")).get("waiting"))
+            if waiting and waiting.get("reason") != "PodInitializing":
+                return text(_named(spec.get("initContainers"), text(item.get("name"))).get("image")), waiting
+    return image, own
 
 
 def _named(items: Any, name: str) -> Resource:

@@ -145,6 +145,8 @@ class Pod:
     running_since: str | None
     waiting: str | None
     waiting_message: str
+    waiting_image: str
+    """Image of the container that waits: the worker's, or that of an init container before it."""
     ending: Ending | None
     """Termination of the present container, else of the previous one in this pod."""
     stopped: bool

@@ -1,20 +1,16 @@
 """Name the situation that a session is in: one phase, one reason, one sentence."""
 
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import assert_never
 
-from whatsapp_operator.observed import evictions
-from whatsapp_operator.observed.ages import What, age
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Report, Session
-from whatsapp_operator.session import last_start, move, purge, refusals, termination
+from whatsapp_operator.session import last_start, move, purge, refusals, store_task, termination
 from whatsapp_operator.session.pod_startup import PhaseStatus, not_running
 from whatsapp_operator.session.termination import NextStart, StartBlocked
 from whatsapp_session import names
 from whatsapp_session.conditions import Phase, Reason, SessionState
 from whatsapp_session.session_spec import OperatingMode
 
-SLOW_START_SECONDS: Final = 120.0
-"""How long a pod that moves or deletes archives may take until its container runs, before the condition says so."""
 _STARTING = frozenset({Reason.POD_STARTING, Reason.RESTORING})
 NO_POLICY = Problem(
     Reason.POLICY_MISSING,
@@ -115,7 +111,7 @@ def _moving(observed: Observed) -> PhaseStatus:
     assert source is not None, "a move is due only when both stores are there"
     between = f"from the SessionStore {source.name!r} to {store.name!r}"
     busy = PhaseStatus(Phase.PENDING, Reason.REPLACING, f"the operator copies the session's archives {between}")
-    found = _task(observed, pod, busy, f"the operator could not copy the archives {between} and tries again")
+    found = store_task.phase(observed, pod, busy, f"the operator could not copy the archives {between} and tries again")
     if found.reason is busy.reason:
         return found
     ways_out = (
@@ -143,44 +139,11 @@ def _deleting(observed: Observed) -> PhaseStatus:
         found = PhaseStatus(Phase.PENDING, Reason.STORE_NOT_FOUND, text)
     else:
         busy = PhaseStatus(Phase.PENDING, Reason.STOPPING, "the operator deletes the session and its archives")
-        found = _task(observed, pod, busy, "the operator could not delete its archives and tries again")
+        found = store_task.phase(observed, pod, busy, "the operator could not delete its archives and tries again")
     if found.reason is Reason.STOPPING:
         return found
     text = f"the session is being deleted, but {found.message}; {purge.way_out(session)}"
     return PhaseStatus(found.phase, found.reason, text)
-
-
-def _task(observed: Observed, pod: Pod | None, busy: PhaseStatus, failed: str) -> PhaseStatus:
-    """Return the phase while a pod runs a task on a store."""
-    if pod is not None and pod.ownership is Ownership.FOREIGN:
-        return PhaseStatus(
-            Phase.FAILED, Reason.CONFLICT, f"a pod {pod.name} exists that is not the operator's; delete it"
-        )
-    if pod is None or pod.deleting or pod.did_well:
-        return busy
-    taken = evictions.problem(pod)
-    if taken is not None:
-        return PhaseStatus(Phase.FAILED, taken.reason, f"{failed}: {taken.message}")
-    if pod.ending is not None and pod.ending.exit_code != 0:
-        # Also while the next attempt runs, so that the condition does not change with each attempt.
-        text = pod.ending.message or f"the pod {pod.name} ended with code {pod.ending.exit_code}; see its log"
-        reason = pod.ending.reason or Reason.CRASH_LOOP
-        return PhaseStatus(Phase.FAILED, reason, f"{failed}: {text}")
-    if pod.phase == "Failed":
-        why = pod.failed_reason or "no reason given"
-        text = f"the pod {pod.name} failed ({why}); the operator creates it again"
-        return PhaseStatus(Phase.FAILED, Reason.CRASH_LOOP, text)
-    found = busy if pod.running_since is not None else not_running(pod)
-    if found.phase is not Phase.STARTING:
-        return found
-    needs = f"; the pod {pod.name} needs {' and '.join(pod.needs)}" if pod.needs else ""
-    if pod.running_since is not None:
-        return busy
-    if age(observed.ages, What.THERE, pod.uid) > SLOW_START_SECONDS:
-        why = f"`kubectl describe pod {pod.name} -n {observed.session.namespace}` shows what it waits for"
-        text = f"{busy.message}, but the pod {pod.name} has not started for more than 2 minutes; {why}{needs}"
-        return PhaseStatus(Phase.PENDING, Reason.POD_STARTING, text)
-    return PhaseStatus(busy.phase, busy.reason, f"{busy.message}{needs if pod.waiting == 'ContainerCreating' else ''}")
 
 
 def _blocked(session: Session, held: StartBlocked | None) -> PhaseStatus:

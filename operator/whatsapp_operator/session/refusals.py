@@ -3,6 +3,7 @@
 This is the only place that does so, for all objects.
 """
 
+import re
 from typing import Final
 
 from whatsapp_kube import answers
@@ -12,7 +13,8 @@ from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
 _NOBODYS: Final = "no field of the spec causes this; ask the cluster's administrator to allow it"
-_TEMPLATE: Final = "change spec.podTemplate"
+_TEMPLATE: Final = "change spec.podTemplate, or the chart's values worker and podSecurityContext"
+_RESOURCES: Final = "change the resources in spec.podTemplate, or the chart's value worker.resources"
 _LABELS: Final = "change spec.podTemplate.metadata.labels, or spec.podLabels of the SessionStore"
 _CLAIM: Final = (
     "create the PVC yourself and name it in spec.auth.localAuth.claimName, or re-create the session with another"
@@ -21,12 +23,17 @@ _STORE_PODS: Final = "the chart's value storePods.resources"
 _OF_STORE_PODS: Final = (
     ("metadata.labels", "change spec.podLabels of the SessionStore, or the chart's value worker.podLabels"),
     ("metadata.annotations", "change the chart's value worker.podAnnotations"),
-    ("spec.containers[0].resources", f"change {_STORE_PODS}"),
-    ("", "change spec.podLabels or spec.custom of the SessionStore, or the chart's values worker and storePods"),
+    ("spec.containers[].resources", f"change {_STORE_PODS}"),
+    (
+        "",
+        "change spec.podLabels or spec.custom of the SessionStore, or the chart's values worker, storePods and"
+        " podSecurityContext",
+    ),
 )
 _OF_WORKERS: Final = (
     ("metadata.labels", _LABELS),
     ("metadata.annotations", "change spec.podTemplate.metadata.annotations"),
+    ("spec.containers[].resources", _RESOURCES),
     ("", _TEMPLATE),
 )
 _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
@@ -41,6 +48,9 @@ _REMEDIES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     ),
 }
 """What the user can change, by the prefix of the rejected field; "" matches any field, and none."""
+_AMOUNTS: Final = re.compile(r"failed quota: .* must specify |usage per (Container|Pod) |limit to request ratio per ")
+"""What quota and LimitRange say of a pod's resources; the API has no structured form for it."""
+_INDEX: Final = re.compile(r"\[[0-9]+\]")
 _WAITS: Final = frozenset({Reason.QUOTA_EXCEEDED, Reason.STOPPING, Reason.REPLACING})
 
 
@@ -57,9 +67,11 @@ def problem(error: Refused) -> Problem:
     if _lacks_rights(error):
         text = "upgrade the chart, whose role has this right, or grant it to the operator's service account"
         return Problem(reason, f"the operator may not {_verb(asked)} {_thing(asked)}: {error.message}; {text}")
-    fields = [cause.field for cause in error.causes if cause.field]
+    fields = [_INDEX.sub("[]", cause.field) for cause in error.causes if cause.field]
     who = "the API server refuses" if fields or error.status == 400 else "an admission rule of this cluster refuses"
     what = f"to {_verb(asked)} {_thing(asked)}"
+    if asked.kind == "Pod" and not fields and _AMOUNTS.search(error.message):
+        fields = ["spec.containers[].resources"]
     return Problem(reason, f"{who} {what}: {error.message}; {_remedy(asked, fields)}")
 
 
@@ -98,15 +110,10 @@ def _thing(asked: Asked) -> str:
     return f"the {kind} {asked.name}" if asked.name else f"a {kind}"
 
 
-def _is_store_pod(asked: Asked) -> bool:
-    """Return whether a pod checks, moves or purges: its resources are the chart's, not the podTemplate's."""
-    return asked.name.startswith(tuple(name("") for name in (names.check_pod, names.move_pod, names.purge_pod)))
-
-
 def _smaller(asked: Asked) -> str:
     """Return what makes a thing smaller that a quota counts."""
     match asked.kind:
-        case "Pod" if _is_store_pod(asked):
+        case "Pod" if names.is_store_pod(asked.name):
             return f", lower {_STORE_PODS}"
         case "Pod":
             return ", lower the resources in spec.podTemplate"
@@ -121,7 +128,7 @@ def _remedy(asked: Asked, fields: list[str]) -> str:
         return _NOBODYS
     remedies = _REMEDIES.get(asked.kind, ())
     if asked.kind == "Pod":
-        remedies = _OF_STORE_PODS if _is_store_pod(asked) else _OF_WORKERS
+        remedies = _OF_STORE_PODS if names.is_store_pod(asked.name) else _OF_WORKERS
     # The patch of finalizers contains no other field and may be rejected as a whole.
     given = fields or (["metadata.finalizers"] if asked.verb == "finalize" else [""])
     found = [text for field in given for begins, text in remedies if field.startswith(begins)][:1]

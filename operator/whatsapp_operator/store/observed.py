@@ -7,12 +7,10 @@ from whatsapp_operator.observed import evictions
 from whatsapp_operator.observed.ages import Ages
 from whatsapp_operator.observed.pod_parsing import parse_pod, reason
 from whatsapp_operator.observed.state import Ownership, Pod, Problem, Resource, Store, StoreReport
+from whatsapp_operator.session import pod_startup
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 from whatsapp_session.untrusted import flag, integer, mapping, mappings, text, text_or_none
-
-_IMAGE_PROBLEMS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
-_CONFIG_PROBLEMS = frozenset({"CreateContainerConfigError", "CreateContainerError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,9 @@ class CheckPod:
     """Its result, None while it has not ended."""
     problem: Problem | None
     """Why it does not start."""
+    runs: bool = False
+    slow: str = ""
+    """What to say if it has not started for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
         deleting=pod.deleting,
         template_hash=pod.template_hash,
         verdict=_verdict(pod, store),
-        problem=_problem(pod),
+        problem=pod_startup.obstacle(pod),
+        runs=pod.running_since is not None,
+        slow=pod_startup.slow(pod, store.namespace),
     )
 
 
@@ -123,21 +126,10 @@ def _verdict(pod: Pod, store: Store) -> Verdict | None:
     taken = evictions.problem(pod)
     if taken is not None:
         return Verdict(False, taken.reason, f"the operator could not check the store: {taken.message}")
+    if pod.failed_reason == "DeadlineExceeded" and said is not None and not said.started:
+        # The node's report of a container that never ran.
+        return Verdict(False, Reason.STORE_UNAVAILABLE, pod_startup.slow(pod, store.namespace))
     if pod.failed_reason == "DeadlineExceeded":
         return Verdict(False, Reason.STORE_UNAVAILABLE, "the store did not answer the check in time")
     why = pod.failed_reason or (f"code {said.exit_code}" if said is not None else "no reason given")
     return Verdict(False, Reason.STORE_UNAVAILABLE, f"the store check failed ({why}); see the log of the pod")
-
-
-def _problem(pod: Pod) -> Problem | None:
-    if pod.unschedulable is not None and pod.node is None:
-        return Problem(
-            Reason.UNSCHEDULABLE, f"the scheduler finds no node for the pod of the store check: {pod.unschedulable}"
-        )
-    if pod.waiting in _IMAGE_PROBLEMS:
-        why = f"the node cannot pull the image {pod.image} of the store check: {pod.waiting_message}"
-        return Problem(Reason.IMAGE_PULL_FAILED, why)
-    if pod.waiting in _CONFIG_PROBLEMS:
-        why = f"the store check cannot start: {pod.waiting_message}"
-        return Problem(Reason.SECRET_NOT_FOUND, why)
-    return None

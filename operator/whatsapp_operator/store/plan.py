@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from whatsapp_operator.observed.ages import Ages, Fact, What, age
 from whatsapp_operator.observed.state import Ownership
+from whatsapp_operator.session.pod_startup import SLOW_START_SECONDS
 from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore
 from whatsapp_session.backoff import Backoff
 
@@ -71,6 +72,11 @@ def plan(observed: ObservedStore, wanted_hash: str) -> Plan:
 def is_stuck(pod: CheckPod, ages: Ages) -> bool:
     """Return whether a pod has not ended within its time."""
     return pod.verdict is None and age(ages, What.THERE, pod.uid) > LIMIT_SECONDS
+
+
+def is_slow(pod: CheckPod, ages: Ages) -> bool:
+    """Return whether a pod has not started for so long that users should look."""
+    return not pod.runs and age(ages, What.THERE, pod.uid) > SLOW_START_SECONDS
 
 
 def _with_pod(pod: CheckPod, wanted_hash: str, ages: Ages) -> Plan:

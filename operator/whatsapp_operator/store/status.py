@@ -39,7 +39,7 @@ def judged(observed: ObservedStore, wanted_hash: str, now: str) -> ObservedStore
         return observed
     verdict = pod.verdict
     if verdict is None and plan.is_stuck(pod, observed.ages):
-        text = "the pod of the store check does not finish"
+        text = "the store did not answer the check in time" if pod.runs else pod.slow
         problem = pod.problem or Problem(Reason.STORE_UNAVAILABLE, text)
         verdict = Verdict(False, problem.reason, problem.message)
     if verdict is None:
@@ -84,6 +84,8 @@ def _availability(observed: ObservedStore) -> tuple[Condition, ...]:
     verdict = _finding(observed)
     if verdict is None:
         problem = None if observed.pod is None else observed.pod.problem
+        if problem is None and observed.pod is not None and plan.is_slow(observed.pod, observed.ages):
+            problem = Problem(Reason.POD_STARTING, f"the operator is checking the store, but {observed.pod.slow}")
         reason = Reason.POD_STARTING if problem is None else problem.reason
         text = "the operator is checking the store" if problem is None else problem.message
         return (

@@ -91,6 +91,15 @@ def test_the_pods_that_touch_the_store_keep_the_rest_of_a_refused_template() -> 
     assert not [mount for mount in container["volumeMounts"] if mount["name"] == "share"]
 
 
+def test_the_pods_that_touch_the_store_run_as_the_user_that_the_worker_was_given() -> None:
+    given = {"runAsUser": 1000680000, "privileged": True, "capabilities": {"add": ["SYS_ADMIN"]}}
+    made = pods({"spec": {"containers": [{"name": "worker", "securityContext": given}]}})
+    for kind in ("move", "purge"):
+        (container,) = made[kind]["spec"]["containers"]
+        context = container["securityContext"]
+        assert context == {**pod_security.container(), "runAsUser": 1000680000}
+
+
 def test_a_sidecar_gets_the_standard_where_it_says_nothing() -> None:
     spec = {
         "containers": [

@@ -17,6 +17,10 @@ from whatsapp_operator.observed.state import Store
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
+EVICTABLE = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+CA = {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}}
+KEY = {"keySecretRef": {"name": "key", "key": "k"}}
+PROXY = {"name": "proxy", "key": "url"}
 KINDS: dict[str, Callable[[WorkerDefaults], Manifest]] = {
     "worker": lambda defaults: worker_pod.pod(samples.session(), samples.store(), defaults),
     "check": lambda defaults: store_check_pod.pod(samples.store(), defaults),
@@ -59,6 +63,46 @@ def test_no_id_is_asked_for_where_the_cluster_assigns_them(kind: str) -> None:
     assert not {"runAsUser", "runAsGroup"} & container["securityContext"].keys()
 
 
+SEALED = {"s3": {"bucket": "b", "credentialsSecretRef": {"name": "login"}}, "caBundle": CA, "encryption": KEY}
+
+
+@pytest.mark.parametrize("kind", ["worker", "check", "purge", "move"])
+@pytest.mark.parametrize(("ids", "mode"), [({"fsGroup": 7}, 0o440), ({"runAsUser": 7}, 0o444), ({}, 0o444)], ids=str)
+def test_secrets_and_token_are_readable_for_whatever_user_the_cluster_chooses(
+    kind: str, ids: dict[str, int], mode: int
+) -> None:
+    defaults, session = with_settings(security_context=ids), samples.session({"browser": {"proxySecretRef": PROXY}})
+    one, other = store("one", **SEALED), store("other", **SEALED)
+    spec = {
+        "worker": lambda: worker_pod.pod(session, one, defaults),
+        "check": lambda: store_check_pod.pod(one, defaults),
+        "purge": lambda: purge_pod.purge_pod(session, one, defaults),
+        "move": lambda: move_pod.move_pod(session, one, other, defaults),
+    }[kind]()["spec"]
+    sources = [item.get("secret") or item.get("projected") for item in spec["volumes"]]
+    modes = [source["defaultMode"] for source in sources if source]
+    assert (set(modes), len(modes)) == ({mode}, {"worker": 5, "move": 6}.get(kind, 3))
+
+
+def test_a_volume_of_a_template_keeps_its_mode() -> None:
+    volume = {"name": "mine", "secret": {"secretName": "mine", "defaultMode": 0o440}}
+    template = {"podTemplate": {"spec": {"securityContext": {"fsGroup": None}, "volumes": [volume]}}}
+    made = worker_pod.pod(samples.session(template), samples.store(), samples.DEFAULTS)["spec"]["volumes"]
+    assert volume in made
+    assert {"defaultMode": 0o444}.items() <= next(item for item in made if item["name"] == "kube-api-access")[
+        "projected"
+    ].items()
+
+
+@pytest.mark.parametrize(("auth", "said"), [({}, "true"), ({"strategy": "NoAuth"}, None)], ids=["kept", "not kept"])
+def test_the_autoscaler_may_evict_a_worker_whose_login_is_kept(auth: Manifest, said: str | None) -> None:
+    made = worker_pod.pod(samples.session({"auth": auth}), samples.store(), samples.DEFAULTS)
+    assert made["metadata"]["annotations"].get(EVICTABLE) == said
+    template = {"metadata": {"annotations": {EVICTABLE: "false"}}}
+    kept = worker_pod.pod(samples.session({"auth": auth, "podTemplate": template}), samples.store(), samples.DEFAULTS)
+    assert kept["metadata"]["annotations"][EVICTABLE] == "false"
+
+
 @pytest.mark.parametrize("kind", ["check", "purge", "move"])
 def test_the_resources_of_the_pods_beside_the_worker_can_be_set(kind: str) -> None:
     (container,) = KINDS[kind](with_settings(store_resources={"limits": {"cpu": "1"}}))["spec"]["containers"]
@@ -66,11 +110,10 @@ def test_the_resources_of_the_pods_beside_the_worker_can_be_set(kind: str) -> No
 
 
 def test_a_move_within_one_claim_has_one_volume_with_two_mounts() -> None:
-    key = {"keySecretRef": {"name": "key", "key": "k"}}
     made = move_pod.move_pod(
         samples.session(),
         store("plain", filesystem={"claimName": "archives", "path": "a"}),
-        store("encrypted", filesystem={"claimName": "archives", "path": "b"}, encryption=key),
+        store("encrypted", filesystem={"claimName": "archives", "path": "b"}, encryption=KEY),
         samples.DEFAULTS,
     )
     assert claims(made) == ["archives"]

@@ -49,6 +49,31 @@ TERMINATING = {"causes": [{"reason": "NamespaceTerminating", "message": "gone", 
             (answer(403, "maximum memory is 256Mi", Asked("create", "Pod", name)), "InvalidPodTemplate", "storePods")
             for name in ("wastore-a", "wamove-a", "wapurge-a")
         ),
+        *(
+            (answer(403, f"is forbidden: {text}", Asked("create", "Pod", name)), "InvalidPodTemplate", says)
+            for text in (
+                "failed quota: tenant: must specify limits.cpu for: worker",
+                "maximum memory usage per Container is 1Gi, but limit is 2Gi",
+                "[minimum cpu usage per Container is 25m, but request is 10m, cpu max limit to request ratio per"
+                " Container is 10, but provided ratio is 50.000000]",
+            )
+            for name, says in (
+                ("wa-a", "change the resources in spec.podTemplate, or the chart's value worker.resources"),
+                ("wastore-a", "change the chart's value storePods.resources"),
+                ("wapurge-a", "change the chart's value storePods.resources"),
+            )
+        ),
+        (
+            answer(422, "no", Asked("create", "Pod", "wamove-a"), **field("spec.containers[1].resources.limits")),
+            "InvalidPodTemplate",
+            "change the chart's value storePods.resources",
+        ),
+        (answer(403, "runAsUser: Invalid value: 10001", WORKER), "InvalidPodTemplate", "podSecurityContext"),
+        (
+            answer(403, "runAsUser: Invalid value: 10001", Asked("create", "Pod", "wastore-a")),
+            "InvalidPodTemplate",
+            "podSecurityContext",
+        ),
         (answer(422, "zero", CLAIM, **field("spec.resources[storage]")), "Refused", "spec.auth.localAuth.size"),
         (
             answer(422, "A B", CLAIM, **field("spec.storageClassName")),

@@ -161,7 +161,7 @@ def test_what_a_container_wrote_before_its_restart_is_ignored() -> None:
     [
         (samples.waiting("ContainerCreating"), "Starting", "PodStarting"),
         (samples.waiting("ErrImagePull", "no such image"), "Failed", "ImagePullFailed"),
-        (samples.waiting("CreateContainerConfigError", "no secret"), "Failed", "SecretNotFound"),
+        (samples.waiting("CreateContainerConfigError", 'secret "a" not found'), "Failed", "SecretNotFound"),
         (samples.waiting("CrashLoopBackOff", ended={"exitCode": 1}), "Failed", "CrashLoop"),
         (samples.waiting("CrashLoopBackOff", ended={"exitCode": 137, "reason": "OOMKilled"}), "Failed", "OutOfMemory"),
         (samples.terminated(3, '{"reason": "StoreSessionInUse"}', "Failed"), "Failed", "StoreSessionInUse"),

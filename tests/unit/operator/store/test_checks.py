@@ -11,6 +11,11 @@ from whatsapp_operator.store.observed import ObservedStore, Verdict, parse_check
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
 
+SLOW = (
+    "the pod wastore-default has not started for more than 2 minutes;"
+    " `kubectl describe pod wastore-default -n bots` shows what it waits for"
+)
+
 
 def test_the_whole_pod_of_a_check() -> None:
     made = store_check_pod.pod(samples.store(podLabels={"cloud": "yes"}), samples.DEFAULTS)
@@ -28,6 +33,7 @@ def test_the_whole_pod_of_a_check() -> None:
         },
         "annotations": {
             "argocd.argoproj.io/ignore-healthcheck": "true",
+            "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
             "whatsapp-operator.dev/store-generation": "1",
         },
         "ownerReferences": [
@@ -48,7 +54,7 @@ def test_the_whole_pod_of_a_check() -> None:
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "tolerations": pod_shape.tolerations(),
-        "activeDeadlineSeconds": 120,
+        "activeDeadlineSeconds": 300,
         "terminationGracePeriodSeconds": 5,
         "securityContext": {
             "runAsNonRoot": True,
@@ -139,12 +145,16 @@ def test_a_store_is_checked_when_it_must_be(seen: ObservedStore, seconds: float,
          Verdict(False, Reason.STORE_UNAVAILABLE, "the store check failed (code 1); see the log of the pod")),
         ({"phase": "Failed", "reason": "DeadlineExceeded"},
          Verdict(False, Reason.STORE_UNAVAILABLE, "the store did not answer the check in time")),
+        (samples.terminated(137, phase="Failed", reason="ContainerStatusUnknown", startedAt=None)
+         | {"reason": "DeadlineExceeded"},
+         Verdict(False, Reason.STORE_UNAVAILABLE, f"{SLOW}; it needs the PVC 'archives'")),
         ({"phase": "Failed", "reason": "OOM"},
          Verdict(False, Reason.UNSCHEDULABLE,
                  "the operator could not check the store: the node refused the pod wastore-default (OOM)")),
         (samples.running(), None),
     ],
-    ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "refused", "runs"],
+    ids=["good", "good without a word", "good beside a sidecar", "unfenced", "crashed", "too slow", "never started",
+         "refused", "runs"],
 )  # fmt: skip
 def test_what_a_checks_pod_found(pod_status: Manifest, verdict: Verdict | None) -> None:
     made = store_check_pod.pod(samples.store(), samples.DEFAULTS)

@@ -96,6 +96,21 @@ def test_a_check_that_does_not_end_is_one_that_failed() -> None:
     assert seen.check == Check(Verdict(False, Reason.UNSCHEDULABLE, "no node"), late, 1, "hash", "new", 1)
 
 
+@pytest.mark.parametrize(("runs", "said"), [(True, "did not answer"), (False, "kubectl describe")])
+def test_a_store_that_hangs_is_told_from_a_pod_that_does_not_start(runs: bool, said: str) -> None:
+    seen = aged(observed(pod=check_of(runs=runs, slow="`kubectl describe pod`")), 241)
+    verdict = status.judged(seen, "hash", samples.NOON).check
+    assert verdict is not None
+    assert said in verdict.verdict.message
+
+
+@pytest.mark.parametrize(("seconds", "runs", "said"), [(119, False, False), (121, False, True), (121, True, False)])
+def test_a_check_whose_pod_does_not_start_says_so_after_a_while(seconds: float, runs: bool, said: bool) -> None:
+    seen = aged(observed(pod=check_of(runs=runs, slow="look at the pod")), seconds)
+    (ready, *_) = status.conditions(seen)
+    assert (ready.reason, "look at the pod" in ready.message) == (Reason.POD_STARTING, said)
+
+
 def test_failures_are_counted_until_the_specification_changes() -> None:
     seen = observed(check=check(BAD, failures=2), pod=check_of(verdict=BAD))
     again = status.judged(seen, "hash", samples.NOON).check
