@@ -193,7 +193,9 @@ class Home:
         log = self.root / f"worker-{len(self.started)}.log"
         with log.open("w") as stream:
             environment = {**os.environ, **(env or {})}
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True, env=environment)
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stream, text=True, env=environment, process_group=0
+            )
         worker = Worker(process, log)
         self.started.append(worker)
         return worker

@@ -3,10 +3,10 @@
 Library: ``Client(RemoteAuth(store="file:DIR"))``; command: ``whatsapp-worker run``.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers read it: importing typing takes longer than all else before the first line
 if TYPE_CHECKING:
+    from typing import Any
+
     from whatsapp_worker.auth import Auth, LocalAuth, NoAuth, RemoteAuth
     from whatsapp_worker.client import Client
     from whatsapp_worker.client_options import Options
@@ -17,8 +17,10 @@ __all__ = ["Auth", "Client", "FilesystemStore", "LocalAuth", "NoAuth", "Options"
 _HOMES = {"Client": "client", "Options": "client_options", "Store": "stores", "FilesystemStore": "stores.filesystem"}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     # When it is asked for: the command must hear a signal before it has imported all this (``main``).
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'auth')}"), name)

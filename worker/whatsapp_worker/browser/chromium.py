@@ -15,7 +15,7 @@ from whatsapp_worker.browser import command_line, orphan, protocol, proxy_addres
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout
-from whatsapp_worker.system import processes, watchdog
+from whatsapp_worker.system import own_session, processes, watchdog
 
 _BINDING = "whatsappWorkerReport"
 _API = "whatsappWorkerPage"
@@ -82,7 +82,7 @@ class Chromium:
         if self._until is not None:
             self._watchdog.until(self._until)
         before = processes.children()
-        self._playwright = await async_api.async_playwright().start()
+        self._playwright = await _driver()
         self.children = processes.children() - before
         self._watchdog.watch_driver(self.children)
         self.children |= {self._watchdog.pid}
@@ -250,6 +250,23 @@ class Chromium:
         with contextlib.suppress(async_api.Error, TimeoutError):
             async with asyncio.timeout(_ATTACH_PATIENCE + ANSWER_PATIENCE + _CALL_PATIENCE):
                 await page.evaluate(contract.script(), argument)
+
+
+async def _driver() -> async_api.Playwright:
+    """Start the driver; a start that was cut off would leave its process and an error that nobody hears: undo it."""
+    starting = asyncio.ensure_future(_started())
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with contextlib.suppress(async_api.Error, OSError):  # a time-out is an OSError
+            async with asyncio.timeout(_CLOSE_PATIENCE):
+                await (await starting).stop()
+        raise
+
+
+async def _started() -> async_api.Playwright:
+    with own_session.programs_in_their_own_session():
+        return await async_api.async_playwright().start()
 
 
 def _is_of_the_web(url: str) -> bool:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from whatsapp_session import session_spec, worker_config
+from whatsapp_session import early_stop, session_spec, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import auth, client, client_options, errors
 from whatsapp_worker.browser.page import contract
@@ -183,7 +183,9 @@ async def run_in_pod(config: worker_config.WorkerConfig, flags: argparse.Namespa
 
 def _run(flags: argparse.Namespace) -> runner.Outcome:
     config = configuration(flags)
-    return shutdown.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
+    outcome = shutdown.run(run_in_pod(config, flags) if config.resource else run_alone(config, flags), _last_words)
+    early_stop.settle()  # the event loop gave its signals back to Python
+    return outcome
 
 
 def _write_termination_message(outcome: runner.Outcome) -> None:
@@ -209,7 +211,7 @@ def log_at(level: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; returns the exit code. Raises Stopped if a signal ended a command on a store."""
     flags = arguments.parser().parse_args(arguments.joined(sys.argv[1:] if argv is None else argv))
     in_pod = worker_config.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")

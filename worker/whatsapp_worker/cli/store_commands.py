@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from whatsapp_session import names, worker_config
+from whatsapp_session import early_stop, names, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
 from whatsapp_worker import client, errors, stores
 from whatsapp_worker.cli import store_transfer
@@ -97,7 +97,8 @@ def run(flags: argparse.Namespace) -> runner.Outcome:
     told = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(worker_config.from_env(os.environ), **told)
     try:
-        ended = _COMMANDS[flags.verb](flags, config)
+        with early_stop.raising():
+            ended = _COMMANDS[flags.verb](flags, config)
         return ended if isinstance(ended, runner.Outcome) else runner.Outcome(ExitCode.DONE, None, ended)
     except errors.ConfigurationError:
         raise

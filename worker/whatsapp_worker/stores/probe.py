@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from whatsapp_session import early_stop
 from whatsapp_worker import errors, stores
 from whatsapp_worker.stores import filesystem, four_verbs
 
@@ -38,7 +39,7 @@ def _probe(store: stores.Store, folder: str, say: Say, allow_unfenced: bool) -> 
         _told(say, "read", lambda: _read(store, folder))
         _told(say, "list", lambda: _list(store, folder))
         _told(say, "delete", lambda: _delete(store, folder))
-    except errors.WorkerError:
+    except (errors.WorkerError, early_stop.Stopped):
         _tidy(store, folder)
         raise
 
