@@ -37,7 +37,7 @@ try: install browser ## run part 1 of the demo: worker and simulator as local pr
 demo: install browser ## run the whole demo: first without Kubernetes, then on a local cluster
 	@$(DEMO) run
 
-test: install browser javascript ## run all tests, with small counts (see tests/README.md)
+test: install browser javascript clocks ## run all tests, with small counts (see tests/README.md)
 	@$(LOCAL) prepare --background --provider $(TEST_PROVIDER)
 	@echo "seed: $(SEED) (WSO_SEED=$(SEED) repeats this run)"
 	@$(PYTEST) $(SPREAD) tests/unit tests/component tests/conformance tests/functional tests/e2e $(ARGS)
@@ -59,13 +59,13 @@ format: install ## format the code and fix what ruff can fix
 test-unit: install ## run the unit tests (no I/O)
 	@$(PYTEST) tests/unit $(ARGS)
 
-test-component: install browser ## run the tests of the worker with Chromium, real stores and the simulator
+test-component: install browser clocks ## run the tests of the worker with Chromium, real stores and the simulator
 	@$(PYTEST) tests/component $(ARGS)
 
 test-conformance: install browser javascript ## run the unmodified npm package whatsapp-web.js against the simulator
 	@$(PYTEST) tests/conformance $(ARGS)
 
-test-functional: install ## run the tests of the operator with a real kube-apiserver and etcd
+test-functional: install clocks ## run the tests of the operator with a real kube-apiserver and etcd
 	@$(LOCAL) prepare --binaries
 	@$(PYTEST) tests/functional $(ARGS)
 
@@ -73,7 +73,7 @@ test-e2e: install browser ## run the tests on a real cluster, with the images of
 	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@$(PYTEST) tests/e2e $(ARGS)
 
-soak: install browser javascript ## run all tests with full counts: hundreds of snapshots and kills (takes hours)
+soak: install browser javascript clocks ## run all tests with full counts: hundreds of snapshots and kills (takes hours)
 	@$(LOCAL) prepare --provider $(TEST_PROVIDER)
 	@WSO_SOAK=1 $(PYTEST) tests $(ARGS)
 
@@ -122,7 +122,7 @@ push: install ## push the images: make push REGISTRY=registry.example.com/team
 	@test -n "$(REGISTRY)" || { echo "REGISTRY is not set: make push REGISTRY=registry.example.com/team" >&2; exit 2; }
 	@$(LOCAL) images --push "$(REGISTRY)" $(ARGS)
 
-browser javascript: install
+browser javascript clocks: install
 	@$(LOCAL) packages $@
 
 $(VENV)/.installed: tests/requirements.lock pyproject.toml
@@ -138,5 +138,5 @@ $(VENV)/.installed: tests/requirements.lock pyproject.toml
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-.PHONY: help try demo test install check format test-unit test-component test-conformance test-functional test-e2e soak \
+.PHONY: help try demo test install check format clocks test-unit test-component test-conformance test-functional test-e2e soak \
   bench lock install-yaml golden docs cluster-up cluster-status cluster-down cluster-verify-clean images push browser javascript

@@ -132,7 +132,7 @@ def make_binaries(arguments: argparse.Namespace, store: cache.Cache) -> int:
 
 def install_packages(arguments: argparse.Namespace, _: cache.Cache) -> int:
     """Install missing Debian packages (needs root)."""
-    debian_packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript")))
+    debian_packages.ensure(*(arguments.uses or ("node", "image", "browser", "javascript", "clocks")))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Turn a failed answer of the API server into a KubeError, by the structure of the answer where it has one."""
+"""Read answers of the API server: its time, and of a failed one the KubeError, by its structure where it has one."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,11 @@ NAMESPACE_TERMINATING = "NamespaceTerminating"
 _FOR_GOOD = ("failed calling webhook", "failed to create typed patch object")
 """Messages of answers with status 500 that have no structured cause but are refusals:
 a webhook that does not answer, and a field that the installed CRDs do not know."""
+
+
+def date(headers: Mapping[str, str]) -> str | None:
+    """Return the time of the server that answered, as its Date header has it."""
+    return headers.get("Date")
 
 
 def error(status: int, body: Any, asked: Asked) -> KubeError:

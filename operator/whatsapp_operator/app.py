@@ -73,12 +73,13 @@ async def release(chosen: options.Options) -> None:
 
 async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(kube.ClusterKube(loaded))
+        server_clock = clock.ServerClock()
+        cluster = await stack.enter_async_context(kube.ClusterKube(loaded, server_clock.hear))
         await crds.wait(cluster)
         defaults = worker_defaults(chosen, await _cluster_id(cluster))
-        numbers = metrics.Metrics()
+        numbers = metrics.Metrics(server_clock.now)
         counted = metrics.CountedKube(cluster, numbers)
-        stores = StoreReconciler(counted, defaults, clock.SystemClock())
+        stores = StoreReconciler(counted, defaults, server_clock)
 
         async def look_at_store(key: Key) -> float | Rest | None:
             with numbers.reconciling():
@@ -92,7 +93,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
 
         required = chosen.admission_policy != admission_policy.AdmissionPolicy.UNCHECKED
         reconciler = Reconciler(
-            counted, defaults, clock.SystemClock(), chosen.limits, numbers, on_store_report, policy_required=required
+            counted, defaults, server_clock, chosen.limits, numbers, on_store_report, policy_required=required
         )
 
         async def look(key: Key) -> float | Rest | None:

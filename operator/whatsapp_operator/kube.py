@@ -4,7 +4,7 @@
 passes the same contract tests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -113,11 +113,26 @@ async def connection(loaded: Any) -> Connection:
     )
 
 
-class ClusterKube:
-    """Client of a real API server. Use it as an async context manager, in the event loop of the calls."""
+def _listening(hear: Callable[[str | None], None]) -> aiohttp.TraceConfig:
+    """Return what lets the client tell ``hear`` the date of each answer; the client returns no headers itself."""
 
-    def __init__(self, loaded: Any) -> None:
+    async def answered(_: Any, __: Any, found: aiohttp.TraceRequestEndParams) -> None:
+        hear(answers.date(found.response.headers))
+
+    config = aiohttp.TraceConfig()
+    config.on_request_end.append(answered)
+    return config
+
+
+class ClusterKube:
+    """Client of a real API server. Use it as an async context manager, in the event loop of the calls.
+
+    ``hear`` gets the Date header of each answer: the API server's time.
+    """
+
+    def __init__(self, loaded: Any, hear: Callable[[str | None], None] = lambda date: None) -> None:
         loaded.connection_pool_maxsize = CONNECTIONS
+        loaded.trace_configs = [_listening(hear)]
         self._client = kubernetes_client.ApiClient(configuration=loaded)
         # Without discovery: the paths are known, and discovery writes a cache file into a shared directory.
         self._dynamic = dynamic.DynamicClient(self._client)

@@ -1,10 +1,10 @@
 """Define the metrics of the operator; labels have fixed sets of values, never names of sessions."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import prometheus_client
@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from whatsapp_kube.errors import Conflict, KubeError
 from whatsapp_kube.requests import Manifest, Ref, ref_of
+from whatsapp_operator.clock import ServerClock
 from whatsapp_operator.kube import Listing
 from whatsapp_operator.start_slots import Starts
 from whatsapp_session.conditions import Phase
@@ -31,7 +32,7 @@ class Seen:
 class Metrics:
     """The metrics of one operator, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         self.registry = prometheus_client.CollectorRegistry()
         self._sessions: dict[Any, Seen] = {}
         self._reconciles = prometheus_client.Histogram(
@@ -67,7 +68,7 @@ class Metrics:
             "1 if the admission policy that limits what workers may write is not in force, else 0.",
             registry=self.registry,
         )
-        self.registry.register(_Sessions(self._sessions))
+        self.registry.register(_Sessions(self._sessions, now or ServerClock().now))
 
     @contextmanager
     def reconciling(self) -> Iterator[None]:
@@ -115,8 +116,9 @@ class Metrics:
 class _Sessions(prometheus_client.registry.Collector):
     """Aggregate the sessions at each scrape, so that no session has its own series."""
 
-    def __init__(self, sessions: Mapping[Any, Seen]) -> None:
+    def __init__(self, sessions: Mapping[Any, Seen], now: Callable[[], datetime]) -> None:
         self._sessions = sessions
+        self._now = now
 
     def collect(self) -> Iterator[Metric]:
         """Yield the aggregated metrics."""
@@ -126,7 +128,8 @@ class _Sessions(prometheus_client.registry.Collector):
         for phase in Phase:
             family.add_metric([str(phase)], phases[str(phase)])
         yield family
-        ages = [max(0.0, time.time() - one.saved_at) for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
+        now = self._now().timestamp()
+        ages = [max(0.0, now - one.saved_at) for one in seen if one.saved_at and one.phase == Phase.CONNECTED]
         yield GaugeMetricFamily(
             f"{PREFIX}_oldest_save_age_seconds", "Age of the last save of the least recently saved connected session.",
             value=max(ages, default=0.0),

@@ -9,6 +9,7 @@ from whatsapp_kube import answers
 from whatsapp_kube.requests import Manifest, Ref, Request
 from whatsapp_session import names
 from whatsapp_worker.kube.api import ApiServer, Names
+from whatsapp_worker.system.steady_clock import SteadyClock
 
 NAMESPACE, SESSION = "bots", "x"
 LEASE = Ref("Lease", NAMESPACE, names.lease(SESSION))
@@ -18,7 +19,7 @@ class WorkerKube(ApiServer):
     """The client with a fake cluster behind it; ``refuse`` holds statuses for the next requests of a verb."""
 
     def __init__(self, lease: Mapping[str, Any] | None = None) -> None:
-        super().__init__("", pathlib.Path(), Names(NAMESPACE, SESSION))
+        super().__init__("", pathlib.Path(), Names(NAMESPACE, SESSION), SteadyClock())
         self.cluster = FakeKube()
         self.refuse: dict[str, list[int]] = {}
         self.sessions: list[Manifest] = []

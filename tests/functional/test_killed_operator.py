@@ -12,7 +12,7 @@ from functional.conftest import IMAGE
 from functional.world import Place, World
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import kube
-from whatsapp_operator.clock import SystemClock
+from whatsapp_operator.clock import ServerClock
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.session.reconciler import Reconciler
@@ -82,10 +82,10 @@ async def live(world: World, place: Place, fatal: int, moment: str) -> Manifest:
     key = Key(place.name, "support")
     async with kube.ClusterKube(loaded) as seam:
         with contextlib.suppress(Killed):
-            await Reconciler(Mortal(seam, fatal, moment), defaults, SystemClock()).reconcile(key)
-        await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+            await Reconciler(Mortal(seam, fatal, moment), defaults, ServerClock()).reconcile(key)
+        await Reconciler(seam, defaults, ServerClock()).reconcile(key)
         before = place.get("support")["metadata"]["resourceVersion"]
-        await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+        await Reconciler(seam, defaults, ServerClock()).reconcile(key)
     await asyncio.sleep(0.1)  # aiohttp ends its TLS connections in callbacks of the loop
     session, pod, lease = place.get("support"), place.pod("support"), place.lease("support")
     assert pod is not None
@@ -128,7 +128,7 @@ async def leave(world: World, place: Place, fatal: int, moment: str) -> None:
     async with kube.ClusterKube(loaded) as seam:
 
         async def look() -> None:
-            await Reconciler(seam, defaults, SystemClock()).reconcile(key)
+            await Reconciler(seam, defaults, ServerClock()).reconcile(key)
 
         await look()
         place.admin.delete(names.SESSION_KIND, place.name, "support")
@@ -136,7 +136,7 @@ async def leave(world: World, place: Place, fatal: int, moment: str) -> None:
         with contextlib.suppress(Killed):
             # Its worker was on no node, so that it is gone at once.
             for _ in range(3):
-                await Reconciler(mortal, defaults, SystemClock()).reconcile(key)
+                await Reconciler(mortal, defaults, ServerClock()).reconcile(key)
                 purge_ends(place)
         assert mortal.died, f"there are no {fatal} calls"
         for _ in range(3):

@@ -1,5 +1,6 @@
 """What a worker may post as an Event, and that its Lease keeps nothing that the operator has taken off."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_what_a_worker_posts_by_itself_is_allowed(pair: Pair) -> None:
         cluster="c", namespace=pair.place.name, name="alice", uid=uid(pair, "alice"),
         pod_name="wa-alice", pod_uid=pair.alice.uid, node_name="node-1",
     )  # fmt: skip
-    assert refusal(pair, status_reporter.event(resource, "Normal", Reason.DEVICE_LINKED, "linked")) == ""
+    assert refusal(pair, status_reporter.event(resource, ("Normal", Reason.DEVICE_LINKED, "linked"), time.time())) == ""
 
 
 def test_an_event_bears_the_uid_of_its_own_session_or_pod_only(pair: Pair) -> None:

@@ -17,7 +17,7 @@ from whatsapp_worker.core import events, operator_notes, ownership_deadline, req
 from whatsapp_worker.core.state import State
 from whatsapp_worker.repository import fencing, records
 from whatsapp_worker.runtime import error_events, runner
-from whatsapp_worker.system import processes, watchdog
+from whatsapp_worker.system import processes, steady_clock, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 EVENTS = (
@@ -68,6 +68,8 @@ class Client:
         self._owner = owner
         self._reporters = reporters
         self._lease_notes = lease_notes
+        self.clock = steady_clock.SteadyClock()
+        """Tells the time; in a pod it hears the API server's."""
         self._runner: runner.SessionRunner | None = None
         self._done: asyncio.Task[runner.Outcome] | None = None
 
@@ -164,6 +166,7 @@ class Client:
             lease_notes=self._lease_notes,
             report_problem=lambda reason, message: kept.post(events.RetryingAfter(reason, message)),
             claimed=lambda time: kept.post(events.Claimed(time)),
+            now=self.clock.now,
         )
 
     def request(self, event: requests.Request) -> None:

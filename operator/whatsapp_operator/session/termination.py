@@ -70,6 +70,8 @@ def fresh_report(session: Session, pod: Pod | None) -> Report | None:
     since, started = timestamps.seconds(report.state_since), timestamps.seconds(pod.running_since)
     if pod.running_since is None or since is None:
         return None
+    if pod.restarts == 0 and pod.ending is None:
+        return report  # the pod has had no other process
     # Both times are from the clock of the node; the start of the container has whole seconds.
     return report if started is None or since >= int(started) else None
 

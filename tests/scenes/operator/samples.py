@@ -82,9 +82,9 @@ def wanted(spec: Manifest | None = None) -> Wanted:
     return worker_pod.wanted(one, worker_pod.pod(one, store(), DEFAULTS))
 
 
-def running(since: str = NOON) -> Manifest:
+def running(since: str = NOON, restarts: int = 0) -> Manifest:
     """Return the status of a pod that runs."""
-    state = {"name": "worker", "restartCount": 0, "state": {"running": {"startedAt": since}}}
+    state = {"name": "worker", "restartCount": restarts, "state": {"running": {"startedAt": since}}}
     return {"phase": "Running", "containerStatuses": [state]}
 
 

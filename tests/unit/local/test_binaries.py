@@ -7,7 +7,7 @@ from deploy.local.build import binaries, debian_packages, versions
 
 def test_every_line_of_the_package_list_names_package_command_and_use() -> None:
     listed = debian_packages.parse(debian_packages.LIST.read_text())
-    assert {package.use for package in listed} == {"node", "image", "browser", "javascript"}
+    assert {package.use for package in listed} == {"node", "image", "browser", "javascript", "clocks"}
     assert len({package.name for package in listed}) == len(listed)
 
 

@@ -15,6 +15,7 @@ from whatsapp_worker.browser.protocol import RunningBrowser
 from whatsapp_worker.core import events, operator_notes, page_events, requests
 from whatsapp_worker.core.state import Saved
 from whatsapp_worker.repository import claim, records
+from whatsapp_worker.system import steady_clock
 
 _T = TypeVar("_T")
 _STORE_RETRY = Backoff(1.0, 10.0)
@@ -49,6 +50,8 @@ class Context:
     """Say that something transient is being tried again."""
     claimed: Callable[[float], None] = field(default=lambda time: None)
     """Say that the session is ours since this time, 0 for a strategy without a log."""
+    now: Callable[[], float] = field(default_factory=lambda: steady_clock.SteadyClock().now)
+    """Tell the time in seconds since 1970; it never jumps."""
 
     @property
     def asked(self) -> claim.Asked:

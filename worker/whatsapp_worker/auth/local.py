@@ -5,7 +5,6 @@ import pathlib
 import re
 import shutil
 import socket
-import time
 from typing import BinaryIO
 
 from whatsapp_session import names, timestamps
@@ -76,7 +75,7 @@ class LocalAuth(base.Auth):
         """Open the log beside the profile as this owner."""
         super().setup(context)
         store = filesystem.FilesystemStore(self._root.parent / LOG_FOLDER)
-        self._log = log.SessionLog(store, self._root.name, context.owner)
+        self._log = log.SessionLog(store, self._root.name, context.owner, log.Ids(context.now))
         self._claimer = claim.Claimer(self._log, store, context.asked)
 
     async def before_browser(self) -> events.ProfileReady:
@@ -90,7 +89,7 @@ class LocalAuth(base.Auth):
             prepared = await self.relink(self._known_hash(), claimed.terms.relink)
         else:
             marker = await asyncio.to_thread(self._use, claimed)
-            restored = Restored(0, time.time()) if marker and marker.account_hash else None
+            restored = Restored(0, self.context.now()) if marker and marker.account_hash else None
             prepared = events.ProfileReady(known_hash=marker.account_hash if marker else "", restored=restored)
         return prepared.after(claimed.terms.handled)
 
@@ -133,7 +132,7 @@ class LocalAuth(base.Auth):
         """See that what the page has written is on disk; the profile itself is the archive."""
         async with flush.sentinel(running) as mark:
             await flush.wait_for(self._root, mark)
-        self._previous = Saved(0, time.time(), 0, "", trigger, changed=self._previous is None)
+        self._previous = Saved(0, self.context.now(), 0, "", trigger, changed=self._previous is None)
         return self._previous
 
     async def retire_login(self, account_hash: str) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import pathlib
-import time
 
 from whatsapp_session import names, timestamps
 from whatsapp_session.conditions import Reason, SaveTrigger
@@ -68,7 +67,7 @@ class RemoteAuth(base.Auth):
     def setup(self, context: base.Context) -> None:
         """Open the log as this owner."""
         super().setup(context)
-        journal = log.SessionLog(self.store, self.session, context.owner)
+        journal = log.SessionLog(self.store, self.session, context.owner, log.Ids(context.now))
         self._claimer = claim.Claimer(journal, self.store, context.asked)
         target = restore.Target(self.profile, context.browser_version)
         self._repository = repository.Repository(self.store, self._claimer, self._keeping, target)
@@ -121,19 +120,19 @@ class RemoteAuth(base.Auth):
         await self.retry_until_available(lambda: self._repository.find_latest(below))
         self._repository.continue_from(marker.generation)
         await asyncio.to_thread(self._locked_profile.mark, marker.account_hash, marker.generation)
-        restored = Restored(0, time.time()) if marker.account_hash else None
+        restored = Restored(0, self.context.now()) if marker.account_hash else None
         return events.ProfileReady(marker.account_hash, self._repository.saved, restored)
 
     def _restored(self, placed: restore.Placed) -> events.ProfileReady:
         """Mark the profile that was put in place."""
-        problem = Problem(Reason.RESTORE_FAILED, _outcome(placed), time.time()) if placed.broken else None
+        problem = Problem(Reason.RESTORE_FAILED, _outcome(placed), self.context.now()) if placed.broken else None
         if placed.candidate is None:
             self._locked_profile.mark("", 0)
             return events.ProfileReady(problem=problem)
         generation = placed.candidate.generation
         known = generation.account_hash or UNKNOWN
         self._locked_profile.mark(known, generation.number)
-        restored = Restored(generation.number, time.time(), bool(placed.broken) or placed.from_copy)
+        restored = Restored(generation.number, self.context.now(), bool(placed.broken) or placed.from_copy)
         return events.ProfileReady(known, self._repository.saved, restored, problem)
 
     async def may_start_blind(self, owner: records.Owner) -> bool:
@@ -153,8 +152,8 @@ class RemoteAuth(base.Auth):
         self._repository.continue_from(marker.generation)
         self._deferred_claim = offline_start.DeferredClaim(self._resume, self.context.failed)
         self.context.claimed(0.0)
-        problem = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, time.time())
-        return events.ProfileReady(marker.account_hash, None, Restored(0, time.time()), problem)
+        problem = Problem(Reason.STORE_UNAVAILABLE, offline_start.MESSAGE, self.context.now())
+        return events.ProfileReady(marker.account_hash, None, Restored(0, self.context.now()), problem)
 
     async def _resume(self) -> None:
         claim = await self.retry_until_available(self._claimer.resume)
@@ -170,7 +169,7 @@ class RemoteAuth(base.Auth):
             if prepared.known_hash
             else "no older generation is left; link again"
         )
-        problem = Problem(Reason.RESTORE_FAILED, message, time.time())
+        problem = Problem(Reason.RESTORE_FAILED, message, self.context.now())
         restored = dataclasses.replace(prepared.restored, fallback=True) if prepared.restored else None
         return dataclasses.replace(prepared, restored=restored, problem=problem)
 

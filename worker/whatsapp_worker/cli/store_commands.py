@@ -5,7 +5,6 @@ import dataclasses
 import logging
 import os
 import pathlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from whatsapp_worker.profile import encryption
 from whatsapp_worker.repository import fencing, log, purge, records
 from whatsapp_worker.runtime import error_events, runner
 from whatsapp_worker.stores import probe, registry
+from whatsapp_worker.system import steady_clock
 
 LOG = logging.getLogger("whatsapp_worker")
 _CHECK_DEADLINE = 10.0
@@ -150,7 +150,7 @@ def _purge(flags: argparse.Namespace, config: worker_config.WorkerConfig) -> str
     session = names.store_session(config.client_id)
     store = open_store(config)
     journal = log.SessionLog(store, session, owner(config))
-    purged = purge.purge(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), time.sleep)
+    purged = purge.purge(store, journal, fencing.ClaimEvidence(take_over=flags.take_over), steady_clock.pause)
     LOG.info("purged session=%s archives=%s copy=%s", session, purged.archives, purged.copy)
     copy = " and the whatsapp-web.js-compatible copy" if purged.copy else ""
     return f"deleted {purged.archives} archives{copy} of {session}"

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import pathlib
 import tempfile
-import time
 
 from whatsapp_session import names, worker_config
 from whatsapp_worker import errors
@@ -20,6 +19,7 @@ from whatsapp_worker.repository import (
     wwebjs_import,
 )
 from whatsapp_worker.stores import registry
+from whatsapp_worker.system import steady_clock
 
 
 def add_copy_flags(made: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def add_import_flags(made: argparse.ArgumentParser) -> None:
 
 def _wait(seconds: float) -> None:
     print(f"waiting {seconds:.0f} s, until the previous worker must have stopped", flush=True)
-    time.sleep(seconds)
+    steady_clock.pause(seconds)
 
 
 def copy(flags: argparse.Namespace, config: worker_config.WorkerConfig, owner: records.Owner) -> str:

@@ -131,6 +131,9 @@ class StopRequested:
 class OwnershipExpired:
     """Neither Lease nor log has confirmed in time that the session is ours: the browser is frozen."""
 
+    why: str = ""
+    """What the store said when it was last asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnershipRenewed:

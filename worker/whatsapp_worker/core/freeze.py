@@ -27,10 +27,10 @@ MESSAGE = (
 def changed(state: State, event: events.OwnershipExpired | events.OwnershipRenewed, now: float) -> Step:
     """Freeze a session that has a browser, and return to the state before."""
     match event:
-        case events.OwnershipExpired():
+        case events.OwnershipExpired(why):
             state = replace(state, ownership=replace(state.ownership, expired=True))
             has_browser = state.session_state in WITH_A_BROWSER
-            return (_frozen(state, state.session_state, now) if has_browser else state), ()
+            return (_frozen(state, state.session_state, now, why) if has_browser else state), ()
         case events.OwnershipRenewed():
             returns_to = state.ownership.returns_to
             state = replace(state, ownership=replace(state.ownership, expired=False))
@@ -48,10 +48,10 @@ def prepared(state: State, now: float) -> Step:
     return state, (actions.Launch(),)
 
 
-def _frozen(state: State, returns_to: SessionState, now: float) -> State:
+def _frozen(state: State, returns_to: SessionState, now: float, why: str = "") -> State:
     state = enter(state, SessionState.FROZEN, now)
     state = replace(state, ownership=replace(state.ownership, returns_to=returns_to))
-    return with_problem(state, Reason.FROZEN, MESSAGE, now)
+    return with_problem(state, Reason.FROZEN, f"{MESSAGE} (the last answer: {why})" if why else MESSAGE, now)
 
 
 def kept_back(state: State, event: events.Event) -> Step:

@@ -8,16 +8,20 @@ from whatsapp_session.timestamps import rfc3339
 from whatsapp_worker.core.state import UNKNOWN, State
 
 
-def session(state: State, pod_uid: str) -> dict[str, Any]:
-    """Return the whole object; what is not known is absent rather than null, and what is too long is cut."""
-    return report_bounds.bounded(_document(state, pod_uid))
+def session(state: State, pod_uid: str, ahead: float = 0.0) -> dict[str, Any]:
+    """Return the whole object; what is not known is absent rather than null, and what is too long is cut.
+
+    ``ahead`` says by how many seconds the state's times are ahead of the machine's clock.
+    """
+    return report_bounds.bounded(_document(state, pod_uid, ahead))
 
 
-def _document(state: State, pod_uid: str) -> dict[str, Any]:
+def _document(state: State, pod_uid: str, ahead: float) -> dict[str, Any]:
     return {
         "podUID": pod_uid,
         "state": str(state.session_state),
-        "stateSince": rfc3339(state.since),
+        # By the clock of the node: the operator compares it with the times that the kubelet gives this container.
+        "stateSince": rfc3339(state.since - ahead),
         "handledRequests": dict(state.requests.handled),
         **_account(state),
         **_codes(state),

@@ -17,6 +17,7 @@ from whatsapp_kube.errors import Unreachable
 from whatsapp_kube.requests import Manifest, Ref, Request
 from whatsapp_session import names
 from whatsapp_worker import errors
+from whatsapp_worker.system import steady_clock
 
 ACCOUNT_DIR = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 ACCOUNT_DIR_VARIABLE = "WHATSAPP_SERVICE_ACCOUNT_DIR"
@@ -48,12 +49,13 @@ class Names:
 
 
 class ApiServer:
-    """The Kubernetes API behind HTTPS; use as an asynchronous context manager."""
+    """The Kubernetes API behind HTTPS, whose time ``clock`` hears; use as an asynchronous context manager."""
 
-    def __init__(self, address: str, account: pathlib.Path, own: Names) -> None:
+    def __init__(self, address: str, account: pathlib.Path, own: Names, clock: steady_clock.SteadyClock) -> None:
         self._address = address.rstrip("/")
         self._account = account
         self._own = own
+        self._clock = clock
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "ApiServer":
@@ -101,6 +103,7 @@ class ApiServer:
             headers = {"Authorization": f"Bearer {token.strip()}", "Content-Type": request.content_type}
             address = self._address + request.target
             async with self._http.request(request.method, address, json=request.body, headers=headers) as answer:
+                self._clock.hear(answers.date(answer.headers))
                 document: Any = await answer.json(content_type=None)
                 if answer.status >= 400:
                     raise answers.error(answer.status, document, request.asked)
@@ -109,10 +112,11 @@ class ApiServer:
             raise Unreachable(0, f"the API did not answer: {type(error).__name__}", request.asked) from error
 
 
-def in_cluster(environ: Mapping[str, str], own: Names) -> ApiServer:
+def in_cluster(environ: Mapping[str, str], own: Names, clock: steady_clock.SteadyClock) -> ApiServer:
     """Return the API of the cluster that this pod runs in; raises ConfigurationError outside of one."""
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host:
         raise errors.ConfigurationError("KUBERNETES_SERVICE_HOST is not set; run this command in a pod")
     host = f"[{host}]" if ":" in host else host
-    return ApiServer(f"https://{host}:{port}", pathlib.Path(environ.get(ACCOUNT_DIR_VARIABLE, ACCOUNT_DIR)), own)
+    account = pathlib.Path(environ.get(ACCOUNT_DIR_VARIABLE, ACCOUNT_DIR))
+    return ApiServer(f"https://{host}:{port}", account, own, clock)

@@ -19,7 +19,7 @@ from whatsapp_session import timestamps
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker.core import operator_notes
 from whatsapp_worker.kube.api import Kube
-from whatsapp_worker.system import watchdog
+from whatsapp_worker.system import steady_clock, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 _RETRY = Backoff(0.1, 2.0, factor=1.5)
@@ -78,21 +78,27 @@ def given_back(lease: Lease, moment: str) -> dict[str, Any]:
     return {**lease, "spec": {**lease["spec"], "holderIdentity": "", "renewTime": moment}}
 
 
-def micro_time() -> str:
-    """Return the wall clock as Kubernetes' MicroTime."""
-    return timestamps.rfc3339(time.time(), "microseconds")
-
-
 class Holder:
     """Hold one Lease for this pod."""
 
-    def __init__(self, api: Kube, pod_uid: str, on_seen: OnSeen = lambda lease, asked: None) -> None:
+    def __init__(
+        self,
+        api: Kube,
+        pod_uid: str,
+        on_seen: OnSeen = lambda lease, asked: None,
+        clock: steady_clock.SteadyClock | None = None,
+    ) -> None:
         self._api = api
         self._me = pod_uid
         self._on_seen = on_seen
+        self._clock = clock or steady_clock.SteadyClock()
         self._lease: dict[str, Any] | None = None
         self.silent_since = 0.0
         """Monotonic time since which no request was answered, 0 while the API answers."""
+
+    def _moment(self) -> str:
+        """Return the present time as Kubernetes' MicroTime."""
+        return timestamps.rfc3339(self._clock.now(), "microseconds")
 
     async def acquire(self, waiting: Callable[[str], None], held: Callable[[str], None] | None = None) -> None:
         """Wait until the Lease is ours; ``waiting`` hears why it is not yet, ``held`` when another pod has it.
@@ -111,7 +117,7 @@ class Holder:
                     slow = True
                 else:
                     asked = watchdog.now()
-                    self._lease = await self._api.put_lease(taken(lease, self._me, micro_time()))
+                    self._lease = await self._api.put_lease(taken(lease, self._me, self._moment()))
                     self._on_seen(self._lease, asked)
                     return
             except KubeError as error:
@@ -139,7 +145,7 @@ class Holder:
         while self._lease is not None:
             try:
                 asked = watchdog.now()
-                self._lease = await self._api.put_lease(taken(self._lease, self._me, micro_time()))
+                self._lease = await self._api.put_lease(taken(self._lease, self._me, self._moment()))
                 self._on_seen(self._lease, asked)
                 return ""
             except KubeError as error:
@@ -161,7 +167,7 @@ class Holder:
             return
         for _ in range(3):
             try:
-                await self._api.put_lease(given_back(lease, micro_time()))
+                await self._api.put_lease(given_back(lease, self._moment()))
                 return
             except KubeError as error:
                 if error.status != 409:

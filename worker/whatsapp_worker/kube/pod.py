@@ -21,7 +21,7 @@ from whatsapp_worker.kube import health, lease, status_reporter
 from whatsapp_worker.kube.api import Names, in_cluster
 from whatsapp_worker.repository import records
 from whatsapp_worker.runtime import runner
-from whatsapp_worker.system import processes
+from whatsapp_worker.system import processes, steady_clock, watchdog
 
 BLIND_AFTER = 10.0
 """Seconds of the API's silence after which a restarted container looks whether it may go on without."""
@@ -108,13 +108,16 @@ async def run(config: worker_config.WorkerConfig, make_client: MakeClient) -> ru
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     own = Names(resource.namespace, resource.name)
-    async with health.served(config.health_port, lambda: board.running), in_cluster(os.environ, own) as api:
-        status = status_reporter.StatusReporter(api, resource)
-        holder = lease.Holder(api, resource.pod_uid, board.see)
+    clock = steady_clock.SteadyClock()
+    async with health.served(config.health_port, lambda: board.running), in_cluster(os.environ, own, clock) as api:
+        status = status_reporter.StatusReporter(api, resource, clock)
+        holder = lease.Holder(api, resource.pod_uid, board.see, clock)
         telling = asyncio.create_task(status.run())
         try:
             running = make_client(owner(resource), (status,), board.notes)
-            start = await _permitted(holder, status, stopped, running.may_start_blind)
+            running.clock = clock
+            start = await _permitted(holder, _Waiting(status, clock), stopped, running.may_start_blind)
+            clock.settle()
             if start is Start.NOT:
                 return runner.Outcome(ExitCode.DONE, None, "stopped before the Lease was ours")
             board.running = running
@@ -160,24 +163,34 @@ async def _kept(
         await asyncio.gather(holding, return_exceptions=True)
 
 
+class _Waiting:
+    """Say why a worker waits for its Lease. The API server's first answer may move the clock meanwhile."""
+
+    def __init__(self, status: status_reporter.StatusReporter, clock: steady_clock.SteadyClock) -> None:
+        self._status = status
+        self._clock = clock
+        self._began = watchdog.now()
+        self._told: dict[str, float] = {}
+
+    def show(self, why: str = "") -> None:
+        """Show a reason, "" for none yet; the same again is no news."""
+        problem = None
+        if why:
+            first = self._told.setdefault(why, watchdog.now())
+            problem = Problem(Reason.LEASE_HELD, why, self._clock.at(first))
+        self._status.show(State(since=self._clock.at(self._began), problem=problem))
+
+
 async def _permitted(
     holder: lease.Holder,
-    status: status_reporter.StatusReporter,
+    told: "_Waiting",
     stopped: asyncio.Event,
     may_start_blind: Callable[[], Awaitable[bool]],
 ) -> Start:
     """Wait for the Lease, for a stop, or for the silence in which this pod's own profile may go on."""
     loop = asyncio.get_running_loop()
-    current = State(since=time.time())
-    status.show(current)
-
-    told: dict[str, float] = {}
-
-    def waiting(why: str) -> None:
-        first = told.setdefault(why, time.time())  # the same again is no news
-        status.show(State(since=current.since, problem=Problem(Reason.LEASE_HELD, why, first)))
-
-    taking = loop.create_task(holder.acquire(waiting))
+    told.show()
+    taking = loop.create_task(holder.acquire(told.show))
     stopping = loop.create_task(stopped.wait())
     found = Start.NOT
     while found is Start.NOT and not stopping.done():

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from whatsapp_kube.errors import KubeError
 from whatsapp_session import names, timestamps
@@ -15,6 +14,7 @@ from whatsapp_session.worker_config import ResourceIdentity
 from whatsapp_worker.core import changes, status
 from whatsapp_worker.core.state import State
 from whatsapp_worker.kube.api import Kube
+from whatsapp_worker.system import steady_clock
 
 LOG = logging.getLogger("whatsapp_worker")
 SPACING = 1.0
@@ -24,9 +24,13 @@ PATIENCE = 5.0
 _EARLY = (SessionState.CLAIMING, SessionState.RESTORING)
 
 
-def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -> dict[str, Any]:
+Told: TypeAlias = tuple[str, Reason, str]
+"""Type, reason and message of an Event."""
+
+
+def event(resource: ResourceIdentity, told: Told, moment: float) -> dict[str, Any]:
     """Return an Event about the session."""
-    now = timestamps.rfc3339(time.time())
+    (kind, reason, message), now = told, timestamps.rfc3339(moment)
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -50,7 +54,7 @@ def event(resource: ResourceIdentity, kind: str, reason: Reason, message: str) -
     }
 
 
-def worth_telling(change: changes.Change) -> tuple[str, Reason, str] | None:
+def worth_telling(change: changes.Change) -> Told | None:
     """Return the Event (type, reason, message) for a change that a user cares about, None for any other. Pure."""
     match change:
         case changes.StateChanged(SessionState.AWAITING_LINK, SessionState.SYNCING, account) if account:
@@ -68,7 +72,8 @@ def worth_telling(change: changes.Change) -> tuple[str, Reason, str] | None:
 class StatusReporter:
     """Apply the newest state to ``status.session``; `run` works in the background, `finish` writes the last word."""
 
-    def __init__(self, api: Kube, resource: ResourceIdentity) -> None:
+    def __init__(self, api: Kube, resource: ResourceIdentity, clock: steady_clock.SteadyClock | None = None) -> None:
+        self._clock = clock or steady_clock.SteadyClock()
         self._api = api
         self._resource = resource
         self._state: State | None = None
@@ -82,7 +87,7 @@ class StatusReporter:
         before, self._state = self._state or State(), current
         for change in changes.changes(before, current):
             if (told := worth_telling(change)) is not None:
-                self._events.append(event(self._resource, *told))
+                self._events.append(event(self._resource, told, self._clock.now()))
             if isinstance(change, changes.StateChanged):
                 self._state_news.set()
         self._news.set()
@@ -134,7 +139,7 @@ class StatusReporter:
     async def _apply(self) -> None:
         if self._state is None:
             return
-        document = status.session(self._state, self._resource.pod_uid)
+        document = status.session(self._state, self._resource.pod_uid, self._clock.ahead)
         if document != self._applied:
             await self._api.apply_session(document)
             self._applied = document

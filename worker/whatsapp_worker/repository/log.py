@@ -10,21 +10,17 @@ import itertools
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whatsapp_session import timestamps
 from whatsapp_worker import errors, stores
 from whatsapp_worker.repository import anchor, records
+from whatsapp_worker.system import steady_clock
 
 _DIGITS = 12
 
 
-def utc_now() -> datetime.datetime:
-    """Return the wall clock in UTC."""
-    return datetime.datetime.now(datetime.UTC)
-
-
-def stamp(moment: datetime.datetime) -> str:
+def stamp(moment: datetime.datetime | float) -> str:
     """Return a time as records have it: with milliseconds, so that texts sort as times do."""
     return timestamps.rfc3339(moment, "milliseconds")
 
@@ -44,7 +40,7 @@ def number_of(archive: str) -> int | None:
 class Ids:
     """Where times and nonces come from."""
 
-    now: Callable[[], datetime.datetime] = utc_now
+    now: Callable[[], float] = field(default_factory=lambda: steady_clock.SteadyClock().now)
     nonce: Callable[[], str] = new_nonce
 
 
@@ -67,6 +63,10 @@ class SessionLog:
         self._landed = 0
         """Number of the newest generation among those that did."""
         self._closed = False
+
+    def now(self) -> float:
+        """Return the present time in seconds since 1970, as records have it."""
+        return self._ids.now()
 
     def archive_name(self, number: int) -> str:
         """Return a new name for the archive of generation ``number``; two writers never share one."""
@@ -171,11 +171,11 @@ class SessionLog:
 
     def next_date(self) -> str:
         """Return the present time for the next generation: later than the last one's, whatever the clocks say."""
-        last, now = self.last_generation(), self._ids.now()
+        last, now = self.last_generation(), self.now()
         if last is None:
             return stamp(now)
         before = timestamps.parse(last.upload_date)
-        return stamp(max(now, before + datetime.timedelta(milliseconds=1)))
+        return max(stamp(now), stamp(before + datetime.timedelta(milliseconds=1)))
 
     def settle(self) -> None:
         """Move the head past own records that exist although their create seemed to fail."""
@@ -226,7 +226,7 @@ class SessionLog:
         if isinstance(body, records.Generation) and body.number <= self._landed:
             raise errors.StoreUnavailable(f"an earlier attempt wrote generation {body.number} in the meantime")
         slot = self.head + 1
-        moment = stamp(self._ids.now())
+        moment = stamp(self.now())
         record = records.Record(slot, moment, self._ids.nonce(), self.owner, body)
         try:
             self._store.create(self._name(slot), [records.encode(record)])

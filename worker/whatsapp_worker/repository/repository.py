@@ -6,7 +6,6 @@ Whose the session is says its claim; what this module writes, it writes below th
 import contextlib
 import dataclasses
 import logging
-import time
 from dataclasses import dataclass
 
 from whatsapp_session import timestamps
@@ -132,7 +131,7 @@ class Repository:
         saved = self.saved
         assert saved is not None
         LOG.info("saved generation=%s unchanged=true", saved.generation)
-        return dataclasses.replace(saved, time=time.time(), changed=False)
+        return dataclasses.replace(saved, time=self._log.now(), changed=False)
 
     def _publish(self, taken: snapshot.Snapshot, account: page_events.Account, trigger: str) -> Saved:
         self._latest = self._generations.publish(taken, account.hash, trigger, self._browser_version, self._proven)

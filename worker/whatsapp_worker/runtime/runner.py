@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
@@ -72,12 +72,14 @@ class SessionRunner:
         self.listeners = listeners.ListenerQueue(tell)
         self.closed = asyncio.Event()
         """Set when the browser has ended and the session is released; listeners may still hear the last news."""
-        self.state = State(since=time.time())
+        self.state = State()
         self.ownership = ownership_deadline.OwnershipDeadline()
         self._deadline = 0.0
         self._stop_asked = 0.0
         """When a stop began to wait for a first sync, 0 = none did."""
         self._silent = False
+        self._refusal = ""
+        """Why the log could not be read when it was last tried, "" if it was."""
         self.beat = time.monotonic()
         """When the loop last came round: what liveness means."""
 
@@ -104,6 +106,7 @@ class SessionRunner:
 
     async def _keep(self) -> Outcome:
         heart = self._browser.heartbeat
+        self.state = replace(self.state, since=self._auth.context.now())
         self._work.begin(self._executor.prepare(), work.Kind.PLACING)
         for each in (self._tick(), heart.run(), heart.measure(), self._watch()):
             self._work.begin(each)
@@ -121,7 +124,10 @@ class SessionRunner:
         frozen = self.state.session_state is SessionState.FROZEN
         if isinstance(event, page_events.Attached | page_events.Changed | page_events.Synced) and not frozen:
             self._browser.heartbeat.last_state = event.facts
-        before, (self.state, todo) = self.state, machine.step(self._settings, self.state, event, time.time())
+        before, (self.state, todo) = (
+            self.state,
+            machine.step(self._settings, self.state, event, self._auth.context.now()),
+        )
         if self.state.stopping and not before.stopping:
             self._stop_asked = time.monotonic()
             final = events.StopRequested(final=True)
@@ -205,16 +211,19 @@ class SessionRunner:
         silent = watchdog.now() >= deadline
         if silent is not self._silent:
             self._silent = self._browser.heartbeat.paused = silent
-            self.post(events.OwnershipExpired() if silent else events.OwnershipRenewed())
+            self.post(events.OwnershipExpired(self._refusal) if silent else events.OwnershipRenewed())
 
     async def _watch(self) -> None:
         while True:
             asked = watchdog.now()
-            with contextlib.suppress(errors.StoreError):
+            try:
                 if self.state.session_state is not SessionState.CLAIMING:
                     if not await self._auth.still_owner():
                         raise errors.Superseded("another worker claimed the session")
                     self.ownership.answered(ownership_deadline.LOG, asked)
+                    self._refusal = ""
+            except errors.StoreError as error:
+                self._refusal = str(error)
             await asyncio.sleep(WATCH if self.state.session_state is not SessionState.CLAIMING else TICK)
 
     async def _end(self, ending: actions.Shutdown | None) -> Outcome:

@@ -33,11 +33,11 @@ _WORDS: Final = (
 
 def why(error: BaseException) -> str | None:
     """Return the reason in some words, None if it is not known."""
-    text = " ".join(str(each) for each in _chain(error))
+    text = " ".join(str(each) for each in chain(error))
     of_the_proxy = next((said for words, said in _PROXY if re.search(words, text)), None)
     if of_the_proxy is not None:
         return of_the_proxy
-    for each in _chain(error):
+    for each in chain(error):
         if isinstance(each, ssl.SSLCertVerificationError):
             return _WORDS[0][1]
         if isinstance(each, socket.gaierror):
@@ -47,7 +47,8 @@ def why(error: BaseException) -> str | None:
     return next((said for words, said in _WORDS if re.search(words, text)), None)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it."""
     for _ in range(10):  # a chain may be a ring
         if error is None:
             return

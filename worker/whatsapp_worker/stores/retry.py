@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from whatsapp_session.backoff import Backoff
 from whatsapp_worker import errors, stores
+from whatsapp_worker.system import steady_clock
 
 _T = TypeVar("_T")
 
@@ -24,7 +25,7 @@ class Patience:
     first: float = 0.1
     longest: float = 5.0
     clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = steady_clock.pause
     chance: Callable[[], float] = random.random
 
     def call(self, work: Callable[[], _T]) -> _T:

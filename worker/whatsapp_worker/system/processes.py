@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import psutil
 
 from whatsapp_worker import errors
+from whatsapp_worker.system import steady_clock
 
 _PROC = pathlib.Path("/proc")
 _STORAGE = "--utility-sub-type=storage.mojom.StorageService"
@@ -116,7 +117,7 @@ def _all_stopped(processes: Sequence[psutil.Process], patience: float) -> bool:
     while not all(_stopped(process) for process in processes):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.0005)
+        steady_clock.pause(0.0005)
     return True
 
 

@@ -147,7 +147,7 @@ class Watch:
             if now() > deadline:
                 _signal(left, signal.SIGKILL)
                 return
-            time.sleep(0.02)
+            select.select([], [], [], 0.02)
 
 
 def main() -> None:

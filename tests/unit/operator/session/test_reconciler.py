@@ -190,7 +190,7 @@ def test_a_long_refusal_is_a_message_that_fits() -> None:
 
 def test_a_report_that_arrives_while_an_old_one_is_cleared_survives() -> None:
     cluster = connected()
-    cluster.change(POD, lambda pod: pod.update(status=samples.running(since="2026-01-01T13:00:00Z")))
+    cluster.change(POD, lambda pod: pod.update(status=samples.running("2026-01-01T13:00:00Z", restarts=1)))
 
     def report_now(number: int) -> None:
         if cluster.kube.calls[number].startswith("apply WhatsAppSession") and not said:

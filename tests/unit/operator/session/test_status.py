@@ -150,7 +150,7 @@ def test_what_another_pod_wrote_is_ignored() -> None:
 
 
 def test_what_a_container_wrote_before_its_restart_is_ignored() -> None:
-    later = samples.pod(**samples.running(since="2026-01-01T12:30:00Z"))
+    later = samples.pod(**samples.running("2026-01-01T12:30:00Z", restarts=1))
     observed = Observed(samples.session(status=samples.report("Connected", **SEEN)), later, samples.store())
     assert conditions(observed)[0] == "Starting"
     assert status.report_is_stale(observed)

@@ -86,6 +86,12 @@ def test_a_browser_that_ended_while_it_stood_still_is_started_again_when_it_may(
     assert story.state.session_state is SessionState.LAUNCHING
 
 
+def test_a_browser_that_is_frozen_says_what_the_store_answered() -> None:
+    story = Story().connected().on(events.OwnershipExpired("the clock is 26 hours behind"))
+    assert story.state.problem is not None
+    assert "the clock is 26 hours behind" in story.state.problem.message
+
+
 def test_a_session_that_falls_silent_before_its_browser_starts_is_frozen_and_starts_it_when_it_may() -> None:
     story = Story().on(events.Claimed(), events.OwnershipExpired(), events.ProfileReady(ALICE.hash, SAVED))
     assert (story.actions, story.state.session_state) == ([], SessionState.FROZEN)

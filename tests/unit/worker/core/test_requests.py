@@ -1,6 +1,6 @@
 """Requests: each is carried out once, whoever dies in between, and none of another life."""
 
-import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -118,7 +118,7 @@ class Place:
 
 def soon(seconds: float) -> str:
     """Return a time that a clock which is fast has given a request."""
-    return log.stamp(log.utc_now() + datetime.timedelta(seconds=seconds))
+    return log.stamp(datetime.now(UTC).timestamp() + seconds)
 
 
 def requested(**times: str) -> operator_notes.Notes:

@@ -22,6 +22,7 @@ from whatsapp_worker.core import page_events
 from whatsapp_worker.core.state import Codes, Login, Saved, Saving, ShownCode, State, Unlisted
 from whatsapp_worker.kube import health
 from whatsapp_worker.kube.api import ApiServer, Names, in_cluster
+from whatsapp_worker.system.steady_clock import SteadyClock
 
 
 @dataclass
@@ -142,7 +143,7 @@ OWN = Names("bots", "support")
 
 async def test_the_token_is_read_again_at_each_use(api: tuple[Api, TestServer], tmp_path: pathlib.Path) -> None:
     remembered, server = api
-    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN, SteadyClock()) as client:
         await client.get_lease()
         (tmp_path / "token").write_text("second")
         await client.get_lease()
@@ -154,7 +155,7 @@ async def test_the_four_requests_go_to_the_sessions_own_objects(
     api: tuple[Api, TestServer], tmp_path: pathlib.Path
 ) -> None:
     remembered, server = api
-    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN, SteadyClock()) as client:
         await client.get_lease()
         await client.put_lease({"kind": "Lease", "metadata": {"namespace": "bots", "name": "wa-support"}})
         await client.apply_session({"state": "Connected"})
@@ -178,7 +179,7 @@ async def test_the_four_requests_go_to_the_sessions_own_objects(
 async def test_a_refusal_has_its_code_and_message(api: tuple[Api, TestServer], tmp_path: pathlib.Path) -> None:
     remembered, server = api
     remembered.status, remembered.body = 403, {"message": "retry shortly"}
-    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN) as client:
+    async with ApiServer(str(server.make_url("/")), account(tmp_path), OWN, SteadyClock()) as client:
         with pytest.raises(KubeError, match="retry shortly") as refused:
             await client.get_lease()
     assert refused.value.status == 403
@@ -186,7 +187,7 @@ async def test_a_refusal_has_its_code_and_message(api: tuple[Api, TestServer], t
 
 async def test_silence_is_no_refusal(tmp_path: pathlib.Path) -> None:
     with silent_port() as port:
-        async with ApiServer(f"http://127.0.0.1:{port}", account(tmp_path), OWN) as client:
+        async with ApiServer(f"http://127.0.0.1:{port}", account(tmp_path), OWN, SteadyClock()) as client:
             with pytest.raises(KubeError, match="did not answer") as silent:
                 await client.get_lease()
     assert silent.value.status == 0
@@ -194,4 +195,4 @@ async def test_silence_is_no_refusal(tmp_path: pathlib.Path) -> None:
 
 def test_outside_of_a_cluster_there_is_no_api() -> None:
     with pytest.raises(Exception, match="KUBERNETES_SERVICE_HOST"):
-        in_cluster({}, OWN)
+        in_cluster({}, OWN, SteadyClock())

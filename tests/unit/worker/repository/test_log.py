@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)
 
 def ids(prefix: str = "n") -> log.Ids:
     numbers = itertools.count(1)
-    return log.Ids(lambda: MOMENT, lambda: f"{prefix}{next(numbers)}")
+    return log.Ids(MOMENT.timestamp, lambda: f"{prefix}{next(numbers)}")
 
 
 def journal(store: memory.MemoryStore, who: str = "a") -> log.SessionLog:

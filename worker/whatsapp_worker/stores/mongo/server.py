@@ -1,9 +1,11 @@
 """Talk to the server: the address is read at each use, every call has a time-out, errors are translated."""
 
+import dataclasses
 import os
 import pathlib
 import re
 import threading
+import urllib.parse
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +18,7 @@ import pymongo.database
 import pymongo.errors
 
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, network, retry, route
+from whatsapp_worker.stores import clock_difference, credentials, network, retry, route
 from whatsapp_worker.stores.mongo import address
 
 URI = "MONGODB_URI"
@@ -36,6 +38,8 @@ _FULL = (14031, 12501)
 _UNKNOWN = (59, 115, 148, 238, 303)
 """CommandNotFound, CommandNotSupported, ReadConcernMajorityNotEnabled, NotImplemented, FeatureNotSupported."""
 _COMMANDS = frozenset({"insert", "find", "getMore", "update", "delete", "aggregate", "createIndexes", "count", "hello"})
+_REFUSED = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):([0-9]+): \[SSL")
+"""What the client says of a server whose certificate it refuses."""
 _OPTIONS = frozenset(pymongo.common.VALIDATORS)
 """Names that may be told: those of MongoDB's own."""
 
@@ -75,6 +79,12 @@ class Server:
                 self._closing = weakref.finalize(self, self._client.close)
             return self._client[self._name]
 
+    def _trusted(self) -> route.Route:
+        """Return the route of the last client, with the authorities that its address names."""
+        uri, way = self._known or ("", route.DIRECT)
+        named = re.search("[?&;]tlsCAFile=([^&;]*)", uri, re.IGNORECASE)
+        return way if named is None else dataclasses.replace(way, ca_file=urllib.parse.unquote(named[1]))
+
     def close(self) -> None:
         """Close the connections; the next request opens new ones."""
         if self._closing is not None:
@@ -95,7 +105,7 @@ class Server:
         """Run ``work`` with the database, again as patience allows; ``what`` names it in an error."""
 
         def once() -> _T:
-            with translated(what):
+            with translated(what, self._trusted):
                 return work(self.database())
 
         return self.patience.call(once)
@@ -185,7 +195,7 @@ class Walk:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translated(what: str, trusted: Callable[[], route.Route]) -> Iterator[None]:
     """Turn the client's exceptions into ours; the originals, which hold addresses, are not chained."""
     try:
         yield
@@ -194,7 +204,7 @@ def translated(what: str) -> Iterator[None]:
     except pymongo.errors.NetworkTimeout:
         raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
     except pymongo.errors.ConnectionFailure as error:
-        raise _disconnected(error, what) from None
+        raise _disconnected(error, what, trusted) from None
     except pymongo.errors.OperationFailure as error:
         raise _failed(error, what) from None
     except (pymongo.errors.ConfigurationError, pymongo.errors.InvalidURI, ValueError, TypeError) as error:
@@ -216,8 +226,15 @@ def _misconfigured(error: Exception) -> str:
     return f"{_ADDRESS} has options that contradict each other; compare them with MongoDB's manual"
 
 
-def _disconnected(error: pymongo.errors.ConnectionFailure, what: str) -> errors.StoreUnavailable:
+def _disconnected(
+    error: pymongo.errors.ConnectionFailure, what: str, trusted: Callable[[], route.Route]
+) -> errors.StoreUnavailable:
     said = str(error)
+    if (where := _REFUSED.search(said)) is not None:
+        host, port = where[1].strip("[]"), int(where[2])
+        dates = clock_difference.of_certificate(error, host, port, trusted(), speaks_http=False)
+        if dates is not None:
+            return errors.StoreDenied(f"no TLS connection to the store ({what}): {dates}")
     if "CERTIFICATE_VERIFY_FAILED" in said:
         text = "name the authority that signed it in spec.caBundle, or set tlsCAFile in its address"
         return errors.StoreDenied(f"the worker does not trust the store's certificate; {text}")

@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 import re
 import threading
+import urllib.parse
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import urllib3.exceptions
 
 from whatsapp_session import urls
 from whatsapp_worker import errors
-from whatsapp_worker.stores import credentials, network, retry, route
+from whatsapp_worker.stores import clock_difference, credentials, network, retry, route
 from whatsapp_worker.stores.s3 import address, answers
 
 CONNECT_TIMEOUT = 5.0
@@ -28,12 +29,13 @@ CONNECTIONS = 8
 _T = TypeVar("_T")
 _CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 _FILES = ("accessKeyId", "secretAccessKey", "sessionToken")
+_SKEWED = "RequestTimeTooSkewed"
 _MEND = {
     "NoSuchBucket": "the bucket does not exist",
     "InvalidBucketName": "the server does not accept the bucket's name",
     "PermanentRedirect": "the bucket is in another region; set the region",
     "AuthorizationHeaderMalformed": "the bucket is in another region; set the region",
-    "RequestTimeTooSkewed": "the clock of this machine differs too much from the store's; set the clock",
+    _SKEWED: "the clock of this machine differs too much from the store's; set the clock",
     "ExpiredToken": "the credentials have expired",
     "InvalidAccessKeyId": "the server does not know the access key",
     "SignatureDoesNotMatch": "the secret access key is wrong",
@@ -168,6 +170,13 @@ class Server:
                 return Unsupported(f"{server} does not support {feature} ({said})")
         return Unsupported(f"{server} does not support a request that the store needs ({said}: {verb})")
 
+    def _dates(self, error: BaseException) -> str | None:
+        """Return why the server's certificate is not valid at this time, None if that is not what is wrong."""
+        if self._known is None:
+            return None
+        address = urllib.parse.urlsplit(str(self._client.meta.endpoint_url))
+        return clock_difference.of_certificate(error, address.hostname or "", address.port or 443, self._known[1])
+
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
         """Turn the client's exceptions into ours; the originals, which hold addresses, are not chained."""
@@ -182,7 +191,7 @@ class Server:
         except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
             raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
         except _NETWORK as error:
-            why = network.why(error) or _name(error)
+            why = self._dates(error) or network.why(error) or _name(error)
             raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {why})") from None
         except botocore.parsers.ResponseParserError:
             text = f"the server at the store's endpoint does not speak S3, or closed the connection ({what})"
@@ -242,6 +251,11 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         return UploadGone(said)
     if status == 412:
         return Conflict(said)
+    if status in (400, 401, 403) and (code == _SKEWED or code not in _MEND):
+        headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        clocks = clock_difference.of_signature(headers, answer.get("Error", {}).get("ServerTime"))
+        if clocks is not None:
+            return errors.StoreDenied(f"the store refuses signatures of this time: {clocks} ({said})")
     if code in _MEND:
         return errors.StoreDenied(f"the store refuses the bucket {bucket}: {_MEND[code]} ({said})")
     if status == 507 or code in _FULL:
