@@ -8,6 +8,7 @@ from whatsapp_kube.errors import Asked, Cause, Conflict, KubeError, Refused, Unr
 
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 """Cause in an answer: the namespace is being deleted and accepts no new objects."""
+LONGEST_RETRY_SECONDS = 3600
 _FOR_GOOD = ("failed calling webhook", "failed to create typed patch object")
 """Messages of answers with status 500 that have no structured cause but are refusals:
 a webhook that does not answer, and a field that the installed CRDs do not know."""
@@ -18,7 +19,7 @@ def date(headers: Mapping[str, str]) -> str | None:
     return headers.get("Date")
 
 
-def error(status: int, body: Any, asked: Asked) -> KubeError:
+def error(status: int, body: Any, asked: Asked, headers: Mapping[str, str] | None = None) -> KubeError:
     """Return the error for a status and a body, which can be text or any parsed JSON value."""
     answer = _answer(body)
     said = answer.get("message")
@@ -41,7 +42,15 @@ def error(status: int, body: Any, asked: Asked) -> KubeError:
         case 500 if any(words in text for words in _FOR_GOOD):
             return Refused(status, text, asked, causes)
         case _:
-            return Unreachable(status, what, asked)
+            return Unreachable(status, what, asked, retry_after=_retry_after(details, headers or {}))
+
+
+def _retry_after(details: Mapping[str, Any], headers: Mapping[str, str]) -> float:
+    """Return the seconds that the server asks to wait, 0 if it asks for none; more than an hour counts as an hour."""
+    said = details.get("retryAfterSeconds") or next(
+        (value for name, value in headers.items() if name.lower() == "retry-after"), ""
+    )
+    return float(min(int(said), LONGEST_RETRY_SECONDS)) if str(said).isdecimal() else 0.0
 
 
 def _answer(body: Any) -> Mapping[str, Any]:

@@ -53,4 +53,8 @@ class Refused(KubeError):  # noqa: N818  the API's own word
 
 
 class Unreachable(KubeError):  # noqa: N818  the API's own word
-    """The server did not answer or asks to retry later."""
+    """The server did not answer or asks to retry later; ``retry_after`` is in seconds, 0 if it did not say when."""
+
+    def __init__(self, status: int, message: str, asked: Asked | None = None, *, retry_after: float = 0.0) -> None:
+        super().__init__(status, message, asked)
+        self.retry_after = retry_after

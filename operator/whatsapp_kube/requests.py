@@ -97,11 +97,17 @@ def get(ref: Ref) -> Request:
     return Request("get", ref, "GET", path(ref))
 
 
-def items(kind: str, namespace: str, labels: Mapping[str, str] | None = None, page: int = 0, more: str = "") -> Request:
-    """List the objects of a kind in a namespace ("" for all), ``page`` at a time (0: all), from the token ``more``."""
+def items(
+    kind: str, namespace: str, labels: Mapping[str, str | None] | None = None, page: int = 0, more: str = ""
+) -> Request:
+    """List the objects of a kind in a namespace ("" for all), ``page`` at a time (0: all), from the token ``more``.
+
+    ``labels`` selects by label; None as its value means any value.
+    """
     query: dict[str, str] = {"limit": str(page)} if page else {}
     if labels:
-        query["labelSelector"] = ",".join(f"{name}={value}" for name, value in labels.items())
+        terms = (name if value is None else f"{name}={value}" for name, value in labels.items())
+        query["labelSelector"] = ",".join(terms)
     if more:
         query["continue"] = more
     ref = Ref(kind, namespace, "")

@@ -22,6 +22,7 @@ from whatsapp_operator import (
     health,
     kube,
     metrics,
+    object_cache,
     options,
     resync,
     workqueue,
@@ -33,6 +34,7 @@ from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_operator.store.reconciler import StoreReconciler
+from whatsapp_session import names
 
 log = logging.getLogger("whatsapp_operator")
 
@@ -78,8 +80,10 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         await crds.wait(cluster)
         defaults = worker_defaults(chosen, await _cluster_id(cluster))
         numbers = metrics.Metrics(server_clock.now)
-        counted = metrics.CountedKube(cluster, numbers)
-        stores = StoreReconciler(counted, defaults, server_clock)
+        cache = object_cache.ObjectCache()
+        counted = object_cache.RememberingKube(metrics.CountedKube(cluster, numbers), cache)
+        watched = object_cache.Watched(counted, cache)
+        stores = StoreReconciler(counted, defaults, server_clock, watched=watched)
 
         async def look_at_store(key: Key) -> float | Rest | None:
             with numbers.reconciling():
@@ -93,8 +97,16 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
 
         required = chosen.admission_policy != admission_policy.AdmissionPolicy.UNCHECKED
         reconciler = Reconciler(
-            counted, defaults, server_clock, chosen.limits, numbers, on_store_report, policy_required=required
+            counted,
+            defaults,
+            server_clock,
+            chosen.limits,
+            numbers,
+            on_store_report,
+            watched=watched,
+            policy_required=required,
         )
+        await reconciler.list_access(chosen.namespaces)
 
         async def look(key: Key) -> float | Rest | None:
             try:
@@ -118,10 +130,17 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             sessions = [(work.add, key) for key in reconciler.known()]
             return [*sessions, *((store_work.add, key) for key in stores.known())]
 
+        async def lists() -> None:
+            for key in await reconciler.list_access(chosen.namespaces):
+                await work.add(key)
+            for ref in await object_cache.refresh(counted, cache, chosen.namespaces):
+                queue = work if ref.kind == names.SESSION_KIND else store_work
+                await queue.add(Key(ref.namespace, ref.name))
+
         # Before kopf, which cancels tasks that were created after its start.
         tasks = {
             "policy": _guard(reconciler, work, alive),
-            "rounds": resync.walk(known, asyncio.sleep),
+            "rounds": resync.walk(known, asyncio.sleep, lists),
             "queue": work.run(),
             "queue of stores": store_work.run(),
         }
@@ -131,7 +150,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
         await stack.enter_async_context(_explained(cluster))
         await kopf.operator(
-            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded)),
+            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded), cache),
             settings=handlers.settings(),
             clusterwide=not chosen.namespaces,
             namespaces=chosen.namespaces,

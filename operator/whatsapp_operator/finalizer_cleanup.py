@@ -9,7 +9,7 @@ from typing import Any
 
 from whatsapp_kube.errors import Conflict
 from whatsapp_kube.requests import Ref, ref_of
-from whatsapp_operator.kube import Listing
+from whatsapp_operator.kube import Listing, items
 from whatsapp_session import names
 
 log = logging.getLogger(__name__)
@@ -30,15 +30,15 @@ async def release(kube: Listing, namespaces: Sequence[str]) -> int:
     released = 0
     for kind, finalizer in FINALIZERS.items():
         for namespace in everywhere:
-            for item in await kube.items(kind, namespace):
+            for item in await items(kube, kind, namespace):
                 metadata = item["metadata"]
                 released += await _released(kube, Ref(kind, metadata["namespace"], metadata["name"]), finalizer, item)
     return released
 
 
 async def _stop_purges(kube: Listing, namespace: str) -> None:
-    for item in await kube.items("Pod", namespace, PURGES):
-        ref = ref_of(item | {"kind": "Pod"})  # items of a list have no kind
+    for item in await items(kube, "Pod", namespace, PURGES):
+        ref = ref_of(item)
         await kube.delete(ref, uid=item["metadata"]["uid"])
         log.info("purge stopped: pod=%s/%s", ref.namespace, ref.name)
 

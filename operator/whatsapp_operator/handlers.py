@@ -10,7 +10,9 @@ import kopf
 
 from whatsapp_kube import answers
 from whatsapp_kube.errors import Asked, KubeError
+from whatsapp_kube.requests import Ref
 from whatsapp_operator.kube import Connection
+from whatsapp_operator.object_cache import ObjectCache
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import USER
 from whatsapp_session import names
@@ -50,8 +52,12 @@ def settings() -> kopf.OperatorSettings:
     return made
 
 
-def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistry:
-    """Return the registry of handlers, bound to the queues of sessions and stores, and to credentials."""
+def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> kopf.OperatorRegistry:
+    """Return the registry of handlers, bound to the queues of sessions and stores, to credentials and the cache.
+
+    kopf calls the index functions of an object before its event handlers, and no event handler before it has called
+    the index functions for everything in the first list of each indexed kind. So the cache is complete in any handler.
+    """
     made = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=made)
@@ -68,22 +74,58 @@ def registry(add: Add, add_store: Add, connect: Connect) -> kopf.OperatorRegistr
 
     @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions_by_store", registry=made)
     def sessions_by_store(
-        *, namespace: str | None, name: str, spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any
+        *,
+        namespace: str | None,
+        name: str,
+        spec: Mapping[str, Any],
+        status: Mapping[str, Any],
+        body: Mapping[str, Any],
+        **_: Any,
     ) -> dict[Any, str]:
+        cache.put(body)
         return {(namespace, store): name for store in stores_of(spec, status)}
 
+    @kopf.index("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pods", registry=made)
+    @kopf.index(names.GROUP, names.VERSION, names.STORE_PLURAL, id="stores", registry=made)
+    def delivered(*, body: Mapping[str, Any], **_: Any) -> dict[Any, str]:
+        cache.put(body)
+        return {}
+
+    def seen(kind: str, event: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+        cache.complete = True
+        if event["type"] == "DELETED":
+            cache.remove(Ref(kind, str(meta.get("namespace")), str(meta.get("name"))), str(meta.get("uid")))
+
     @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", registry=made)
-    async def session(*, namespace: str | None, name: str, meta: Mapping[str, Any], **_: Any) -> None:
+    async def session(
+        *, namespace: str | None, name: str, meta: Mapping[str, Any], event: Mapping[str, Any], **_: Any
+    ) -> None:
+        seen(names.SESSION_KIND, event, meta)
         await add(Key(str(namespace), name), asked(meta))
 
     @kopf.on.event("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pod", registry=made)
-    async def pod(*, namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
+    async def pod(
+        *,
+        namespace: str | None,
+        labels: Mapping[str, str],
+        meta: Mapping[str, Any],
+        event: Mapping[str, Any],
+        **_: Any,
+    ) -> None:
+        seen("Pod", event, meta)
         await add(Key(str(namespace), labels[names.LABEL_SESSION]), None)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
     async def store(
-        *, namespace: str | None, name: str, meta: Mapping[str, Any], status: Mapping[str, Any], **more: Any
+        *,
+        namespace: str | None,
+        name: str,
+        meta: Mapping[str, Any],
+        status: Mapping[str, Any],
+        event: Mapping[str, Any],
+        **more: Any,
     ) -> None:
+        seen(names.STORE_KIND, event, meta)
         await add_store(Key(str(namespace), name), asked(meta))
         users: kopf.Index[Any, str] = more["sessions_by_store"]
         for user in users.get((namespace, name), ()):

@@ -1,10 +1,10 @@
 """Access the API server with plain dicts; no other module of the operator uses the Kubernetes client.
 
-``Kube`` is the interface, with five verbs on objects. ``ClusterKube`` is the real client; the fake of the tests
-passes the same contract tests.
+``Reader`` and ``Kube`` are the interface, with five verbs on objects. ``ClusterKube`` is the real client; the fake of
+the tests passes the same contract tests.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,11 +31,15 @@ PAGE = 500
 """Number of objects per page of a list."""
 
 
-class Kube(Protocol):
-    """Requests of the operator about single objects."""
+class Reader(Protocol):
+    """Reads single objects."""
 
     async def get(self, ref: Ref) -> Manifest | None:
         """Return the object, None if it does not exist."""
+
+
+class Kube(Reader, Protocol):
+    """Requests of the operator about single objects."""
 
     async def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Create the object; raises Conflict if its name is taken."""
@@ -57,8 +61,20 @@ class Kube(Protocol):
 class Listing(Kube, Protocol):
     """Requests about many objects at once."""
 
-    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
+    def pages(
+        self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """Yield the objects of a kind in a namespace, "" for all namespaces, by pages.
+
+        ``labels`` selects by label; None as its value means any value.
+        """
+
+
+async def items(
+    kube: Listing, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+) -> list[Manifest]:
+    """Return what ``pages`` yields as one list."""
+    return [item async for page in kube.pages(kind, namespace, labels) for item in page]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +184,18 @@ class ClusterKube:
         asked = requests.merge(ref, change, verb="finalize", fieldManager=names.OPERATOR_MANAGER)
         return await self._found(asked)
 
-    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
-        found: list[Manifest] = []
+    async def pages(
+        self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """Yield the objects of a kind in a namespace, "" for all namespaces, by pages."""
+        head = {"apiVersion": requests.KINDS[kind].api_version, "kind": kind}  # items of a list have neither
         more = ""
         while True:
             answer = await self._send(requests.items(kind, namespace, labels, PAGE, more))
-            found += answer["items"]
+            yield [head | item for item in answer["items"]]
             more = answer["metadata"].get("continue", "")
             if not more:
-                return found
+                return
 
     async def _found(self, request: Request) -> Manifest | None:
         try:
@@ -199,7 +217,7 @@ class ClusterKube:
                 _request_timeout=REQUEST_TIMEOUT_SECONDS,
             )
         except kubernetes_client.ApiException as error:
-            raise answers.error(error.status or 0, error.body, request.asked) from error
+            raise answers.error(error.status or 0, error.body, request.asked, error.headers) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = f"{request.verb} {request.path}: the API server does not answer"
             raise Unreachable(0, what, request.asked) from error

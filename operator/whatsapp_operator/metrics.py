@@ -1,7 +1,7 @@
 """Define the metrics of the operator; labels have fixed sets of values, never names of sessions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -172,10 +172,13 @@ class CountedKube:
         with self._counted("finalize", ref.kind):
             return await self._inner.finalize(ref, version=version, finalizers=finalizers)
 
-    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Return the objects of a kind in a namespace, "" for all namespaces; only those with these labels."""
+    async def pages(
+        self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """Yield the objects of a kind in a namespace, "" for all namespaces, by pages."""
         with self._counted("list", kind):
-            return await self._inner.items(kind, namespace, labels)
+            async for page in self._inner.pages(kind, namespace, labels):
+                yield page
 
     @contextmanager
     def _counted(self, verb: str, kind: str) -> Iterator[None]:

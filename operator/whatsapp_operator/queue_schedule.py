@@ -132,22 +132,25 @@ class Schedule(Generic[K]):
         self._failures.pop(key, None)
         self._rest(key, now, seconds)
 
-    def failed(self, key: K, now: float, jitter: float, pauses: Backoff = PAUSES) -> int:
-        """Record that work on a key failed; returns the number of failures in a row."""
+    def failed(self, key: K, now: float, jitter: float, pauses: Backoff = PAUSES, asked: float = 0.0) -> int:
+        """Record that work on a key failed; returns the number of failures in a row.
+
+        ``asked`` is the number of seconds that the server asked to wait: nothing shortens it.
+        """
         failures = self._failures.get(key, 0) + 1
         self._failures[key] = failures
-        self._rest(key, now, pause(failures, jitter, pauses))
+        self._rest(key, now, max(asked, pause(failures, jitter, pauses)), asked)
         return failures
 
     def size(self) -> int:
         """Return the number of keys that wait or are being processed."""
         return len(self._due.keys() | self._busy)
 
-    def _rest(self, key: K, now: float, seconds: float) -> None:
+    def _rest(self, key: K, now: float, seconds: float, asked: float = 0.0) -> None:
         self._release(key)
         # Events that were added meanwhile must not shorten the back-off, which would cause a hot loop.
         self._due.pop(key, None)
-        self._resting[key] = _Resting(now + min(seconds, EARLY_SECONDS), now + seconds)
+        self._resting[key] = _Resting(now + max(asked, min(seconds, EARLY_SECONDS)), now + seconds)
         self._make_due(key, self._earliest(key, now))
 
     def _earliest(self, key: K, at: float) -> float:

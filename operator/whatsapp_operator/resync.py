@@ -3,8 +3,13 @@
 The operator gets no event about deleted rights or accounts, nor about changes that a watch missed.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Final, TypeVar
+
+from whatsapp_kube.errors import KubeError
+
+log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
@@ -13,9 +18,14 @@ ROUND_SECONDS: Final = 600.0
 
 
 async def walk(
-    known: Callable[[], Sequence[tuple[Callable[[K], Awaitable[None]], K]]], sleep: Callable[[float], Awaitable[None]]
+    known: Callable[[], Sequence[tuple[Callable[[K], Awaitable[None]], K]]],
+    sleep: Callable[[float], Awaitable[None]],
+    lists: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run rounds for ever; ``known`` returns the keys of a round, each with the function that adds it."""
+    """Run rounds for ever; ``known`` returns the keys of a round, each with the function that adds it.
+
+    After each round ``lists`` lists the objects anew and adds the keys of those that differ from what was known.
+    """
     while True:
         found = known()
         for look, key in found:
@@ -23,3 +33,7 @@ async def walk(
             await look(key)
         if not found:
             await sleep(ROUND_SECONDS)
+        try:
+            await lists()
+        except KubeError as error:
+            log.warning("objects not listed; the next round lists them again: %s", error)

@@ -70,7 +70,8 @@ class KeyedQueue(Generic[K]):
 
     def _failed(self, key: K, error: Exception, now: float) -> None:
         pauses = OUTAGE_PAUSES if isinstance(error, Unreachable) else PAUSES
-        failures = self._schedule.failed(key, now, random.random(), pauses)  # noqa: S311  jitter, no secret
+        asked = error.retry_after if isinstance(error, Unreachable) else 0.0
+        failures = self._schedule.failed(key, now, random.random(), pauses, asked)  # noqa: S311  jitter, no secret
         match error:
             case Conflict() if failures <= USUAL_CONFLICTS:
                 # The worker has changed its part of the same status: the observation is outdated, which is usual.

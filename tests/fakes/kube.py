@@ -6,10 +6,11 @@ preconditions, and server-side apply with an owner for each top-level field of a
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from whatsapp_kube import managed_fields
 from whatsapp_kube.answers import NAMESPACE_TERMINATING
 from whatsapp_kube.errors import Asked, Cause, Conflict, Refused
 from whatsapp_kube.requests import Manifest, Ref, Request, ref_of
@@ -23,6 +24,20 @@ def _copy(value: T) -> T:
     """Return a deep copy, in a quarter of the time that JSON takes and an eighth of copy.deepcopy's."""
     copied: T = pickle.loads(pickle.dumps(value, protocol=5))
     return copied
+
+
+def _managed(manifest: Manifest, manager: str) -> Manifest:
+    """Return the record of what a manager has applied, with maps by their members and lists as one."""
+
+    def fields(value: Any) -> Manifest:
+        return {f"f:{name}": fields(item) for name, item in value.items()} if isinstance(value, dict) else {}
+
+    found = fields(managed_fields.of_manifest(manifest))
+    return {"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": found}
+
+
+def _matches(labels: Mapping[str, str], wanted: Mapping[str, str | None]) -> bool:
+    return all(labels.get(name) == value if value is not None else name in labels for name, value in wanted.items())
 
 
 class Killed(BaseException):
@@ -66,9 +81,11 @@ class FakeKube:
         """Set the finalizers of the object."""
         return self._called("finalize", ref, lambda: self._finalize(ref, version, list(finalizers)))
 
-    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
-        """Return copies of the objects."""
-        return self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace, labels or {}))
+    async def pages(
+        self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
+        """Yield copies of the objects, on one page."""
+        yield self._called("list", Ref(kind, namespace, ""), lambda: self._items(kind, namespace, labels or {}))
 
     async def send(self, request: Request) -> Manifest:
         """Answer a request of a client that sends for itself."""
@@ -114,10 +131,10 @@ class FakeKube:
         self.after_call(number)
         return result
 
-    def _items(self, kind: str, namespace: str, labels: Mapping[str, str]) -> list[Manifest]:
+    def _items(self, kind: str, namespace: str, labels: Mapping[str, str | None]) -> list[Manifest]:
         refs = [ref for ref in self.objects if ref.kind == kind and namespace in ("", ref.namespace)]
         found = [self.objects[ref] for ref in refs]
-        return [_copy(item) for item in found if labels.items() <= item["metadata"].get("labels", {}).items()]
+        return [_copy(item) for item in found if _matches(item["metadata"].get("labels", {}), labels)]
 
     def _create(self, manifest: Manifest, dry_run: bool) -> Manifest:
         ref = ref_of(manifest)
@@ -152,7 +169,9 @@ class FakeKube:
         if old is None:
             if subresource:
                 raise Conflict(404, f"{ref} not found")
-            return self._create(manifest, dry_run=False)
+            made = self._create(manifest, dry_run=False)
+            self.objects[ref]["metadata"]["managedFields"] = [_managed(manifest, manager)]
+            return made
         version = manifest["metadata"].get("resourceVersion")
         if version is not None and version != old["metadata"]["resourceVersion"]:
             raise Conflict(409, f"{ref} was changed")
@@ -167,6 +186,8 @@ class FakeKube:
                 if part != "metadata":
                     merged = new.get(part, {}) | value if isinstance(value, dict) else value
                     new[part] = _copy(merged)
+        if not subresource:
+            new["metadata"]["managedFields"] = [_managed(manifest, manager)]
         if new != old:
             self._stamp(new)
             self.objects[ref] = new

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -69,10 +69,12 @@ class Mortal:
         )
         return found
 
-    async def items(self, kind: str, namespace: str, labels: Mapping[str, str] | None = None) -> list[Manifest]:
+    async def pages(
+        self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
+    ) -> AsyncIterator[list[Manifest]]:
         """List, or die."""
-        found: list[Manifest] = await self._call(lambda: self._inner.items(kind, namespace, labels))
-        return found
+        found: list[Manifest] = await self._call(lambda: kube.items(self._inner, kind, namespace, labels))
+        yield found
 
 
 async def live(world: World, place: Place, fatal: int, moment: str) -> Manifest:

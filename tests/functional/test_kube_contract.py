@@ -8,6 +8,7 @@ import pytest
 
 from fakes.kube import FakeKube
 from functional.world import World
+from whatsapp_kube import managed_fields
 from whatsapp_kube.errors import Asked, Conflict, Refused, Unreachable
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import kube
@@ -112,11 +113,11 @@ async def finalizers_of_an_old_version_are_not_set(seam: Kube, namespace: str) -
 
 
 async def the_objects_of_a_namespace_are_listed(seam: Listing, namespace: str) -> None:
-    assert await seam.items(names.SESSION_KIND, namespace) == []
+    assert await kube.items(seam, names.SESSION_KIND, namespace) == []
     made = await seam.create(session(namespace))
-    (found,) = await seam.items(names.SESSION_KIND, namespace)
+    (found,) = await kube.items(seam, names.SESSION_KIND, namespace)
     assert found["metadata"]["uid"] == made["metadata"]["uid"]
-    everywhere = await seam.items(names.SESSION_KIND, "")
+    everywhere = await kube.items(seam, names.SESSION_KIND, "")
     assert made["metadata"]["uid"] in {item["metadata"]["uid"] for item in everywhere}
 
 
@@ -124,7 +125,7 @@ async def objects_are_listed_by_their_labels(seam: Listing, namespace: str) -> N
     labelled = session(namespace)
     labelled["metadata"]["labels"] = {"a.dev/x": "1", "a.dev/y": "2"}
     await seam.create(labelled)
-    found = [len(await seam.items(names.SESSION_KIND, namespace, {"a.dev/x": "1", "a.dev/y": y})) for y in "12"]
+    found = [len(await kube.items(seam, names.SESSION_KIND, namespace, {"a.dev/x": "1", "a.dev/y": y})) for y in "12"]
     assert found == [0, 1]
 
 
@@ -132,7 +133,40 @@ async def finalizers_of_what_is_gone_are_none(seam: Kube, namespace: str) -> Non
     assert await seam.finalize(ref(namespace), version="1", finalizers=[]) is None
 
 
+async def what_was_applied_is_what_the_object_says(seam: Listing, namespace: str) -> None:
+    subject = {"kind": "ServiceAccount", "name": "support", "namespace": namespace}
+    group = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}]
+    manifests: list[Manifest] = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "rules": rules},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": "support"},
+            "subjects": [subject],
+        },
+        {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"leaseDurationSeconds": 60}},
+    ]
+    owner = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.SESSION_KIND,
+        "name": "support",
+        "uid": "7d0a3c0e-0000-4000-8000-000000000000",
+        "controller": False,
+        "blockOwnerDeletion": False,
+    }
+    metadata = {"name": "support", "namespace": namespace, "labels": {"a.dev/x": "1"}, "annotations": {"a.dev/y": "2"}}
+    for manifest in manifests:
+        manifest["metadata"] = {**metadata, "ownerReferences": [owner]}
+        await seam.apply(manifest, manager=names.OPERATOR_MANAGER)
+        (found,) = await kube.items(seam, manifest["kind"], namespace, {"a.dev/x": None})
+        applied = managed_fields.applied(found, names.OPERATOR_MANAGER)
+        assert applied == managed_fields.of_manifest(manifest), manifest["kind"]
+
+
 STORIES = [
+    what_was_applied_is_what_the_object_says,
     the_objects_of_a_namespace_are_listed,
     objects_are_listed_by_their_labels,
     a_finalizer_holds_an_object_until_it_is_removed,

@@ -17,7 +17,7 @@ KUBERNETES_PROGRAMS = (
     "kube-proxy",
     "kubectl",
 )
-OLDEST_GO = (1, 25)  # the minimum of versitygw
+OLDEST_GO = (1, 26)  # the minimum of kwok
 # The checksums are those of Kubernetes' own CHANGELOG-1.34.md ("Server Binaries").
 _KUBERNETES_RELEASE = {
     machine: Release(
@@ -88,6 +88,8 @@ TOOLS = {
         Tool("ferretdb", "v1.24.2", ".", ("ferretdb",), usually=110),
         Tool("pause", "v1", ".", ("pause",), usually=15),
         Tool("helm", "v3.19.5", "helm.sh/helm/v3/cmd/helm", ("helm",), usually=120),
+        # It plays the nodes of benchmarks with thousands of pods.
+        Tool("kwok", "v0.8.0", "sigs.k8s.io/kwok/cmd/kwok", ("kwok",), usually=180),
         Tool("kind", "v0.33.0", "sigs.k8s.io/kind", ("kind",), usually=30),
         Tool(
             "registry",

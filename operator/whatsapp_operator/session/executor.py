@@ -6,7 +6,7 @@ import logging
 from typing import Any, assert_never
 
 from whatsapp_kube.errors import Conflict, Refused, Unreachable
-from whatsapp_kube.requests import Ref
+from whatsapp_kube.requests import Ref, ref_of
 from whatsapp_operator.kube import Kube
 from whatsapp_operator.manifests import lease, move_pod, purge_pod, pvc, rbac, worker_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
@@ -138,13 +138,14 @@ class Executor:
         log.info("released: session=%s/%s why=%r", session.namespace, session.name, step.message)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Forget the objects of a deleted session."""
-        self._applier.forget(Ref("Lease", namespace, names.lease(name)))
+        """Forget a deleted session."""
         self._rights.forget(namespace, name)
 
     async def _apply_lease(self, observed: Observed, pod_uid: str | None) -> None:
         manifest = lease.lease(observed.session, pod_uid)
-        found = await self._applier.apply(manifest, afresh=_misses_its_lease(observed))
+        if _misses_its_lease(observed):
+            await self._applier.read(ref_of(manifest))
+        found = await self._applier.apply(manifest)
         left = [] if found is None else lease.left_over(found, manifest)
         if left:
             # A user has reset the managed fields, so the API server does not know that they are the operator's. After
@@ -203,20 +204,14 @@ class Executor:
         assert store is not None, "a purge is planned only when its store is known"
         await self._applier.apply(rbac.account(session.namespace, store), afresh=True)
         manifest = purge_pod.purge_pod(session, store, self._defaults)
-        try:
-            made = await self._kube.create(manifest)
-        except Conflict:
-            return observed  # created before a crash, or foreign: the next reconciliation finds out
+        made = await self._created(manifest, "purge pod")
         log.info("purging: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, purge_pod=parse_purge_pod(made, session.name, session.uid))
 
     async def _create_move_pod(self, observed: Observed) -> Observed:
         session = observed.session
         await self._applier.apply(rbac.account(session.namespace, observed.store), afresh=True)
-        try:
-            made = await self._kube.create(self._move_manifest(observed))
-        except Conflict:
-            return observed  # created before a crash, or foreign: the next reconciliation finds out
+        made = await self._created(self._move_manifest(observed), "move pod")
         log.info("moving: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, move_pod=parse_pod(made, session.name, session.uid))
 
@@ -224,13 +219,7 @@ class Executor:
         session, manifest = observed.session, self.manifest(observed)
         assert manifest is not None, "a pod is planned only when its manifest is known"
         try:
-            made = await self._kube.create(manifest)
-        except Conflict:
-            # It is foreign, or was created before a crash: read it.
-            found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
-            if found is None:
-                raise Unreachable(409, "the worker pod was deleted during the reconciliation") from None
-            return dataclasses.replace(observed, pod=parse_pod(found, session.name, session.uid))
+            made = await self._created(manifest, "worker pod")
         except Refused:
             if not first_try:
                 raise
@@ -239,6 +228,16 @@ class Executor:
             return await self._create_pod(observed, first_try=False)
         log.info("pod made: session=%s/%s pod=%s", session.namespace, session.name, made["metadata"]["name"])
         return dataclasses.replace(observed, pod=parse_pod(made, session.name, session.uid))
+
+    async def _created(self, manifest: Manifest, what: str) -> Manifest:
+        """Create a pod; if its name is taken, by a foreign pod or before a crash, return that pod."""
+        try:
+            return await self._kube.create(manifest)
+        except Conflict:
+            found = await self._kube.get(ref_of(manifest))
+            if found is None:
+                raise Unreachable(409, f"the {what} was deleted during the reconciliation") from None
+            return found
 
 
 def _misses_its_lease(observed: Observed) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from whatsapp_kube.errors import KubeError, Refused
 from whatsapp_kube.requests import Ref
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Kube
+from whatsapp_operator.kube import Reader
 from whatsapp_operator.observed.parsing import parse_essentials, parse_head, parse_session_resource
 from whatsapp_operator.observed.state import Observed, Problem, Wanted
 from whatsapp_operator.queue_schedule import Rest
@@ -28,8 +28,10 @@ Permit = Callable[[Observed, plan.Plan], tuple[Observed, plan.Plan]]
 class Fallback:
     """Reconcile sessions by ``essentials`` only."""
 
-    def __init__(self, kube: Kube, observer: Observer, executor: Executor, reporter: Reporter, clock: Clock) -> None:
-        self._kube = kube
+    def __init__(
+        self, watched: Reader, observer: Observer, executor: Executor, reporter: Reporter, clock: Clock
+    ) -> None:
+        self._watched = watched
         self._observer = observer
         self._actor = executor
         self._reporter = reporter
@@ -37,7 +39,7 @@ class Fallback:
 
     async def serve(self, ref: Ref, problem: Problem, permit: Permit) -> float | Rest:
         """Reconcile a session as far as possible; returns the seconds until the next time. Raises KubeError."""
-        raw = await self._kube.get(ref)
+        raw = await self._watched.get(ref)
         if raw is None:
             return AT_ONCE  # it has been deleted meanwhile; its remains are removed elsewhere
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import admission_policy
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Kube
+from whatsapp_operator.kube import Reader
 from whatsapp_operator.observed.ages import Sightings
 from whatsapp_operator.observed.parsing import parse_session_resource, parse_store_resource
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
@@ -22,8 +22,8 @@ Parse = Callable[[Manifest, float], Session]
 class Observer:
     """Observe a session, its pod, its store and the admission policy."""
 
-    def __init__(self, kube: Kube, rules: admission_policy.Policy, clock: Clock) -> None:
-        self._kube = kube
+    def __init__(self, watched: Reader, rules: admission_policy.Policy, clock: Clock) -> None:
+        self._watched = watched
         self._policy = rules
         self._clock = clock
         self._sightings: Sightings[tuple[str, str]] = Sightings()
@@ -42,7 +42,7 @@ class Observer:
 
     async def _observe(self, raw: Manifest, parse: Parse) -> Observed:
         session = parse(raw, self._clock.now().timestamp())
-        found = await self._kube.get(Ref("Pod", session.namespace, names.pod(session.name)))
+        found = await self._watched.get(Ref("Pod", session.namespace, names.pod(session.name)))
         pod = None if found is None else parse_pod(found, session.name, session.uid)
         force = await self._policy.in_force(session.namespace)
         remote = session.spec.auth.remote
@@ -58,7 +58,7 @@ class Observer:
         last = session.last.store
         if pod is not None or last is None:
             return observed
-        found = await self._kube.get(Ref("Pod", session.namespace, names.move_pod(session.name)))
+        found = await self._watched.get(Ref("Pod", session.namespace, names.move_pod(session.name)))
         return dataclasses.replace(
             observed,
             source=None if remote is None or last == remote.store else await self._store(session, last),
@@ -68,9 +68,9 @@ class Observer:
     async def _purge_pod(self, session: Session) -> Pod | None:
         if not (session.deleting and purge.held(session)):
             return None
-        found = await self._kube.get(Ref("Pod", session.namespace, names.purge_pod(session.name)))
+        found = await self._watched.get(Ref("Pod", session.namespace, names.purge_pod(session.name)))
         return None if found is None else parse_purge_pod(found, session.name, session.uid)
 
     async def _store(self, session: Session, name: str) -> Store | None:
-        raw = await self._kube.get(Ref(names.STORE_KIND, session.namespace, name))
+        raw = await self._watched.get(Ref(names.STORE_KIND, session.namespace, name))
         return None if raw is None else parse_store_resource(raw)

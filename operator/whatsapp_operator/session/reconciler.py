@@ -3,14 +3,14 @@
 import dataclasses
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from whatsapp_kube.errors import KubeError, Refused
 from whatsapp_kube.requests import STATUS, Ref
 from whatsapp_operator import admission_policy, metrics, rollout
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Listing
+from whatsapp_operator.kube import Listing, Reader
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.observed.state import Key, Observed, Ownership, Problem, Report, StoreReport, Wanted
@@ -53,24 +53,26 @@ class Reconciler:
         numbers: metrics.Metrics | None = None,
         on_store_report: OnStoreReport | None = None,
         *,
+        watched: Reader | None = None,
         policy_required: bool = True,
     ) -> None:
         self._kube = kube
+        self._watched = watched or kube
         self._metrics = numbers or metrics.Metrics()
         self._clock = clock
         self._policy = admission_policy.Policy(kube, clock, required=policy_required)
         self._metrics.watch_policy(lambda: self._policy.missing)
-        self._observer = Observer(kube, self._policy, clock)
+        self._observer = Observer(self._watched, self._policy, clock)
         self._known: set[Key] = set()
         self._faults: dict[Key, str] = {}
         """The fault of the operator in the last reconciliation of each session."""
         self._late: dict[Key, Problem] = {}
         """Refusals after the report; the next report contains them at once, so that conditions do not flap."""
-        applier = Applier(kube, clock)
-        self._rights = Rights(kube, applier, clock)
-        self._executor = Executor(kube, defaults, applier, self._rights)
+        self._applier = Applier(kube)
+        self._rights = Rights(kube, self._applier, clock)
+        self._executor = Executor(kube, defaults, self._applier, self._rights)
         self._reporter = Reporter(kube, clock)
-        self._fallback = fallback.Fallback(kube, self._observer, self._executor, self._reporter, clock)
+        self._fallback = fallback.Fallback(self._watched, self._observer, self._executor, self._reporter, clock)
         self._on_store_report = on_store_report
         chosen = limits or rollout.Limits()
         self._throttle: Throttle[Key] = Throttle(chosen, lambda key: key.namespace, self._executor, clock)
@@ -101,6 +103,15 @@ class Reconciler:
         """Return the sessions that exist as far as is known."""
         return sorted(self._known)
 
+    async def list_access(self, namespaces: Sequence[str]) -> list[Key]:
+        """List the objects of the workers' identity; returns the sessions whose objects are not as they were applied.
+
+        Raises KubeError.
+        """
+        changed = {(ref.namespace, ref.name) for ref in await self._applier.list(namespaces)}
+        named = (names.lease, names.session_account)
+        return [key for key in self.known() if any((key.namespace, name(key.name)) in changed for name in named)]
+
     def granted(self) -> list[Key]:
         """Return the sessions that waited for a start slot and now have one, each once."""
         return self._throttle.starts.granted()
@@ -110,7 +121,7 @@ class Reconciler:
         return self.known() if await self._policy.news() else []
 
     async def _reconcile(self, key: Key) -> float | Rest | None:
-        raw = await self._kube.get(Ref(names.SESSION_KIND, key.namespace, key.name))
+        raw = await self._watched.get(Ref(names.SESSION_KIND, key.namespace, key.name))
         self._known.add(key)
         if raw is None:
             self._known.discard(key)
@@ -120,6 +131,7 @@ class Reconciler:
             self._throttle.forget(key)
             self._metrics.forget(key)
             self._executor.forget(key.namespace, key.name)
+            self._reporter.forget(key.namespace, key.name)
             await self._report_store(key, None, None)
             await self._sweep(key)
             await self._rights.retire(key.namespace)
@@ -163,7 +175,7 @@ class Reconciler:
         late = self._late.get(key)
         told = observed if late is None else dataclasses.replace(observed, refusal=observed.refusal or late)
         try:
-            await self._report(key, told, wanted, steps)
+            again = await self._report(key, told, wanted, steps)
         except Refused as error:
             if error.asked.verb == STATUS:
                 raise  # a rejected report cannot contain it
@@ -171,10 +183,14 @@ class Reconciler:
             return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS
         if self._late.pop(key, None) is not None:
             return AT_ONCE
-        return steps.look_again if observed.refusal is None else _again(observed, observed.refusal)
+        if observed.refusal is not None:
+            return _again(observed, observed.refusal)
+        return min((seconds for seconds in (steps.look_again, again) if seconds is not None), default=None)
 
-    async def _report(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> None:
-        own, version = await self._reporter.report(observed, wanted)
+    async def _report(self, key: Key, observed: Observed, wanted: Wanted | None, steps: plan.Plan) -> float | None:
+        """Report, and carry out what follows the report; returns the seconds until what is left must be reported."""
+        reported = await self._reporter.report(observed, wanted)
+        own = reported.own
         leaving = [step for step in steps.actions if isinstance(step, plan.DeletePod)]
         ready = {item["type"]: item["status"] for item in own["conditions"]}[ConditionType.READY]
         healthy = ready == ConditionStatus.TRUE and not leaving
@@ -189,10 +205,11 @@ class Reconciler:
         )
         last = observed.session.last.store
         await self._rights.retire(key.namespace, {None if remote is None else remote.store, last})
-        session = dataclasses.replace(observed.session, resource_version=version)
+        session = dataclasses.replace(observed.session, resource_version=reported.version)
         for step in steps.actions:
             # After the report: the status must contain the facts of the pod before it is deleted.
             await removal.remove(self._executor, self._reporter, session, step)
+        return reported.again
 
     async def _report_store(self, session: Key, store: Key | None, report: StoreReport | None) -> None:
         if self._on_store_report is not None:
@@ -207,7 +224,7 @@ class Reconciler:
         )
         for name, parse in pods:
             ref = Ref("Pod", key.namespace, name)
-            found = await self._kube.get(ref)
+            found = await self._watched.get(ref)
             if found is None:
                 continue
             pod = parse(found, key.name, None)

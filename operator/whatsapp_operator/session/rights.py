@@ -7,7 +7,7 @@ from typing import Any, Final
 from whatsapp_kube.errors import Refused
 from whatsapp_kube.requests import Ref, ref_of
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Listing
+from whatsapp_operator.kube import Listing, items
 from whatsapp_operator.manifests import metadata, rbac
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Session
 from whatsapp_operator.session.applier import Applier
@@ -56,6 +56,9 @@ class Rights:
         return None
 
     async def _predecessors(self, session: Session, ref: Ref) -> Problem | None:
+        if not self._applier.may_have_other_owner(ref, session.uid):
+            self._waits.pop(ref, None)
+            return None
         found = await self._kube.get(ref)
         if found is None or not metadata.others(found, session):
             self._waits.pop(ref, None)
@@ -70,9 +73,7 @@ class Rights:
         """Forget a deleted session."""
         self._granted.pop((namespace, session), None)
         for kind in ("ServiceAccount", "Role", "RoleBinding"):
-            ref = Ref(kind, namespace, names.session_account(session))
-            self._applier.forget(ref)
-            self._waits.pop(ref, None)
+            self._waits.pop(Ref(kind, namespace, names.session_account(session)), None)
 
     async def retire(self, namespace: str, stores: Iterable[str | None] = ()) -> None:
         """Empty the RoleBindings of earlier versions in a namespace, once each worker has its own Role.
@@ -98,7 +99,7 @@ class Rights:
         if found["roleRef"] != binding["roleRef"]:
             return True  # foreign
         workers = {names.LABEL_MANAGED_BY: names.MANAGED_BY, names.LABEL_COMPONENT: names.COMPONENT_WORKER}
-        for pod in await self._kube.items("Pod", namespace, workers):
+        for pod in await items(self._kube, "Pod", namespace, workers):
             uses = pod["spec"].get("serviceAccountName") == binding["metadata"]["name"]
             if uses and pod["metadata"]["uid"] not in self._granted.values():
                 return False

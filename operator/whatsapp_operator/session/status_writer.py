@@ -3,13 +3,14 @@
 import dataclasses
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from whatsapp_kube.errors import Conflict, KubeError, Refused
 from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube
 from whatsapp_operator.observed.state import Observed, Problem, Session, Subject, Wanted
-from whatsapp_operator.session import events, purge, refusals, stalling, status
+from whatsapp_operator.session import events, progress, purge, refusals, stalling, status
 from whatsapp_session import names
 from whatsapp_session.timestamps import rfc3339
 
@@ -20,6 +21,18 @@ REMEMBERED: Final = 10_000
 """Maximum number of Events that ``tell_once`` remembers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What was reported about a session."""
+
+    own: Manifest
+    """The operator's part of the status."""
+    version: str
+    """The session's resource version after the write."""
+    again: float | None = None
+    """Seconds until the part is written, None if it is."""
+
+
 class Reporter:
     """Write statuses that changed, and post Events."""
 
@@ -28,20 +41,20 @@ class Reporter:
         self._clock = clock
         self._told: dict[tuple[str, events.EventRecord], None] = {}
         """Events that ``tell_once`` has posted, oldest first."""
+        self._progress: progress.Progress[tuple[str, str]] = progress.Progress()
 
-    async def report(self, observed: Observed, wanted: Wanted | None) -> tuple[Manifest, str]:
-        """Write the status, post Events about changes, and clear the report of a dead worker.
-
-        Returns the operator's part and the session's resource version after it.
-        """
+    async def report(self, observed: Observed, wanted: Wanted | None) -> Reported:
+        """Write the status, post Events about changes, and clear the report of a dead worker."""
         session = observed.session
         await self.tell_once(session, events.ignored(session))
         now = rfc3339(self._clock.now())
         own = status.own_status(status.judged(observed, wanted), None if wanted is None else wanted.template_hash, now)
         if session.deleting and not purge.held(session):
-            return own, session.resource_version  # it may not exist any more
-        version = session.resource_version
+            return Reported(own, session.resource_version)  # it may not exist any more
+        version, again = session.resource_version, None
         if status.differs(session.status, own):
+            again = self._progress.wait((session.namespace, session.name), session.status, own, self._clock.monotonic())
+        if status.differs(session.status, own) and again is None:
             # Before the status: after a crash a repeated Event has the same name, but a missed one is lost.
             problem = None if session.report is None else session.report.problem
             for event in events.events_of(session.status, own, None if problem is None else problem.reason):
@@ -49,11 +62,16 @@ class Reporter:
             # Only on the observed version: a session that was created again must not get the status of its predecessor.
             written = await self._write(session, own, now)
             version = written["metadata"]["resourceVersion"]
+            self._progress.wrote((session.namespace, session.name), own, self._clock.monotonic())
             if session.status.get("phase") != own["phase"]:
                 log.info("phase: session=%s/%s phase=%s", session.namespace, session.name, own["phase"])
         if status.report_is_stale(observed):
             version = (await self.clear(dataclasses.replace(session, resource_version=version))).resource_version
-        return own, version
+        return Reported(own, version, again)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Forget a deleted session."""
+        self._progress.forget((namespace, name))
 
     async def clear(self, session: Session) -> Session:
         """Clear the report of a dead worker; returns the session with its new resource version."""

@@ -7,7 +7,7 @@ from typing import Any
 from whatsapp_kube.errors import Conflict, Refused
 from whatsapp_kube.requests import Ref
 from whatsapp_operator.clock import Clock
-from whatsapp_operator.kube import Listing
+from whatsapp_operator.kube import Listing, Reader, items
 from whatsapp_operator.manifests import rbac, store_check_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.ages import Sightings
@@ -37,8 +37,9 @@ IN_USE_SECONDS = 10.0
 class StoreReconciler:
     """Reconcile stores; safe to interrupt between any two calls, because each pass begins with an observation."""
 
-    def __init__(self, kube: Listing, defaults: WorkerDefaults, clock: Clock) -> None:
+    def __init__(self, kube: Listing, defaults: WorkerDefaults, clock: Clock, *, watched: Reader | None = None) -> None:
         self._kube = kube
+        self._watched = watched or kube
         self._defaults = defaults
         self._clock = clock
         self._reporter = Reporter(kube, clock)
@@ -63,7 +64,7 @@ class StoreReconciler:
 
         Raises KubeError if the API server did not answer: the caller retries later.
         """
-        raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
+        raw = await self._watched.get(Ref(names.STORE_KIND, key.namespace, key.name))
         self._known.add(key)
         try:
             return await self._look(key, raw)
@@ -72,7 +73,7 @@ class StoreReconciler:
 
     async def _stall(self, key: Key, problem: Problem) -> Rest:
         """Report the problem of a store about which nothing else is known."""
-        raw = await self._kube.get(Ref(names.STORE_KIND, key.namespace, key.name))
+        raw = await self._watched.get(Ref(names.STORE_KIND, key.namespace, key.name))
         if raw is not None:
             await self._reporter.stall(raw, problem)
         return Rest(REFUSED_AGAIN_SECONDS)
@@ -111,7 +112,7 @@ class StoreReconciler:
         now = self._clock.monotonic()
         if not going and now - self._used.get(key, -USED_SECONDS) < USED_SECONDS:
             return False
-        users = dependents.users(await self._kube.items(names.SESSION_KIND, key.namespace), key.name)
+        users = dependents.users(await items(self._kube, names.SESSION_KIND, key.namespace), key.name)
         if users:
             self._used[key] = now
             if going:

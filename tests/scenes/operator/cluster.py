@@ -11,8 +11,10 @@ from scenes.operator import samples
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import metrics
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.object_cache import WATCHED, ObjectCache, RememberingKube, Watched
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import Rest
+from whatsapp_operator.session.progress import PROGRESS_SECONDS
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason
@@ -73,6 +75,8 @@ class Cluster:
     clock: FakeClock = field(default_factory=FakeClock)
     defaults: WorkerDefaults = samples.DEFAULTS
     numbers: metrics.Metrics = field(default_factory=metrics.Metrics)
+    cache: ObjectCache = field(default_factory=ObjectCache)
+    """What the watches have delivered: everything, at each reconciliation."""
     faults_expected: ClassVar[bool] = False
     """Whether a test breaks the operator on purpose: elsewhere its fallback must not hide a fault."""
 
@@ -83,9 +87,24 @@ class Cluster:
         self.operator = self.restarted()
 
     def restarted(self) -> Reconciler:
-        """Return an operator that remembers nothing."""
-        self.operator = Reconciler(self.kube, self.defaults, self.clock, numbers=self.numbers)
+        """Return an operator that remembers nothing, as it is after its start."""
+        self.cache = ObjectCache()
+        remembering = RememberingKube(self.kube, self.cache)
+        watched = Watched(remembering, self.cache)
+        self.operator = Reconciler(remembering, self.defaults, self.clock, numbers=self.numbers, watched=watched)
+        run(self.operator.list_access(()))
         return self.operator
+
+    def deliver(self) -> None:
+        """Play the watches: the cache holds what the API server has."""
+        now = {ref: item for ref, item in self.kube.objects.items() if ref.kind in WATCHED}
+        for kind in WATCHED:
+            for ref, (uid, _) in self.cache.versions(kind, "").items():
+                if ref not in now or now[ref]["metadata"]["uid"] != uid:
+                    self.cache.remove(ref, uid)
+        for item in now.values():
+            self.cache.put(item)
+        self.cache.complete = True
 
     def twin(self) -> "Cluster":
         """Return a copy that goes its own way, with what its operator remembers; the metrics stay shared."""
@@ -99,6 +118,7 @@ class Cluster:
 
     def look(self) -> float | None:
         """Reconcile once. The fake never waits, so that no event loop is needed."""
+        self.deliver()
         again = run(self.operator.reconcile(KEY))
         found = self.kube.objects.get(SESSION, {}).get("status") or {}
         told = [item["message"] for item in found.get("conditions") or () if item["reason"] == Reason.OPERATOR_FAULT]
@@ -106,8 +126,15 @@ class Cluster:
         return again
 
     def settle(self) -> None:
-        """Reconcile until nothing is written any more."""
+        """Reconcile until nothing is written any more, nor is to be written in a moment."""
         for _ in range(10):
+            before = self.kube.writes
+            again = self.look()
+            if self.kube.writes != before:
+                continue
+            if again is None or again > PROGRESS_SECONDS or POD not in self.kube.objects:
+                return
+            self.clock.time += timedelta(seconds=again)
             before = self.kube.writes
             self.look()
             if self.kube.writes == before:

@@ -115,6 +115,7 @@ def test_without_its_store_it_waits_for_the_store_or_for_a_request(cluster: Clus
     cluster.settle()
     assert SESSION not in cluster.kube.objects
     assert "the session's archives stay in the store" in messages(cluster)
+    store["metadata"]["uid"] = "made-again"
     twin.kube.objects[STORE] = store
     twin.settle()
     assert PURGE_POD in twin.kube.objects

@@ -138,7 +138,7 @@ def test_the_operator_killed_between_any_two_calls_converges_to_the_same_end(lif
 
         setattr(cluster.kube, f"{moment}_call", die)
 
-    assert survive_everywhere(LIVES[life], kill, survive) > 40
+    assert survive_everywhere(LIVES[life], kill, survive) > 25
 
 
 @pytest.mark.parametrize("life", LIVES)
@@ -150,7 +150,7 @@ def test_an_api_server_that_fails_at_any_call_changes_nothing_in_the_end(life: s
 
         cluster.kube.before_call = fail
 
-    assert survive_everywhere(LIVES[life], interrupt, retry) > 40
+    assert survive_everywhere(LIVES[life], interrupt, retry) > 25
 
 
 def test_each_event_of_a_life_is_posted_once() -> None:

@@ -114,15 +114,6 @@ def test_a_worker_that_the_node_saw_ending_is_marked_so_that_nobody_waits_for_it
     assert annotations[names.ANNOTATION_WORKER_POD_UID] != uid
 
 
-def test_a_look_at_a_settled_session_writes_nothing() -> None:
-    cluster = Cluster()
-    cluster.make_session()
-    cluster.settle()
-    before = len(cluster.kube.calls)
-    cluster.look()
-    assert {call.split()[0] for call in cluster.kube.calls[before:]} == {"get"}
-
-
 def test_a_first_report_that_is_faster_than_the_kubelet_survives() -> None:
     cluster = Cluster()
     cluster.make_session()

@@ -179,12 +179,9 @@ LOCAL = {"auth": {"strategy": "LocalAuth", "localAuth": {}}}
     [
         ("ServiceAccount", "apply", {}),
         ("RoleBinding", "apply", {}),
-        ("RoleBinding", "get", {}),
         ("Lease", "apply", {}),
         ("PersistentVolumeClaim", "create", LOCAL),
         ("Pod", "create", {}),
-        ("Pod", "get", {}),
-        ("SessionStore", "get", {}),
         ("SessionStore", "finalize", DELETE),
         (names.SESSION_KIND, "finalize", DELETE),
         ("ValidatingAdmissionPolicy", "get", {}),

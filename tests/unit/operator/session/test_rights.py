@@ -11,7 +11,7 @@ from scenes.operator import samples
 from scenes.operator.cluster import KEY, POD, SESSION, Cluster, connected, run, set_spec
 from whatsapp_kube.requests import Ref
 from whatsapp_operator.observed.state import Key
-from whatsapp_operator.session import rights
+from whatsapp_operator.session import applier, rights
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_session import names
 
@@ -112,12 +112,20 @@ def test_no_worker_starts_where_the_policy_does_not_apply(namespace: str) -> Non
     assert not [ref for ref in cluster.kube.objects if ref.kind == "Pod"]
 
 
+PREDECESSOR = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND, "name": samples.NAME, "uid": "predecessor"}
+
+
+def leave(cluster: Cluster, kind: str, **metadata: Any) -> None:
+    """Leave an object of a deleted session, as an operator finds it at its start."""
+    head = {"name": OWN[kind].name, "namespace": samples.NAMESPACE, "labels": applier.LABELS}
+    cluster.kube.put({"apiVersion": "v1", "kind": kind, "metadata": head | metadata})
+    cluster.restarted()
+
+
 @pytest.mark.parametrize("kind", OWN)
 def test_what_a_predecessor_has_left_is_not_taken_over_while_it_goes(kind: str) -> None:
-    cluster = Cluster()
-    owner = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND, "name": samples.NAME, "uid": "predecessor"}
-    metadata = {"name": OWN[kind].name, "namespace": samples.NAMESPACE, "ownerReferences": [owner]}
-    cluster.kube.put({"apiVersion": "v1", "kind": kind, "metadata": metadata})
+    cluster, owner = Cluster(), PREDECESSOR
+    leave(cluster, kind, ownerReferences=[owner])
     cluster.make_session()
     assert cluster.look() == 1
     assert POD not in cluster.kube.objects
@@ -131,9 +139,7 @@ def test_what_a_predecessor_has_left_is_not_taken_over_while_it_goes(kind: str) 
 
 def test_what_nobody_removes_becomes_the_sessions_own_before_its_worker_starts() -> None:
     cluster = Cluster()
-    owner = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND, "name": samples.NAME, "uid": "predecessor"}
-    metadata = {"name": "wasession-support", "namespace": samples.NAMESPACE, "ownerReferences": [owner]}
-    cluster.kube.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    leave(cluster, "ServiceAccount", ownerReferences=[PREDECESSOR])
     cluster.make_session()
     cluster.look()
     assert POD not in cluster.kube.objects
@@ -146,8 +152,7 @@ def test_what_nobody_removes_becomes_the_sessions_own_before_its_worker_starts()
 
 def test_what_goes_already_is_waited_for_as_long_as_it_takes() -> None:
     cluster = Cluster()
-    metadata = {"name": "wasession-support", "namespace": samples.NAMESPACE, "deletionTimestamp": samples.NOON}
-    cluster.kube.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    leave(cluster, "ServiceAccount", deletionTimestamp=samples.NOON)
     cluster.make_session()
     cluster.look()
     cluster.clock.time += timedelta(hours=1)
@@ -155,11 +160,25 @@ def test_what_goes_already_is_waited_for_as_long_as_it_takes() -> None:
     assert POD not in cluster.kube.objects
 
 
+def test_a_session_that_is_made_again_at_once_waits_for_what_the_first_has_left() -> None:
+    cluster = connected()
+    for ref in (SESSION, POD):
+        del cluster.kube.objects[ref]
+    cluster.settle()
+    cluster.make_session()
+    assert cluster.look() == 1
+    assert POD not in cluster.kube.objects
+    cluster.collect_garbage()
+    cluster.settle()
+    assert POD in cluster.kube.objects
+    (owner,) = cluster.kube.objects[OWN["Role"]]["metadata"]["ownerReferences"]
+    assert owner["uid"] == cluster.kube.objects[SESSION]["metadata"]["uid"]
+
+
 @pytest.mark.parametrize("kind", OWN)
 def test_what_belongs_to_nobody_is_the_sessions(kind: str) -> None:
     cluster = Cluster()
-    metadata = {"name": OWN[kind].name, "namespace": samples.NAMESPACE}
-    cluster.kube.put({"apiVersion": "v1", "kind": kind, "metadata": metadata})
+    leave(cluster, kind)
     cluster.make_session()
     cluster.settle()
     (owner,) = cluster.kube.objects[OWN[kind]]["metadata"]["ownerReferences"]
