@@ -97,6 +97,7 @@ class Reason(StrEnum):
     RESTORE_FAILED = "RestoreFailed"
     ARCHIVE_MISSING = "ArchiveMissing"
     FOREIGN_ARCHIVE = "ForeignArchive"
+    COPY_LATE = "CopyLate"
     BROWSER_TOO_OLD = "BrowserTooOld"
     SNAPSHOT_FAILED = "SnapshotFailed"
     FIRST_SAVE_PENDING = "FirstSavePending"

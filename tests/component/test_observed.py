@@ -138,7 +138,7 @@ def test_a_store_that_fails_is_told_and_tried_again_while_the_session_goes_on(ho
     blocked.write_text("no directory: every save fails")
     device = home.link(worker)
     fault = worker.wait("fault", reason="StoreUnavailable")
-    assert "the store's directory answered" in fault["message"]
+    assert f"the store's directory {home.store} answered" in fault["message"]
     assert worker.all("state")[-1]["state"] == "Connected"
     home.assert_whole(device)
     blocked.unlink()

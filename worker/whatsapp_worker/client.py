@@ -165,6 +165,7 @@ class Client:
             failed=lambda error: kept.post(error_events.as_event(error)),
             lease_notes=self._lease_notes,
             report_problem=lambda reason, message: kept.post(events.RetryingAfter(reason, message)),
+            copy_followed=lambda late: kept.post(events.CopyFollowed(late)),
             claimed=lambda time: kept.post(events.Claimed(time)),
             now=self.clock.now,
         )

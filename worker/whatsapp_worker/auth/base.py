@@ -47,6 +47,7 @@ class Context:
     lease_notes: Callable[[], operator_notes.Notes] = field(default=operator_notes.Notes)
     """What the operator has written onto the Lease."""
     report_problem: Callable[[Reason, str], None] = field(default=lambda reason, message: None)
+    copy_followed: Callable[[str], None] = field(default=lambda late: None)
     """Say that something transient is being tried again."""
     claimed: Callable[[float], None] = field(default=lambda time: None)
     """Say that the session is ours since this time, 0 for a strategy without a log."""

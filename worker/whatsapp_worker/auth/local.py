@@ -94,7 +94,6 @@ class LocalAuth(base.Auth):
         return prepared.after(claimed.terms.handled)
 
     def _tidy(self) -> None:
-        self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = layout.claim_folder(self._root)
         orphan.end(self._root)
 

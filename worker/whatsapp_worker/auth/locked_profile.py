@@ -20,7 +20,6 @@ class LockedProfile:
 
     def lock(self) -> None:
         """Take the folder, or raise ConfigurationError; end what a killed predecessor left running."""
-        self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = layout.claim_folder(self._root)
         orphan.end(self._root)
 

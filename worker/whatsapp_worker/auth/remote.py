@@ -112,7 +112,7 @@ class RemoteAuth(base.Auth):
             prepared = await self.retry_until_available(lambda: self._restored(self._repository.restore_next()))
         else:
             prepared = await self._continue_from(marker)
-        self._report_foreign(await self.retry_until_available(lambda: self._repository.follow(edge=True)))
+        self._report_copy(await self.retry_until_available(lambda: self._repository.follow(edge=True)))
         return prepared
 
     async def _continue_from(self, marker: layout.Marker) -> events.ProfileReady:
@@ -182,7 +182,7 @@ class RemoteAuth(base.Auth):
         """Let the browser write, then snapshot it and publish what changed."""
         async with self._snapshotter.take(running, account, self._repository.digest) as taken:
             saved = await asyncio.to_thread(self._repository.save, taken, account, trigger)
-        self._report_foreign(await asyncio.to_thread(self._repository.follow))
+        self._report_copy(await asyncio.to_thread(self._repository.follow))
         return saved
 
     async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
@@ -192,8 +192,12 @@ class RemoteAuth(base.Auth):
             return None
         async with self._snapshotter.take_last(running, account) as taken:
             saved = await asyncio.to_thread(self._repository.save, taken, account, str(SaveTrigger.SHUTDOWN))
-        self._report_foreign(await asyncio.to_thread(lambda: self._repository.follow(edge=True)))
+        self._report_copy(await asyncio.to_thread(lambda: self._repository.follow(edge=True)))
         return saved
+
+    def _report_copy(self, foreign: str) -> None:
+        self.context.copy_followed(self._repository.copy_late)
+        self._report_foreign(foreign)
 
     def _report_foreign(self, noticed: str) -> None:
         if noticed:

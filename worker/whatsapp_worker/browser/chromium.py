@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from playwright import async_api
 
 from whatsapp_worker import errors
-from whatsapp_worker.browser import command_line, orphan, protocol, proxy_address
+from whatsapp_worker.browser import command_line, devtools_port, orphan, protocol, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout
@@ -78,6 +78,7 @@ class Chromium:
 
     async def _start(self, user_data_dir: pathlib.Path) -> None:
         here = self._options.environment
+        devtools_port.require_free(self._options.cdp_port)
         self._watchdog = watchdog.Watchdog()
         if self._until is not None:
             self._watchdog.until(self._until)

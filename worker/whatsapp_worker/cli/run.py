@@ -216,6 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     in_pod = worker_config.POD_NAME in os.environ
     level = flags.log_level or ("info" if in_pod else "warning")
     log_at(level)
+    if not (in_pod or flags.log_level):
+        runner.CHANGES.setLevel(logging.ERROR)  # the terminal shows them
     try:
         outcome = store_commands.run(flags) if flags.command == "store" else _run(flags)
     except (session_spec.SpecError, errors.ConfigurationError) as error:

@@ -42,6 +42,8 @@ class Terminal:
         """Write what is new."""
         last, self._last = self._last, current
         for change in changes.changes(last, current):
+            if isinstance(change, changes.ProblemReported) and current.session_state is SessionState.FAILED:
+                continue  # the command's last words are about it
             if isinstance(change, changes.QrShown):
                 self._draw(change.qr)
             elif line := _line(change):

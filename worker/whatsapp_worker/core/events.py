@@ -156,6 +156,13 @@ class RetryingAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFollowed:
+    """The copy for the JavaScript stores was looked after; ``late`` says why it lags, "" if it does not."""
+
+    late: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -178,6 +185,7 @@ Event = (
     | TakeOverRequested
     | StopRequested
     | RetryingAfter
+    | CopyFollowed
     | OwnershipExpired
     | OwnershipRenewed
     | Measured

@@ -56,6 +56,8 @@ def _admitted(settings: Settings, state: State, event: events.Event, now: float)
     if isinstance(event, _SaveResult) and event.login != state.login.number:
         return state, ()  # of a login that was given up meanwhile
     if state.session_state in ENDED:
+        if isinstance(event, events.CopyFollowed):  # of the last save
+            return saving.copy_followed(state, event.late, now), ()
         return saving.last(state, event, now) if isinstance(event, _SaveResult) else (state, ())
     if state.session_state is SessionState.FROZEN and isinstance(event, freeze.KEPT_BACK):
         return freeze.kept_back(state, event)
@@ -94,6 +96,8 @@ def _decided(settings: Settings, state: State, event: events.Event, now: float) 
             return link_codes.received(state, event, now)
         case events.RetryingAfter(reason, message):
             return with_problem(state, reason, message, now), ()
+        case events.CopyFollowed(late):
+            return saving.copy_followed(state, late, now), ()
         case events.Claimed() | events.ProfileReady():
             return _profile(state, event, now)
         case events.Launched() | events.LoadFailed() | events.AdapterMissing() | events.BrowserGone():

@@ -106,3 +106,11 @@ def overdue(settings: Settings, state: State, now: float) -> State:
     message = f"a save has not finished within {longest / 60:.0f} minutes; check the store and this machine's disk"
     state = replace(state, saving=replace(saving, overdue_since=now))
     return with_problem(state, Reason.BACKUP_OVERDUE, message, now)
+
+
+def copy_followed(state: State, late: str, now: float) -> State:
+    """Report a copy for the JavaScript stores that lags, unless there is worse to report, until it is up to date."""
+    if not late:
+        return without_problem(state, Reason.COPY_LATE)
+    worse = state.problem is not None and state.problem.reason is not Reason.COPY_LATE
+    return state if worse else with_problem(state, Reason.COPY_LATE, late, now)

@@ -1,5 +1,6 @@
 """Know the browser profile on disk: what of it is archived, the marker beside it, stale locks, the content's digest."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,6 +25,10 @@ SENTINEL = "__session_snapshot_"
 """Prefix of the key that a snapshot looks for; left-overs are removed when the page starts."""
 _BOOKKEEPING = (b"META:", b"METAACCESS:")
 """Chromium's own rows of localStorage: sizes and access times, which every write touches."""
+_UNUSABLE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP}
+)
+"""What a person mends; whatever else a file system answers may pass."""
 _LOCKS = ("SingletonLock", "SingletonCookie", "SingletonSocket")
 
 
@@ -212,9 +217,18 @@ def sync_folder(path: pathlib.Path) -> None:
 def claim_folder(profile: pathlib.Path) -> BinaryIO:
     """Take the profile for this process until the returned file is closed, or the process ends however it may.
 
-    Raises ConfigurationError when another worker on this machine has it.
+    Raises ConfigurationError when another worker on this machine has it, or when it cannot lie where it should.
     """
-    stream = profile.with_name(profile.name + ".lock").open("ab")
+    try:
+        profile.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stream = profile.with_name(profile.name + ".lock").open("ab")
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
+        raise errors.ConfigurationError(
+            f"the worker cannot write to its data path {profile.parent}: {error.strerror}; "
+            "make it a directory that the worker's user may write to, or set another --data-path"
+        ) from None
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

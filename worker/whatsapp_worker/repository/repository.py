@@ -151,6 +151,11 @@ class Repository:
         foreign = self._copy.follow(self._latest.generation, edge=edge) if self._latest else None
         return wwebjs_import.describe(self._log.session, foreign) if foreign else ""
 
+    @property
+    def copy_late(self) -> str:
+        """Why the copy lags, "" if it does not."""
+        return self._copy.late
+
     def forget(self) -> None:
         """Know of no generation: the login is gone."""
         self._latest, self.restored, self._proven = None, 0, 0

@@ -7,7 +7,6 @@ person removes it. Source: the persistence protocol, section 3. Calls block.
 
 import datetime
 import itertools
-import logging
 import time
 from collections.abc import Callable, Iterator
 
@@ -17,7 +16,6 @@ from whatsapp_worker import errors, stores
 from whatsapp_worker.profile import archive
 from whatsapp_worker.repository import log, records
 
-LOG = logging.getLogger("whatsapp_worker")
 HOUR = 3600.0
 _ATTEMPTS = 5
 _FAR = 1000
@@ -48,6 +46,8 @@ class WwebjsCopy:
         """Version of the foreign archive that this process has made a generation, and its number."""
         self._compared: tuple[str, int | None] = ("", None)
         """Version of the copy whose bytes were compared, and the number of the generation that they are."""
+        self.late = ""
+        """Why the copy lags, "" if it does not; the save itself is whole."""
         self._refused = ""
         """Version of the foreign archive that was found to be no login: ours may replace it."""
 
@@ -88,6 +88,7 @@ class WwebjsCopy:
         """
         if self._backend is None or self._at == newest.number:
             return None
+        self.late = ""
         try:
             if newest.key_id:
                 self.drop()
@@ -97,7 +98,10 @@ class WwebjsCopy:
         except errors.StoreError as error:
             if self._sole:
                 raise
-            LOG.warning("copy=late generation=%s message=%s", newest.number, error)
+            self.late = (
+                f"the wwebjs-compatible copy is older than generation {newest.number}, which is saved: {error}; "
+                "the worker writes it after the next save"
+            )
             return None
 
     def drop(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 
 from whatsapp_session.conditions import ExitCode, Reason
@@ -11,7 +10,6 @@ from whatsapp_worker.core import events
 from whatsapp_worker.core.state import State
 from whatsapp_worker.runtime import browser_life
 
-LOG = logging.getLogger("whatsapp_worker")
 LOST = (
     "the worker stopped during the first sync of a new link and could not save it; "
     "if the next start shows a code, link again"
@@ -129,7 +127,6 @@ class Executor:
                 await self._auth.connected(account, running.version)
             saved = await self._auth.close(running, account)
         except (errors.SnapshotFailed, errors.StoreError, errors.StoreRefused, errors.Superseded, OSError) as error:
-            LOG.warning("reason=%s message=%s", Reason.SNAPSHOT_FAILED, error)
             return self.lost(str(error)) or events.SaveFailed(Reason.SNAPSHOT_FAILED, str(error), login)
         return self.lost("WhatsApp Web did not name its account") if saved is None else events.SaveDone(saved, login)
 

@@ -18,6 +18,8 @@ from whatsapp_worker.runtime import browser_life, error_events, executor, listen
 from whatsapp_worker.system import processes, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
+CHANGES = logging.getLogger("whatsapp_worker.changes")
+"""What observers show as well: a command that shows it to a person does not log it beside that."""
 TICK = 0.5
 WATCH = 20.0
 """A third of the poll interval that our claims state."""
@@ -153,7 +155,7 @@ class SessionRunner:
                 case changes.TransitionUnlisted(previous, entered):
                     LOG.error("transition=unlisted state=%s before=%s", entered, previous)
                 case changes.ProblemReported(problem) | changes.WarningRaised(problem):
-                    LOG.warning("reason=%s message=%s", problem.reason, problem.message)
+                    CHANGES.warning("reason=%s message=%s", problem.reason, problem.message)
 
     async def _perform(self, action: actions.Action) -> None:
         match action:
@@ -265,9 +267,11 @@ class SessionRunner:
             await self._hear_saves()
             if (last := await self._executor.close(save=ending.save)) is not None:
                 await self._step(last)
+            await self._hear_saves()
 
     async def _hear_saves(self) -> None:
         """Take in how the save went that was under way: the loop that would have heard of it has ended."""
         while not self._events.empty():
-            if isinstance(event := self._events.get_nowait(), events.SaveDone | events.SaveFailed):
+            event = self._events.get_nowait()
+            if isinstance(event, events.SaveDone | events.SaveFailed | events.CopyFollowed):
                 await self._step(event)

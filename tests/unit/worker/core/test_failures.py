@@ -251,3 +251,14 @@ def test_a_linked_session_whose_page_has_trouble_is_reconnecting_for_as_long_as_
     story = Story().launched(events.ProfileReady(ALICE.hash, SAVED)).on(page_events.Changed(facts(S.TIMEOUT)))
     assert story.state.session_state is SessionState.RECONNECTING
     assert not story.on(events.Tick(), after=1e6).does(actions.Shutdown)
+
+
+def test_a_late_copy_is_told_until_it_is_up_to_date_and_hides_nothing_worse() -> None:
+    story = Story().connected().on(events.CopyFollowed("the copy is late"))
+    assert story.state.problem is not None
+    assert (story.state.problem.reason, story.state.problem.message) == (Reason.COPY_LATE, "the copy is late")
+    assert story.on(events.CopyFollowed("")).state.problem is None
+    story.on(events.SaveFailed(Reason.STORE_UNAVAILABLE, "no answer", story.state.login.number))
+    story.on(events.CopyFollowed("the copy is late"))
+    assert story.state.problem is not None
+    assert story.state.problem.reason is Reason.STORE_UNAVAILABLE

@@ -42,6 +42,7 @@ _EACH_EVENT: tuple[events.Event, ...] = (
     events.TakeOverRequested("2026-01-01T00:00:00Z"),
     events.StopRequested(),
     events.RetryingAfter(Reason.STORE_UNAVAILABLE, "x"),
+    events.CopyFollowed("x"),
     events.OwnershipExpired(),
     events.OwnershipRenewed(),
     events.Measured(1),
@@ -115,6 +116,7 @@ _EVENTS: st.SearchStrategy[events.Event] = st.one_of(
     st.just(events.OwnershipExpired()),
     st.just(events.OwnershipRenewed()),
     st.just(events.RetryingAfter(Reason.STORE_UNAVAILABLE, "x")),
+    st.sampled_from(("x", "")).map(events.CopyFollowed),
     st.just(events.Tick()),
 )
 

@@ -259,3 +259,18 @@ def test_a_store_without_copies_is_never_asked_for_one(tmp_path: pathlib.Path) -
     assert copy.foreign() is None
     copy.drop()
     assert store.copies == {}
+
+
+def test_a_copy_that_cannot_be_written_costs_no_save_and_is_told_until_it_can(scene: Scene) -> None:
+    def refuse(verb: str, name: str) -> None:
+        if verb == "put_copy":
+            raise errors.StoreDenied("may not overwrite")
+
+    scene.place.store.fail = refuse
+    assert scene.save() is None
+    assert "generation 1" in scene.copy.late
+    assert "may not overwrite" in scene.copy.late
+    scene.place.store.fail = lambda verb, name: None
+    scene.save()
+    assert scene.copy.late == ""
+    assert scene.held() == 2

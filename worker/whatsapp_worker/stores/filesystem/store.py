@@ -82,7 +82,7 @@ class FilesystemStore:
             with self._root.opened(_session(name), make=True) as directory:
                 self._create(directory / stores.checked(name), name, content)
         except OSError as error:
-            raise _unavailable(error, name) from error
+            raise self._unavailable(error, name) from error
 
     def _create(self, target: pathlib.Path, name: str, content: Iterable[bytes]) -> None:
         temporary = target.parent / f".{target.name}.{secrets.token_hex(8)}"
@@ -117,7 +117,7 @@ class FilesystemStore:
         except FileNotFoundError:
             raise errors.NotFound(name) from None
         except OSError as error:
-            raise _unavailable(error, name) from error
+            raise self._unavailable(error, name) from error
 
         def chunks() -> Iterator[bytes]:
             with stream:
@@ -125,7 +125,7 @@ class FilesystemStore:
                     while chunk := stream.read(stores.CHUNK):
                         yield chunk
                 except OSError as error:
-                    raise _unavailable(error, name) from error
+                    raise self._unavailable(error, name) from error
 
         return chunks()
 
@@ -140,7 +140,7 @@ class FilesystemStore:
         except FileNotFoundError:
             return iter(())
         except OSError as error:
-            raise _unavailable(error, prefix) from error
+            raise self._unavailable(error, prefix) from error
         return iter(sorted(found, key=lambda entry: entry.name))
 
     def delete(self, name: str) -> None:
@@ -151,7 +151,7 @@ class FilesystemStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _unavailable(error, name) from error
+            raise self._unavailable(error, name) from error
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder if nothing is in it."""
@@ -169,7 +169,7 @@ class FilesystemStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _unavailable(error, prefix) from error
+            raise self._unavailable(error, prefix) from error
 
     def stat_copy(self, session: str) -> stores.Copy | None:
         """Look at ``<session>.zip``."""
@@ -179,7 +179,7 @@ class FilesystemStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unavailable(error, session) from error
+            raise self._unavailable(error, session) from error
 
     def put_copy(
         self, name: str, session: str, uploaded: datetime.datetime, replaces: stores.Copy | None
@@ -191,7 +191,7 @@ class FilesystemStore:
         except FileNotFoundError:
             raise errors.NotFound(name) from None
         except OSError as error:
-            raise _unavailable(error, name) from error
+            raise self._unavailable(error, name) from error
 
     def read_copy(self, session: str) -> Iterator[bytes]:
         """Read ``<session>.zip``."""
@@ -205,7 +205,14 @@ class FilesystemStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _unavailable(error, session) from error
+            raise self._unavailable(error, session) from error
+
+    def _unavailable(self, error: OSError, name: str) -> errors.StoreUnavailable:
+        code = errno.errorcode.get(error.errno or 0, "unknown error")
+        said = f"the store's directory {self.directory} answered {code} for {name}: {error.strerror}"
+        if error.errno in _DENIED:
+            return errors.StoreDenied(said)
+        return errors.StoreFull(said) if error.errno in _FULL else errors.StoreUnavailable(said)
 
 
 def _session(name: str) -> str:
@@ -242,11 +249,3 @@ def _sync_directory(path: pathlib.Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _unavailable(error: OSError, name: str) -> errors.StoreUnavailable:
-    code = errno.errorcode.get(error.errno or 0, "unknown error")
-    said = f"the store's directory answered {code} for {name}: {error.strerror}"
-    if error.errno in _DENIED:
-        return errors.StoreDenied(said)
-    return errors.StoreFull(said) if error.errno in _FULL else errors.StoreUnavailable(said)

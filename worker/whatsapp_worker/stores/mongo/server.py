@@ -105,7 +105,7 @@ class Server:
         """Run ``work`` with the database, again as patience allows; ``what`` names it in an error."""
 
         def once() -> _T:
-            with translated(what, self._trusted):
+            with translated(f"mongodb:{self._name}, {what}", self._trusted):
                 return work(self.database())
 
         return self.patience.call(once)

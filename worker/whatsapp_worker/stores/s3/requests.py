@@ -189,10 +189,12 @@ class Server:
                 "the store has no credentials; give a Secret, AWS_* variables or a web identity"
             ) from None
         except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
-            raise errors.StoreUnavailable(f"the store did not answer in time ({what})") from None
+            raise errors.StoreUnavailable(f"the store s3:{self.where.bucket} did not answer in time ({what})") from None
         except _NETWORK as error:
             why = self._dates(error) or network.why(error) or _name(error)
-            raise errors.StoreUnavailable(f"no connection to the store, or it broke ({what}: {why})") from None
+            raise errors.StoreUnavailable(
+                f"no connection to the store s3:{self.where.bucket}, or it broke ({what}: {why})"
+            ) from None
         except botocore.parsers.ResponseParserError:
             text = f"the server at the store's endpoint does not speak S3, or closed the connection ({what})"
             raise errors.StoreUnavailable(text) from None
