@@ -10,9 +10,9 @@ import kopf
 
 from whatsapp_kube import answers
 from whatsapp_kube.errors import Asked, KubeError
-from whatsapp_kube.requests import Ref
+from whatsapp_kube.requests import ref_of
 from whatsapp_operator.kube import Connection
-from whatsapp_operator.object_cache import ObjectCache
+from whatsapp_operator.object_cache import WATCHED, ObjectCache
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import USER
 from whatsapp_session import names
@@ -48,15 +48,24 @@ def settings() -> kopf.OperatorSettings:
     made.watching.label_selectors["pods"] = names.LABEL_SESSION
     made.persistence.finalizer = f"{names.GROUP}/unused"
     made.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"{names.GROUP}")
-    made.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=f"{names.GROUP}")
+    made.persistence.diffbase_storage = _NoDiffBase(prefix=f"{names.GROUP}")
     return made
+
+
+class _NoDiffBase(kopf.AnnotationsDiffBaseStorage):
+    """Skip the copy of each object that kopf makes for handlers of changes, of which there are none."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
 
 
 def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> kopf.OperatorRegistry:
     """Return the registry of handlers, bound to the queues of sessions and stores, to credentials and the cache.
 
-    kopf calls the index functions of an object before its event handlers, and no event handler before it has called
-    the index functions for everything in the first list of each indexed kind. So the cache is complete in any handler.
+    kopf calls the index functions of an object first. It calls no event handler before it has called the index
+    functions for everything in the first list of each indexed kind: the first one called completes the cache, and all
+    keys are added then. Later an index function does all that an event needs, which is one call instead of two;
+    it is not called for deletions. Synchronous functions would run in threads.
     """
     made = kopf.OperatorRegistry()
 
@@ -72,64 +81,46 @@ def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> 
             insecure=now.insecure,
         )
 
-    @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions_by_store", registry=made)
-    def sessions_by_store(
-        *,
-        namespace: str | None,
-        name: str,
-        spec: Mapping[str, Any],
-        status: Mapping[str, Any],
-        body: Mapping[str, Any],
-        **_: Any,
-    ) -> dict[Any, str]:
-        cache.put(body)
-        return {(namespace, store): name for store in stores_of(spec, status)}
+    async def announce(found: Mapping[str, Any]) -> None:
+        metadata = found["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        match found["kind"]:
+            case names.SESSION_KIND:
+                await add(key, asked(metadata))
+            case "Pod" if names.LABEL_SESSION in mapping(metadata.get("labels")):
+                await add(Key(key.namespace, metadata["labels"][names.LABEL_SESSION]), None)
+            case names.STORE_KIND:
+                await add_store(key, asked(metadata))
+                for user in cache.objects(names.SESSION_KIND, key.namespace):
+                    if key.name in stores_of(mapping(user.get("spec")), mapping(user.get("status"))):
+                        name = user["metadata"]["name"]
+                        seen = verdict(metadata, mapping(found.get("status")))
+                        await add(Key(key.namespace, name), seen, f"store {key.name}")
 
-    @kopf.index("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pods", registry=made)
+    @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions", registry=made)
     @kopf.index(names.GROUP, names.VERSION, names.STORE_PLURAL, id="stores", registry=made)
-    def delivered(*, body: Mapping[str, Any], **_: Any) -> dict[Any, str]:
+    @kopf.index("v1", "pods", id="pods", registry=made)
+    async def delivered(*, body: Mapping[str, Any], **_: Any) -> None:
         cache.put(body)
-        return {}
+        if cache.complete:
+            await announce(body)
 
-    def seen(kind: str, event: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-        cache.complete = True
+    def matters(event: Mapping[str, Any], **_: Any) -> bool:
+        return event["type"] == "DELETED" or not cache.complete
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", when=matters, registry=made)
+    @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", when=matters, registry=made)
+    @kopf.on.event("v1", "pods", id="pod", when=matters, registry=made)
+    async def gone(*, body: Mapping[str, Any], event: Mapping[str, Any], **_: Any) -> None:
+        if not cache.complete:
+            cache.complete = True
+            for found in [item for kind in WATCHED for item in cache.objects(kind, "")]:
+                await announce(found)
         if event["type"] == "DELETED":
-            cache.remove(Ref(kind, str(meta.get("namespace")), str(meta.get("name"))), str(meta.get("uid")))
-
-    @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", registry=made)
-    async def session(
-        *, namespace: str | None, name: str, meta: Mapping[str, Any], event: Mapping[str, Any], **_: Any
-    ) -> None:
-        seen(names.SESSION_KIND, event, meta)
-        await add(Key(str(namespace), name), asked(meta))
-
-    @kopf.on.event("v1", "pods", labels={names.LABEL_SESSION: kopf.PRESENT}, id="pod", registry=made)
-    async def pod(
-        *,
-        namespace: str | None,
-        labels: Mapping[str, str],
-        meta: Mapping[str, Any],
-        event: Mapping[str, Any],
-        **_: Any,
-    ) -> None:
-        seen("Pod", event, meta)
-        await add(Key(str(namespace), labels[names.LABEL_SESSION]), None)
-
-    @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", registry=made)
-    async def store(
-        *,
-        namespace: str | None,
-        name: str,
-        meta: Mapping[str, Any],
-        status: Mapping[str, Any],
-        event: Mapping[str, Any],
-        **more: Any,
-    ) -> None:
-        seen(names.STORE_KIND, event, meta)
-        await add_store(Key(str(namespace), name), asked(meta))
-        users: kopf.Index[Any, str] = more["sessions_by_store"]
-        for user in users.get((namespace, name), ()):
-            await add(Key(str(namespace), user), verdict(meta, status), f"store {name}")
+            # A pod that lost its label is gone for the watch, and its last version has no label.
+            known = cache.get(ref_of(body)) or body
+            cache.remove(ref_of(body), body["metadata"]["uid"])
+            await announce(known)
 
     return made
 

@@ -4,9 +4,11 @@
 the tests passes the same contract tests.
 """
 
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 import kubernetes.aio.client
@@ -140,6 +142,14 @@ def _listening(hear: Callable[[str | None], None]) -> aiohttp.TraceConfig:
     return config
 
 
+def _proxy(server: str) -> str | None:
+    """Return the proxy to a server that the environment names (HTTPS_PROXY, NO_PROXY), None if there is none."""
+    address = urlsplit(server)
+    if urllib.request.proxy_bypass(address.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(address.scheme)
+
+
 class ClusterKube:
     """Client of a real API server. Use it as an async context manager, in the event loop of the calls.
 
@@ -148,6 +158,9 @@ class ClusterKube:
 
     def __init__(self, loaded: Any, hear: Callable[[str | None], None] = lambda date: None) -> None:
         loaded.connection_pool_maxsize = CONNECTIONS
+        # Otherwise aiohttp reads the environment and ~/.netrc in a thread for each request, a tenth of its cost.
+        loaded.client_session_kwargs = {"trust_env": False}
+        loaded.proxy = loaded.proxy or _proxy(loaded.host)
         loaded.trace_configs = [_listening(hear)]
         self._client = kubernetes_client.ApiClient(configuration=loaded)
         # Without discovery: the paths are known, and discovery writes a cache file into a shared directory.

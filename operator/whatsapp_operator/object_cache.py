@@ -65,14 +65,14 @@ class ObjectCache:
         """Return the object, None if it does not exist as far as is known. Callers must not change it."""
         return self._objects.get(ref)
 
+    def objects(self, kind: str, namespace: str) -> list[Manifest]:
+        """Return the known objects of a kind in a namespace, "" for all namespaces. Callers must not change them."""
+        return [item for ref, item in self._objects.items() if ref.kind == kind and namespace in ("", ref.namespace)]
+
     def versions(self, kind: str, namespace: str) -> dict[Ref, tuple[str, int]]:
         """Return UID and version of the known objects of a kind in a namespace, "" for all namespaces."""
-        found = {ref: item for ref, item in self._objects.items() if ref.kind == kind}
-        return {
-            ref: (item["metadata"]["uid"], _version(item))
-            for ref, item in found.items()
-            if namespace in ("", ref.namespace)
-        }
+        found = self.objects(kind, namespace)
+        return {ref_of(item): (item["metadata"]["uid"], _version(item)) for item in found}
 
 
 class Watched:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.operator.scale_cluster import Cost, Operator, Scale, cluster
-from functional.callers import Manifest, wait
+from functional.callers import Manifest
 from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
@@ -71,8 +71,11 @@ def delete_all(scale: Scale, kind: str, labels: str = "") -> None:
 
 
 def until(done: Callable[[], bool], what: str) -> None:
-    """Wait for an end that can be minutes away."""
-    wait(done, what, PATIENCE)
+    """Wait for an end that can be minutes away; asked rarely, because the answers cost the operator and the server."""
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
+        time.sleep(0.25)
 
 
 def quiet(operator: Operator) -> bool:
