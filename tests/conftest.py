@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("new inputs" if os.environ.get(SOAK) else "same
 TOGETHER = {
     "conformance/": "conformance",  # one set of runs side by side, looked at by all its tests
     "functional/test_chart_installation.py": "chart installation",  # each of these with an API server of its own
+    "functional/test_clocks.py": "clocks",
     "functional/test_identity_deletion.py": "identity deletion",
     "functional/test_operator_end.py": "operator end",
     "functional/test_upgrade_of_reports.py": "upgrade of reports",

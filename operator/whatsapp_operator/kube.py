@@ -4,6 +4,7 @@
 the tests passes the same contract tests.
 """
 
+import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from whatsapp_kube import answers, requests
 from whatsapp_kube.errors import KubeError, Unreachable
 from whatsapp_kube.requests import Manifest, Ref, Request
 from whatsapp_operator.errors import UsageError
-from whatsapp_session import names
+from whatsapp_session import names, server_clock
 
 # The package only has types for its models, which are not used here.
 kubernetes_client: Any = kubernetes.aio.client
@@ -162,6 +163,7 @@ class ClusterKube:
         loaded.client_session_kwargs = {"trust_env": False}
         loaded.proxy = loaded.proxy or _proxy(loaded.host)
         loaded.trace_configs = [_listening(hear)]
+        self._loaded = loaded
         self._client = kubernetes_client.ApiClient(configuration=loaded)
         # Without discovery: the paths are known, and discovery writes a cache file into a shared directory.
         self._dynamic = dynamic.DynamicClient(self._client)
@@ -210,6 +212,14 @@ class ClusterKube:
             if not more:
                 return
 
+    async def _dates(self) -> str:
+        """Return why the API server's certificate is not valid at this machine's time."""
+        if self._loaded.proxy:
+            return server_clock.UNKNOWN
+        address, authority = urlsplit(self._loaded.host), self._loaded.ssl_ca_cert
+        asked = server_clock.Server(address.hostname or "", address.port or 443, "the API server's", authority)
+        return await asyncio.to_thread(server_clock.explanation, asked)
+
     async def _found(self, request: Request) -> Manifest | None:
         try:
             return await self._send(request)
@@ -233,5 +243,7 @@ class ClusterKube:
             raise answers.error(error.status or 0, error.body, request.asked, error.headers) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             what = f"{request.verb} {request.path}: the API server does not answer"
+            if server_clock.refuses(error):
+                what = f"the operator does not accept the API server's certificate: {await self._dates()}"
             raise Unreachable(0, what, request.asked) from error
         return answer

@@ -5,6 +5,8 @@ import json
 import pathlib
 import socket
 import threading
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from component import workers
 from component.workers import wait
@@ -23,7 +25,9 @@ class Cluster:
         self.place = place
         self.home = home
 
-    def start(self, pod: Worker, door: "Door | None" = None) -> workers.Worker:
+    def start(
+        self, pod: Worker, door: "Door | None" = None, env: Mapping[str, str] = MappingProxyType({})
+    ) -> workers.Worker:
         container = next(c for c in pod.pod["spec"]["containers"] if c["name"] == names.WORKER_CONTAINER)
         fields = {
             "metadata.name": pod.pod["metadata"]["name"],
@@ -31,7 +35,7 @@ class Cluster:
             "metadata.namespace": self.place.name,
             "spec.nodeName": "node",
         }
-        env = {
+        told = {
             item["name"]: item.get("value") or fields[item["valueFrom"]["fieldRef"]["fieldPath"]]
             for item in container["env"]
             if "value" in item or "fieldRef" in item.get("valueFrom", {})
@@ -39,7 +43,7 @@ class Cluster:
         host, port = self.place.world.plane.server.removeprefix("https://").split(":")
         if door is not None:
             host, port = "127.0.0.1", str(door.port)
-        env |= {
+        told |= {
             "KUBERNETES_SERVICE_HOST": host,
             "KUBERNETES_SERVICE_PORT": port,
             "WHATSAPP_SERVICE_ACCOUNT_DIR": str(self._account(pod)),
@@ -49,7 +53,7 @@ class Cluster:
             "WHATSAPP_BROWSER_ARGS": json.dumps(self.home.simulator.browser_args()),
         }
         pod.runs()
-        return self.home.spawn([workers.COMMAND, "run"], env)
+        return self.home.spawn([workers.COMMAND, "run"], {**told, **env})
 
     def _account(self, pod: Worker) -> pathlib.Path:
         folder = self.home.root / f"account-{pod.uid}"

@@ -9,13 +9,14 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from whatsapp_kube import answers, requests
 from whatsapp_kube.errors import Unreachable
 from whatsapp_kube.requests import Manifest, Ref, Request
-from whatsapp_session import names
+from whatsapp_session import names, server_clock
 from whatsapp_worker import errors
 from whatsapp_worker.system import steady_clock
 
@@ -109,7 +110,14 @@ class ApiServer:
                     raise answers.error(answer.status, document, request.asked)
                 return dict(document)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unreachable(0, f"the API did not answer: {type(error).__name__}", request.asked) from error
+            why = await self._dates() if server_clock.refuses(error) else type(error).__name__
+            raise Unreachable(0, f"the API did not answer: {why}", request.asked) from error
+
+    async def _dates(self) -> str:
+        """Return why the API server's certificate is not valid at this machine's time."""
+        address, authority = urlsplit(self._address), str(self._account / "ca.crt")
+        asked = server_clock.Server(address.hostname or "", address.port or 443, "the API server's", authority)
+        return await asyncio.to_thread(server_clock.explanation, asked)
 
 
 def in_cluster(environ: Mapping[str, str], own: Names, clock: steady_clock.SteadyClock) -> ApiServer:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import pathlib
 import signal
@@ -23,6 +24,7 @@ from whatsapp_worker.repository import records
 from whatsapp_worker.runtime import runner
 from whatsapp_worker.system import processes, steady_clock, watchdog
 
+LOG = logging.getLogger("whatsapp_worker")
 BLIND_AFTER = 10.0
 """Seconds of the API's silence after which a restarted container looks whether it may go on without."""
 MESSAGE_BYTES = 1900
@@ -176,6 +178,8 @@ class _Waiting:
         """Show a reason, "" for none yet; the same again is no news."""
         problem = None
         if why:
+            if why not in self._told:
+                LOG.info("lease=untaken why=%s", why)
             first = self._told.setdefault(why, watchdog.now())
             problem = Problem(Reason.LEASE_HELD, why, self._clock.at(first))
         self._status.show(State(since=self._clock.at(self._began), problem=problem))
