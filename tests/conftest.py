@@ -34,7 +34,9 @@ TOGETHER = {
     "e2e/test_deletion.py": "cluster",
     "e2e/test_images.py": "cluster",
     "e2e/test_operator_lifecycle.py": "cluster",
+    "e2e/test_pods_that_do_not_start.py": "cluster",
     "e2e/test_session.py": "cluster",
+    "e2e/test_strict_cluster.py": "cluster",
     "e2e/test_upgrades.py": "cluster",
     "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }

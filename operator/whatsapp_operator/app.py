@@ -155,6 +155,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             clusterwide=not chosen.namespaces,
             namespaces=chosen.namespaces,
             standalone=True,
+            identity=handlers.IDENTITY,
             stop_flag=flags.stop,
             ready_flag=flags.ready,
         )

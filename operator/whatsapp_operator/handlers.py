@@ -29,6 +29,8 @@ class Add(Protocol):
 
 Connect = Callable[[], Awaitable[Connection]]
 
+IDENTITY: Any = "whatsapp-operator"
+"""Name of this process for kopf, which asks for the user's otherwise; a user that the cluster assigns has none."""
 WATCH_SECONDS = 600
 """Seconds after which a watch is reopened at its resource version; it only lists again if that has expired.
 

@@ -1,13 +1,10 @@
 """The end of sessions on a real node: what goes with them, and what stays when the product goes."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from deploy.demo import installation
 from deploy.demo.console import wait_for
-from deploy.local.build import binaries
+from e2e import release
 from e2e.local_cluster import LocalCluster
 from e2e.world import World
 from whatsapp_session import names
@@ -53,34 +50,12 @@ def test_a_localauth_session_takes_the_claim_with_it_if_told_so(world: World) ->
         )
 
 
-@contextmanager
-def uninstalled(cluster: LocalCluster, world: World) -> Iterator[None]:
-    """Uninstall the chart with helm, and install it again as it was."""
-    place = [installation.RELEASE, "--namespace", installation.NAMESPACE]
-    helm = [str(binaries.program(cluster.store, "helm")), "--kubeconfig", str(cluster.kubeconfig)]
-
-    def run(*arguments: str, stdin: str | None = None) -> str:
-        done = subprocess.run(
-            [*helm, *arguments], input=stdin, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    values = run("get", "values", *place, "--output", "json")
-    try:
-        run("uninstall", *place, "--wait")
-        yield
-    finally:
-        chart = str(installation.CHART)
-        run("upgrade", "--install", *place, chart, "--values", "-", "--wait", "--timeout", "180s", stdin=values)
-
-
 def test_after_an_uninstall_nothing_hangs_and_workers_have_gone_on(cluster: LocalCluster, world: World) -> None:
     with world.session("orphaned", spec=DELETE) as session:
         device = session.link()
         before = (session.pod() or {})["metadata"]["uid"]
         world.wait_for_ends()  # what is about to go is not what the hook is tried on
-        with uninstalled(cluster, world):
+        with release.uninstalled(cluster):
             left = world.kubectl.get("job", f"{installation.RELEASE}-uninstall", installation.NAMESPACE)
             assert left is None, "the hook cleans up after itself"
             assert not session.resource()["metadata"].get("finalizers")

@@ -14,39 +14,14 @@ from deploy.demo import installation
 from deploy.local.build import image_builder, images
 from e2e.local_cluster import LocalCluster
 from e2e.store_servers import StoreServers
+from e2e.stores_of_sessions import RECORDS, another_store, move, store_is_ready
 from e2e.world import Session, World
-from simulator import client
 from whatsapp_session import names
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "deploy/samples/custom-store.Dockerfile"
 EXAMPLE = REPOSITORY / "tests/example_store"
 OWN_IMAGE = "docker.io/library/worker-with-example-store:test"
-RECORDS = "RemoteAuth-support"
-
-
-def another_store(session: Session, name: str, spec: dict[str, Any]) -> None:
-    """Apply one more SessionStore in the session's namespace."""
-    store = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.STORE_KIND,
-        "metadata": {"name": name, "namespace": session.namespace},
-        "spec": spec,
-    }
-    session.kubectl.apply(json.dumps(store))
-
-
-def move(session: Session, store: str, device: client.Device) -> None:
-    """Let the session name another store; it comes back there by itself, without a code."""
-    before = session.status()
-    patch = json.dumps({"spec": {"auth": {"remoteAuth": {"storeRef": {"name": store}}}}})
-    session.kubectl.run("patch", "was", session.name, "-n", session.namespace, "--type=merge", "-p", patch)
-    now = session.returned(before, timeout=240)
-    session.assert_same_login(device)
-    assert now["restored"]["generation"] >= before["saved"]["generation"], "with what the last stop saved"
-    assert (session.pod() or {})["metadata"]["labels"][names.LABEL_STORE] == store
-    pods = json.loads(session.kubectl.run("get", "pods", "-n", session.namespace, "-o", "json"))["items"]
-    assert names.move_pod(session.name) not in [pod["metadata"]["name"] for pod in pods]
 
 
 def test_a_changed_store_ref_moves_a_session_without_a_code_there_and_back(world: World, servers: StoreServers) -> None:
@@ -124,8 +99,7 @@ def test_a_store_of_ones_own_is_a_sample_dockerfile_away(world: World, servers: 
         }
     }
     with world.session(place, store=own, secrets_of_store=[claim, *servers.secrets(place)]) as session:
-        ready = ("wait", "wastore/default", "-n", place, "--for=condition=Ready", "--timeout=120s")
-        session.kubectl.run(*ready, timeout=130)
+        store_is_ready(session)
         device = session.link()
         before = session.status()
         session.kubectl.run("delete", "pod", names.pod(session.name), "-n", place, timeout=180)

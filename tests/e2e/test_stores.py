@@ -10,11 +10,9 @@ import pytest
 
 from deploy.demo.console import wait_for
 from e2e.store_servers import StoreServers
+from e2e.stores_of_sessions import RECORDS, store_is_ready
 from e2e.world import Session, World
 from simulator import client
-
-RECORDS = "RemoteAuth-support"
-"""Where the sessions of these tests are in their store: all have the quick start's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +31,6 @@ def on_s3(world: World, servers: StoreServers) -> Iterator[Linked]:
     servers.bucket(bucket)
     with world.session("on-s3", store=servers.s3(bucket), secrets_of_store=servers.secrets("on-s3")) as session:
         yield Linked(session, session.link(), bucket)
-
-
-def store_is_ready(session: Session) -> None:
-    """Wait until the store's check has passed."""
-    session.kubectl.run(
-        *("wait", "wastore/default", "-n", session.namespace, "--for=condition=Ready", "--timeout=120s"), timeout=130
-    )
 
 
 def delete_pod(session: Session) -> None:

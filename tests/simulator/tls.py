@@ -29,7 +29,7 @@ class Identity:
 
 
 def identity(names: Sequence[str] = (), seed: str | None = None) -> Identity:
-    """Make a self-signed certificate for the origin and further names.
+    """Make a self-signed certificate for the origin and further names or IP addresses.
 
     With a seed the key, and with it the SPKI hash, is the same at every start: several pods of a test cluster are told
     the hash once. Such a key is no secret, which is well for a stand-in that only a test's browsers are pointed at.
@@ -37,8 +37,7 @@ def identity(names: Sequence[str] = (), seed: str | None = None) -> Identity:
     key = _key(seed)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ORIGIN_HOST)])
     now = datetime.datetime.now(datetime.UTC)
-    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in (ORIGIN_HOST, "localhost", *names)]
-    alternatives.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    alternatives = [_alternative(name) for name in (ORIGIN_HOST, "localhost", *names, "127.0.0.1")]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -56,6 +55,13 @@ def identity(names: Sequence[str] = (), seed: str | None = None) -> Identity:
     )
     spki = base64.b64encode(hashlib.sha256(public).digest()).decode()
     return Identity(certificate.public_bytes(serialization.Encoding.PEM), private, spki)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _key(seed: str | None) -> ec.EllipticCurvePrivateKey:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from component.stores import fronts, servers
+from component.stores import servers
 from component.stores.conftest import MakePlace, Place
-from scenes import wrong_clock
+from scenes import fronts, wrong_clock
 from simulator import tls
 from whatsapp_session import worker_config
 from whatsapp_session.conditions import ExitCode

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from component.stores import fronts, servers
+from component.stores import servers
 from component.stores.conftest import MakePlace, Place
+from scenes import fronts
 from simulator import tls
 from whatsapp_worker import errors, stores
 from whatsapp_worker.stores import registry

@@ -12,12 +12,23 @@ from typing import Any
 from simulator import tls
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
-HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def _listening(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def _listening(serve: Serve, host: str, context: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve connections in a thread; yields the port."""
+    served: set[Any] = set()
+
+    async def kept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop refers to tasks weakly, and to an idle connection's reader as well.
+        task = asyncio.current_task()
+        served.add(task)
+        try:
+            await serve(reader, writer)
+        finally:
+            served.discard(task)
+
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -25,7 +36,7 @@ def _listening(serve: Serve, context: ssl.SSLContext | None = None) -> Iterator[
     def run(work: Awaitable[Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result(30)
 
-    server = run(asyncio.start_server(serve, HOST, 0, ssl=context))
+    server = run(asyncio.start_server(kept, host, 0, ssl=context))
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -66,14 +77,14 @@ async def _copied(source: asyncio.StreamReader, target: asyncio.StreamWriter) ->
 
 
 @contextlib.contextmanager
-def with_tls(port: int, identity: tls.Identity) -> Iterator[int]:
-    """Speak TLS before a server that speaks none; yields the port."""
+def with_tls(port: int, identity: tls.Identity, server: str = LOOPBACK, host: str = LOOPBACK) -> Iterator[int]:
+    """Speak TLS on ``host`` before a server that speaks none; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            await _joined((reader, writer), HOST, port)
+            await _joined((reader, writer), server, port)
 
-    with _listening(serve, tls.server_context(identity)) as listening:
+    with _listening(serve, host, tls.server_context(identity)) as listening:
         yield listening
 
 
@@ -86,8 +97,8 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def http_proxy(login: str) -> Iterator[Proxy]:
-    """Run a proxy that connects whoever logs in with ``user:password``."""
+def http_proxy(login: str, host: str = LOOPBACK) -> Iterator[Proxy]:
+    """Run a proxy on ``host`` that connects whoever logs in with ``user:password``."""
     expected = f"Basic {base64.b64encode(login.encode()).decode()}"
     connected: list[str] = []
 
@@ -103,8 +114,8 @@ def http_proxy(login: str) -> Iterator[Proxy]:
                 return
             connected.append(target)
             writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-            host, _, port = target.rpartition(":")
-            await _joined((reader, writer), host, int(port))
+            server, _, port = target.rpartition(":")
+            await _joined((reader, writer), server, int(port))
 
-    with _listening(serve) as port:
+    with _listening(serve, host) as port:
         yield Proxy(port, connected)
