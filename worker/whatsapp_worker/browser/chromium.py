@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from playwright import async_api
 
 from whatsapp_worker import errors
-from whatsapp_worker.browser import command_line, devtools_port, orphan, protocol, proxy_address
+from whatsapp_worker.browser import command_line, devtools_port, orphan, page_certificate, protocol, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout
@@ -138,7 +138,8 @@ class Chromium:
         try:
             answer = await self._live().goto(url, wait_until="commit", timeout=_LOAD_PATIENCE * 1000, referer=None)
         except async_api.Error as error:
-            raise errors.BrowserError(f"the browser could not load {url}: {_sentence(error)}") from error
+            why = await page_certificate.explained(_sentence(error), url, direct=self._options.proxy is None)
+            raise errors.BrowserError(f"the browser could not load {url}: {why}") from error
         if answer is not None and answer.status >= 400:
             raise errors.BrowserError(f"{url} answered {answer.status}")
 

@@ -191,7 +191,9 @@ class Server:
         except (botocore.exceptions.ConnectTimeoutError, botocore.exceptions.ReadTimeoutError, TimeoutError):
             raise errors.StoreUnavailable(f"the store s3:{self.where.bucket} did not answer in time ({what})") from None
         except _NETWORK as error:
-            why = self._dates(error) or network.why(error) or _name(error)
+            if (dates := self._dates(error)) is not None:
+                raise errors.StoreDenied(f"no TLS connection to the store ({what}): {dates}") from None
+            why = network.why(error) or _name(error)
             raise errors.StoreUnavailable(
                 f"no connection to the store s3:{self.where.bucket}, or it broke ({what}: {why})"
             ) from None
