@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,17 +18,19 @@ from whatsapp_operator import (
     admission_policy,
     clock,
     crds,
+    election,
     finalizer_cleanup,
     handlers,
     health,
     kube,
+    leadership,
     metrics,
     object_cache,
     options,
     resync,
     workqueue,
 )
-from whatsapp_operator.errors import OperatorError, UsageError
+from whatsapp_operator.errors import LeadershipLost, OperatorError, UsageError
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_operator.queue_schedule import Rest
@@ -35,11 +38,14 @@ from whatsapp_operator.session import refusals
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_operator.store.reconciler import StoreReconciler
 from whatsapp_session import names
+from whatsapp_session.backoff import Backoff
 
 log = logging.getLogger("whatsapp_operator")
 
 TLS_GOODBYE_SECONDS = 0.25
 STORE_WORKERS = 4
+LOST_PAUSES = Backoff(1.0, 30.0)
+"""Pauses before an operator that lost its leadership stands by again."""
 Queue: TypeAlias = workqueue.KeyedQueue[Key]
 
 
@@ -50,14 +56,24 @@ class Flags:
     stop: Any = None
     """None if only signals stop the operator, because kopf would wait for an unset flag."""
     ready: Any = field(default_factory=asyncio.Event)
+    leads: Any = field(default_factory=asyncio.Event)
+    lost: bool = False
+    """Whether another operator has taken over."""
 
 
 async def run(chosen: options.Options, flags: Flags | None = None) -> None:
-    """Run until stopped. Raises OperatorError or KubeError if it cannot start; returns when asked to stop."""
+    """Run until stopped; returns when asked to stop.
+
+    Raises OperatorError or KubeError if it cannot start, LeadershipLost when another operator has taken over.
+    """
     flags = flags or Flags()
     loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
     try:
         await _run(chosen, flags, loaded)
+    except asyncio.CancelledError:
+        if not flags.lost:
+            raise
+        raise LeadershipLost from None
     finally:
         # aiohttp closes TLS connections in callbacks of the loop and offers nothing to wait for.
         await asyncio.sleep(TLS_GOODBYE_SECONDS)
@@ -77,11 +93,19 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
     async with AsyncExitStack() as stack:
         server_clock = clock.ServerClock()
         cluster = await stack.enter_async_context(kube.ClusterKube(loaded, server_clock.hear))
-        await crds.wait(cluster)
-        defaults = worker_defaults(chosen, await _cluster_id(cluster))
         numbers = metrics.Metrics(server_clock.now)
+        alive = health.Alive(asyncio.get_running_loop().time)
+        if chosen.health_port is not None:
+            serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
+            await stack.enter_async_context(serving)
+        await crds.wait(cluster)
+        alive.stands_by()
+        leads = await _lead(chosen, flags, cluster, server_clock, stack)
+        numbers.watch_leadership(leads)
+        defaults = worker_defaults(chosen, await _cluster_id(cluster))
         cache = object_cache.ObjectCache()
-        counted = object_cache.RememberingKube(metrics.CountedKube(cluster, numbers), cache)
+        counting = metrics.CountedKube(leadership.LeaderKube(cluster, leads), numbers)
+        counted = object_cache.RememberingKube(counting, cache)
         watched = object_cache.Watched(counted, cache)
         stores = StoreReconciler(counted, defaults, server_clock, watched=watched)
 
@@ -116,15 +140,11 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
                     await work.wake(other)
 
         work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace)
-        alive = health.Alive(
-            asyncio.get_running_loop().time,
+        alive.works(
             beats=lambda: min(work.last_beat, store_work.last_beat),
             dead=lambda: handlers.unwatched(len(chosen.namespaces) or 1) if flags.ready.is_set() else (),
             listed=flags.ready.is_set,
         )
-        if chosen.health_port is not None:
-            serving = health.serving(chosen.health_port, alive.wrong, alive.not_ready, numbers.text)
-            await stack.enter_async_context(serving)
 
         def known() -> list[tuple[Callable[[Key], Awaitable[None]], Key]]:
             sessions = [(work.add, key) for key in reconciler.known()]
@@ -160,6 +180,28 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             ready_flag=flags.ready,
         )
         log.info("stopped")
+
+
+async def _lead(
+    chosen: options.Options, flags: Flags, cluster: kube.Listing, now: clock.Clock, stack: AsyncExitStack
+) -> Callable[[], bool]:
+    """Stand by until this operator leads, if there is an election; returns what tells whether it still does."""
+    if chosen.election is None:
+        flags.leads.set()
+        return lambda: True
+    main = asyncio.current_task()
+    assert main is not None, "the operator runs in a task"
+
+    def lost() -> None:
+        flags.lost = True
+        main.cancel()
+
+    lease = Ref("Lease", chosen.election.namespace, chosen.election.name)
+    candidate = election.Candidate(lease, leadership.identity(), tuple(chosen.namespaces))
+    found = leadership.Leadership(cluster, candidate, now)
+    await stack.enter_async_context(leadership.leading(found, lost))
+    flags.leads.set()
+    return found.leads
 
 
 def _namespace(key: Key) -> str:
@@ -222,6 +264,17 @@ def worker_defaults(chosen: options.Options, cluster: str) -> WorkerDefaults:
     )
 
 
+def _run_again(chosen: options.Options) -> None:
+    """Run, and stand by again after a lost leadership, with growing pauses."""
+    losses = 0
+    while True:
+        try:
+            return asyncio.run(run(chosen))
+        except LeadershipLost:
+            losses += 1
+            time.sleep(LOST_PAUSES.after(losses))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     try:
@@ -232,7 +285,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
         handlers.quiet()
-        asyncio.run(release(chosen) if chosen.command == options.RELEASE else run(chosen))
+        if chosen.command == options.RELEASE:
+            asyncio.run(release(chosen))
+        else:
+            _run_again(chosen)
     except UsageError as error:
         print(f"whatsapp-operator: {error}", file=sys.stderr)
         return 2

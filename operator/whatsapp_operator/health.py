@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -16,20 +17,36 @@ SILENT_SECONDS = 60.0
 """Seconds. The operator asks the API server every 15 s."""
 
 
-class Alive:
-    """Health of the operator: alive while queues and watches work, ready once all is listed and the server answers."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    beats: Callable[[], float]
+    dead: Callable[[], Sequence[str]]
+    listed: Callable[[], bool]
 
-    def __init__(
-        self,
-        now: Callable[[], float],
-        *,
-        beats: Callable[[], float],
-        dead: Callable[[], Sequence[str]],
-        listed: Callable[[], bool],
-    ) -> None:
-        """Store functions for the time, the last run of the slowest queue, and the kinds that are no longer watched."""
-        self._now, self._beats, self._dead, self._listed = now, beats, dead, listed
+
+class Alive:
+    """Health of the operator: alive while queues and watches work; ready once all is listed and the server answers.
+
+    An operator that stands by is alive and ready.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """Store the function for the time."""
+        self._now = now
+        self._work: _Work | None = None
+        self._stands_by = False
         self._started = self._answered = now()
+
+    def stands_by(self) -> None:
+        """Record that the operator can work, and waits until it leads."""
+        self._stands_by = True
+
+    def works(
+        self, *, beats: Callable[[], float], dead: Callable[[], Sequence[str]], listed: Callable[[], bool]
+    ) -> None:
+        """Store functions for the last run of the slowest queue, and the kinds that are no longer watched."""
+        self._work = _Work(beats, dead, listed)
+        self._started = self._answered = self._now()
 
     def answered(self) -> None:
         """Record that the API server answered."""
@@ -37,15 +54,19 @@ class Alive:
 
     def wrong(self) -> str | None:
         """Return why the operator must be restarted, else None; an outage of the API server is not a reason."""
-        silent = self._now() - max(self._beats(), self._started)
+        if self._work is None:
+            return None
+        silent = self._now() - max(self._work.beats(), self._started)
         if silent > HUNG_SECONDS:
             return f"no queue has reconciled anything for {silent:.0f} s"
-        dead = self._dead()
+        dead = self._work.dead()
         return f"the watch of {', '.join(dead)} has ended" if dead else None
 
     def not_ready(self) -> str | None:
         """Return why the operator cannot work now, else None."""
-        if not self._listed():
+        if self._work is None or not self._work.listed():
+            if self._work is None and self._stands_by:
+                return None
             return self.wrong() or "the operator has not listed all sessions yet"
         silent = self._now() - self._answered
         away = f"the API server has not answered for {silent:.0f} s" if silent > SILENT_SECONDS else None

@@ -29,7 +29,7 @@ kubernetes_config: Any = kubernetes.aio.config
 dynamic: Any = kubernetes.aio.dynamic
 
 REQUEST_TIMEOUT_SECONDS = 15
-CONNECTIONS = 16
+CONNECTIONS = 32
 PAGE = 500
 """Number of objects per page of a list."""
 

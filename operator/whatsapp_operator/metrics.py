@@ -63,6 +63,9 @@ class Metrics:
             "Longest wait for a start slot at present.",
             registry=self.registry,
         )
+        self._leads = prometheus_client.Gauge(
+            f"{PREFIX}_leads", "1 if this operator leads, 0 while it stands by.", registry=self.registry
+        )
         self._policy_missing = prometheus_client.Gauge(
             f"{PREFIX}_admission_policy_missing",
             "1 if the admission policy that limits what workers may write is not in force, else 0.",
@@ -85,6 +88,10 @@ class Metrics:
     def watch_policy(self, missing: Callable[[], bool]) -> None:
         """Set the function that tells at each scrape whether the admission policy is missing."""
         self._policy_missing.set_function(lambda: float(missing()))
+
+    def watch_leadership(self, leads: Callable[[], bool]) -> None:
+        """Set the function that tells at each scrape whether this operator leads."""
+        self._leads.set_function(lambda: float(leads()))
 
     def failed(self) -> None:
         """Count a reconciliation with a fault in which only the essential steps were possible."""

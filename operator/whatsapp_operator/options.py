@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from whatsapp_operator import option_values, rollout
@@ -17,8 +18,18 @@ ENV = "WHATSAPP_OPERATOR_"
 RUN, RELEASE = "run", "release-finalizers"
 LEVELS = ("debug", "info", "warning", "error")
 PULLS = ("Always", "IfNotPresent", "Never")
+ELECTION = "whatsapp-session-operator"
+OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _KUBECONFIG = "path of the kubeconfig (default: the pod's service account, else KUBECONFIG, else ~/.kube/config)"
 _CONTEXT = "context of the kubeconfig (default: its current context)"
+
+
+@dataclass(frozen=True, slots=True)
+class Election:
+    """Namespace and name of the Lease of an election."""
+
+    namespace: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,10 @@ class Options:
     health_port: int | None = None
     log_level: str = "info"
     admission_policy: str = AdmissionPolicy.REQUIRED
-    workers: int = 16
+    workers: int = 32
     limits: rollout.Limits = field(default_factory=rollout.Limits)
+    election: Election | None = None
+    """The Lease by which operators elect the one that works, None for no election."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -152,6 +165,23 @@ def _add_operator_options(option: Option) -> None:
     option("--kubeconfig", metavar="FILE", help=_KUBECONFIG)
     option("--context", help=_CONTEXT)
     option(
+        "--leader-elect",
+        choices=("true", "false"),
+        default="true",
+        help="whether operators that share a Lease elect one that works, while the others stand by (default: true)",
+    )
+    option(
+        "--leader-elect-namespace",
+        metavar="NAMESPACE",
+        help="namespace of that Lease (default: the operator's own; outside a pod: default)",
+    )
+    option(
+        "--leader-elect-name",
+        metavar="NAME",
+        default=ELECTION,
+        help=f"name of that Lease, the same for all operators of one installation (default: {ELECTION})",
+    )
+    option(
         "--health-port", metavar="PORT", help="port for /healthz, /readyz and /metrics, 0 for any (default: not served)"
     )
     option("--log-level", choices=LEVELS, default="info", help="log level (default: info)")
@@ -170,7 +200,7 @@ def _add_limits(option: Option) -> None:
     def number(name: str, default: int, text: str) -> None:
         option(name, default=str(default), metavar="N", help=f"{text} (default: {default})")
 
-    number("--workers", 16, "maximum number of reconciliations at the same time; one namespace uses at most half of it")
+    number("--workers", 32, "maximum number of reconciliations at the same time; one namespace uses at most half of it")
     number("--max-starting", limits.starting, "maximum number of worker pods that start at the same time")
     replaced = "maximum number of worker pods that are replaced at the same time"
     number("--max-replacing", limits.replacing, replaced)
@@ -211,7 +241,24 @@ def parse(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | N
         admission_policy=option_values.choice("--admission-policy", found.admission_policy, known),
         workers=option_values.number("--workers", found.workers, 1, 1000),
         limits=_limits(found),
+        election=_election(found),
     )
+
+
+def _election(found: argparse.Namespace) -> Election | None:
+    if option_values.choice("--leader-elect", found.leader_elect, ("true", "false")) == "false":
+        return None
+    namespace = found.leader_elect_namespace or _own_namespace()
+    (place,) = option_values.objects("--leader-elect-namespace", [namespace], "namespace")
+    (name,) = option_values.objects("--leader-elect-name", [found.leader_elect_name], "Lease")
+    return Election(place, name)
+
+
+def _own_namespace() -> str:
+    try:
+        return OWN_NAMESPACE.read_text().strip() or "default"
+    except OSError:
+        return "default"
 
 
 def _limits(found: argparse.Namespace) -> rollout.Limits:

@@ -176,3 +176,21 @@ def test_a_store_and_sessions_show_in_their_category(world: World) -> None:
     assert "whatsappsession.whatsapp-operator.dev/support" in found
     head = kubectl(world, "get", "was", "-n", place.name, "-o", "wide").splitlines()[0]
     assert head.split() == ["NAME", "PHASE", "STRATEGY", "SAVED", "AGE", "ACCOUNT", "POD", "STORE"]
+
+
+def test_two_replicas_have_a_budget_and_prefer_two_nodes_and_one_has_neither(world: World, tmp_path: Path) -> None:
+    two = render({"replicas": 2, "leasePriority.install": True, "namespace.create": True})
+    kinds = {item["kind"] for item in two}
+    assert {"PodDisruptionBudget", "FlowSchema", "PriorityLevelConfiguration"} <= kinds
+    (found,) = [item["spec"] for item in two if item["kind"] == "Deployment"]
+    assert found["replicas"] == 2
+    assert found["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+    assert "podAntiAffinity" in found["template"]["spec"]["affinity"]
+    file = tmp_path / "two.yaml"
+    file.write_text(yaml.safe_dump_all([item for item in two if item["kind"] != "Namespace"]))
+    kubectl(world, "apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", str(file))
+    one = render({})
+    assert {"PodDisruptionBudget", "FlowSchema"}.isdisjoint(item["kind"] for item in one)
+    (found,) = [item["spec"] for item in one if item["kind"] == "Deployment"]
+    assert (found["replicas"], found["strategy"]) == (1, {"type": "Recreate"})
+    assert "affinity" not in found["template"]["spec"]

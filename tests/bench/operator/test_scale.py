@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.operator.scale_cluster import Cost, Operator, Scale, cluster
-from functional.callers import Manifest
+from functional.callers import Line, Manifest
 from whatsapp_kube.requests import Ref, path
 from whatsapp_session import names
 
@@ -64,10 +64,16 @@ def count(scale: Scale, kind: str) -> int:
     return len(found["items"]) + int(found["metadata"].get("remainingItemCount", 0))
 
 
-def delete_all(scale: Scale, kind: str, labels: str = "") -> None:
-    """Delete the objects of a kind."""
-    target = f"{path(Ref(kind, scale.namespace, ''))}?{labels and f'labelSelector={labels}'}"
-    scale.world.admin.send("DELETE", target, {"apiVersion": "v1", "kind": "DeleteOptions"})
+def delete_all(scale: Scale, kind: str) -> None:
+    """Delete the objects of a kind, in as many requests as the server needs time."""
+    body = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    while True:
+        try:
+            with Line(scale.world.admin) as line:
+                line.ask("DELETE", path(Ref(kind, scale.namespace, "")), body, "application/json")
+        except TimeoutError:
+            continue
+        return
 
 
 def until(done: Callable[[], bool], what: str) -> None:
@@ -92,7 +98,7 @@ def test_the_operator_with_many_sessions_beside_bare_pods(tmp_path: Path) -> Non
             scale.create(scale.pods(SESSIONS))
             until(lambda: all_run(scale), "all bare pods to run")
         with taken(table, "floor: they are deleted") as down:
-            delete_all(scale, "Pod", "bench=bare")
+            delete_all(scale, "Pod")
             until(lambda: count(scale, "Pod") == 0, "all bare pods to be gone")
         with scale.operator() as operator:
             scale.world.admin.create(store(scale))

@@ -15,9 +15,8 @@ class Life:
     ready: bool = False
 
     def __post_init__(self) -> None:
-        self.alive = health.Alive(
-            lambda: self.now, beats=lambda: self.beat, dead=lambda: self.dead, listed=lambda: self.ready
-        )
+        self.alive = health.Alive(lambda: self.now)
+        self.alive.works(beats=lambda: self.beat, dead=lambda: self.dead, listed=lambda: self.ready)
 
     def listed(self) -> "Life":
         """End the first listing."""
@@ -31,6 +30,16 @@ def test_an_operator_that_lists_is_alive_and_not_ready() -> None:
     assert life.alive.not_ready() == "the operator has not listed all sessions yet"
     life.listed()
     assert life.alive.not_ready() is None
+
+
+def test_an_operator_that_stands_by_is_alive_and_ready_once_it_could_work() -> None:
+    alive = health.Alive(lambda: 0.0)
+    assert alive.wrong() is None
+    assert alive.not_ready() == "the operator has not listed all sessions yet"
+    alive.stands_by()
+    assert (alive.wrong(), alive.not_ready()) == (None, None)
+    alive.works(beats=lambda: 0.0, dead=lambda: (), listed=lambda: False)
+    assert alive.not_ready() == "the operator has not listed all sessions yet"
 
 
 def test_a_queue_whose_workers_hang_is_dead() -> None:

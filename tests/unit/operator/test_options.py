@@ -28,6 +28,7 @@ def test_every_option_reaches_its_place() -> None:
         worker_resources={"limits": {"memory": "1Gi"}},
         namespaces=("one", "two"),
         workers=3,
+        election=options.Election("default", "whatsapp-session-operator"),
     )
 
 
