@@ -192,7 +192,9 @@ class Server:
             raise errors.StoreUnavailable(f"the store s3:{self.where.bucket} did not answer in time ({what})") from None
         except _NETWORK as error:
             if (dates := self._dates(error)) is not None:
-                raise errors.StoreDenied(f"no TLS connection to the store ({what}): {dates}") from None
+                raise errors.StoreDenied(
+                    f"no TLS connection to the store s3:{self.where.bucket} ({what}): {dates}"
+                ) from None
             why = network.why(error) or _name(error)
             raise errors.StoreUnavailable(
                 f"no connection to the store s3:{self.where.bucket}, or it broke ({what}: {why})"
@@ -259,7 +261,7 @@ def _answered(error: botocore.exceptions.ClientError, what: str, bucket: str) ->
         headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         clocks = clock_difference.of_signature(headers, answer.get("Error", {}).get("ServerTime"))
         if clocks is not None:
-            return errors.StoreDenied(f"the store refuses signatures of this time: {clocks} ({said})")
+            return errors.StoreDenied(f"the store s3:{bucket} refuses signatures of this time: {clocks} ({said})")
     if code in _MEND:
         return errors.StoreDenied(f"the store refuses the bucket {bucket}: {_MEND[code]} ({said})")
     if status == 507 or code in _FULL:
