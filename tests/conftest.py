@@ -28,6 +28,7 @@ TOGETHER = {
     "functional/test_upgrade_of_settings.py": "upgrade of settings",
     "functional/test_upgrade_of_templates.py": "upgrade of templates",
     "functional/": "server",  # one API server
+    "component/chaos/": "chaos",
     "component/kubernetes/": "another server",
     "component/test_finished_session.py": "finished session",  # one run
     "e2e/test_cluster.py": "local cluster",  # needs no product in it
@@ -45,6 +46,7 @@ ORDER = (
     "e2e/test_deletion.py",  # and its group
     "functional/",
     "e2e/",
+    "component/chaos/",
     "component/kubernetes/",
     "component/test_",
     "conformance/",

@@ -84,7 +84,7 @@ def process(command: Sequence[str], port: int, log: pathlib.Path) -> Iterator[su
         running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True)
     try:
         deadline = time.monotonic() + PATIENCE
-        while not _listens(port):
+        while not listens(port):
             said = log.read_text(errors="replace")[-2000:]
             assert running.poll() is None, f"{command[0]} ended: {said}"
             assert time.monotonic() < deadline, f"{command[0]} does not listen on {port}: {said}"
@@ -95,7 +95,8 @@ def process(command: Sequence[str], port: int, log: pathlib.Path) -> Iterator[su
         running.wait()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Tell whether a program listens on a port of loopback."""
     with contextlib.closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

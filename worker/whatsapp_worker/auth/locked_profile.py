@@ -47,6 +47,13 @@ class LockedProfile:
         marker = dataclasses.replace(self._marker, account_hash=account_hash, generation=generation, complete=True)
         layout.write_marker(self._root, marker)
 
+    def last_claim(self, pod_uid: str) -> tuple[int, str] | None:
+        """Return slot and nonce of the claim that an earlier container of this pod has made, None if there is none."""
+        marker = layout.read_marker(self._root)
+        if marker is None or not (pod_uid and marker.pod_uid == pod_uid and marker.claim):
+            return None
+        return marker.slot, marker.claim
+
     def login(self) -> str:
         """Return a sentence's beginning about the login that lies there, "" if none does."""
         marker = layout.read_marker(self._root)

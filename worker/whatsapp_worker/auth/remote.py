@@ -97,6 +97,9 @@ class RemoteAuth(base.Auth):
 
     def _claim(self) -> tuple[claim.Claimed, layout.Marker | None]:
         """Claim; returns the marker too if the profile that lies here continues the newest generation."""
+        earlier = self._locked_profile.last_claim(self.context.owner.pod_uid)
+        if earlier and requests.RELINK not in self.context.lease_notes().requests:
+            self._claimer.log.expect(*earlier)  # a store that lacks it is unmounted or emptied: no word about the login
         claimed = self._claimer.claim()
         self._repository.sweep()
         self._locked_profile.claimed(claimed.record)

@@ -1,5 +1,6 @@
 """A store that goes away under a running session: nothing is written there, nothing ends, and it goes on afterwards."""
 
+import asyncio
 import hashlib
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import pytest
 
 from scenes.worker.machine_story import ALICE
 from scenes.worker.saves import save
+from whatsapp_session.conditions import Reason
 from whatsapp_worker import auth, errors
 from whatsapp_worker.auth import base
 from whatsapp_worker.core import events
@@ -154,6 +156,38 @@ async def test_a_bucket_or_database_that_contradicts_what_was_written_gets_nothi
     assert saved is not None
     assert saved.generation == 2
     await mine.clean_up()
+
+
+async def test_a_container_that_starts_again_waits_for_the_store_in_which_its_pod_has_claimed(
+    tmp_path: pathlib.Path,
+) -> None:
+    store, aside, data = tmp_path / "store", tmp_path / "aside", tmp_path / "data"
+    told: asyncio.Queue[tuple[Reason, str]] = asyncio.Queue()
+
+    def container(start_time: float) -> auth.RemoteAuth:
+        owner = records.Owner("cluster", "bots", "session", "pod-1", "pod", "boot", 7, start_time)
+        made = auth.RemoteAuth(f"file:{store}", "", data)
+        report = lambda *problem: told.put_nowait(problem)  # noqa: E731  a sentence of one word
+        made.setup(base.Context(owner, "https://web.whatsapp.com/", lambda: "156.0", report_problem=report))
+        return made
+
+    first = container(1.0)
+    await first.before_browser()
+    await first.connected(ALICE, "156.0")
+    await save(first, ALICE, b"one")
+    await first.clean_up()
+    store.rename(aside)
+    store.mkdir()
+    second = container(2.0)
+    starting = asyncio.create_task(second.before_browser())
+    reason, message = await asyncio.wait_for(told.get(), 60)
+    assert (reason, "unmounted, emptied or replaced" in message) == (Reason.STORE_UNAVAILABLE, True)
+    assert content(store) == {}, "nothing is written below a mount point"
+    store.rmdir()
+    aside.rename(store)
+    prepared = await starting
+    assert prepared.known_hash == ALICE.hash
+    await second.clean_up()
 
 
 async def test_an_empty_store_is_a_legitimate_first_start(tmp_path: pathlib.Path) -> None:
