@@ -1,7 +1,6 @@
 """Create the parts of the operator, connect them and run them."""
 
 import asyncio
-import dataclasses
 import logging
 import sys
 import time
@@ -31,7 +30,6 @@ from whatsapp_operator import (
     workqueue,
 )
 from whatsapp_operator.errors import LeadershipLost, OperatorError, UsageError
-from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key, StoreReport
 from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals
@@ -102,7 +100,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         alive.stands_by()
         leads = await _lead(chosen, flags, cluster, server_clock, stack)
         numbers.watch_leadership(leads)
-        defaults = worker_defaults(chosen, await _cluster_id(cluster))
+        defaults = options.worker_defaults(chosen, await _cluster_id(cluster))
         cache = object_cache.ObjectCache()
         counting = metrics.CountedKube(leadership.LeaderKube(cluster, leads), numbers)
         counted = object_cache.RememberingKube(counting, cache)
@@ -113,7 +111,9 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
             with numbers.reconciling():
                 return await stores.reconcile(key)
 
-        store_work: Queue = workqueue.KeyedQueue(look_at_store, workers=STORE_WORKERS, group=_namespace)
+        store_work: Queue = workqueue.KeyedQueue(
+            look_at_store, workers=STORE_WORKERS, group=_namespace, retried=numbers.retried
+        )
 
         async def on_store_report(session: Key, store: Key | None, report: StoreReport | None) -> None:
             for key in stores.record(session, store, report):
@@ -139,7 +139,9 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
                 for other in reconciler.granted():
                     await work.wake(other)
 
-        work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace)
+        work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace, retried=numbers.retried)
+        for name, queue in {"sessions": work, "stores": store_work}.items():
+            numbers.watch_queue(name, queue.depth, queue.longest_wait)
         alive.works(
             beats=lambda: min(work.last_beat, store_work.last_beat),
             dead=lambda: handlers.unwatched(len(chosen.namespaces) or 1) if flags.ready.is_set() else (),
@@ -170,7 +172,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
         await stack.enter_async_context(_explained(cluster))
         await kopf.operator(
-            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded), cache),
+            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded), cache, numbers.heard),
             settings=handlers.settings(),
             clusterwide=not chosen.namespaces,
             namespaces=chosen.namespaces,
@@ -245,23 +247,6 @@ async def _cluster_id(cluster: kube.Kube) -> str:
             404, "the namespace kube-system does not exist; check that the kubeconfig names a Kubernetes API server"
         )
     return str(namespace["metadata"]["uid"])
-
-
-def worker_defaults(chosen: options.Options, cluster: str) -> WorkerDefaults:
-    """Return what the command line says of all pods; ``cluster`` is the UID of kube-system."""
-    return WorkerDefaults(
-        image=chosen.worker_image,
-        cluster=cluster,
-        image_pull_policy=chosen.worker_image_pull_policy,
-        pods=dataclasses.replace(
-            chosen.pod_settings,
-            host_aliases=chosen.worker_host_aliases,
-            image_pull_secrets=chosen.worker_image_pull_secrets,
-        ),
-        resources=chosen.worker_resources,
-        extra_browser_args=chosen.worker_extra_browser_args,
-        pod_security=chosen.pod_security,
-    )
 
 
 def _run_again(chosen: options.Options) -> None:

@@ -61,8 +61,10 @@ class _NoDiffBase(kopf.AnnotationsDiffBaseStorage):
         return kopf.BodyEssence({})
 
 
-def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> kopf.OperatorRegistry:
-    """Return the registry of handlers, bound to the queues of sessions and stores, to credentials and the cache.
+def registry(
+    add: Add, add_store: Add, connect: Connect, cache: ObjectCache, heard: Callable[[str], None]
+) -> kopf.OperatorRegistry:
+    """Return the registry of handlers, bound to queues, credentials, the cache and a metric.
 
     kopf calls the index functions of an object first. It calls no event handler before it has called the index
     functions for everything in the first list of each indexed kind: the first one called completes the cache, and all
@@ -104,6 +106,7 @@ def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> 
     @kopf.index("v1", "pods", id="pods", registry=made)
     async def delivered(*, body: Mapping[str, Any], **_: Any) -> None:
         cache.put(body)
+        heard(body["kind"])
         if cache.complete:
             await announce(body)
 
@@ -122,6 +125,7 @@ def registry(add: Add, add_store: Add, connect: Connect, cache: ObjectCache) -> 
             # A pod that lost its label is gone for the watch, and its last version has no label.
             known = cache.get(ref_of(body)) or body
             cache.remove(ref_of(body), body["metadata"]["uid"])
+            heard(body["kind"])
             await announce(known)
 
     return made

@@ -1,5 +1,6 @@
 """Define the metrics of the operator; labels have fixed sets of values, never names of sessions."""
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from whatsapp_kube.requests import Manifest, Ref, ref_of
 from whatsapp_operator.clock import ServerClock
 from whatsapp_operator.kube import Listing
 from whatsapp_operator.start_slots import Starts
+from whatsapp_session import release
 from whatsapp_session.conditions import Phase
 
 PREFIX = "whatsapp_operator"
@@ -36,7 +38,7 @@ class Metrics:
         self.registry = prometheus_client.CollectorRegistry()
         self._sessions: dict[Any, Seen] = {}
         self._reconciles = prometheus_client.Histogram(
-            f"{PREFIX}_reconcile_seconds",
+            f"{PREFIX}_reconcile_duration_seconds",
             "Duration of one reconciliation of a session or store.",
             registry=self.registry,
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
@@ -46,8 +48,8 @@ class Metrics:
         )
         self._calls = prometheus_client.Counter(
             f"{PREFIX}_api_requests",
-            "Requests to the API server by verb, kind and outcome.",
-            ["verb", "kind", "outcome"],
+            "Requests to the API server by verb, kind and status code; the code 0 means no answer.",
+            ["verb", "kind", "code"],
             registry=self.registry,
         )
         self._starting = prometheus_client.Gauge(
@@ -71,6 +73,32 @@ class Metrics:
             "1 if the admission policy that limits what workers may write is not in force, else 0.",
             registry=self.registry,
         )
+        self._heard: dict[str, float] = {}
+        self._retries = prometheus_client.Counter(
+            f"{PREFIX}_retries", "Reconciliations that are repeated after a failure.", registry=self.registry
+        )
+        self._depth = prometheus_client.Gauge(
+            f"{PREFIX}_queue_depth",
+            "Keys that wait or are being reconciled, by queue.",
+            ["queue"],
+            registry=self.registry,
+        )
+        self._wait = prometheus_client.Gauge(
+            f"{PREFIX}_queue_longest_wait_seconds",
+            "Time for which the longest waiting key has been due, by queue.",
+            ["queue"],
+            registry=self.registry,
+        )
+        self._ages = prometheus_client.Gauge(
+            f"{PREFIX}_watch_age_seconds",
+            "Time since the watch of a kind delivered something; it grows while nothing changes.",
+            ["kind"],
+            registry=self.registry,
+        )
+        prometheus_client.Info(f"{PREFIX}_build", "Version of the operator.", registry=self.registry).info(
+            {"version": release.version()}
+        )
+        prometheus_client.ProcessCollector(registry=self.registry)
         self.registry.register(_Sessions(self._sessions, now or ServerClock().now))
 
     @contextmanager
@@ -103,9 +131,24 @@ class Metrics:
         self._waiting.set_function(starts.waiting)
         self._longest_wait.set_function(lambda: starts.longest_wait(now()))
 
-    def called(self, verb: str, kind: str, outcome: str) -> None:
-        """Count a request."""
-        self._calls.labels(verb, kind, outcome).inc()
+    def called(self, verb: str, kind: str, code: int) -> None:
+        """Count a request by the status code of its answer."""
+        self._calls.labels(verb, kind, str(code)).inc()
+
+    def retried(self) -> None:
+        """Count a reconciliation that will be repeated because it failed."""
+        self._retries.inc()
+
+    def watch_queue(self, queue: str, depth: Callable[[], float], longest_wait: Callable[[], float]) -> None:
+        """Set the functions that tell at each scrape how many keys a queue has, and how long one waits, in seconds."""
+        self._depth.labels(queue).set_function(depth)
+        self._wait.labels(queue).set_function(longest_wait)
+
+    def heard(self, kind: str) -> None:
+        """Record that the watch of a kind has delivered something."""
+        if kind not in self._heard:
+            self._ages.labels(kind).set_function(lambda: time.monotonic() - self._heard[kind])
+        self._heard[kind] = time.monotonic()
 
     def saw(self, key: Any, seen: Seen) -> None:
         """Record a session."""
@@ -192,6 +235,6 @@ class CountedKube:
         try:
             yield
         except KubeError as error:
-            self._metrics.called(verb, kind, type(error).__name__)
+            self._metrics.called(verb, kind, error.status)
             raise
-        self._metrics.called(verb, kind, "Ok")
+        self._metrics.called(verb, kind, 201 if verb == "create" else 200)

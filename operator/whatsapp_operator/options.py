@@ -1,6 +1,7 @@
 """Parse the operator's command line and environment into one frozen value."""
 
 import argparse
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from whatsapp_operator.admission_policy import AdmissionPolicy
 from whatsapp_operator.errors import UsageError
 from whatsapp_operator.manifests.pod_security import Level
 from whatsapp_operator.manifests.pod_shape import SCHEDULING, PodSettings
+from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_session import release
 
 ENV = "WHATSAPP_OPERATOR_"
@@ -267,4 +269,21 @@ def _limits(found: argparse.Namespace) -> rollout.Limits:
         replacing=option_values.number("--max-replacing", found.max_replacing, 1, 100_000),
         replacing_percent=option_values.number("--max-replacing-percent", found.max_replacing_percent, 1, 100),
         replacing_per_node=option_values.number("--max-replacing-per-node", found.max_replacing_per_node, 1, 100_000),
+    )
+
+
+def worker_defaults(chosen: Options, cluster: str) -> WorkerDefaults:
+    """Return what the command line says of all pods; ``cluster`` is the UID of kube-system."""
+    return WorkerDefaults(
+        image=chosen.worker_image,
+        cluster=cluster,
+        image_pull_policy=chosen.worker_image_pull_policy,
+        pods=dataclasses.replace(
+            chosen.pod_settings,
+            host_aliases=chosen.worker_host_aliases,
+            image_pull_secrets=chosen.worker_image_pull_secrets,
+        ),
+        resources=chosen.worker_resources,
+        extra_browser_args=chosen.worker_extra_browser_args,
+        pod_security=chosen.pod_security,
     )

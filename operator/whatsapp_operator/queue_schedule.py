@@ -142,6 +142,10 @@ class Schedule(Generic[K]):
         self._rest(key, now, max(asked, pause(failures, jitter, pauses)), asked)
         return failures
 
+    def longest_wait(self, now: float) -> float:
+        """Return the seconds for which the longest waiting key has been due."""
+        return max((max(0.0, now - at) for key, at in self._due.items() if key not in self._busy), default=0.0)
+
     def size(self) -> int:
         """Return the number of keys that wait or are being processed."""
         return len(self._due.keys() | self._busy)

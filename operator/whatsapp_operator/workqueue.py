@@ -23,12 +23,28 @@ Work = Callable[[K], Awaitable[float | Rest | None]]
 class KeyedQueue(Generic[K]):
     """Run ``work`` for each added key with a fixed number of workers, in the loop that calls ``run``."""
 
-    def __init__(self, work: Work[K], *, workers: int = 16, group: Callable[[K], Hashable] = one_group) -> None:
+    def __init__(
+        self,
+        work: Work[K],
+        *,
+        workers: int = 16,
+        group: Callable[[K], Hashable] = one_group,
+        retried: Callable[[], None] = lambda: None,
+    ) -> None:
         self._work = work
+        self._retried = retried
         self._schedule: Schedule[K] = Schedule(workers, group)
         self._wake = asyncio.Condition()
         self.last_beat = 0.0
         """Time of the loop at which a worker last ran, for the health check."""
+
+    def depth(self) -> float:
+        """Return the number of keys that wait or are being processed."""
+        return self._schedule.size()
+
+    def longest_wait(self) -> float:
+        """Return the seconds for which the longest waiting key has been due."""
+        return self._schedule.longest_wait(asyncio.get_running_loop().time())
 
     async def add(self, key: K, asked: int | None = None, source: str = USER) -> None:
         """Add an event of a key; ``asked`` is a digest of the source's input."""
@@ -71,6 +87,7 @@ class KeyedQueue(Generic[K]):
     def _failed(self, key: K, error: Exception, now: float) -> None:
         pauses = OUTAGE_PAUSES if isinstance(error, Unreachable) else PAUSES
         asked = error.retry_after if isinstance(error, Unreachable) else 0.0
+        self._retried()
         failures = self._schedule.failed(key, now, random.random(), pauses, asked)  # noqa: S311  jitter, no secret
         match error:
             case Conflict() if failures <= USUAL_CONFLICTS:

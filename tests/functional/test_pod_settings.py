@@ -8,7 +8,7 @@ import pytest
 
 from functional.chart import Manifest, render
 from scenes.operator import samples
-from whatsapp_operator import app, options
+from whatsapp_operator import options
 from whatsapp_operator.manifests import move_pod, purge_pod, store_check_pod, worker_pod
 from whatsapp_operator.observed.parsing import parse_store_resource
 from whatsapp_operator.observed.state import Store
@@ -52,7 +52,7 @@ def pods(values: Manifest) -> dict[str, Manifest]:
         next(item["spec"]["template"] for item in rendered if item["kind"] == kind) for kind in ("Job", "Deployment")
     )
     chosen = options.parse(deployment["spec"]["containers"][0]["args"], {})
-    defaults = app.worker_defaults(chosen, "cluster-uid")
+    defaults = options.worker_defaults(chosen, "cluster-uid")
     session, old, new = samples.session(), store("old"), store("new")
     return {
         "operator": deployment,

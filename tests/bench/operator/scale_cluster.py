@@ -28,7 +28,7 @@ NODES = 10
 QPS = ("--kube-api-qps=2000", "--kube-api-burst=4000")
 STAGES = Path(__file__).with_name("stages.yaml")
 REPOSITORY = Path(__file__).parents[3]
-CALLS = re.compile(r'^whatsapp_operator_api_requests_total\{kind="(\w+)",outcome="(\w+)",verb="(\w+)"\} ([\d.]+)')
+CALLS = re.compile(r'^whatsapp_operator_api_requests_total\{code="(\d+)",kind="(\w+)",verb="(\w+)"\} ([\d.]+)')
 
 PHASE = re.compile(r'^whatsapp_operator_sessions\{phase="Connected"\} ([\d.]+)', re.MULTILINE)
 

@@ -35,7 +35,7 @@ def test_a_usual_write_conflict_counts_as_no_error(error: Exception, counted: in
     with pytest.raises(type(error)), metrics.reconciling():
         raise error
     assert value(metrics, "reconcile_errors_total") == counted
-    assert value(metrics, "reconcile_seconds_count") == 1
+    assert value(metrics, "reconcile_duration_seconds_count") == 1
 
 
 def test_the_age_of_the_oldest_save_is_that_of_connected_sessions() -> None:
@@ -56,7 +56,7 @@ def test_a_thousand_sessions_make_no_more_series_than_one() -> None:
     assert few.text().count(b"\n") == many.text().count(b"\n")
 
 
-def test_requests_are_counted_by_verb_kind_and_outcome() -> None:
+def test_requests_are_counted_by_verb_kind_and_code() -> None:
     metrics = Metrics()
     seam = CountedKube(FakeKube(), metrics)
     pod = {"kind": "Pod", "metadata": {"name": "wa-a", "namespace": "bots"}, "spec": {}}
@@ -70,8 +70,31 @@ def test_requests_are_counted_by_verb_kind_and_outcome() -> None:
         await seam.delete(Ref("Pod", "bots", "wa-a"), uid=made["metadata"]["uid"])
 
     asyncio.run(ask())
-    for verb, outcome in [("get", "Ok"), ("create", "Ok"), ("create", "Conflict"), ("apply", "Ok"), ("delete", "Ok")]:
-        assert value(metrics, "api_requests_total", verb=verb, kind="Pod", outcome=outcome) == 1
+    for verb, code in [("get", "200"), ("create", "201"), ("create", "409"), ("apply", "200"), ("delete", "200")]:
+        assert value(metrics, "api_requests_total", verb=verb, kind="Pod", code=code) == 1
+
+
+def test_every_metric_keeps_prometheus_conventions() -> None:
+    metrics = Metrics()
+    metrics.heard("Pod")
+    metrics.watch_queue("sessions", lambda: 3, lambda: 1.5)
+    metrics.retried()
+    metrics.called("get", "Pod", 200)
+    lines = metrics.text().decode().splitlines()
+    kinds = dict(line.split()[2:] for line in lines if line.startswith("# TYPE"))
+    assert {name for name, kind in kinds.items() if kind == "counter" and not name.endswith("_total")} == set()
+    units = ("_ms", "_milliseconds", "_minutes", "_kb", "_mib", "_percent")
+    assert [name for name in kinds if name.endswith(units)] == []
+    assert {name for name in kinds if not name.startswith(("whatsapp_operator_", "process_"))} == set()
+    assert {
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "whatsapp_operator_build_info",
+    } <= kinds.keys()
+    assert value(metrics, "queue_depth", queue="sessions") == 3
+    assert value(metrics, "queue_longest_wait_seconds", queue="sessions") == 1.5
+    assert value(metrics, "retries_total") == 1
+    assert (value(metrics, "watch_age_seconds", kind="Pod") or 0.0) >= 0.0
 
 
 def test_a_failed_look_is_counted_and_passed_on() -> None:
@@ -79,4 +102,4 @@ def test_a_failed_look_is_counted_and_passed_on() -> None:
     with pytest.raises(ValueError, match="bug"), metrics.reconciling():
         raise ValueError("bug")
     assert value(metrics, "reconcile_errors_total") == 1
-    assert value(metrics, "reconcile_seconds_count") == 1
+    assert value(metrics, "reconcile_duration_seconds_count") == 1
