@@ -34,6 +34,10 @@ class Clock:
         beside.write_text(f"{ahead:+.0f}\n")
         beside.replace(self.file)
 
+    def ahead(self) -> float:
+        """Return by how many seconds the clock is ahead."""
+        return float(self.file.read_text())
+
     def environment(self) -> Mapping[str, str]:
         """Return what makes a process follow this clock."""
         return _library() | {"FAKETIME_TIMESTAMP_FILE": str(self.file), "FAKETIME_NO_CACHE": "1"}

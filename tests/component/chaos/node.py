@@ -57,7 +57,9 @@ class Unit:
 class Node:
     """Look at the pods of a namespace again and again; `hand` is held while something is done to them."""
 
-    def __init__(self, place: Place, root: pathlib.Path, api_port: Callable[[], int], start: Start) -> None:
+    def __init__(
+        self, place: Place, root: pathlib.Path, api_port: Callable[[], int], start: Start, ahead: Callable[[], float]
+    ) -> None:
         self.place = place
         self.root = root
         self.units: dict[str, Unit] = {}
@@ -65,6 +67,7 @@ class Node:
         self.failures: list[str] = []
         self._api_port = api_port
         self._start = start
+        self._ahead = ahead
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubelet")
         self._thread.start()
@@ -119,17 +122,23 @@ class Node:
         if not unit.pod["spec"].get("nodeName"):
             with contextlib.suppress(ApiError):
                 worker.bind()
+        running = {"running": {"startedAt": self._stamp()}}
         unit.process = self._start(unit.pod, self._environment(unit), self.root / unit.uid)
         unit.logs.append(unit.process.log)
         unit.start_at = time.monotonic()
-        self._say(unit, "Running", {"running": {"startedAt": stamp()}})
+        self._say(unit, "Running", running)
 
     def _ended_by_itself(self, unit: Unit) -> None:
         assert unit.process is not None
         code = unit.process.process.poll()
         assert code is not None
         exit_code = 128 - code if code < 0 else code
-        ended = {"exitCode": exit_code, "startedAt": stamp(-2), "finishedAt": stamp(), "message": self._words(unit)}
+        ended = {
+            "exitCode": exit_code,
+            "startedAt": self._stamp(-2),
+            "finishedAt": self._stamp(),
+            "message": self._words(unit),
+        }
         policy = unit.pod["spec"].get("restartPolicy")
         if policy == "Never" or (policy == "OnFailure" and exit_code == 0):
             self._say(unit, "Failed" if exit_code else "Succeeded", {"terminated": ended})
@@ -142,10 +151,11 @@ class Node:
         unit.restarts += 1
         unit.process = None
         (self.root / unit.uid / LAST_WORDS).unlink(missing_ok=True)
+        running = {"running": {"startedAt": self._stamp()}}
         unit.process = self._start(unit.pod, self._environment(unit), self.root / unit.uid)
         unit.logs.append(unit.process.log)
         unit.start_at = time.monotonic()
-        self._say(unit, "Running", {"running": {"startedAt": stamp()}}, {"terminated": ended})
+        self._say(unit, "Running", running, {"terminated": ended})
 
     def _end(self, unit: Unit) -> None:
         if unit.runs:
@@ -158,7 +168,11 @@ class Node:
             return
         if unit.process is not None and not unit.over:
             code = unit.process.process.poll() or 0
-            ended = {"exitCode": 128 - code if code < 0 else code, "startedAt": stamp(-2), "finishedAt": stamp()}
+            ended = {
+                "exitCode": 128 - code if code < 0 else code,
+                "startedAt": self._stamp(-2),
+                "finishedAt": self._stamp(),
+            }
             ended["message"] = self._words(unit)
             self._say(unit, "Failed" if code else "Succeeded", {"terminated": ended})
             unit.over = True
@@ -188,6 +202,10 @@ class Node:
         self._empty(unit)
         self.units.pop(unit.uid, None)
         shutil.rmtree(self.root / unit.uid, ignore_errors=True)
+
+    def _stamp(self, offset: float = 0.0) -> str:
+        """Return the time by this node's clock, which its processes see too."""
+        return stamp(self._ahead() + offset)
 
     def _worker(self, unit: Unit) -> Worker:
         return Worker(self.place, unit.name.removeprefix("wa-"), unit.pod)

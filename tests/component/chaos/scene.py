@@ -188,7 +188,7 @@ def running(root: pathlib.Path, simulator: Running, size: Size) -> Iterator[Scen
         for machine in made.values():
             stack.callback(machine.kill)
             machine.start()
-        scene.kubelet = node.Node(scene.place, home.root / "pods", lambda: wires["api"].port, scene.start)
+        scene.kubelet = node.Node(scene.place, home.root / "pods", lambda: wires["api"].port, scene.start, clock.ahead)
         stack.callback(scene.kubelet.close)
         yield scene
 
