@@ -22,6 +22,7 @@ WorkerError
 |  |- LogBroken              a slot is missing or is of a newer format
 |- Superseded                somebody claimed the session after us: leave without saving
 |  |- Released               we have given the session back: nothing follows our release
+|- LeaseExpired              another pod may hold the Lease by now: tried again when it is renewed
 |- DiskFull                  this machine has no room for an archive: tried again, and no reason for an older one
 |- ArchiveDamaged            digest, structure or a database in it is not whole
 |- SnapshotFailed            no snapshot that is known to hold the link could be taken
@@ -119,6 +120,10 @@ class Superseded(WorkerError):
 
 class Released(Superseded):
     """This worker has released the session, so what it still wanted to write is too late."""
+
+
+class LeaseExpired(WorkerError):
+    """The Lease was not renewed in time; who claims now could start a second browser."""
 
 
 class DiskFull(WorkerError):

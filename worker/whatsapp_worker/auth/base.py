@@ -143,7 +143,7 @@ class Auth:
         """Remove what must not stay on this machine; called last, in any case."""
 
     async def retry_until_available(self, work: Callable[[], _T]) -> _T:
-        """Run blocking work in a thread until the store answers and the disk has room; the profile stays meanwhile."""
+        """Run blocking work in a thread until store, Lease and disk allow it; the profile stays meanwhile."""
         for failures in itertools.count(1):
             late = asyncio.get_running_loop().call_later(
                 _HANGS, self.context.report_problem, Reason.STORE_UNAVAILABLE, _HANGING
@@ -152,6 +152,8 @@ class Auth:
                 return await asyncio.to_thread(work)
             except errors.StoreUnavailable as error:
                 self.context.report_problem(Reason.STORE_UNAVAILABLE, str(error))
+            except errors.LeaseExpired as error:
+                self.context.report_problem(Reason.LEASE_HELD, str(error))
             except errors.DiskFull as error:
                 self.context.report_problem(Reason.RESTORE_FAILED, str(error))
             finally:

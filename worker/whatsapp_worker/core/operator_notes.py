@@ -19,6 +19,8 @@ class Notes:
     """Hash of the account whose login this session has in its store: a store without it is the wrong one."""
     terminated_pod_uid: str = ""
     """UID of the previous owner's pod when the operator has proof that it is gone."""
+    expired: bool = False
+    """Whether the Lease was not renewed in time, so that another pod may have taken it: nothing may be claimed."""
 
 
 def read(lease: Mapping[str, Any]) -> Notes:

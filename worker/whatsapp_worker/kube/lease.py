@@ -29,6 +29,11 @@ OnSeen = Callable[[Lease, float], None]
 """Hears of each Lease of ours, with the boot clock's time before it was asked for."""
 
 
+def duration(lease: Lease) -> float:
+    """Return the seconds after which others may take a Lease that is not renewed."""
+    return float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
+
+
 class LeaseOwnership(Enum):
     """Whose a Lease is, as seen by one worker."""
 
@@ -61,8 +66,7 @@ def ownership_of(lease: Lease, me: str, seen: Sighting, now: float) -> LeaseOwne
         return LeaseOwnership.MINE
     if not seen.holder or operator_notes.read(lease).terminated_pod_uid == seen.holder:
         return LeaseOwnership.FREE
-    duration = float(lease.get("spec", {}).get("leaseDurationSeconds") or 60)
-    return LeaseOwnership.FREE if now - seen.since >= duration else LeaseOwnership.HELD
+    return LeaseOwnership.FREE if now - seen.since >= duration(lease) else LeaseOwnership.HELD
 
 
 def taken(lease: Lease, me: str, moment: str) -> dict[str, Any]:
@@ -132,8 +136,7 @@ class Holder:
         An API that does not answer, or refuses, is asked again and again: only another holder is a loss.
         """
         while self._lease is not None:
-            duration = float(self._lease["spec"].get("leaseDurationSeconds") or 60)
-            await asyncio.sleep(duration / 3 * random.uniform(0.85, 1.0))  # noqa: S311  spreads load, guards nothing
+            await asyncio.sleep(duration(self._lease) / 3 * random.uniform(0.85, 1.0))  # noqa: S311  spreads load, guards nothing
             holder = await self._renew()
             if holder:
                 lost(f"the Lease was taken by pod {holder}")

@@ -75,16 +75,19 @@ class LeaseAnnotations:
         self._notes = operator_notes.Notes()
         self._seen = False
         self.asked = 0.0
+        self._until = float("inf")
+        """The boot clock's time at which others may take the Lease, if it is not renewed before."""
         self.running: client.Client | None = None
 
-    def see(self, lease: Mapping[str, Any], asked: float = 0.0) -> None:
+    def see(self, seen: Mapping[str, Any], asked: float = 0.0) -> None:
         """Look at a Lease that has just been taken or renewed; ``asked`` is the boot clock's time before that."""
-        found = operator_notes.read(lease)
+        found = operator_notes.read(seen)
         if self._seen:
             # What the first look said of the previous owner stays true.
             found = replace(found, terminated_pod_uid=self._notes.terminated_pod_uid)
         self._seen, self._notes = True, found
         self.asked = asked
+        self._until = asked + lease.duration(seen)
         if self.running is not None:
             self.running.lease_renewed(asked)
             for request, time in found.requests.items():
@@ -92,7 +95,7 @@ class LeaseAnnotations:
 
     def notes(self) -> operator_notes.Notes:
         """Return what stood there last."""
-        return self._notes
+        return replace(self._notes, expired=watchdog.now() >= self._until)
 
 
 async def run(config: worker_config.WorkerConfig, make_client: MakeClient) -> runner.Outcome:

@@ -16,6 +16,10 @@ from whatsapp_worker.system import processes
 
 LOG = logging.getLogger("whatsapp_worker")
 _ATTEMPTS = 20
+_EXPIRED = (
+    "the Lease has expired while the worker waited; it claims the session when the API server answers again, unless"
+    " another pod has taken the Lease"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +109,18 @@ class Claimer:
         self._debt = 0.0
 
     def claim(self) -> Claimed:
-        """Take the session, or raise SessionInUse; a stop waits for it, so that each claim is released."""
+        """Take the session; a stop waits for it, so that each claim is released.
+
+        Raises SessionInUse, or LeaseExpired while another pod may hold the Lease.
+        """
         with self._claiming:
             claimed = claim(self.log, self._visible, self._terms)
             self._claimed, self._debt = True, claimed.wait
             return claimed
 
     def _terms(self, head: records.Record | None) -> Terms:
+        if self._asked.lease_notes().expired:
+            raise errors.LeaseExpired(_EXPIRED)
         take_over, relink = self._request(requests.TAKEOVER), self._request(requests.RELINK)
         known = fencing.ClaimEvidence(
             take_over=self._asked.take_over

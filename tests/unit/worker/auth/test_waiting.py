@@ -20,7 +20,7 @@ async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_wh
             records.Owner(), "", lambda: "", report_problem=lambda reason, message: told.append((reason, message))
         )
     )
-    troubles = [errors.StoreUnavailable("silent"), errors.DiskFull("no room")]
+    troubles = [errors.StoreUnavailable("silent"), errors.LeaseExpired("late"), errors.DiskFull("no room")]
 
     def work() -> str:
         if troubles:
@@ -28,4 +28,8 @@ async def test_a_start_waits_for_the_store_and_for_room_on_the_disk_and_tells_wh
         return "done"
 
     assert await waiting.retry_until_available(work) == "done"
-    assert told == [(Reason.STORE_UNAVAILABLE, "silent"), (Reason.RESTORE_FAILED, "no room")]
+    assert told == [
+        (Reason.STORE_UNAVAILABLE, "silent"),
+        (Reason.LEASE_HELD, "late"),
+        (Reason.RESTORE_FAILED, "no room"),
+    ]

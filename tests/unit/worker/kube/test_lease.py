@@ -8,7 +8,8 @@ import pytest
 from fakes.worker_kube import LEASE, WorkerKube
 from whatsapp_session import names
 from whatsapp_worker.core import operator_notes
-from whatsapp_worker.kube import lease
+from whatsapp_worker.kube import lease, pod
+from whatsapp_worker.system import watchdog
 
 ME, OTHER = "uid-me", "uid-other"
 
@@ -138,3 +139,12 @@ async def test_anothers_lease_is_not_given_back() -> None:
     api.change_lease(holderIdentity=OTHER)
     await holder.release()
     assert api.lease["spec"]["holderIdentity"] == OTHER
+
+
+def test_a_lease_that_was_not_renewed_for_its_duration_may_be_anothers() -> None:
+    board = pod.LeaseAnnotations()
+    assert not board.notes().expired, "without Kubernetes there is none"
+    board.see(made(ME, duration=60), watchdog.now() - 61)
+    assert board.notes().expired
+    board.see(made(ME, duration=60), watchdog.now() - 30)
+    assert not board.notes().expired

@@ -6,6 +6,7 @@ import pytest
 
 from scenes.worker.archives import Place
 from whatsapp_worker import errors
+from whatsapp_worker.core import operator_notes
 from whatsapp_worker.repository import claim, fencing, records
 
 
@@ -37,3 +38,14 @@ def test_a_log_that_moves_on_at_each_attempt_is_given_up(tmp_path: pathlib.Path)
     with pytest.raises(errors.StoreUnavailable):
         claim.claim(place.journal, place.store, faster)
     assert others[0] > 10
+
+
+def test_nothing_is_claimed_under_a_lease_that_another_pod_may_have_taken(tmp_path: pathlib.Path) -> None:
+    place, notes = Place(tmp_path), [operator_notes.Notes(expired=True)]
+    before = place.journal.newest()
+    claimer = claim.Claimer(place.journal, place.store, claim.Asked(lambda: notes[-1]))
+    with pytest.raises(errors.LeaseExpired):
+        claimer.claim()
+    assert place.journal.newest() == before
+    notes.append(operator_notes.Notes())
+    assert claimer.claim().record.slot == place.journal.head
