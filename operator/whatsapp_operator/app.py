@@ -57,6 +57,8 @@ class Flags:
     leads: Any = field(default_factory=asyncio.Event)
     lost: bool = False
     """Whether another operator has taken over."""
+    leading: Callable[[], bool] = lambda: True
+    """Tells whether the operator leads, once it has led."""
 
 
 async def run(chosen: options.Options, flags: Flags | None = None) -> None:
@@ -71,6 +73,11 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
     except asyncio.CancelledError:
         if not flags.lost:
             raise
+        raise LeadershipLost from None
+    except KubeError:
+        if flags.leading():
+            raise
+        # It was paused while it began to work, or the API server went away then.
         raise LeadershipLost from None
     finally:
         # aiohttp closes TLS connections in callbacks of the loop and offers nothing to wait for.
@@ -202,6 +209,7 @@ async def _lead(
     candidate = election.Candidate(lease, leadership.identity(), tuple(chosen.namespaces))
     found = leadership.Leadership(cluster, candidate, now)
     await stack.enter_async_context(leadership.leading(found, lost))
+    flags.leading = found.leads
     flags.leads.set()
     return found.leads
 
