@@ -265,7 +265,9 @@ def _run_again(chosen: options.Options) -> None:
             return asyncio.run(run(chosen))
         except LeadershipLost:
             losses += 1
-            time.sleep(LOST_PAUSES.after(losses))
+            pause = LOST_PAUSES.after(losses)
+            log.warning("leadership lost: this operator stands by again in %.0f s", pause)
+            time.sleep(pause)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -142,7 +142,6 @@ async def leading(leadership: Leadership, lost: Callable[[], None]) -> AsyncIter
         try:
             await leadership.keep()
         except LeadershipLost:
-            log.warning("leadership lost: another operator leads; this one stands by again")
             lost()
 
     await leadership.acquire()

@@ -100,10 +100,13 @@ def test_a_leader_that_is_asked_to_stop_is_followed_at_once(operators: Operators
     wait(lambda: operators.leads(2), lambda: f"the second to lead: {operators.log(2)}")
 
 
-def test_a_paused_leader_that_comes_back_stands_by_and_starts_nothing(operators: Operators, place: Place) -> None:
+@pytest.mark.parametrize("moment", ["leading: lease=", "started: server="])
+def test_a_paused_leader_that_comes_back_stands_by_and_starts_nothing(
+    operators: Operators, place: Place, moment: str
+) -> None:
     place.store()
     leader = operators.start()
-    wait(lambda: operators.leads(1), lambda: f"the first to lead: {operators.log(1)}")
+    wait(lambda: moment in operators.log(1), lambda: f"the first to log {moment!r}: {operators.log(1)}")
     operators.start()
     os.kill(leader.pid, signal.SIGSTOP)
     try:
