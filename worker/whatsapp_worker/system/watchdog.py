@@ -56,6 +56,8 @@ class Watchdog:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return  # the browser has just ended, and its watchdog with it
         with contextlib.suppress(
             BrokenPipeError
         ):  # a watchdog that was killed watches nothing; the next start tidies up

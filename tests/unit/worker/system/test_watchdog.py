@@ -84,3 +84,10 @@ def test_a_worker_may_run_until_the_last_of_its_witnesses_is_too_old() -> None:
     witnesses.answered(ownership_deadline.LEASE, 120.0)
     assert witnesses.deadline() == 190.0, "an older answer that comes late changes nothing"
     assert ownership_deadline.OwnershipDeadline({}).deadline() is None
+
+
+def test_a_watchdog_that_has_ended_hears_nothing_and_that_is_no_fault() -> None:
+    watching = watchdog.Watchdog()
+    watching.close()
+    watching.until(watchdog.now())
+    watching.watch_browser(1)
