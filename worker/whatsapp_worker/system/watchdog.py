@@ -56,11 +56,9 @@ class Watchdog:
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        if self._process.stdin.closed:
-            return  # the browser has just ended, and its watchdog with it
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # a watchdog that was killed watches nothing; the next start tidies up
+        # A watchdog that was killed watches nothing (the next start tidies up), nor does one whose browser has ended:
+        # ``close`` runs in another thread, so its pipe can be closed at any moment (ValueError).
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self._process.stdin.write(f"{line}\n".encode())
 
     def close(self) -> None:
