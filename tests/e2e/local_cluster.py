@@ -32,12 +32,12 @@ class LocalCluster:
             self.provider.import_image(self.cluster.name, archive)
 
 
-def start(name: str) -> LocalCluster:
+def start(name: str, nodes: int = 1) -> LocalCluster:
     """Create a cluster, or find the one that an earlier run kept.
 
     It is a native one unless WSO_PROVIDER says otherwise: `test_cluster.py` tests that provider itself.
     """
     store = cache.locate()
     provider = choose(store, name, os.environ.get(VARIABLE) or Native.NAME)
-    cluster = provider.up(name, 1)
+    cluster = provider.up(name, nodes)
     return LocalCluster(store, provider, cluster, Kubectl(binaries.program(store, "kubectl"), cluster.kubeconfig))

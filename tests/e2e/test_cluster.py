@@ -13,6 +13,7 @@ from deploy.local.build import images
 from deploy.local.native import addresses, cgroups, network, processes
 from deploy.local.native.cluster import Native
 from e2e.local_cluster import LocalCluster, start
+from e2e.node_faults import Faults
 
 NAMESPACE = "probe"
 SERVE = """
@@ -30,8 +31,9 @@ http.server.ThreadingHTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler
 """
 
 
-def manifests() -> str:
+def manifests(node: str | None = None) -> str:
     """Return a namespace under the strictest pod security, a claim and a pod that serves a file from it."""
+    selector = {} if node is None else {"nodeSelector": {"kubernetes.io/hostname": node}}
     container = {
         "name": "main",
         "image": images.IMAGES["operator"].reference,
@@ -51,6 +53,7 @@ def manifests() -> str:
         "containers": [container],
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
         "terminationGracePeriodSeconds": 1,
+        **selector,
     }
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     claim_spec = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -70,10 +73,10 @@ def manifests() -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def run_probe(local: LocalCluster) -> None:
-    """Run the pod and wait until it is ready."""
+def run_probe(local: LocalCluster, node: str | None = None) -> None:
+    """Run the pod, perhaps on a certain node, and wait until it is ready."""
     local.import_archives(images.build(local.store, ["operator"]))
-    local.kubectl.run("apply", "-f", "-", stdin=manifests())
+    local.kubectl.run("apply", "-f", "-", stdin=manifests(node))
     local.kubectl.run("wait", "pod/probe", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=240s", timeout=300)
 
 
@@ -129,20 +132,23 @@ def test_a_pod_that_asks_for_privileges_is_refused(probed: LocalCluster) -> None
 
 
 def test_a_killed_cluster_is_replaced_and_a_removed_one_leaves_nothing_behind(cluster: LocalCluster) -> None:
-    """It runs beside the shared cluster: two do not collide."""
+    """It runs beside the shared cluster, with two nodes: clusters do not collide, nor nodes."""
     name = "wso-clean"
     own = Native(cluster.store)
-    local = start(name)
+    local = start(name, nodes=2)
     try:
-        run_probe(local)
+        second = local.cluster.nodes[1]
+        run_probe(local, second)
         assert own.leaks(name), "a running cluster must be visible as leaks, or their absence proves nothing"
-        _kill(own, name)
+        faults = Faults.of(own, name)
+        with faults.kubelet_stopped(second), faults.node_cut(second):
+            _kill(own, name)
         assert own.find(name) is None
         began = time.monotonic()
-        again = start(name)
-        print(f"a new cluster took {time.monotonic() - began:.0f} s")
+        again = start(name, nodes=2)
+        print(f"a new cluster of two nodes took {time.monotonic() - began:.0f} s")
         assert again.kubectl.run("get", "namespaces", "-o", "name").count(NAMESPACE) == 0
-        run_probe(again)
+        run_probe(again, second)
     finally:
         own.down(name)
     assert own.leaks(name) == []

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -45,7 +46,10 @@ class Plan:
     @property
     def layout(self) -> command_lines.Layout:
         own = self.addresses
-        return command_lines.Layout(self.name, self.directory, own.cluster, _PORTS, own.services, own.first_service)
+        also = tuple(own.node(number) for number in range(1, self.count + 1))
+        return command_lines.Layout(
+            self.name, self.directory, own.cluster, _PORTS, own.services, own.first_service, also
+        )
 
     @property
     def nodes(self) -> list[node_config.Node]:
@@ -100,7 +104,7 @@ class Native:
 
     def find(self, name: str) -> Cluster | None:
         """Return the cluster if its start was completed and all its programs run."""
-        plan = self._plan(name)
+        plan = self.plan(name)
         if plan is None or linux_namespaces.find(plan.directory) is None or not (plan.directory / "complete").exists():
             return None
         return None if self.stopped(name) else plan.cluster
@@ -111,12 +115,12 @@ class Native:
         return [one.name for one in records if not processes.alive(one)]
 
     def import_image(self, name: str, archive: Path) -> None:
-        """Import the archive into each node."""
-        plan = self._plan(name)
+        """Import the archive into each node, all at once: most of it is one process for each that unpacks."""
+        plan = self.plan(name)
         if plan is None:
             raise LocalClusterError(f"There is no cluster {name}: run `up --name {name}` first.")
-        for one in plan.nodes:
-            node.import_image(one, archive)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda one: node.import_image(one, archive), plan.nodes))
 
     def prepare(self, *, programs: bool = True) -> None:
         """Check this machine, install Debian packages, and fetch or build the programs of a cluster."""
@@ -141,7 +145,7 @@ class Native:
 
     def _running(self, name: str, nodes: int) -> Cluster | None:
         """Return the cluster if it runs, with the volumes of deleted claims available again."""
-        plan = self._plan(name)
+        plan = self.plan(name)
         if plan is None or self.find(name) is None:
             return None
         if plan.count != nodes:
@@ -173,7 +177,8 @@ class Native:
         """Return the marks of the other clusters on this machine, those of other caches included."""
         return [mark for mark in network.marks() if mark != addresses.link(self.directory(name))]
 
-    def _plan(self, name: str) -> Plan | None:
+    def plan(self, name: str) -> Plan | None:
+        """Return what the cluster was created from; None if there is none."""
         try:
             written = json.loads((self.directory(name) / "plan.json").read_text())
         except FileNotFoundError:
@@ -219,7 +224,7 @@ class Native:
     def _start_nodes(self, plan: Plan, client: api_client.Api, inside: linux_namespaces.Namespaces) -> None:
         layout = plan.layout
         for one in plan.nodes:
-            node.start_kubelet(self.store, one, layout.kubeconfig(one.certificate), inside)
+            node.start_kubelet(self.store, one, layout, inside)
             storage.add(one.directory / "volumes", one.name, _VOLUMES, client)
         first = plan.nodes[0]
         node.start_proxy(self.store, first, layout.kubeconfig("proxy"), str(plan.addresses.block), inside)

@@ -27,10 +27,16 @@ class Layout:
     ports: Ports
     services: str = "10.96.0.0/24"
     first_service: str = "10.96.0.1"
+    also: tuple[str, ...] = ()
+    """Further addresses at which the API server serves: those of the nodes."""
 
     @property
     def server(self) -> str:
-        return f"https://{self.address}:{self.ports.api}"
+        return self.server_at(self.address)
+
+    def server_at(self, address: str) -> str:
+        """Return the API server's URL at one of its addresses."""
+        return f"https://{address}:{self.ports.api}"
 
     @property
     def authority(self) -> pki.Authority:
@@ -56,7 +62,9 @@ CLIENTS = (
 
 def identities(layout: Layout) -> list[pki.Identity]:
     """Return who needs a certificate: the API server and its clients; nodes are added by the caller."""
-    names = [f"IP:{address}" for address in dict.fromkeys((layout.address, "127.0.0.1", layout.first_service))]
+    names = [
+        f"IP:{address}" for address in dict.fromkeys((layout.address, "127.0.0.1", layout.first_service, *layout.also))
+    ]
     names += ["DNS:localhost", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc"]
     return [pki.Identity("api", "kube-apiserver", names=tuple(names)), *CLIENTS]
 

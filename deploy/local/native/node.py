@@ -7,7 +7,7 @@ from pathlib import Path
 from deploy.local import cache
 from deploy.local.build import binaries, oci_archive
 from deploy.local.commands import SYSTEM
-from deploy.local.native import cgroups, network, node_config, processes
+from deploy.local.native import cgroups, command_lines, kubeconfig, network, node_config, processes
 from deploy.local.native.api_client import Api
 from deploy.local.native.linux_namespaces import Namespaces
 
@@ -46,18 +46,24 @@ def import_pause_image(store: cache.Cache, node: node_config.Node) -> None:
     import_image(node, archive)
 
 
-def start_kubelet(store: cache.Cache, node: node_config.Node, kubeconfig: Path, inside: Namespaces) -> None:
-    """Start the kubelet in control groups and on a bridge of its own."""
+def start_kubelet(store: cache.Cache, node: node_config.Node, layout: command_lines.Layout, inside: Namespaces) -> None:
+    """Start the kubelet in control groups and on a bridge of its own.
+
+    It calls the API server at the bridge's address, so that a firewall rule can cut off one node alone.
+    """
+    file = layout.kubeconfig(node.certificate)
+    server = layout.server_at(node.address)
+    kubeconfig.write(file, kubeconfig.content(layout.name, server, node.authority, node.certificate))
     cgroups.create(node.cgroup)
     network.bridge(node, inside)
     kubelet = binaries.program(store, "kubelet")
-    inside.start(f"kubelet-{node.number}", [str(kubelet), *node_config.kubelet_arguments(node, kubeconfig)])
+    inside.start(f"kubelet-{node.number}", [str(kubelet), *node_config.kubelet_arguments(node, file)])
 
 
-def start_proxy(store: cache.Cache, node: node_config.Node, kubeconfig: Path, block: str, inside: Namespaces) -> None:
+def start_proxy(store: cache.Cache, node: node_config.Node, file: Path, block: str, inside: Namespaces) -> None:
     """Start kube-proxy: nodes share the cluster's network namespace, so one serves all and two would conflict."""
     config = node.directory / "proxy.json"
-    config.write_text(json.dumps(node_config.proxy(node, kubeconfig, block), indent=1))
+    config.write_text(json.dumps(node_config.proxy(node, file, block), indent=1))
     inside.start("kube-proxy", [str(binaries.program(store, "kube-proxy")), f"--config={config}"])
 
 

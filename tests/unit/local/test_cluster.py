@@ -10,7 +10,7 @@ import pytest
 from deploy.local import cache, file_lock
 from deploy.local.build import binaries
 from deploy.local.errors import LocalClusterError
-from deploy.local.native import api_client, leak_check, network, storage
+from deploy.local.native import api_client, leak_check, network, node, node_config, storage
 from deploy.local.native.cluster import Native
 from deploy.local.provider import Cluster
 
@@ -58,6 +58,25 @@ def test_a_cluster_that_somebody_finished_while_we_waited_is_found_and_not_remov
 def test_one_of_another_size_is_left_alone_too(own: Native) -> None:
     with pytest.raises(LocalClusterError, match=r"has 1 node\(s\)"):
         own.up("wso", 2)
+
+
+def test_an_image_is_imported_into_every_node(own: Native, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = []
+    monkeypatch.setattr(node, "import_image", lambda one, archive: seen.append((one.name, archive)))
+    made(own, "wso", 2)
+    own.import_image("wso", tmp_path / "image.tar")
+    assert sorted(seen) == [("wso-node1", tmp_path / "image.tar"), ("wso-node2", tmp_path / "image.tar")]
+
+
+def test_an_import_that_fails_in_one_node_is_told(own: Native, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(one: node_config.Node, archive: Path) -> None:
+        if one.number == 2:
+            raise LocalClusterError("no space left")
+
+    monkeypatch.setattr(node, "import_image", full)
+    made(own, "wso", 2)
+    with pytest.raises(LocalClusterError, match="no space left"):
+        own.import_image("wso", tmp_path / "image.tar")
 
 
 def test_kernel_settings_that_another_caches_cluster_changed_are_not_recorded(

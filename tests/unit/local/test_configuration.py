@@ -24,6 +24,13 @@ def test_the_api_server_serves_the_address_that_pods_use() -> None:
     assert f"IP:{LAYOUT.address}" in api.names
 
 
+def test_the_api_server_serves_the_address_of_each_node_to_its_kubelet() -> None:
+    layout = command_lines.Layout("wso", Path("/c"), LAYOUT.address, LAYOUT.ports, also=("10.64.1.1", NODE.address))
+    names = command_lines.identities(layout)[0].names
+    assert {"IP:10.64.1.1", f"IP:{NODE.address}"} <= set(names)
+    assert layout.server_at(NODE.address) == "https://10.64.2.1:6443"
+
+
 def test_a_control_plane_on_the_loopback_announces_no_endpoint() -> None:
     loopback = command_lines.Layout("wso", Path("/c"), "127.0.0.1", LAYOUT.ports)
     assert "--endpoint-reconciler-type=none" in command_lines.apiserver(loopback)
