@@ -122,6 +122,7 @@ class Browser:
     args: tuple[str, ...] = ()
     proxy: SecretKeyRef | None = None
     cdp_port: int | None = None
+    separate_processes: bool = False
     page_owner: str = "Worker"
 
 
@@ -269,6 +270,7 @@ def _session(raw: Mapping[str, Any]) -> SessionSpec:
             args=tuple(str(arg) for arg in browser.get("args") or ()),
             proxy=_secret(browser.get("proxySecretRef"), "spec.browser.proxySecretRef"),
             cdp_port=browser.get("cdpPort"),
+            separate_processes=browser.get("separateProcesses") is True,
             page_owner=str(browser.get("pageOwner", "Worker")),
         ),
         warnings=Warnings(

@@ -72,6 +72,8 @@ class WorkerConfig:
     browser_channel: str = "chromium"
     browser_user_agent: str | None = None
     browser_args: tuple[str, ...] = ()
+    separate_processes: bool = False
+    """Whether the browser runs in as many processes as it does by itself."""
     page_owner: str = "Worker"
     cdp_port: int = 0
     proxy_file: str | None = None
@@ -161,6 +163,7 @@ SETTINGS = (
     Setting("browser_channel", "BROWSER_CHANNEL", always=True),
     Setting("browser_user_agent", "BROWSER_USER_AGENT"),
     Setting("browser_args", "BROWSER_ARGS", _strings, json.dumps),
+    Setting("separate_processes", "BROWSER_SEPARATE_PROCESSES", _truth, lambda value: str(value).lower()),
     Setting("page_owner", "PAGE_OWNER"),
     Setting("cdp_port", "CDP_PORT", _whole),
     Setting("proxy_file", "PROXY_FILE"),

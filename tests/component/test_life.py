@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections import Counter
 
 import psutil
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from component import processes
 from component.conftest import MakeHome
 from component.workers import Home, wait
-from whatsapp_worker.browser import command_line
+from whatsapp_worker.browser import command_line, process_switches
 
 
 def test_the_login_survives_kill_9_and_the_loss_of_the_directory(home: Home) -> None:
@@ -91,11 +92,30 @@ def test_the_browser_is_started_as_the_reference_says(home: Home) -> None:
     lists = [part for part in command if part.startswith("--disable-features=")]
     assert len(lists) == 1, "the last switch wins, so there must be one"
     features = set(lists[0].removeprefix("--disable-features=").split(","))
-    assert features == {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, "OurOwn"}
+    saving = process_switches.features("disabled feature", separate=False)
+    assert features == {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, *saving, "OurOwn"}
+    *playwrights, ours = [part for part in command if part.startswith("--enable-features=")]
+    for named in playwrights:  # the last switch wins, so it must hold what Playwright switches on
+        assert set(named.partition("=")[2].split(",")) <= set(ours.partition("=")[2].split(","))
     assert command_line.FLUSH in command
     assert "--disable-background-networking" in command
     assert "--enable-automation" not in command
     assert os.getpgid(root.pid) != os.getpgid(worker.process.pid), "a signal to the worker's group spares the browser"
+
+
+@pytest.mark.parametrize("separate", [False, True], ids=["few", "separate"])
+def test_the_browser_runs_in_few_processes_unless_a_setting_says_otherwise(home: Home, separate: bool) -> None:
+    worker = home.start(env={"WHATSAPP_BROWSER_SEPARATE_PROCESSES": str(separate).lower()})
+    worker.wait("qr")
+    root = next(process for process in home.browsers() if processes.is_root(process))
+    commands = [processes.command_line(process) for process in root.children(recursive=True)]
+    hidden = [command for command in commands if "--top-chrome-webui" in command]
+    kinds = Counter(part for command in commands for part in command if part.startswith("--type="))
+    if separate:
+        assert kinds["--type=gpu-process"] == 1
+    else:
+        assert not hidden
+        assert kinds == {"--type=zygote": 1, "--type=renderer": 1, "--type=utility": 1}
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped in the middle of a snapshot"])

@@ -28,6 +28,8 @@ class Options:
     linking_timeout: float = 1800.0
     cdp_port: int = 0
     """Open DevTools on this port of the loopback, for a bot that attaches to the browser; 0 = closed."""
+    separate_processes: bool = False
+    """Let Chromium run in as many processes as it does by itself; takes some 60 MiB more, see `process_switches`."""
     proxy: str = field(default="", repr=False)
     """Address of a proxy, may hold credentials: http://user:password@host:port or socks5://host:port.
 
@@ -74,6 +76,7 @@ def make_browser(options: Options, here: command_line.Environment) -> protocol.M
         user_agent=options.user_agent,
         proxy=proxy,
         cdp_port=options.cdp_port,
+        separate_processes=options.separate_processes,
         environment=here,
         contract=contract.load(options.contract),
     )

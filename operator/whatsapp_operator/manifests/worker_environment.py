@@ -46,6 +46,7 @@ def config(session: Session, store: Store | None, defaults: WorkerDefaults) -> w
         browser_channel=spec.browser.channel,
         browser_user_agent=spec.browser.user_agent,
         browser_args=(*spec.browser.args, *defaults.extra_browser_args),
+        separate_processes=spec.browser.separate_processes,
         page_owner=spec.browser.page_owner,
         cdp_port=spec.browser.cdp_port or 0,
         proxy_file=f"{SECRETS_DIR}/proxy/value" if spec.browser.proxy else None,

@@ -39,6 +39,7 @@ _CONFIG = st.builds(
     browser_channel=_TEXT,
     browser_user_agent=st.none() | _TEXT,
     browser_args=st.lists(_TEXT).map(tuple),
+    separate_processes=st.booleans(),
     page_owner=_TEXT,
     cdp_port=st.integers(0, 65535),
     proxy_file=st.none() | _TEXT,

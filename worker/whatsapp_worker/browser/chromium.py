@@ -42,6 +42,7 @@ class Options:
     user_agent: str | None = None
     proxy: proxy_address.Proxy | None = None
     cdp_port: int = 0
+    separate_processes: bool = False
     environment: command_line.Environment = field(default_factory=lambda: command_line.Environment(None, False, True))
     contract: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -129,8 +130,9 @@ class Chromium:
             self._watchdog.until(time)
 
     def _arguments(self, agent: str) -> list[str]:
-        given = command_line.arguments(self._options.environment, self._options.args)
-        return [*given, *command_line.debugging(self._options.cdp_port), *([f"--user-agent={agent}"] if agent else [])]
+        told = self._options
+        given = command_line.arguments(told.environment, told.args, separate_processes=told.separate_processes)
+        return [*given, *command_line.debugging(told.cdp_port), *([f"--user-agent={agent}"] if agent else [])]
 
     async def load(self) -> None:
         """Load the page; raises BrowserError when the site does not answer."""

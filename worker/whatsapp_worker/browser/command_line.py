@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from whatsapp_worker import errors
+from whatsapp_worker.browser import process_switches
 
 STORAGE_FEATURES = (
     "IdbSqliteBackingStore",
@@ -39,6 +40,8 @@ PLAYWRIGHT_DISABLED = (
     "msEdgeUpdateLaunchServicesPreferredVersion",
 )
 """What Playwright's own switch holds: the last switch wins, so ours must repeat it. A component test compares."""
+PLAYWRIGHT_ENABLED = ("CDPScreenshotNewSurface", "SkipListAccountsWithoutGaiaCookies")
+"""The same of the features that it switches on."""
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -53,6 +56,7 @@ QUIET = (
 FLUSH = "--enable-aggressive-domstorage-flushing"
 """Writes localStorage to disk within a second instead of up to a minute."""
 _FEATURES = "--disable-features="
+_ENABLED = "--enable-features="
 _SMALL_SHM = 1 << 30
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 EXECUTABLE = "WHATSAPP_BROWSER_EXECUTABLE"
@@ -146,13 +150,15 @@ def debugging(port: int) -> list[str]:
     return [f"--remote-debugging-port={port}", "--remote-debugging-address=127.0.0.1"] if port else []
 
 
-def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
-    """Return the switches to pass, with exactly one ``--disable-features``.
+def arguments(here: Environment, extra: Sequence[str], *, separate_processes: bool = False) -> list[str]:
+    """Return the switches to pass, with exactly one ``--disable-features`` and one ``--enable-features``.
 
-    Raises ConfigurationError for an extra switch that is forbidden, or that is none.
+    A feature in both lists is off. Raises ConfigurationError for an extra switch that is forbidden, or that is none.
     """
     disabled = [*PLAYWRIGHT_DISABLED, *STORAGE_FEATURES]
-    rest = []
+    disabled += process_switches.features("disabled feature", separate=separate_processes)
+    enabled = [*PLAYWRIGHT_ENABLED, *process_switches.features("enabled feature", separate=separate_processes)]
+    rest = process_switches.switches(separate=separate_processes)
     for argument in extra:
         if not _SWITCH.match(argument):
             raise errors.ConfigurationError(f"the browser argument {argument!r} must be a switch that begins with '--'")
@@ -165,11 +171,13 @@ def arguments(here: Environment, extra: Sequence[str]) -> list[str]:
             )
         if argument.startswith(_FEATURES):
             disabled += [name for name in argument.removeprefix(_FEATURES).split(",") if name not in disabled]
+        elif argument.startswith(_ENABLED):
+            enabled += [name for name in argument.removeprefix(_ENABLED).split(",") if name not in enabled]
         else:
             rest.append(argument)
     # Playwright adds --no-sandbox itself when it is told that there is no sandbox.
     needed = [] if here.sandbox else ["--disable-setuid-sandbox"]
-    return [FLUSH, *QUIET, *needed, _FEATURES + ",".join(disabled), *rest]
+    return [FLUSH, *QUIET, *needed, _FEATURES + ",".join(disabled), _ENABLED + ",".join(enabled), *rest]
 
 
 def unwanted_defaults(here: Environment) -> list[str]:

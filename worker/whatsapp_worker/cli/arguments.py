@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from whatsapp_session import release, session_spec
-from whatsapp_worker.cli import store_commands
+from whatsapp_worker.cli import store_arguments
 
 STRATEGIES = {
     "none": session_spec.Strategy.NO_AUTH,
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {release.version()}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    store_commands.add_to(commands)
+    store_arguments.add_to(commands)
     run = commands.add_parser(
         "run",
         help="run one session until it is stopped",

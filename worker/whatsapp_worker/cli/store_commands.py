@@ -6,7 +6,6 @@ import logging
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Any
 
 from whatsapp_session import early_stop, names, worker_config
 from whatsapp_session.conditions import ExitCode, Reason
@@ -25,70 +24,6 @@ _CHECK_DEADLINE = 10.0
 """Seconds: a check should give its result soon."""
 Command = Callable[[argparse.Namespace, worker_config.WorkerConfig], str | runner.Outcome]
 """Carry out one command; return a sentence for the user or the outcome; raise WorkerError."""
-
-
-def add_to(commands: Any) -> None:
-    """Add the parsers to those of ``whatsapp-worker``."""
-    about = "Inspect and maintain a store. Settings without a flag come from environment variables (WHATSAPP_*)."
-    store = commands.add_parser("store", help="inspect and maintain a store", description=about)
-    verbs = store.add_subparsers(dest="verb", metavar="VERB", required=True)
-    _parser(
-        verbs,
-        "check",
-        "check whether a store works and meets the requirements of sessions",
-        "Create, read, list and delete a few small objects under a separate prefix, and print one line for each step. "
-        "Exit codes: 0 the store passed, 2 invalid configuration, 3 it is not available or has no atomic creates.",
-    )
-    purge = _parser(
-        verbs,
-        "purge",
-        "delete the archives of one session",
-        "Delete the archives of one session and its whatsapp-web.js-compatible copy. The session's log is kept and "
-        "records the purge; the next start asks for a new link. Safe to repeat.",
-    )
-    _of_a_session(purge)
-    moved = _parser(
-        verbs,
-        "copy",
-        "copy one session to another store",
-        "Copy the generations of one session to another store and verify the digests of their archives. The source is "
-        "not changed apart from its log. Stop the session first (with the operator, suspend it). Safe to repeat: an "
-        "interrupted copy is resumed.",
-        store=False,
-    )
-    store_transfer.add_copy_flags(moved)
-    _of_a_session(moved)
-    brought = _parser(
-        verbs,
-        "import",
-        "import the archive that whatsapp-web.js wrote",
-        "Import the archive that whatsapp-web.js wrote (SESSION.zip) as the newest generation, so that the next start "
-        "restores it. Earlier generations remain as a fallback. Stop both programs first.",
-    )
-    store_transfer.add_import_flags(brought)
-    _of_a_session(brought)
-
-
-def _of_a_session(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--client-id", metavar="ID", help="name of the session in the store (default: no name)")
-    made.add_argument(
-        "--take-over",
-        action="store_true",
-        help="proceed although the owner of the session has not released it; stop that owner first",
-    )
-
-
-def _parser(verbs: Any, name: str, summary: str, description: str, *, store: bool = True) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
-    if store:
-        made.add_argument("--store", metavar="ADDRESS", help="address of the store, such as file:DIRECTORY")
-    made.add_argument(
-        "--log-level",
-        choices=["error", "warning", "info", "debug"],
-        default=None,
-        help="log level of the worker (default: warning, in a pod: info)",
-    )
-    return made
 
 
 def run(flags: argparse.Namespace) -> runner.Outcome:

@@ -22,27 +22,6 @@ from whatsapp_worker.stores import registry
 from whatsapp_worker.system import steady_clock
 
 
-def add_copy_flags(made: argparse.ArgumentParser) -> None:
-    """Add the flags of ``copy``."""
-    made.add_argument("--from", dest="source", metavar="ADDRESS", required=True, help="address of the source store")
-    made.add_argument(
-        "--to", dest="target", metavar="ADDRESS", help="address of the target store (default: WHATSAPP_STORE)"
-    )
-    made.add_argument("--from-secrets", metavar="DIR", help="directory with the credentials of the source store")
-    made.add_argument(
-        "--from-network", metavar="DIR", help="directory with ca.crt and proxy (either or both) of the source store"
-    )
-    made.add_argument("--to-secrets", metavar="DIR", help="directory with the credentials of the target store")
-    made.add_argument("--from-options", metavar="JSON", help="options of the source store, if it is a custom store")
-    made.add_argument("--from-unfenced", action="store_true", help="accept a source store without atomic creates")
-    made.add_argument("--if-any", action="store_true", help="succeed if the source store holds no login")
-
-
-def add_import_flags(made: argparse.ArgumentParser) -> None:
-    """Add the flags of ``import``."""
-    made.add_argument("--discard", action="store_true", help="delete the archive instead of importing it")
-
-
 def _wait(seconds: float) -> None:
     print(f"waiting {seconds:.0f} s, until the previous worker must have stopped", flush=True)
     steady_clock.pause(seconds)

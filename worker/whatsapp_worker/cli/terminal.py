@@ -6,8 +6,6 @@ import sys
 import time
 from typing import TextIO
 
-import segno
-
 from whatsapp_session.conditions import SessionState
 from whatsapp_worker.core import changes
 from whatsapp_worker.core.state import ShownCode, State
@@ -51,6 +49,8 @@ class Terminal:
                 print(f"{time.strftime('%H:%M:%S')}  {line}", file=self._stream, flush=True)
 
     def _draw(self, shown: ShownCode) -> None:
+        import segno  # not for event lines, which are for programs
+
         picture = io.StringIO()
         segno.make(shown.code, error="l", micro=False).terminal(picture, compact=True, border=2)
         text = picture.getvalue()

@@ -29,6 +29,13 @@ def test_nothing_heavy_is_imported_before_a_signal_can_be_heard() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_session_imports_no_library_that_only_another_way_to_run_needs() -> None:
+    others = ("aiohttp", "prometheus_client", "segno", "boto3", "pymongo", "whatsapp_worker.cli.store_commands")
+    code = f"import sys, whatsapp_worker.cli.run; print([name for name in {others} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["run"], 0), (["store", "purge"], 143)], ids=["worker", "command on a store"]
 )

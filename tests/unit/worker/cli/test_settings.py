@@ -9,7 +9,7 @@ import pytest
 
 from whatsapp_worker import auth, client, errors
 from whatsapp_worker.auth import local
-from whatsapp_worker.browser import command_line, proxy_address
+from whatsapp_worker.browser import command_line, process_switches, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.cli import arguments, run
 from whatsapp_worker.core import page_events
@@ -24,10 +24,24 @@ def test_there_is_one_list_of_disabled_features_with_all_names() -> None:
     lists = [argument for argument in given if argument.startswith("--disable-features=")]
     assert len(lists) == 1
     names = lists[0].removeprefix("--disable-features=").split(",")
-    assert set(names) == {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, "Mine"}
+    assert set(names) >= {*command_line.PLAYWRIGHT_DISABLED, *command_line.STORAGE_FEATURES, "Mine"}
     assert len(names) == len(set(names))
     assert "--mute-audio" in given
     assert command_line.FLUSH in given
+
+
+def test_there_is_one_list_of_enabled_features_with_all_names() -> None:
+    given = command_line.arguments(POD, ["--enable-features=Mine"])
+    (listed,) = [argument for argument in given if argument.startswith("--enable-features=")]
+    names = listed.removeprefix("--enable-features=").split(",")
+    assert set(names) == {*command_line.PLAYWRIGHT_ENABLED, "NetworkServiceInProcess2", "Mine"}
+
+
+def test_one_setting_leaves_out_every_switch_that_saves_processes() -> None:
+    few, separate = (" ".join(command_line.arguments(POD, [], separate_processes=on)) for on in (False, True))
+    for saving in process_switches.SAVINGS:
+        assert saving.name in few
+        assert saving.name not in separate
 
 
 def test_the_sandbox_is_given_up_only_where_there_is_none() -> None:
