@@ -104,14 +104,24 @@ def items(
 
     ``labels`` selects by label; None as its value means any value.
     """
-    query: dict[str, str] = {"limit": str(page)} if page else {}
-    if labels:
-        terms = (name if value is None else f"{name}={value}" for name, value in labels.items())
-        query["labelSelector"] = ",".join(terms)
+    query = {"limit": str(page)} if page else {}
+    query |= _selector(labels or {})
     if more:
         query["continue"] = more
     ref = Ref(kind, namespace, "")
     return Request("list", ref, "GET", path(ref), query)
+
+
+def watch(kind: str, namespace: str, labels: Mapping[str, str | None], since: str, seconds: int) -> Request:
+    """Watch what changes since a resource version, for this number of seconds; the rest is as in ``items``."""
+    query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, "timeoutSeconds": str(seconds)}
+    ref = Ref(kind, namespace, "")
+    return Request("watch", ref, "GET", path(ref), query | _selector(labels))
+
+
+def _selector(labels: Mapping[str, str | None]) -> dict[str, str]:
+    terms = [name if value is None else f"{name}={value}" for name, value in labels.items()]
+    return {"labelSelector": ",".join(terms)} if terms else {}
 
 
 def create(manifest: Mapping[str, Any], **query: str) -> Request:

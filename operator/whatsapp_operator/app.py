@@ -9,13 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import kopf
-
 from whatsapp_kube.errors import KubeError, Refused, Unreachable
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import (
     admission_policy,
     clock,
+    connection,
     crds,
     election,
     finalizer_cleanup,
@@ -27,6 +26,8 @@ from whatsapp_operator import (
     object_cache,
     options,
     resync,
+    stopping,
+    watches,
     workqueue,
 )
 from whatsapp_operator.errors import LeadershipLost, OperatorError, UsageError
@@ -35,7 +36,6 @@ from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_operator.store.reconciler import StoreReconciler
-from whatsapp_session import names
 from whatsapp_session.backoff import Backoff
 
 log = logging.getLogger("whatsapp_operator")
@@ -51,8 +51,7 @@ Queue: TypeAlias = workqueue.KeyedQueue[Key]
 class Flags:
     """Flags to observe and stop the operator; tests use them from another thread."""
 
-    stop: Any = None
-    """None if only signals stop the operator, because kopf would wait for an unset flag."""
+    stop: stopping.Stop = field(default_factory=stopping.Stop)
     ready: Any = field(default_factory=asyncio.Event)
     leads: Any = field(default_factory=asyncio.Event)
     lost: bool = False
@@ -67,7 +66,7 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
     Raises OperatorError or KubeError if it cannot start, LeadershipLost when another operator has taken over.
     """
     flags = flags or Flags()
-    loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
+    loaded = await connection.find(chosen.kubeconfig, chosen.context)
     try:
         await _run(chosen, flags, loaded)
     except asyncio.CancelledError:
@@ -86,7 +85,7 @@ async def run(chosen: options.Options, flags: Flags | None = None) -> None:
 
 async def release(chosen: options.Options) -> None:
     """Remove the operator's finalizers and return."""
-    loaded = await kube.configuration(chosen.kubeconfig, chosen.context)
+    loaded = await connection.find(chosen.kubeconfig, chosen.context)
     try:
         async with kube.ClusterKube(loaded) as cluster:
             log.info("finalizers removed: %d", await finalizer_cleanup.release(cluster, chosen.namespaces))
@@ -94,10 +93,10 @@ async def release(chosen: options.Options) -> None:
         await asyncio.sleep(TLS_GOODBYE_SECONDS)
 
 
-async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
+async def _run(chosen: options.Options, flags: Flags, found: connection.Connection) -> None:
     async with AsyncExitStack() as stack:
         server_clock = clock.ServerClock()
-        cluster = await stack.enter_async_context(kube.ClusterKube(loaded, server_clock.hear))
+        cluster = await stack.enter_async_context(kube.ClusterKube(found, server_clock.hear))
         numbers = metrics.Metrics(server_clock.now)
         alive = health.Alive(asyncio.get_running_loop().time)
         if chosen.health_port is not None:
@@ -149,9 +148,17 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace, retried=numbers.retried)
         for name, queue in {"sessions": work, "stores": store_work}.items():
             numbers.watch_queue(name, queue.depth, queue.longest_wait)
+        watching = watches.Watches(
+            cluster,
+            cache,
+            handlers.announcing(work.add, store_work.add, cache),
+            chosen.namespaces,
+            heard=numbers.heard,
+            complete=flags.ready.set,
+        )
         alive.works(
             beats=lambda: min(work.last_beat, store_work.last_beat),
-            dead=lambda: handlers.unwatched(len(chosen.namespaces) or 1) if flags.ready.is_set() else (),
+            dead=watching.ended,
             listed=flags.ready.is_set,
         )
 
@@ -162,11 +169,7 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         async def lists() -> None:
             for key in await reconciler.list_access(chosen.namespaces):
                 await work.add(key)
-            for ref in await object_cache.refresh(counted, cache, chosen.namespaces):
-                queue = work if ref.kind == names.SESSION_KIND else store_work
-                await queue.add(Key(ref.namespace, ref.name))
 
-        # Before kopf, which cancels tasks that were created after its start.
         tasks = {
             "policy": _guard(reconciler, work, alive),
             "rounds": resync.walk(known, asyncio.sleep, lists),
@@ -175,19 +178,9 @@ async def _run(chosen: options.Options, flags: Flags, loaded: Any) -> None:
         }
         for name, each in tasks.items():
             stack.push_async_callback(_cancelled, asyncio.create_task(each, name=name))
-        await asyncio.sleep(0)
-        log.info("started: server=%s workers=%d image=%s", loaded.host, chosen.workers, chosen.worker_image)
+        log.info("started: server=%s workers=%d image=%s", found.server, chosen.workers, chosen.worker_image)
         await stack.enter_async_context(_explained(cluster))
-        await kopf.operator(
-            registry=handlers.registry(work.add, store_work.add, lambda: kube.connection(loaded), cache, numbers.heard),
-            settings=handlers.settings(),
-            clusterwide=not chosen.namespaces,
-            namespaces=chosen.namespaces,
-            standalone=True,
-            identity=handlers.IDENTITY,
-            stop_flag=flags.stop,
-            ready_flag=flags.ready,
-        )
+        await _until(flags.stop, watching)
         log.info("stopped")
 
 
@@ -232,14 +225,23 @@ async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> No
 
 @asynccontextmanager
 async def _explained(cluster: kube.Kube) -> AsyncIterator[None]:
-    """Turn the exception of a watch that the API server refused into a KubeError or OperatorError with one sentence."""
+    """Raise an OperatorError if a watch was refused because a CRD has been deleted."""
     try:
         yield
-    except Exception as error:
-        refused = handlers.refused(error)
-        if refused is None:
-            raise
-        raise await crds.gone(cluster) or refused from error
+    except Refused as error:
+        raise await crds.gone(cluster) or error from error
+
+
+async def _until(stop: stopping.Stop, watching: watches.Watches) -> None:
+    """Watch until the operator is asked to stop; raises what ends the watches."""
+    asked, work = asyncio.create_task(stop.wait()), asyncio.create_task(watching.run())
+    try:
+        await asyncio.wait((asked, work), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            work.result()
+    finally:
+        await _cancelled(asked)
+        await _cancelled(work)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
@@ -279,7 +281,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
-        handlers.quiet()
         if chosen.command == options.RELEASE:
             asyncio.run(release(chosen))
         else:

@@ -1,18 +1,9 @@
-"""Turn the events of kopf into keys of the queue, without any decisions."""
+"""Turn what the watches deliver into keys of the queues, without any decisions."""
 
-import asyncio
-import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-import kopf
-
-from whatsapp_kube import answers
-from whatsapp_kube.errors import Asked, KubeError
-from whatsapp_kube.requests import ref_of
-from whatsapp_operator.kube import Connection
-from whatsapp_operator.object_cache import WATCHED, ObjectCache
+from whatsapp_operator.object_cache import ObjectCache
 from whatsapp_operator.observed.state import Key
 from whatsapp_operator.queue_schedule import USER
 from whatsapp_session import names
@@ -27,63 +18,8 @@ class Add(Protocol):
     async def __call__(self, key: Key, asked: int | None = None, source: str = USER, /) -> None: ...
 
 
-Connect = Callable[[], Awaitable[Connection]]
-
-IDENTITY: Any = "whatsapp-operator"
-"""Name of this process for kopf, which asks for the user's otherwise; a user that the cluster assigns has none."""
-WATCH_SECONDS = 600
-"""Seconds after which a watch is reopened at its resource version; it only lists again if that has expired.
-
-``resync`` finds changes that a watch missed, and changes of objects that are not watched.
-"""
-
-
-def settings() -> kopf.OperatorSettings:
-    """Return the settings of kopf, which only watches: it neither patches resources nor posts Events."""
-    made = kopf.OperatorSettings()
-    made.posting.enabled = False
-    made.scanning.disabled = True
-    made.watching.server_timeout = WATCH_SECONDS
-    made.watching.client_timeout = WATCH_SECONDS + 60
-    made.watching.connect_timeout = 10
-    made.watching.chunk_size = 500
-    made.watching.label_selectors["pods"] = names.LABEL_SESSION
-    made.persistence.finalizer = f"{names.GROUP}/unused"
-    made.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"{names.GROUP}")
-    made.persistence.diffbase_storage = _NoDiffBase(prefix=f"{names.GROUP}")
-    return made
-
-
-class _NoDiffBase(kopf.AnnotationsDiffBaseStorage):
-    """Skip the copy of each object that kopf makes for handlers of changes, of which there are none."""
-
-    def build(self, **_: Any) -> kopf.BodyEssence:
-        return kopf.BodyEssence({})
-
-
-def registry(
-    add: Add, add_store: Add, connect: Connect, cache: ObjectCache, heard: Callable[[str], None]
-) -> kopf.OperatorRegistry:
-    """Return the registry of handlers, bound to queues, credentials, the cache and a metric.
-
-    kopf calls the index functions of an object first. It calls no event handler before it has called the index
-    functions for everything in the first list of each indexed kind: the first one called completes the cache, and all
-    keys are added then. Later an index function does all that an event needs, which is one call instead of two;
-    it is not called for deletions. Synchronous functions would run in threads.
-    """
-    made = kopf.OperatorRegistry()
-
-    @kopf.on.login(id="login", registry=made)
-    async def login(**_: Any) -> kopf.ConnectionInfo:
-        now = await connect()
-        return kopf.ConnectionInfo(
-            server=now.server,
-            ca_path=now.ca_path,
-            certificate_path=now.certificate_path,
-            private_key_path=now.key_path,
-            token=now.token,
-            insecure=now.insecure,
-        )
+def announcing(add: Add, add_store: Add, cache: ObjectCache) -> Callable[[Mapping[str, Any]], Awaitable[None]]:
+    """Return what adds the keys for which an object matters, to the queues of sessions and stores."""
 
     async def announce(found: Mapping[str, Any]) -> None:
         metadata = found["metadata"]
@@ -101,34 +37,7 @@ def registry(
                         seen = verdict(metadata, mapping(found.get("status")))
                         await add(Key(key.namespace, name), seen, f"store {key.name}")
 
-    @kopf.index(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="sessions", registry=made)
-    @kopf.index(names.GROUP, names.VERSION, names.STORE_PLURAL, id="stores", registry=made)
-    @kopf.index("v1", "pods", id="pods", registry=made)
-    async def delivered(*, body: Mapping[str, Any], **_: Any) -> None:
-        cache.put(body)
-        heard(body["kind"])
-        if cache.complete:
-            await announce(body)
-
-    def matters(event: Mapping[str, Any], **_: Any) -> bool:
-        return event["type"] == "DELETED" or not cache.complete
-
-    @kopf.on.event(names.GROUP, names.VERSION, names.SESSION_PLURAL, id="session", when=matters, registry=made)
-    @kopf.on.event(names.GROUP, names.VERSION, names.STORE_PLURAL, id="store", when=matters, registry=made)
-    @kopf.on.event("v1", "pods", id="pod", when=matters, registry=made)
-    async def gone(*, body: Mapping[str, Any], event: Mapping[str, Any], **_: Any) -> None:
-        if not cache.complete:
-            cache.complete = True
-            for found in [item for kind in WATCHED for item in cache.objects(kind, "")]:
-                await announce(found)
-        if event["type"] == "DELETED":
-            # A pod that lost its label is gone for the watch, and its last version has no label.
-            known = cache.get(ref_of(body)) or body
-            cache.remove(ref_of(body), body["metadata"]["uid"])
-            heard(body["kind"])
-            await announce(known)
-
-    return made
+    return announce
 
 
 def asked(meta: Mapping[str, Any]) -> int:
@@ -150,35 +59,3 @@ def stores_of(spec: Mapping[str, Any], status: Mapping[str, Any]) -> set[str]:
     named = text(mapping(remote.get("storeRef")).get("name")) or DEFAULT_STORE
     last = text(mapping(mapping(status.get("worker")).get("last")).get("store"))
     return {named, last} if last else {named}
-
-
-def unwatched(namespaces: int) -> list[str]:
-    """Return the kinds that are not watched in all of this number of namespaces.
-
-    A watch with an unexpected error ends for good, and kopf continues without it.
-    """
-    running = [task.get_name() for task in asyncio.all_tasks()]
-    kinds = (names.SESSION_PLURAL, names.STORE_PLURAL, "pods")
-    return [kind for kind in kinds if sum(name.startswith(f"watcher for {kind}.") for name in running) < namespaces]
-
-
-def refused(error: Exception) -> KubeError | None:
-    """Return the answer of the API server to a watch of kopf, None for any other error."""
-    status = getattr(error, "status", None)
-    if not type(error).__module__.startswith("kopf.") or not isinstance(status, int):
-        return None
-    return answers.error(status, json.dumps({"message": str(error.args[0] if error.args else "")}), Asked("watch"))
-
-
-def quiet() -> None:
-    """Log only warnings and errors of kopf, and no traceback for answers of the API server."""
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_without_traceback)
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    error = None if record.exc_info is None else record.exc_info[1]
-    if record.name.startswith("kopf.") and isinstance(error, Exception) and refused(error) is not None:
-        record.exc_info = None
-    return True

@@ -5,12 +5,13 @@
 * It answers only when all first lists are complete (``complete``). Before that, absence would mean nothing.
 * A pod without the session's label is not watched, so it is unknown here. To create a pod of the same name fails, and
   the operator then reads it from the API server.
-* After an interrupted watch kopf does not report what was deleted meanwhile; ``replace`` does so with a new list.
-
-Each object is trimmed to what the operator reads, because there can be 10,000 of each kind.
+* Each object is trimmed to what the operator reads, because there can be 10,000 of each kind, and held as bytes: the
+  same as dicts takes five times the memory, and each collection of garbage would walk through it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import marshal
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from whatsapp_kube.requests import Manifest, Ref, ref_of
@@ -33,11 +34,25 @@ REMEMBERED: Final = 4096
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An object as bytes; ``marshal`` is the fastest of the standard library, and nobody else writes them."""
+
+    uid: str
+    version: int
+    data: bytes
+
+    def object(self) -> Manifest:
+        found: Manifest = marshal.loads(self.data)  # noqa: S302  written by this process
+        return found
+
+
 class ObjectCache:
     """The newest known version of each watched object."""
 
     def __init__(self) -> None:
-        self._objects: dict[Ref, Manifest] = {}
+        self._entries: dict[tuple[str, str], dict[str, _Entry]] = {}
+        """By kind and namespace, then by name."""
         self._gone: dict[str, None] = {}
         """UIDs of the objects that were deleted last, oldest first: an answer can arrive after the deletion."""
         self.complete = False
@@ -48,31 +63,44 @@ class ObjectCache:
         label = WATCHED[found["kind"]]
         if label is not None and label not in mapping(found["metadata"].get("labels")):
             return
-        ref, known = ref_of(found), self._objects.get(ref_of(found))
-        if found["metadata"]["uid"] not in self._gone and (known is None or _version(known) <= _version(found)):
-            self._objects[ref] = trimmed(found)
+        ref, uid, version = ref_of(found), found["metadata"]["uid"], version_of(found)
+        known = self._entry(ref)
+        if uid not in self._gone and (known is None or known.version <= version):
+            entries = self._entries.setdefault((ref.kind, ref.namespace), {})
+            entries[ref.name] = _Entry(uid, version, marshal.dumps(trimmed(found)))
 
     def remove(self, ref: Ref, uid: str) -> None:
         """Remove a deleted object; another object with its name stays."""
         self._gone[uid] = None
         if len(self._gone) > REMEMBERED:
             del self._gone[next(iter(self._gone))]
-        known = self._objects.get(ref)
-        if known is not None and known["metadata"]["uid"] == uid:
-            del self._objects[ref]
+        known = self._entry(ref)
+        if known is not None and known.uid == uid:
+            entries = self._entries[ref.kind, ref.namespace]
+            del entries[ref.name]
+            if not entries:
+                del self._entries[ref.kind, ref.namespace]
 
     def get(self, ref: Ref) -> Manifest | None:
-        """Return the object, None if it does not exist as far as is known. Callers must not change it."""
-        return self._objects.get(ref)
+        """Return a copy of the object, None if it does not exist as far as is known."""
+        known = self._entry(ref)
+        return None if known is None else known.object()
 
-    def objects(self, kind: str, namespace: str) -> list[Manifest]:
-        """Return the known objects of a kind in a namespace, "" for all namespaces. Callers must not change them."""
-        return [item for ref, item in self._objects.items() if ref.kind == kind and namespace in ("", ref.namespace)]
+    def objects(self, kind: str, namespace: str) -> Iterator[Manifest]:
+        """Yield copies of the known objects of a kind in a namespace, "" for all namespaces."""
+        for _, entry in self._of(kind, namespace):
+            yield entry.object()
 
     def versions(self, kind: str, namespace: str) -> dict[Ref, tuple[str, int]]:
         """Return UID and version of the known objects of a kind in a namespace, "" for all namespaces."""
-        found = self.objects(kind, namespace)
-        return {ref_of(item): (item["metadata"]["uid"], _version(item)) for item in found}
+        return {ref: (entry.uid, entry.version) for ref, entry in self._of(kind, namespace)}
+
+    def _entry(self, ref: Ref) -> _Entry | None:
+        return self._entries.get((ref.kind, ref.namespace), {}).get(ref.name)
+
+    def _of(self, kind: str, namespace: str) -> list[tuple[Ref, _Entry]]:
+        places = [place for place in self._entries if place[0] == kind and namespace in ("", place[1])]
+        return [(Ref(*place, name), entry) for place in places for name, entry in self._entries[place].items()]
 
 
 class Watched:
@@ -83,7 +111,7 @@ class Watched:
         self._cache = cache
 
     async def get(self, ref: Ref) -> Manifest | None:
-        """Return the object, None if it does not exist as far as is known. Callers must not change it."""
+        """Return a copy of the object, None if it does not exist as far as is known."""
         if self._cache.complete and ref.kind in WATCHED:
             return self._cache.get(ref)
         return await self._kube.get(ref)
@@ -131,48 +159,6 @@ class RememberingKube:
         return found
 
 
-async def refresh(kube: Listing, cache: ObjectCache, namespaces: Sequence[str]) -> set[Ref]:
-    """List all watched objects in these namespaces (none: all), because a watch can miss changes.
-
-    Returns the sessions and stores that differ, or whose pods do. Raises KubeError if a list fails; what was listed
-    before it is in the cache.
-    """
-    missed: set[Ref] = set()
-    for kind, label in WATCHED.items():
-        for namespace in namespaces or ("",):
-            missed |= await _refresh(kube, cache, kind, namespace, {} if label is None else {label: None})
-    return missed
-
-
-async def _refresh(
-    kube: Listing, cache: ObjectCache, kind: str, namespace: str, labels: Mapping[str, str | None]
-) -> set[Ref]:
-    before = cache.versions(kind, namespace)
-    listed: set[str] = set()
-    missed: set[Ref] = set()
-    async for page in kube.pages(kind, namespace, labels):
-        for item in page:
-            uid = item["metadata"]["uid"]
-            listed.add(uid)
-            if before.get(ref_of(item)) != (uid, _version(item)):
-                missed.add(_subject(item))
-                cache.put(item)
-    for ref, (uid, _) in before.items():
-        gone = cache.get(ref)
-        if uid not in listed and gone is not None:
-            missed.add(_subject(gone))
-            cache.remove(ref, uid)
-    return missed
-
-
-def _subject(item: Mapping[str, Any]) -> Ref:
-    """Return the session or store itself, or the session of a pod."""
-    ref = ref_of(item)
-    if ref.kind != "Pod":
-        return ref
-    return Ref(names.SESSION_KIND, ref.namespace, item["metadata"]["labels"][names.LABEL_SESSION])
-
-
 def trimmed(found: Mapping[str, Any]) -> Manifest:
     """Return the parts of a watched object that the operator reads."""
     metadata = {name: value for name, value in found["metadata"].items() if name in _METADATA}
@@ -201,7 +187,7 @@ def _pod_status(status: Mapping[str, Any]) -> Manifest:
     return {name: value for name, value in status.items() if name in _POD_STATUS} | {"containerStatuses": workers}
 
 
-def _version(found: Mapping[str, Any]) -> int:
+def version_of(found: Mapping[str, Any]) -> int:
     """Return the resource version as a number; the versions of one kind can be compared."""
     version = found["metadata"]["resourceVersion"]
     return int(version) if version.isdecimal() else 0

@@ -11,7 +11,7 @@ from fakes.kube import Killed
 from functional.conftest import IMAGE
 from functional.world import Place, World
 from whatsapp_kube.requests import Ref
-from whatsapp_operator import kube
+from whatsapp_operator import connection, kube
 from whatsapp_operator.clock import ServerClock
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
 from whatsapp_operator.observed.state import Key
@@ -79,7 +79,7 @@ class Mortal:
 
 async def live(world: World, place: Place, fatal: int, moment: str) -> Manifest:
     """Bring a session to its pod, killed once on the way; returns what is there in the end."""
-    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    loaded = await connection.find(str(world.plane.kubeconfig), None)
     defaults = WorkerDefaults(image=IMAGE, cluster="cluster")
     key = Key(place.name, "support")
     async with kube.ClusterKube(loaded) as seam:
@@ -124,7 +124,7 @@ def purge_ends(place: Place) -> None:
 
 async def leave(world: World, place: Place, fatal: int, moment: str) -> None:
     """Bring a deleted session to its end, killed once on the way."""
-    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    loaded = await connection.find(str(world.plane.kubeconfig), None)
     defaults = WorkerDefaults(image=IMAGE, cluster="cluster")
     key = Key(place.name, "support")
     async with kube.ClusterKube(loaded) as seam:

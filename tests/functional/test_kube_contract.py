@@ -1,6 +1,7 @@
 """The fake of the seam to the API server and the real one keep the same promises."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from functional.world import World
 from whatsapp_kube import managed_fields
 from whatsapp_kube.errors import Asked, Conflict, Refused, Unreachable
 from whatsapp_kube.requests import Ref
-from whatsapp_operator import kube
+from whatsapp_operator import connection, kube
 from whatsapp_operator.kube import Kube, Listing
 from whatsapp_session import names
 
@@ -185,7 +186,7 @@ STORIES = [
 
 async def on_the_server(world: World, story: Story, namespace: str) -> None:
     """Run a story on the real seam."""
-    loaded = await kube.configuration(str(world.plane.kubeconfig), None)
+    loaded = await connection.find(str(world.plane.kubeconfig), None)
     async with kube.ClusterKube(loaded) as seam:
         await story(seam, namespace)
     await asyncio.sleep(0.1)  # aiohttp ends its TLS connections in callbacks of the loop
@@ -203,9 +204,9 @@ def test_the_server_keeps_the_promise(world: World, story: Story) -> None:
 
 def test_a_server_that_does_not_answer_is_a_transient_error(world: World) -> None:
     async def ask() -> None:
-        loaded = await kube.configuration(str(world.plane.kubeconfig), None)
-        loaded.host = "https://127.0.0.1:9"
-        async with kube.ClusterKube(loaded) as seam:
+        loaded = await connection.find(str(world.plane.kubeconfig), None)
+        nowhere = dataclasses.replace(loaded, server="https://127.0.0.1:9")
+        async with kube.ClusterKube(nowhere) as seam:
             await seam.get(ref("bots"))
 
     with pytest.raises(Unreachable, match="does not answer"):

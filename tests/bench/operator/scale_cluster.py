@@ -23,6 +23,7 @@ from deploy.local.native import command_lines, control_plane, processes
 from functional import conftest as functional
 from functional.callers import Manifest, wait
 from functional.world import World, session_manifest
+from whatsapp_operator import connection
 
 NODES = 10
 QPS = ("--kube-api-qps=2000", "--kube-api-burst=4000")
@@ -82,15 +83,19 @@ class Scale:
 
     @contextmanager
     def operator(self) -> Iterator[Operator]:
-        """Run the operator until the block ends."""
+        """Run the operator, as in a pod, until the block ends."""
         token = self.world.token(functional.OPERATOR_NAMESPACE, functional.OPERATOR_ACCOUNT)
         self._operators += 1
         directory = self.world.plane.directory / f"operator-{self._operators}"
         directory.mkdir()
-        file = self.world.kubeconfig(directory, token)
+        (directory / "token").write_text(token)
+        (directory / "ca.crt").write_bytes(self.world.plane.api.authority.read_bytes())
+        host, _, server_port = self.world.plane.server.removeprefix("https://").rpartition(":")
+        pod = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": server_port}
+        pod[connection.ACCOUNT_VARIABLE] = str(directory)
         (port,) = control_plane.free_ports(1)
         program = Path(sys.executable).with_name("whatsapp-operator")
-        command = [str(program), "run", "--kubeconfig", str(file)]
+        command = ["env", *(f"{name}={value}" for name, value in pod.items()), str(program), "run"]
         command += ["--worker-image", functional.IMAGE, "--health-port", str(port), "--log-level", "warning"]
         name = f"operator-{self._operators}"
         command += ["--max-starting", "100000"]

@@ -7,11 +7,11 @@ import pytest
 from fakes.kube import FakeKube
 from scenes.operator.cluster import run
 from whatsapp_kube.requests import Ref
-from whatsapp_operator.object_cache import ObjectCache, RememberingKube, Watched, refresh, trimmed
+from whatsapp_operator.object_cache import ObjectCache, RememberingKube, Watched, trimmed
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-POD, SESSION = Ref("Pod", "bots", "wa-support"), Ref(names.SESSION_KIND, "bots", "support")
+POD = Ref("Pod", "bots", "wa-support")
 
 
 def pod(version: int, uid: str = "one", **metadata: Any) -> Manifest:
@@ -77,18 +77,23 @@ def test_what_the_operator_wrote_is_known_before_the_watch_says_so() -> None:
     assert cache.get(Ref("Pod", "bots", "wa-tried")) is None
 
 
-def test_a_list_finds_what_the_watches_have_missed() -> None:
-    kube, cache = FakeKube(), ObjectCache()
-    head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
-    kube.put({**head, "metadata": {"name": "support", "namespace": "bots"}, "spec": {}})
-    gone, same = pod(1, uid="gone"), kube.put(pod(0) | {"metadata": pod(0)["metadata"] | {"name": "wa-same"}})
-    gone["metadata"]["labels"] = {names.LABEL_SESSION: "of-the-gone"}
-    cache.put(gone)
-    cache.put(same)
-    assert run(refresh(kube, cache, ())) == {SESSION, Ref(names.SESSION_KIND, "bots", "of-the-gone")}
-    assert version(cache) is None
-    assert cache.get(SESSION) is not None
-    assert run(refresh(kube, cache, ("bots",))) == set()
+def test_a_copy_that_a_caller_changes_changes_nothing() -> None:
+    cache = ObjectCache()
+    cache.put(pod(1))
+    found = cache.get(POD)
+    assert found is not None
+    found["metadata"]["labels"].clear()
+    (again,) = cache.objects("Pod", "bots")
+    assert again["metadata"]["labels"] == {names.LABEL_SESSION: "support"}
+
+
+def test_objects_of_one_namespace_or_of_all_are_found() -> None:
+    cache = ObjectCache()
+    cache.put(pod(1))
+    cache.put(pod(2, uid="two", namespace="shops"))
+    assert len(list(cache.objects("Pod", ""))) == 2
+    assert cache.versions("Pod", "shops") == {Ref("Pod", "shops", POD.name): ("two", 2)}
+    assert cache.versions("Pod", "nowhere") == cache.versions(names.SESSION_KIND, "") == {}
 
 
 def test_only_what_is_read_is_held() -> None:
