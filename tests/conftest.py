@@ -39,6 +39,8 @@ TOGETHER = {
     "e2e/test_session.py": "cluster",
     "e2e/test_strict_cluster.py": "cluster",
     "e2e/test_upgrades.py": "cluster",
+    "e2e/test_two_nodes.py": "two nodes",  # a cluster of its own, which loses its second node
+    "e2e/test_lost_node.py": "two nodes",
     "e2e/": "another cluster",  # each with a cluster of its own, about as long as the other
 }
 ORDER = (

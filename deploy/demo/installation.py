@@ -5,10 +5,11 @@ the samples are applied unchanged.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.demo.kubectl import Kubectl, run
 from simulator import client, tls
@@ -44,12 +45,16 @@ def simulator(kubectl: Kubectl) -> Iterator[Simulator]:
         yield Simulator(service_ip, admin.tls().spki, admin)
 
 
-def install_chart(helm: Path, kubectl: Kubectl, target: Simulator, archives: Sequence[Path]) -> None:
+def install_chart(
+    helm: Path, kubectl: Kubectl, target: Simulator, archives: Sequence[Path], more: Mapping[str, Any] | None = None
+) -> None:
     """Install or upgrade the chart, workers pointed at the simulator, and wait until the operator is ready.
 
-    The images keep one tag, so the archives' names (they hold a digest of the content) say whether to restart.
+    The images keep one tag, so the archives' names (they hold a digest of the content) say whether to restart. ``more``
+    are further values.
     """
-    values = {
+    values: dict[str, Any] = {
+        **(more or {}),
         "podAnnotations": {"whatsapp-operator.dev/images": " ".join(sorted(archive.stem for archive in archives))},
         "image": {"repository": "docker.io/library/whatsapp-session-operator", "tag": TAG, "pullPolicy": "Never"},
         "worker": {

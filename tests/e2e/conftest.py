@@ -9,9 +9,10 @@ import pytest
 from deploy.demo import installation
 from deploy.local import cache, file_lock
 from deploy.local.build import binaries, images
-from e2e import store_servers
+from e2e import store_servers, two_nodes
 from e2e.local_cluster import LocalCluster, start
 from e2e.store_servers import StoreServers
+from e2e.two_nodes import TwoNodes
 from e2e.world import World
 
 _NAMES = ("wso-test", "wso-test2", "wso-test3", "wso-test4")
@@ -45,3 +46,10 @@ def world(cluster: LocalCluster) -> Iterator[World]:
 def servers(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> StoreServers:
     """Give the servers of S3 and MongoDB as pods of the cluster."""
     return store_servers.deploy(cluster, tmp_path_factory.mktemp("store-servers"))
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNodes]:
+    """Give a cluster of two nodes, with two operators."""
+    with two_nodes.running(tmp_path_factory.mktemp("two-nodes")) as found:
+        yield found

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +16,7 @@ import yaml
 from deploy.demo import installation
 from deploy.demo.console import wait_for
 from deploy.demo.kubectl import Kubectl
+from e2e import node_processes
 from simulator import client
 from whatsapp_session import names
 
@@ -209,13 +209,13 @@ class Session:
     def kill(self) -> None:
         """Send SIGKILL to the worker's container from outside, as an out-of-memory kill would end it.
 
-        From inside the kernel shields process 1 of the container. The node's processes are visible on this machine;
-        a container's are those whose cgroup names the pod's UID.
+        From inside the kernel shields process 1 of the container.
         """
-        uid = (self.pod() or {})["metadata"]["uid"]
-        found = [pid for pid in _processes(uid) if b"whatsapp-worker" in _command(pid)]
-        assert found, f"no worker process of pod {uid}"
-        os.kill(min(found), signal.SIGKILL)
+        os.kill(self.worker(), signal.SIGKILL)
+
+    def worker(self) -> int:
+        """Return the worker's main process, as this machine sees it."""
+        return node_processes.main_process(str(self.pod_uid()), "whatsapp-worker")
 
     def returned(self, unlike: Mapping[str, Any], timeout: float = 120) -> Mapping[str, Any]:
         """Wait until another worker process than that of the status ``unlike`` is Connected; no code may show up."""
@@ -246,21 +246,3 @@ class Session:
             return now if now.online else None
 
         return wait_for(f"the only device of {known} to be on line", on_line, timeout=60)
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""  # the process ended meanwhile
-
-
-def _processes(pod_uid: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cgroup"):
-        try:
-            if pod_uid in entry.read_text():
-                found.append(int(entry.parent.name))
-        except OSError:
-            continue  # the process ended meanwhile
-    return found

@@ -28,6 +28,11 @@ class Node:
         return self.directory / "containerd.sock"
 
     @property
+    def logs(self) -> Path:
+        """Return where the logs of containers are: a kubelet removes those of pods that it does not know."""
+        return self.directory / "pod-logs"
+
+    @property
     def bridge(self) -> str:
         return f"pods{self.number}"
 
@@ -137,6 +142,7 @@ def kubelet(node: Node) -> dict[str, Any]:
             "nodefs.inodesFree": "1%",
             "imagefs.available": "1%",
         },
+        "podLogsDir": str(node.logs),
         "imageGCHighThresholdPercent": 100,
         "serializeImagePulls": False,
     }

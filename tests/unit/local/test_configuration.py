@@ -43,6 +43,7 @@ def test_two_nodes_share_no_port_bridge_or_directory() -> None:
     ports = [node_config.kubelet(node)[key] for node in (first, NODE) for key in ("port", "healthzPort")]
     assert len(set(ports)) == 4
     assert first.bridge != NODE.bridge
+    assert node_config.kubelet(first)["podLogsDir"] != node_config.kubelet(NODE)["podLogsDir"]
     assert node_config.network(first) != node_config.network(NODE)
 
 
