@@ -73,6 +73,7 @@ _REASON: Final = Word(64)
 _QR_CODE: Final = Code(1024)
 REPORT: Final[Mapping[str, Bound]] = {
     "podUID": Word(64),
+    "restartCount": Number(INT32),
     "state": Word(32),
     "stateSince": Time(),
     "account": {"id": Text(128), "pushName": Text(128), "platform": Text(64), "hash": Word(64)},

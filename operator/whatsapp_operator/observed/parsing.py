@@ -48,6 +48,7 @@ def _report(raw: Any, now: float) -> Report | None:
         handled=requests.credible(found.get("handledRequests"), requests.FOR_WORKERS, now),
         warnings=tuple(item for item in warnings if item is not None),
         saved_at=timestamps.seconds(saved.get("time")),
+        restart_count=integer(found["restartCount"]) if "restartCount" in found else None,
         link_attempts=integer(mapping(found.get("qr")).get("attempt")),
     )
 

@@ -85,6 +85,8 @@ class Report:
     """Time of the newest save in seconds since the epoch."""
     link_attempts: int = 0
     """Number of codes that the worker has shown."""
+    restart_count: int | None = None
+    """Restarts of the container before the process that wrote the report; None of an older worker."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ def fresh_report(session: Session, pod: Pod | None) -> Report | None:
         return None
     if pod.restarts == 0 and pod.ending is None:
         return report  # the pod has had no other process
+    if report.restart_count is not None and report.restart_count >= pod.restarts:
+        return report  # however somebody has set the clock of the node since the container's start
     # Both times are from the clock of the node; the start of the container has whole seconds.
     return report if started is None or since >= int(started) else None
 
@@ -88,6 +90,8 @@ def left_behind(session: Session, pod: Pod | None) -> bool:
         return True
     if pod.ending is None:
         return False
+    if report.restart_count is not None:
+        return report.restart_count <= pod.restarts
     since = timestamps.seconds(report.state_since)
     return since is None or since <= (timestamps.seconds(pod.ending.finished) or 0.0)
 

@@ -19,6 +19,7 @@ from functional.worker import Worker, stamp
 from functional.world import Place
 from scenes.ports import free_port
 from whatsapp_session import names
+from whatsapp_worker.system import restart_count
 
 LOOK = 0.3
 LAST_WORDS = "termination-log"
@@ -81,6 +82,7 @@ class Node:
                 unit.process.process.kill()
                 unit.process.process.wait(30)
             self._empty(unit)
+            restart_count.file(unit.uid).unlink(missing_ok=True)
 
     def unit(self, session: str) -> Unit | None:
         """Return what runs of a session."""
@@ -201,6 +203,7 @@ class Node:
     def _forget(self, unit: Unit) -> None:
         self._empty(unit)
         self.units.pop(unit.uid, None)
+        restart_count.file(unit.uid).unlink(missing_ok=True)
         shutil.rmtree(self.root / unit.uid, ignore_errors=True)
 
     def _stamp(self, offset: float = 0.0) -> str:

@@ -1,5 +1,6 @@
 """Render the machine's state as ``status.session``, within the bounds of its schema. Pure."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from whatsapp_session import report_bounds
@@ -8,19 +9,28 @@ from whatsapp_session.timestamps import rfc3339
 from whatsapp_worker.core.state import UNKNOWN, State
 
 
-def session(state: State, pod_uid: str, ahead: float = 0.0) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The process that reports: its pod, and how often its container was restarted before it, None if unknown."""
+
+    pod_uid: str
+    restart_count: int | None = None
+
+
+def session(state: State, process: Process, ahead: float = 0.0) -> dict[str, Any]:
     """Return the whole object; what is not known is absent rather than null, and what is too long is cut.
 
     ``ahead`` says by how many seconds the state's times are ahead of the machine's clock.
     """
-    return report_bounds.bounded(_document(state, pod_uid, ahead))
+    return report_bounds.bounded(_document(state, process, ahead))
 
 
-def _document(state: State, pod_uid: str, ahead: float) -> dict[str, Any]:
+def _document(state: State, process: Process, ahead: float) -> dict[str, Any]:
     return {
-        "podUID": pod_uid,
+        "podUID": process.pod_uid,
+        **({} if process.restart_count is None else {"restartCount": process.restart_count}),
         "state": str(state.session_state),
-        # By the clock of the node: the operator compares it with the times that the kubelet gives this container.
+        # By the clock of the node: without a count the operator compares it with the kubelet's times of the container.
         "stateSince": rfc3339(state.since - ahead),
         "handledRequests": dict(state.requests.handled),
         **_account(state),

@@ -22,7 +22,7 @@ from whatsapp_worker.kube import health, lease, status_reporter
 from whatsapp_worker.kube.api import Names, in_cluster
 from whatsapp_worker.repository import records
 from whatsapp_worker.runtime import runner
-from whatsapp_worker.system import processes, steady_clock, watchdog
+from whatsapp_worker.system import processes, restart_count, steady_clock, watchdog
 
 LOG = logging.getLogger("whatsapp_worker")
 BLIND_AFTER = 10.0
@@ -115,7 +115,7 @@ async def run(config: worker_config.WorkerConfig, make_client: MakeClient) -> ru
     own = Names(resource.namespace, resource.name)
     clock = steady_clock.SteadyClock()
     async with health.served(config.health_port, lambda: board.running), in_cluster(os.environ, own, clock) as api:
-        status = status_reporter.StatusReporter(api, resource, clock)
+        status = status_reporter.StatusReporter(api, resource, clock, restart_count.count(resource.pod_uid))
         holder = lease.Holder(api, resource.pod_uid, board.see, clock)
         telling = asyncio.create_task(status.run())
         try:

@@ -72,7 +72,14 @@ def worth_telling(change: changes.Change) -> Told | None:
 class StatusReporter:
     """Apply the newest state to ``status.session``; `run` works in the background, `finish` writes the last word."""
 
-    def __init__(self, api: Kube, resource: ResourceIdentity, clock: steady_clock.SteadyClock | None = None) -> None:
+    def __init__(
+        self,
+        api: Kube,
+        resource: ResourceIdentity,
+        clock: steady_clock.SteadyClock | None = None,
+        restart_count: int | None = None,
+    ) -> None:
+        self._process = status.Process(resource.pod_uid, restart_count)
         self._clock = clock or steady_clock.SteadyClock()
         self._api = api
         self._resource = resource
@@ -139,7 +146,7 @@ class StatusReporter:
     async def _apply(self) -> None:
         if self._state is None:
             return
-        document = status.session(self._state, self._resource.pod_uid, self._clock.ahead)
+        document = status.session(self._state, self._process, self._clock.ahead)
         if document != self._applied:
             await self._api.apply_session(document)
             self._applied = document

@@ -80,7 +80,7 @@ async def test_the_state_bears_the_time_of_the_node_as_the_containers_start_does
     server: TestServer, tmp_path: pathlib.Path, ahead: float
 ) -> None:
     corrected = await heard(server, tmp_path, ahead)
-    told = status.session(State(since=corrected.now()), "uid-pod", corrected.ahead)["stateSince"]
+    told = status.session(State(since=corrected.now()), status.Process("uid-pod"), corrected.ahead)["stateSince"]
     assert abs((timestamps.seconds(told) or 0.0) - (time.time() + ahead)) < 60
 
 

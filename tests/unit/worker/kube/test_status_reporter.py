@@ -57,7 +57,7 @@ CONNECTED = State(
 
 
 def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
-    assert status.session(replace(CONNECTED, requests=Requests(handled={"save": "t"})), "uid-pod") == {
+    assert status.session(replace(CONNECTED, requests=Requests(handled={"save": "t"})), status.Process("uid-pod")) == {
         "podUID": "uid-pod",
         "state": "Connected",
         "stateSince": "2026-01-01T00:00:00Z",
@@ -77,7 +77,7 @@ def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
 
 
 def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
-    told = status.session(AWAITING, "uid-pod")
+    told = status.session(AWAITING, status.Process("uid-pod"))
     assert told["qr"] == {
         "code": "2@secret",
         "issuedAt": "2026-01-01T00:00:00Z",
@@ -85,7 +85,7 @@ def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
         "attempt": 2,
     }
     for state in set(SessionState) - {SessionState.AWAITING_LINK}:
-        assert "qr" not in status.session(replace(AWAITING, session_state=state), "uid-pod")
+        assert "qr" not in status.session(replace(AWAITING, session_state=state), status.Process("uid-pod"))
 
 
 def test_nothing_is_null() -> None:
@@ -95,7 +95,7 @@ def test_nothing_is_null() -> None:
         return [value]
 
     for shown in (State(), AWAITING, CONNECTED):
-        assert None not in leaves(status.session(shown, "uid-pod"))
+        assert None not in leaves(status.session(shown, status.Process("uid-pod")))
 
 
 def test_all_devices_of_an_account_have_one_hash() -> None:
@@ -288,12 +288,14 @@ def states(draw: st.DrawFn) -> State:
 
 @given(states(), TEXT)
 def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: State, uid: str) -> None:
-    told = status.session(shown, uid)
+    told = status.session(shown, status.Process(uid))
     REPORT.validate(told)
     assert len(json.dumps(told, ensure_ascii=False).encode()) < report_bounds.TOTAL_BYTES
 
 
 def test_a_push_name_of_a_megabyte_is_cut() -> None:
     account = page_events.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
-    told = status.session(replace(CONNECTED, login=replace(CONNECTED.login, account=account)), "uid-pod")
+    told = status.session(
+        replace(CONNECTED, login=replace(CONNECTED.login, account=account)), status.Process("uid-pod")
+    )
     assert len(told["account"]["pushName"]) == 128
