@@ -28,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "Pod": Kind("v1", "pods"),
     "CustomResourceDefinition": Kind("apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False),
     "Event": Kind("v1", "events"),
+    "Node": Kind("v1", "nodes", namespaced=False),
     "Namespace": Kind("v1", "namespaces", namespaced=False),
     "ServiceAccount": Kind("v1", "serviceaccounts"),
     "PersistentVolumeClaim": Kind("v1", "persistentvolumeclaims"),

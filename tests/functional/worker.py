@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functional.callers import ApiError, Caller, Manifest, wait
 from whatsapp_kube.requests import Ref, path
-from whatsapp_session import names
+from whatsapp_session import names, timestamps
 
 if TYPE_CHECKING:
     from functional.world import Place
@@ -18,6 +18,12 @@ NODE = "node-of-the-tests"
 def stamp(offset: float = 0.0) -> str:
     """Return the present time as the API writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
+
+
+def ready(is_ready: bool, node_heard: bool = True) -> list[Manifest]:
+    """Return a pod's conditions; where its node is not heard, the node controller has changed one of them."""
+    told = {"Ready": is_ready and node_heard, "ContainersReady": is_ready}
+    return [{"type": kind, "status": str(value)} for kind, value in told.items()]
 
 
 @dataclass
@@ -38,14 +44,14 @@ class Worker:
         account = self.pod["spec"]["serviceAccountName"]
         return self.place.world.caller(self.place.world.token(self.place.name, account, self.pod))
 
-    def bind(self) -> None:
+    def bind(self, node: str = NODE) -> None:
         """Schedule the pod, so that its deletion is graceful."""
         target = path(Ref("Pod", self.place.name, names.pod(self.session)), "binding")
         body = {
             "apiVersion": "v1",
             "kind": "Binding",
             "metadata": {"name": names.pod(self.session)},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
         self.place.admin.send("POST", target, body)
 
@@ -60,7 +66,7 @@ class Worker:
             "state": state,
             "lastState": more.pop("last_state", {}),
         }
-        status = {"phase": phase, "containerStatuses": [container], **more}
+        status = {"phase": phase, "conditions": ready("running" in state), "containerStatuses": [container], **more}
         self.place.admin.merge("Pod", self.place.name, names.pod(self.session), {"status": status}, "status")
 
     def runs(self) -> "Worker":
@@ -79,6 +85,22 @@ class Worker:
             self.set_pod(phase, waiting, last_state={"terminated": ended}, restarts=1)
         else:
             self.set_pod(phase, {"terminated": ended})
+
+    def node_is_lost(self) -> None:
+        """Do what the node and taint controllers do when a node no longer reports: mark the pod, and evict it."""
+        name = names.pod(self.session)
+        marked = {"status": {"conditions": ready(is_ready=True, node_heard=False)}}
+        self.place.admin.merge("Pod", self.place.name, name, marked, "status")
+        self.place.admin.delete("Pod", self.place.name, name)
+
+    def holds_lease(self) -> None:
+        """Take or renew the Lease with the pod's own token."""
+        lease = self.place.lease(self.session)
+        assert lease is not None, "the operator makes the Lease before the pod"
+        moment = timestamps.rfc3339(time.time(), "microseconds")
+        held = {**lease["spec"], "holderIdentity": self.uid, "renewTime": moment}
+        target = path(Ref("Lease", self.place.name, names.lease(self.session)))
+        self.caller().send("PUT", target, {**lease, "spec": held})
 
     def vanishes(self) -> None:
         """Let the kubelet confirm that the pod has gone."""

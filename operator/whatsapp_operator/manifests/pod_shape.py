@@ -68,7 +68,7 @@ def base(settings: PodSettings) -> Manifest:
         "enableServiceLinks": False,
         "securityContext": pod_security.pod(settings.security_context),
         **scheduling,
-        "tolerations": [*tolerations(), *scheduling.get("tolerations", ())],
+        "tolerations": tolerations(scheduling.get("tolerations", ())),
     }
     if settings.host_aliases:
         spec["hostAliases"] = [dict(alias) for alias in settings.host_aliases]
@@ -77,10 +77,15 @@ def base(settings: PodSettings) -> Manifest:
     return spec
 
 
-def tolerations() -> list[Manifest]:
-    """Return how long a pod stays on a node that is lost: shorter than the cluster's own 5 minutes."""
+def tolerations(given: Sequence[Any]) -> list[Manifest]:
+    """Return these tolerations, and 30 s on a node that is lost where they do not name another time.
+
+    The cluster's own default is 5 minutes.
+    """
     lost = {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}
-    return [{"key": f"node.kubernetes.io/{what}", **lost} for what in ("not-ready", "unreachable")]
+    named = {mapping(item).get("key") for item in given}
+    keys = (f"node.kubernetes.io/{what}" for what in ("not-ready", "unreachable"))
+    return [*({"key": key, **lost} for key in keys if key not in named), *given]
 
 
 def readable(spec: Mapping[str, Any], volumes: Collection[str]) -> Manifest:

@@ -19,6 +19,8 @@ class What(Enum):
     """The worker in the pod has ended for good."""
     FAILED = auto()
     DELETING = auto()
+    UNREADY = auto()
+    """A worker reports that it is well, but its pod is not ready."""
     THERE = auto()
     CHECKED = auto()
     """A store's check has an outcome."""

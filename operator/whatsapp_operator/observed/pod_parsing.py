@@ -82,7 +82,22 @@ def parse_pod(raw: Resource, session: str, session_uid: str | None) -> Pod:
         failed_message=text(status.get("message")),
         store=text_or_none(mapping(metadata.get("labels")).get(names.LABEL_STORE)),
         account=text_or_none(spec.get("serviceAccountName")),
+        ready=_condition(status, "Ready"),
+        # A kubelet sets both conditions; the node controller, which speaks for a silent kubelet, only the first.
+        node_silent=_condition(status, "ContainersReady") and not _condition(status, "Ready"),
+        pvcs=tuple(_pvcs(spec)),
     )
+
+
+def _condition(status: Resource, kind: str) -> bool:
+    """Return whether a condition of the pod is True."""
+    return any(item.get("type") == kind and item.get("status") == "True" for item in mappings(status.get("conditions")))
+
+
+def _pvcs(spec: Resource) -> Iterator[str]:
+    for volume in mappings(spec.get("volumes")):
+        if "persistentVolumeClaim" in volume:
+            yield text(mapping(volume["persistentVolumeClaim"]).get("claimName"))
 
 
 def _time(value: Any) -> str:

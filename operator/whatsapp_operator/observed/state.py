@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
 from whatsapp_operator.observed.ages import Ages
+from whatsapp_operator.observed.worker_contact import WorkerContact
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
 from whatsapp_session.session_spec import SessionSpec
@@ -161,6 +162,12 @@ class Pod:
     """Name of the SessionStore for which the operator created the pod."""
     account: str | None
     """Name of its service account."""
+    ready: bool
+    """Its condition Ready."""
+    node_silent: bool
+    """Whether the node controller has marked it as not ready, because its node does not report."""
+    pvcs: tuple[str, ...]
+    """Names of the PVCs that it mounts."""
 
     @property
     def did_well(self) -> bool:
@@ -257,6 +264,8 @@ class Observed:
     """The pod that moves the archives from there; only observed while there is no worker pod."""
     ages: Ages = field(default_factory=dict)
     """Ages of the facts from which pauses are measured."""
+    contact: WorkerContact | None = None
+    """Whether the worker still runs, as Lease and node tell; only checked for a reason."""
 
     @property
     def barred(self) -> bool:

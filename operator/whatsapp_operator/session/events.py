@@ -28,6 +28,7 @@ _WARNINGS: Final = frozenset(
         Reason.STORE_NOT_FOUND,
         Reason.UNSCHEDULABLE,
         Reason.QUOTA_EXCEEDED,
+        Reason.NODE_LOST,
     }
 )
 

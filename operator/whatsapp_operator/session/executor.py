@@ -7,17 +7,20 @@ from typing import Any, assert_never
 
 from whatsapp_kube.errors import Conflict, Refused, Unreachable
 from whatsapp_kube.requests import Ref, ref_of
+from whatsapp_operator.clock import Clock
 from whatsapp_operator.kube import Kube
 from whatsapp_operator.manifests import lease, move_pod, purge_pod, pvc, rbac, worker_pod
 from whatsapp_operator.manifests.worker_environment import WorkerDefaults
+from whatsapp_operator.observed import worker_contact
 from whatsapp_operator.observed.parsing import parse_store_resource
 from whatsapp_operator.observed.pod_parsing import parse_pod, parse_purge_pod
 from whatsapp_operator.observed.state import Observed, Problem, Session, Wanted
-from whatsapp_operator.session import move, plan, purge, refusals
+from whatsapp_operator.session import failover, move, plan, purge, refusals
 from whatsapp_operator.session.applier import Applier
 from whatsapp_operator.session.rights import Rights
 from whatsapp_session import names
 from whatsapp_session.conditions import Reason, SessionState
+from whatsapp_session.session_spec import Strategy
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,8 @@ Manifest = dict[str, Any]
 class Executor:
     """Carry out steps for one session at a time; each step is safe to repeat."""
 
-    def __init__(self, kube: Kube, defaults: WorkerDefaults, applier: Applier, rights: Rights) -> None:
+    def __init__(self, kube: Kube, defaults: WorkerDefaults, applier: Applier, rights: Rights, clock: Clock) -> None:
+        self._clock = clock
         self._kube = kube
         self._defaults = defaults
         self._applier = applier
@@ -86,6 +90,7 @@ class Executor:
                         observed = await self._create_move_pod(observed)
                     case (
                         plan.DeletePod()
+                        | failover.ForceDeletePod()
                         | plan.Postpone()
                         | purge.DeletePurgePod()
                         | purge.ReleaseSession()
@@ -120,6 +125,11 @@ class Executor:
         where = f"{session.namespace}/{session.name}"
         log.info("pod deleted: session=%s reason=%s why=%r", where, step.reason, step.message)
 
+    async def force_delete_pod(self, session: Session, step: failover.ForceDeletePod) -> None:
+        """Delete the pod without waiting for its node."""
+        await self._kube.delete(Ref("Pod", session.namespace, names.pod(session.name)), uid=step.uid, grace=0)
+        log.warning("pod deleted: session=%s/%s force=true why=%r", session.namespace, session.name, step.message)
+
     async def delete_purge_pod(self, session: Session, step: purge.DeletePurgePod) -> None:
         """Delete the purge pod."""
         ref = Ref("Pod", session.namespace, names.purge_pod(session.name))
@@ -146,6 +156,8 @@ class Executor:
         if _misses_its_lease(observed):
             await self._applier.read(ref_of(manifest))
         found = await self._applier.apply(manifest)
+        if found is not None and pod_uid is None:
+            await self._release_lease(observed.session, manifest, found)
         left = [] if found is None else lease.left_over(found, manifest)
         if left:
             # A user has reset the managed fields, so the API server does not know that they are the operator's. After
@@ -154,6 +166,21 @@ class Executor:
             metadata = {**manifest["metadata"], "annotations": mine}
             await self._kube.apply({**manifest, "metadata": metadata}, manager=names.OPERATOR_MANAGER)
             await self._applier.apply(manifest, afresh=True)
+
+    async def _release_lease(self, session: Session, manifest: Manifest, found: Manifest) -> None:
+        """Clear the holder of an expired Lease before a pod is created, so that its worker need not wait for that.
+
+        This does not say that the old worker has ended: the new one still waits after its claim in the store. Without a
+        store (NoAuth) it waits for the Lease itself.
+        """
+        held = worker_contact.held_lease(found, self._clock.now().timestamp())
+        if held.holder == "" or not held.expired or session.spec.auth.strategy is Strategy.NO_AUTH:
+            return
+        metadata = {**manifest["metadata"], "resourceVersion": found["metadata"]["resourceVersion"]}
+        free = {**manifest, "metadata": metadata, "spec": {**manifest["spec"], "holderIdentity": ""}}
+        with contextlib.suppress(Conflict):  # the holder has renewed it
+            await self._kube.apply(free, manager=names.OPERATOR_MANAGER)
+            log.info("lease released: session=%s/%s holder=%s", session.namespace, session.name, held.holder)
 
     async def _create_pvc(self, session: Session) -> None:
         manifest = pvc.pvc(session)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Problem, Report, Session
-from whatsapp_operator.session import last_start, move, purge, refusals, store_task, termination
+from whatsapp_operator.session import failover, last_start, move, purge, refusals, store_task, termination
 from whatsapp_operator.session.pod_startup import PhaseStatus, not_running
 from whatsapp_operator.session.termination import NextStart, StartBlocked
 from whatsapp_session import names
@@ -61,13 +61,18 @@ def _classify(observed: Observed, wanted_hash: str | None) -> PhaseStatus:
         )
     if suspended:
         return PhaseStatus(
-            Phase.PENDING, Reason.STOPPING, "the worker saves and stops, because the session is suspended"
+            Phase.PENDING,
+            Reason.STOPPING,
+            f"the worker saves and stops, because the session is suspended{failover.note(observed)}",
         )
     if pod is None:
         return _without_pod(observed, wanted_hash)
     if pod.ownership is Ownership.OURS and termination.is_over(pod):
         # Also while the pod is being deleted: the user wants to know why it ended.
         return _blocked(session, termination.start_blocked(session, termination.remember(observed), pod.template_hash))
+    silent = failover.phase(observed)
+    if silent is not None:
+        return silent
     if pod.deleting or pod.ownership is Ownership.PREDECESSOR:
         return PhaseStatus(Phase.PENDING, Reason.REPLACING, "the previous worker pod saves and stops")
     if pod.running_since is None:
@@ -129,7 +134,7 @@ def _refused(refusal: Problem) -> PhaseStatus:
 def _deleting(observed: Observed) -> PhaseStatus:
     session, pod = observed.session, observed.purge_pod
     if observed.pod is not None or not purge.held(session) or purge.skipped(session):
-        return PhaseStatus(Phase.PENDING, Reason.STOPPING, "the session is being deleted")
+        return PhaseStatus(Phase.PENDING, Reason.STOPPING, f"the session is being deleted{failover.note(observed)}")
     if observed.refusal is not None:
         found = _refused(observed.refusal)
     elif move.home(observed) is None:

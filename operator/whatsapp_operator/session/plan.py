@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from whatsapp_operator.observed.ages import Fact, What, age
 from whatsapp_operator.observed.state import Observed, Ownership, Pod, Wanted
-from whatsapp_operator.session import move, purge, termination
+from whatsapp_operator.session import failover, move, purge, termination
 from whatsapp_session.conditions import Reason
 from whatsapp_session.session_spec import OperatingMode
 
@@ -62,7 +62,10 @@ class Postpone:
     uid: str
 
 
-Action: TypeAlias = ApplyAccess | ApplyPVC | ApplyLease | CreatePod | DeletePod | Postpone | purge.Step | move.Step
+Action: TypeAlias = (
+    ApplyAccess | ApplyPVC | ApplyLease | CreatePod | Postpone
+    | DeletePod | failover.ForceDeletePod | purge.Step | move.Step
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Plan:
 
 def facts(observed: Observed) -> Iterator[Fact]:
     """Yield the facts whose ages a decision needs."""
+    yield from failover.facts(observed)
     last, pod = observed.session.last, observed.pod
     if last.end_time is not None:
         yield What.ENDED, last.pod_uid or ""
@@ -93,7 +97,10 @@ def plan(observed: Observed, wanted: Wanted | None) -> Plan:
     """Return the next steps. ``wanted`` is None while the store is missing."""
     steps = _plan_deletion(observed) if observed.session.deleting else _plan_running(observed, wanted)
     held = () if observed.session.deleting else purge.hold(observed.session, observed.store)
-    return Plan((*held, *steps.actions), steps.look_again)
+    given_up = failover.given_up(observed)
+    forced = () if given_up is None else (given_up,)
+    again = [seconds for seconds in (steps.look_again, failover.look_again(observed)) if seconds is not None]
+    return Plan((*held, *steps.actions, *forced), min(again, default=None))
 
 
 def _plan_deletion(observed: Observed) -> Plan:

@@ -70,7 +70,7 @@ class Reconciler:
         """Refusals after the report; the next report contains them at once, so that conditions do not flap."""
         self._applier = Applier(kube)
         self._rights = Rights(kube, self._applier, clock)
-        self._executor = Executor(kube, defaults, self._applier, self._rights)
+        self._executor = Executor(kube, defaults, self._applier, self._rights, clock)
         self._reporter = Reporter(kube, clock)
         self._fallback = fallback.Fallback(self._watched, self._observer, self._executor, self._reporter, clock)
         self._on_store_report = on_store_report

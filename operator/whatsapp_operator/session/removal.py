@@ -1,7 +1,7 @@
 """Delete the pods that a plan gives up, and remove finalizers; post Events where they matter to users."""
 
 from whatsapp_operator.observed.state import Session
-from whatsapp_operator.session import events, move, plan, purge
+from whatsapp_operator.session import events, failover, move, plan, purge
 from whatsapp_operator.session.executor import Executor
 from whatsapp_operator.session.status_writer import Reporter
 from whatsapp_session.conditions import Reason
@@ -20,6 +20,9 @@ async def remove(executor: Executor, reporter: Reporter, session: Session, step:
                 event = events.EventRecord(reason, message, warning=False, since=uid)
                 await reporter.post(session, event)
             await executor.delete_pod(session, step)
+        case failover.ForceDeletePod(uid, message):
+            await reporter.post(session, events.EventRecord(Reason.NODE_LOST, message, warning=True, since=uid))
+            await executor.force_delete_pod(session, step)
         case plan.Postpone(uid):
             await reporter.post(session, events.EventRecord(Reason.REPLACING, LATER, warning=False, since=uid))
         case purge.DeletePurgePod():

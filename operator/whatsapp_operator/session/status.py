@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from whatsapp_operator.observed import requests
 from whatsapp_operator.observed.state import Last, Observed, Ownership, Pod, Problem, Wanted
-from whatsapp_operator.session import termination
+from whatsapp_operator.session import failover, termination
 from whatsapp_operator.session.phase import NO_POLICY, classify
 from whatsapp_operator.session.pod_startup import PhaseStatus
 from whatsapp_session import timestamps
@@ -146,6 +146,9 @@ def _saved(observed: Observed, cell: Cell, last: Last, now: PhaseStatus) -> Cond
                 "the worker saves the new link when WhatsApp Web has loaded its messages",
             )
         return _condition(kind, False, now.reason, "there is no login to save")
+    if failover.silent(observed):
+        text = "not known, because the worker's Lease has expired: the login may have changed since the last save"
+        return _condition(kind, None, Reason.LEASE_EXPIRED, text)
     if report is not None and report.overdue:
         problem = report.problem
         word = problem.reason if problem and problem.reason in _SAVE_PROBLEMS else Reason.BACKUP_OVERDUE

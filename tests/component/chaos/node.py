@@ -15,7 +15,7 @@ import psutil
 from component import workers
 from component.processes import is_root
 from functional.callers import ApiError, Manifest
-from functional.worker import Worker, stamp
+from functional.worker import Worker, ready, stamp
 from functional.world import Place
 from scenes.ports import free_port
 from whatsapp_session import names
@@ -223,7 +223,7 @@ class Node:
             "state": state,
             "lastState": last or {},
         }
-        status = {"phase": phase, "containerStatuses": [container]}
+        status = {"phase": phase, "conditions": ready("running" in state), "containerStatuses": [container]}
         self.place.admin.merge("Pod", self.place.name, unit.name, {"status": status}, "status")
 
     def _environment(self, unit: Unit) -> dict[str, str]:

@@ -85,7 +85,8 @@ def wanted(spec: Manifest | None = None) -> Wanted:
 def running(since: str = NOON, restarts: int = 0) -> Manifest:
     """Return the status of a pod that runs."""
     state = {"name": "worker", "restartCount": restarts, "state": {"running": {"startedAt": since}}}
-    return {"phase": "Running", "containerStatuses": [state]}
+    conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]
+    return {"phase": "Running", "conditions": conditions, "containerStatuses": [state]}
 
 
 def waiting(reason: str, message: str = "", ended: Manifest | None = None) -> Manifest:

@@ -8,8 +8,8 @@ from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
 from whatsapp_worker.core.transitions import Step, finish, with_problem, without_problem
 
-PATIENCE = 45.0
-"""Seconds that a stop waits for the first sync; with what the close may still take, under the pod's grace period."""
+PATIENCE = 12.0
+"""Seconds that a stop waits for the first sync; with the save that follows, less than the 25 s of a spot node."""
 WAITING = (
     "the worker was asked to stop during the first sync of a new link; "
     f"it waits up to {PATIENCE:.0f} s until it can save the link"

@@ -52,7 +52,7 @@ def test_the_charts_settings_reach_every_pod(kind: str) -> None:
     assert (made["metadata"]["labels"]["team"], made["metadata"]["annotations"]["cost"]) == ("bots", "42")
     spec = made["spec"]
     assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"disk": "ssd"}, "bots")
-    assert spec["tolerations"] == [*pod_shape.tolerations(), {"key": "bots"}]
+    assert spec["tolerations"] == [*pod_shape.tolerations(()), {"key": "bots"}]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,3 +154,17 @@ def test_each_claim_is_one_volume_and_each_mount_finds_what_it_named(found: list
         claim, now = before.get("persistentVolumeClaim", {}), after.get("persistentVolumeClaim", {})
         assert claim.get("claimName") == now.get("claimName")
         assert claim.get("readOnly", False) == (now.get("readOnly", False) or mount.get("readOnly", False))
+
+
+def test_a_time_that_the_chart_names_for_lost_nodes_replaces_the_operators() -> None:
+    given = {
+        "key": "node.kubernetes.io/unreachable",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 600,
+    }
+    found = pod_shape.tolerations([given])
+    assert [(item["key"].partition("/")[2], item["tolerationSeconds"]) for item in found] == [
+        ("not-ready", 30),
+        ("unreachable", 600),
+    ]

@@ -1,4 +1,4 @@
-"""Which process of a pod wrote a report: told by the count of restarts, so that the node's clock may be set at any time."""
+"""Which process of a pod wrote a report: told by the count of restarts, whatever is done to the node's clock."""
 
 import pytest
 

@@ -8,7 +8,7 @@ import pytest
 from scenes.operator import samples
 from whatsapp_operator.manifests import worker_pod
 from whatsapp_operator.observed.state import Observed, Ownership, Problem, Wanted
-from whatsapp_operator.session import plan, status
+from whatsapp_operator.session import failover, plan, status
 from whatsapp_session.conditions import Reason
 
 SUSPENDED = {"operatingMode": "Suspended"}
@@ -121,7 +121,8 @@ def test_a_pod_that_is_going_is_waited_for() -> None:
     observed = marked()
     assert observed.pod is not None
     going = dataclasses.replace(observed.pod, deleting=True, template_hash="other")
-    assert plan.plan(dataclasses.replace(observed, pod=going), wanted()) == plan.Plan()
+    found = plan.plan(dataclasses.replace(observed, pod=going), wanted())
+    assert found == plan.Plan(look_again=failover.PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(

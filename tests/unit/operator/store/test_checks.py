@@ -53,7 +53,7 @@ def test_the_whole_pod_of_a_check() -> None:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
-        "tolerations": pod_shape.tolerations(),
+        "tolerations": pod_shape.tolerations(()),
         "activeDeadlineSeconds": 300,
         "terminationGracePeriodSeconds": 5,
         "securityContext": {

@@ -39,13 +39,11 @@ from whatsapp_worker.runtime import runner
 
 REPORT = jsonschema.Draft7Validator(schema_samples.for_python(schema_samples.status_session()))
 RESOURCE = ResourceIdentity("cluster", "bots", "support", "uid-session", "wa-support", "uid-pod", "node")
+POD = status.Process("uid-pod", 2)
 ACCOUNT = page_events.Account("4915112345678:3@c.us", "Support", "android")
 SAVED = Saved(12, 1_767_225_600.0, 1834021, "digest", "Interval")
-AWAITING = State(
-    SessionState.AWAITING_LINK,
-    since=1_767_225_600.0,
-    codes=Codes(ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2)),
-)
+SHOWN = ShownCode("2@secret", 1_767_225_600.0, 1_767_225_660.0, 2)
+AWAITING = State(SessionState.AWAITING_LINK, since=1_767_225_600.0, codes=Codes(SHOWN))
 CONNECTED = State(
     SessionState.CONNECTED,
     since=1_767_225_600.0,
@@ -57,8 +55,9 @@ CONNECTED = State(
 
 
 def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
-    assert status.session(replace(CONNECTED, requests=Requests(handled={"save": "t"})), status.Process("uid-pod")) == {
+    assert status.session(replace(CONNECTED, requests=Requests(handled={"save": "t"})), POD) == {
         "podUID": "uid-pod",
+        "restartCount": 2,
         "state": "Connected",
         "stateSince": "2026-01-01T00:00:00Z",
         "account": {"id": "49***78@c.us", "pushName": "Support", "platform": "android", "hash": ACCOUNT.hash},
@@ -77,7 +76,7 @@ def test_a_connected_session_is_told_in_full_and_its_number_masked() -> None:
 
 
 def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
-    told = status.session(AWAITING, status.Process("uid-pod"))
+    told = status.session(AWAITING, POD)
     assert told["qr"] == {
         "code": "2@secret",
         "issuedAt": "2026-01-01T00:00:00Z",
@@ -85,7 +84,7 @@ def test_the_code_is_told_while_a_link_is_awaited_and_never_else() -> None:
         "attempt": 2,
     }
     for state in set(SessionState) - {SessionState.AWAITING_LINK}:
-        assert "qr" not in status.session(replace(AWAITING, session_state=state), status.Process("uid-pod"))
+        assert "qr" not in status.session(replace(AWAITING, session_state=state), POD)
 
 
 def test_nothing_is_null() -> None:
@@ -95,7 +94,7 @@ def test_nothing_is_null() -> None:
         return [value]
 
     for shown in (State(), AWAITING, CONNECTED):
-        assert None not in leaves(status.session(shown, status.Process("uid-pod")))
+        assert None not in leaves(status.session(shown, POD))
 
 
 def test_all_devices_of_an_account_have_one_hash() -> None:
@@ -294,8 +293,6 @@ def test_no_status_of_a_worker_is_refused_whatever_page_and_store_say(shown: Sta
 
 
 def test_a_push_name_of_a_megabyte_is_cut() -> None:
-    account = page_events.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}}).account
-    told = status.session(
-        replace(CONNECTED, login=replace(CONNECTED.login, account=account)), status.Process("uid-pod")
-    )
+    found = page_events.facts({"account": {"id": "1@c.us", "pushname": "x" * 10**6, "platform": "android"}})
+    told = status.session(State(SessionState.CONNECTED, login=Login(found.account, "")), POD)
     assert len(told["account"]["pushName"]) == 128
