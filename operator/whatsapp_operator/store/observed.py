@@ -49,6 +49,8 @@ class CheckPod:
     runs: bool = False
     slow: str = ""
     """What to say if it has not started for long."""
+    grace: float = 30.0
+    """Grace period in seconds of a pod that is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def parse_check_pod(raw: Resource, store: Store) -> CheckPod:
         problem=pod_startup.obstacle(pod),
         runs=pod.running_since is not None,
         slow=pod_startup.slow(pod, store.namespace),
+        grace=pod.grace,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from whatsapp_operator.observed.ages import Ages, Fact, What, age
 from whatsapp_operator.observed.state import Ownership
 from whatsapp_operator.session.pod_startup import SLOW_START_SECONDS
+from whatsapp_operator.session.purge import LOST_SECONDS
 from whatsapp_operator.store.observed import Check, CheckPod, ObservedStore
 from whatsapp_session.backoff import Backoff
 
@@ -32,6 +33,8 @@ class DeleteCheck:
     """Delete the pod with this UID; the status contains its result by then."""
 
     uid: str
+    force: bool = False
+    """Whether to delete it without waiting for its node, which is lost."""
 
 
 Action: TypeAlias = CreateCheck | DeleteCheck
@@ -49,6 +52,8 @@ def facts(observed: ObservedStore) -> Iterator[Fact]:
     """Yield the facts whose ages a decision needs."""
     if observed.pod is not None:
         yield What.THERE, observed.pod.uid
+        if observed.pod.deleting:
+            yield What.DELETING, observed.pod.uid
     if observed.check is not None:
         yield What.CHECKED, _name(observed.check)
 
@@ -84,7 +89,8 @@ def _with_pod(pod: CheckPod, wanted_hash: str, ages: Ages) -> Plan:
     if pod.ownership is Ownership.FOREIGN:
         return Plan(None, OBSTACLE_SECONDS)
     if pod.deleting:
-        return Plan(None, shortest * 2)
+        lost = age(ages, What.DELETING, pod.uid) > pod.grace + LOST_SECONDS
+        return Plan(DeleteCheck(pod.uid, force=True) if lost else None, shortest * 2)
     over = pod.verdict is not None or is_stuck(pod, ages)
     if pod.ownership is Ownership.PREDECESSOR or pod.template_hash != wanted_hash or over:
         return Plan(DeleteCheck(pod.uid), shortest)

@@ -142,7 +142,9 @@ class StoreReconciler:
         if isinstance(steps.action, plan.DeleteCheck):
             # After the report: the status must contain the result before the pod is deleted.
             try:
-                await self._kube.delete(Ref("Pod", store.namespace, names.check_pod(store.name)), uid=steps.action.uid)
+                ref = Ref("Pod", store.namespace, names.check_pod(store.name))
+                grace = 0 if steps.action.force else None
+                await self._kube.delete(ref, uid=steps.action.uid, grace=grace)
             except Refused as error:
                 self._late[key] = refusals.problem(error)
                 return AT_ONCE if late is None else REFUSED_AGAIN_SECONDS

@@ -161,3 +161,23 @@ def test_an_operator_killed_at_any_call_finishes_later() -> None:
             stores.settle()
             assert stores.available == ("True", "StoreAnswered"), (number, hook)
             assert CHECK_POD not in stores.kube.objects
+
+
+def test_a_check_whose_node_is_lost_is_followed_by_another() -> None:
+    stores = Stores()
+    stores.look()
+    lost = stores.kube.objects[CHECK_POD]["metadata"]["uid"]
+
+    def placed(pod: dict[str, dict[str, str]]) -> None:
+        pod["spec"]["nodeName"] = "lost"
+
+    stores.kube.touch(CHECK_POD, placed)
+    for _ in range(30):
+        stores.clock.time += timedelta(seconds=20)
+        stores.look()
+        if stores.kube.objects.get(CHECK_POD, {}).get("metadata", {}).get("uid") != lost:
+            break
+    else:
+        raise AssertionError(f"the pod of the lost node stays: {stores.kube.calls[-10:]}")
+    stores.settle()
+    assert stores.available == ("True", "StoreAnswered")
