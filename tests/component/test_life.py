@@ -115,6 +115,7 @@ def test_the_browser_runs_in_few_processes_unless_a_setting_says_otherwise(home:
         assert kinds["--type=gpu-process"] == 1
     else:
         assert not hidden
+        assert not [part for command in commands for part in command if part.startswith("--crashpad-handler-pid")]
         assert kinds == {"--type=zygote": 1, "--type=renderer": 1, "--type=utility": 1}
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import client_options
 from whatsapp_worker.auth import Auth, Context, NoAuth
-from whatsapp_worker.browser import command_line
+from whatsapp_worker.browser import command_line, driver
 from whatsapp_worker.client_options import Options
 from whatsapp_worker.core import events, operator_notes, ownership_deadline, requests
 from whatsapp_worker.core.state import State
@@ -127,10 +127,11 @@ class Client:
         if self._done is not None:
             return
         options, here = self.options, command_line.environment(os.environ)
+        early = driver.EarlyDriver()
         self._runner = runner.SessionRunner(
             self._auth,
             client_options.machine_settings(self._auth, options, os.environ),
-            client_options.make_browser(options, here),
+            client_options.make_browser(options, here, early),
             self._tell,
             self._reporters,
         )
@@ -138,9 +139,19 @@ class Client:
         if blind:
             self.lease_renewed(watchdog.now())
         self._auth.setup(self._context(self._runner, here, blind))
-        self._done = asyncio.get_running_loop().create_task(self._runner.run())
+        self._done = asyncio.get_running_loop().create_task(self._kept(self._runner, early, here))
 
     initialize = start
+
+    async def _kept(
+        self, kept: runner.SessionRunner, early: driver.EarlyDriver, here: command_line.Environment
+    ) -> runner.Outcome:
+        """Run the session; what its first browser needs is made ready while the store is read."""
+        early.begin(here.executable)
+        try:
+            return await kept.run()
+        finally:
+            await early.end()
 
     def _validity(self) -> dict[str, float]:
         """Return how long each witness vouches for us; a new owner of the Lease waits for both times."""

@@ -9,7 +9,7 @@ from whatsapp_session import urls
 from whatsapp_session.session_spec import DEFAULT_URL
 from whatsapp_worker import errors
 from whatsapp_worker.auth import Auth
-from whatsapp_worker.browser import chromium, command_line, protocol, proxy_address
+from whatsapp_worker.browser import chromium, command_line, driver, protocol, proxy_address
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import phone_numbers
 from whatsapp_worker.core.settings import Settings
@@ -66,7 +66,7 @@ def machine_settings(strategy: Auth, options: Options, environment: Mapping[str,
     )
 
 
-def make_browser(options: Options, here: command_line.Environment) -> protocol.MakeBrowser:
+def make_browser(options: Options, here: command_line.Environment, early: driver.EarlyDriver) -> protocol.MakeBrowser:
     """Return what makes the browsers of these options; a wrong argument or address raises ConfigurationError now."""
     command_line.arguments(here, options.browser_args)
     proxy = proxy_address.parse(options.proxy)
@@ -82,7 +82,7 @@ def make_browser(options: Options, here: command_line.Environment) -> protocol.M
     )
 
     def make(on_event: protocol.OnEvent, on_gone: protocol.OnGone) -> protocol.Browser:
-        return chromium.Chromium(how, on_event, on_gone)
+        return chromium.Chromium(how, on_event, on_gone, early)
 
     return make
 

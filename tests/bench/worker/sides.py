@@ -88,8 +88,9 @@ def _simulator(megabytes: int) -> AbstractContextManager[Running]:
 
 
 def _environment() -> dict[str, str]:
-    """Return settings of the worker that the run tries, given as WHATSAPP_... in the environment of the benchmark."""
-    return {name: value for name, value in os.environ.items() if name.startswith("WHATSAPP_")}
+    """Return what the worker gets: compiled byte code, as in its image, and WHATSAPP_... of the benchmark's own."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("WHATSAPP_")}
+    return {**given, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(packages.cache() / "byte-code")}
 
 
 def _since(began: float) -> float:

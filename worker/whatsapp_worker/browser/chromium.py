@@ -1,4 +1,4 @@
-"""Run Chromium with one page through Playwright. The only user of playwright."""
+"""Run Chromium with one page through Playwright. Its only user beside `driver`."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,19 @@ from urllib.parse import urlsplit
 from playwright import async_api
 
 from whatsapp_worker import errors
-from whatsapp_worker.browser import command_line, devtools_port, orphan, page_certificate, protocol, proxy_address
+from whatsapp_worker.browser import (
+    command_line,
+    devtools_port,
+    driver,
+    orphan,
+    page_certificate,
+    protocol,
+    proxy_address,
+)
 from whatsapp_worker.browser.page import contract
 from whatsapp_worker.core import page_events
 from whatsapp_worker.profile import layout
-from whatsapp_worker.system import own_session, processes, watchdog
+from whatsapp_worker.system import processes, watchdog
 
 _BINDING = "whatsappWorkerReport"
 _API = "whatsappWorkerPage"
@@ -50,11 +58,18 @@ class Options:
 class Chromium:
     """One browser on one profile. Reports page events to ``on_event`` and its own end to ``on_gone``."""
 
-    def __init__(self, options: Options, on_event: protocol.OnEvent, on_gone: protocol.OnGone) -> None:
+    def __init__(
+        self,
+        options: Options,
+        on_event: protocol.OnEvent,
+        on_gone: protocol.OnGone,
+        early: driver.EarlyDriver | None = None,
+    ) -> None:
         self._options = options
+        self._early = early or driver.EarlyDriver()
         self._on_event = on_event
         self._on_gone = on_gone
-        self._playwright: async_api.Playwright | None = None
+        self._driver: driver.Driver | None = None
         self._context: async_api.BrowserContext | None = None
         self._page: async_api.Page | None = None
         self._watchdog: watchdog.Watchdog | None = None
@@ -83,16 +98,15 @@ class Chromium:
         self._watchdog = watchdog.Watchdog()
         if self._until is not None:
             self._watchdog.until(self._until)
-        before = processes.children()
-        self._playwright = await _driver()
-        self.children = processes.children() - before
-        self._watchdog.watch_driver(self.children)
-        self.children |= {self._watchdog.pid}
-        executable = here.executable or _bundled(self._playwright)
+        self._driver = await self._early.take()
+        self._watchdog.watch_driver(self._driver.pids)
+        self.children = self._driver.pids | {self._watchdog.pid}
+        browsers = self._driver.playwright.chromium
+        executable = here.executable or _bundled(browsers)
         agent = self._options.user_agent or command_line.user_agent(
             await asyncio.to_thread(command_line.version, executable)
         )
-        self._context = await self._playwright.chromium.launch_persistent_context(
+        self._context = await browsers.launch_persistent_context(
             user_data_dir,
             executable_path=executable,
             headless=True,
@@ -185,13 +199,11 @@ class Chromium:
             task.cancel()
         if self.identity is not None:
             await asyncio.to_thread(processes.kill_tree, self.identity)
-        if self._playwright is not None:
-            with contextlib.suppress(async_api.Error, TimeoutError):
-                async with asyncio.timeout(_CLOSE_PATIENCE):
-                    await self._playwright.stop()
+        if self._driver is not None:
+            await self._driver.stop()
         if self._watchdog is not None:
             await asyncio.to_thread(self._watchdog.close)
-        self._context = self._page = self._playwright = self._watchdog = None
+        self._context = self._page = self._driver = self._watchdog = None
 
     def _live(self) -> async_api.Page:
         if self._page is None:
@@ -256,30 +268,13 @@ class Chromium:
                 await page.evaluate(contract.script(), argument)
 
 
-async def _driver() -> async_api.Playwright:
-    """Start the driver; a start that was cut off would leave its process and an error that nobody hears: undo it."""
-    starting = asyncio.ensure_future(_started())
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with contextlib.suppress(async_api.Error, OSError):  # a time-out is an OSError
-            async with asyncio.timeout(_CLOSE_PATIENCE):
-                await (await starting).stop()
-        raise
-
-
-async def _started() -> async_api.Playwright:
-    with own_session.programs_in_their_own_session():
-        return await async_api.async_playwright().start()
-
-
 def _is_of_the_web(url: str) -> bool:
     return url.startswith(("http:", "https:"))
 
 
-def _bundled(driver: async_api.Playwright) -> str:
+def _bundled(browsers: async_api.BrowserType) -> str:
     # Left to itself the driver takes its headless shell, which is another browser than the image's.
-    executable = driver.chromium.executable_path
+    executable = browsers.executable_path
     if not pathlib.Path(executable).exists():
         raise errors.BrowserError(
             "Chromium is not installed; install the system's package, or run `playwright install chromium`"

@@ -48,6 +48,12 @@ SAVINGS = (
         "isolated nothing; a freeze for a snapshot holds up the network, too, for the same few milliseconds",
     ),
     Saving(
+        *("--disable-crashpad-for-testing", "switch", 1),
+        "no two handlers of crashes beside the browser, which Playwright's --disable-breakpad leaves running; their "
+        "dumps would hold the login's keys",
+        "a crash leaves no dump; the worker reports it and starts the browser again as before",
+    ),
+    Saving(
         *("--no-unsandboxed-zygote", "switch", 15),
         "no template for processes without a sandbox, of which there are none any more",
         "the program's file must not be replaced under a running browser; an image's does not change",

@@ -175,11 +175,6 @@ def reap(known: frozenset[int]) -> int:
     return count
 
 
-def children() -> frozenset[int]:
-    """Return the numbers of our direct children."""
-    return frozenset(child.pid for child in psutil.Process().children())
-
-
 def exists(pid: int) -> bool:
     """Tell whether any process has this number."""
     return psutil.pid_exists(pid)

@@ -12,6 +12,7 @@ from fakes.strategy import FakeStrategy
 from scenes.worker.machine_story import ALICE, SAVED, S, facts
 from whatsapp_session.conditions import ExitCode, Reason, SessionState
 from whatsapp_worker import Client, auth, client_options
+from whatsapp_worker.browser import driver
 from whatsapp_worker.core import events, stopping
 from whatsapp_worker.core.settings import Settings
 from whatsapp_worker.core.state import State
@@ -32,7 +33,8 @@ class Entered:
 @pytest.fixture(autouse=True)
 def without_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     browsers = FakeBrowsers(facts(S.CONNECTED, ALICE, True))
-    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, *reports: browsers(*reports))
+    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, heard, gone, early: browsers(heard, gone))
+    monkeypatch.setattr(driver.EarlyDriver, "begin", lambda *_: None)
 
 
 async def test_a_listener_that_ends_the_client_and_waits_for_it_costs_neither_the_last_save_nor_time(
@@ -131,7 +133,7 @@ async def test_a_first_sync_that_outlasts_the_grace_period_is_ended_and_says_wha
 ) -> None:
     monkeypatch.setattr(stopping, "PATIENCE", 0.01)
     never = FakeBrowsers(facts(S.CONNECTED, None, False))
-    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, *reports: never(*reports))
+    monkeypatch.setattr(client_options.chromium, "Chromium", lambda _, heard, gone, early: never(heard, gone))
     entered = Entered(SessionState.SYNCING)
     made = Client(auth=FakeStrategy(), reporters=(entered,))
     made.start()
