@@ -12,6 +12,8 @@ from deploy.local.native import cgroups
 LOOK = 0.05
 """Seconds between two looks at the browsers."""
 _STANDS_STILL = frozenset("TtZX")
+_SIGKILL, _EXITING = 1 << 8, 0x4
+"""Bits of pending signals, and of a process' flags in the kernel."""
 _PROC = Path("/proc")
 
 
@@ -52,6 +54,23 @@ def _state(pid: int) -> str:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
+
+
+def _runs(pid: int) -> bool:
+    """Return whether a process can run a line of its own.
+
+    One that stands still and gets SIGKILL is called running while the kernel takes it apart: its own code never is.
+    """
+    try:
+        killed = {
+            bool(int(line.split()[1], 16) & _SIGKILL)
+            for line in (_PROC / str(pid) / "status").read_text().splitlines()
+            if line.startswith(("SigPnd:", "ShdPnd:"))
+        }
+        state, *fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return True not in killed and state not in _STANDS_STILL and not int(fields[5]) & _EXITING
 
 
 def _is_browser(pid: int) -> bool:
@@ -110,7 +129,7 @@ class Browsers:
         for group in self.groups:
             for file in (top / group.lstrip("/")).glob("kubepods/**/pod*/*/cgroup.procs"):
                 uid = file.parent.parent.name.removeprefix("pod")
-                if any(self._browser(pid) and _state(pid) not in {"", *_STANDS_STILL} for pid in _pids(file)):
+                if any(self._browser(pid) and _runs(pid) for pid in _pids(file)):
                     running.add(uid)
         return frozenset(running)
 

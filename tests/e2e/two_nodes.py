@@ -3,10 +3,11 @@
 What is on the first outlives the second's loss.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deploy.demo import installation
 from deploy.demo.console import wait_for
@@ -54,11 +55,11 @@ class TwoNodes:
             yield
 
     @contextmanager
-    def session(self, namespace: str) -> Iterator[Session]:
+    def session(self, namespace: str, spec: Mapping[str, Any] = FAILOVER) -> Iterator[Session]:
         """Make a session with a bucket of its own."""
         self.servers.bucket(namespace)
         stored = {"store": self.servers.s3(namespace), "secrets_of_store": self.servers.secrets(namespace)}
-        with self.world.session(namespace, spec=FAILOVER, **stored) as session:  # type: ignore[arg-type] # two kinds
+        with self.world.session(namespace, spec=spec, **stored) as session:  # type: ignore[arg-type] # two kinds
             yield session
 
     def leader(self) -> str:
