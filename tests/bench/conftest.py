@@ -1,5 +1,5 @@
 """Benchmarks use the cluster of the end-to-end tests."""
 
-from e2e.conftest import cluster, world
+from e2e.conftest import cluster, nodes, world
 
-__all__ = ["cluster", "world"]
+__all__ = ["cluster", "nodes", "world"]
