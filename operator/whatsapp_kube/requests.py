@@ -113,13 +113,6 @@ def items(
     return Request("list", ref, "GET", path(ref), query)
 
 
-def watch(kind: str, namespace: str, labels: Mapping[str, str | None], since: str, seconds: int) -> Request:
-    """Watch what changes since a resource version, for this number of seconds; the rest is as in ``items``."""
-    query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, "timeoutSeconds": str(seconds)}
-    ref = Ref(kind, namespace, "")
-    return Request("watch", ref, "GET", path(ref), query | _selector(labels))
-
-
 def _selector(labels: Mapping[str, str | None]) -> dict[str, str]:
     terms = [name if value is None else f"{name}={value}" for name, value in labels.items()]
     return {"labelSelector": ",".join(terms)} if terms else {}

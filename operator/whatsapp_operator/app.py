@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from whatsapp_kube.errors import KubeError, Refused, Unreachable
+import kopf
+
+from whatsapp_kube.errors import KubeError, Refused
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import (
     admission_policy,
@@ -26,8 +28,6 @@ from whatsapp_operator import (
     object_cache,
     options,
     resync,
-    stopping,
-    watches,
     workqueue,
 )
 from whatsapp_operator.errors import LeadershipLost, OperatorError, UsageError
@@ -36,6 +36,7 @@ from whatsapp_operator.queue_schedule import Rest
 from whatsapp_operator.session import refusals
 from whatsapp_operator.session.reconciler import Reconciler
 from whatsapp_operator.store.reconciler import StoreReconciler
+from whatsapp_session import names
 from whatsapp_session.backoff import Backoff
 
 log = logging.getLogger("whatsapp_operator")
@@ -51,7 +52,8 @@ Queue: TypeAlias = workqueue.KeyedQueue[Key]
 class Flags:
     """Flags to observe and stop the operator; tests use them from another thread."""
 
-    stop: stopping.Stop = field(default_factory=stopping.Stop)
+    stop: Any = None
+    """None if only signals stop the operator, because kopf would wait for an unset flag."""
     ready: Any = field(default_factory=asyncio.Event)
     leads: Any = field(default_factory=asyncio.Event)
     lost: bool = False
@@ -106,7 +108,7 @@ async def _run(chosen: options.Options, flags: Flags, found: connection.Connecti
         alive.stands_by()
         leads = await _lead(chosen, flags, cluster, server_clock, stack)
         numbers.watch_leadership(leads)
-        defaults = options.worker_defaults(chosen, await _cluster_id(cluster))
+        defaults = options.worker_defaults(chosen, await kube.cluster_id(cluster))
         cache = object_cache.ObjectCache()
         counting = metrics.CountedKube(leadership.LeaderKube(cluster, leads), numbers)
         counted = object_cache.RememberingKube(counting, cache)
@@ -148,17 +150,9 @@ async def _run(chosen: options.Options, flags: Flags, found: connection.Connecti
         work: Queue = workqueue.KeyedQueue(look, workers=chosen.workers, group=_namespace, retried=numbers.retried)
         for name, queue in {"sessions": work, "stores": store_work}.items():
             numbers.watch_queue(name, queue.depth, queue.longest_wait)
-        watching = watches.Watches(
-            cluster,
-            cache,
-            handlers.announcing(work.add, store_work.add, cache),
-            chosen.namespaces,
-            heard=numbers.heard,
-            complete=flags.ready.set,
-        )
         alive.works(
             beats=lambda: min(work.last_beat, store_work.last_beat),
-            dead=watching.ended,
+            dead=lambda: handlers.unwatched(len(chosen.namespaces) or 1) if flags.ready.is_set() else (),
             listed=flags.ready.is_set,
         )
 
@@ -166,21 +160,43 @@ async def _run(chosen: options.Options, flags: Flags, found: connection.Connecti
             sessions = [(work.add, key) for key in reconciler.known()]
             return [*sessions, *((store_work.add, key) for key in stores.known())]
 
+        async def refresh() -> None:
+            for ref in await object_cache.refresh(counted, cache, chosen.namespaces):
+                queue = work if ref.kind == names.SESSION_KIND else store_work
+                await queue.add(Key(ref.namespace, ref.name))
+
         async def lists() -> None:
             for key in await reconciler.list_access(chosen.namespaces):
                 await work.add(key)
+            await refresh()
 
+        await refresh()
+        cache.complete = True
+        # Before kopf, which cancels tasks that were created after its start.
         tasks = {
             "policy": _guard(reconciler, work, alive),
             "rounds": resync.walk(known, asyncio.sleep, lists),
+            "early": resync.early(asyncio.sleep, refresh),
             "queue": work.run(),
             "queue of stores": store_work.run(),
         }
         for name, each in tasks.items():
             stack.push_async_callback(_cancelled, asyncio.create_task(each, name=name))
+        await asyncio.sleep(0)
         log.info("started: server=%s workers=%d image=%s", found.server, chosen.workers, chosen.worker_image)
         await stack.enter_async_context(_explained(cluster))
-        await _until(flags.stop, watching)
+        await kopf.operator(
+            registry=handlers.registry(
+                handlers.announcing(work.add, store_work.add, cache), found, cache, numbers.heard
+            ),
+            settings=handlers.settings(),
+            clusterwide=not chosen.namespaces,
+            namespaces=chosen.namespaces,
+            standalone=True,
+            identity=handlers.IDENTITY,
+            stop_flag=flags.stop,
+            ready_flag=flags.ready,
+        )
         log.info("stopped")
 
 
@@ -225,38 +241,20 @@ async def _guard(reconciler: Reconciler, work: Queue, alive: health.Alive) -> No
 
 @asynccontextmanager
 async def _explained(cluster: kube.Kube) -> AsyncIterator[None]:
-    """Raise an OperatorError if a watch was refused because a CRD has been deleted."""
+    """Turn the exception of a watch that the API server refused into a KubeError or OperatorError with one sentence."""
     try:
         yield
-    except Refused as error:
-        raise await crds.gone(cluster) or error from error
-
-
-async def _until(stop: stopping.Stop, watching: watches.Watches) -> None:
-    """Watch until the operator is asked to stop; raises what ends the watches."""
-    asked, work = asyncio.create_task(stop.wait()), asyncio.create_task(watching.run())
-    try:
-        await asyncio.wait((asked, work), return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            work.result()
-    finally:
-        await _cancelled(asked)
-        await _cancelled(work)
+    except Exception as error:
+        refused = handlers.refused(error)
+        if refused is None:
+            raise
+        raise await crds.gone(cluster) or refused from error
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def _cluster_id(cluster: kube.Kube) -> str:
-    namespace = await cluster.get(Ref("Namespace", "", "kube-system"))
-    if namespace is None:
-        raise Unreachable(
-            404, "the namespace kube-system does not exist; check that the kubeconfig names a Kubernetes API server"
-        )
-    return str(namespace["metadata"]["uid"])
 
 
 def _run_again(chosen: options.Options) -> None:
@@ -281,6 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
+        handlers.quiet()
         if chosen.command == options.RELEASE:
             asyncio.run(release(chosen))
         else:

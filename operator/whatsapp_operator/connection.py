@@ -1,7 +1,7 @@
 """Find the API server: from the service account of the pod, or from a kubeconfig.
 
-Only a kubeconfig needs the Kubernetes client, which knows its plug-ins and token files. It is imported only then,
-because it takes 24 MiB and half a second of CPU, more than 400 sessions.
+Only a kubeconfig needs the Kubernetes client's models and plug-ins. They are imported only then, because that takes
+half a second of CPU.
 """
 
 import os
@@ -41,8 +41,17 @@ class Connection:
     ca_file: str | None = None
     authorization: Authorization = field(default=_nobody, repr=False)
     proxy: str | None = field(default=None, repr=False)
+    certificate_file: str | None = None
+    key_file: str | None = None
+    insecure: bool = False
     server_name: str | None = None
     """The name in the server's certificate, None for that of the address."""
+
+    async def token(self) -> str | None:
+        """Return the present token, None if there is none."""
+        bearer = await self.authorization()
+        # The client writes the scheme differently: "Bearer " from a kubeconfig, "bearer " in a pod.
+        return None if bearer is None else bearer.rpartition(" ")[2]
 
 
 async def find(kubeconfig: str | None, context: str | None, environ: Mapping[str, str] = os.environ) -> Connection:
@@ -116,6 +125,9 @@ def _loaded(loaded: Any) -> Connection:
         loaded.ssl_ca_cert,
         authorization,
         loaded.proxy or _proxy(loaded.host),
+        loaded.cert_file,
+        loaded.key_file,
+        not loaded.verify_ssl,
         loaded.tls_server_name or None,
     )
 

@@ -1,15 +1,14 @@
-"""Access the API server with plain dicts; no other module of the operator sends requests.
+"""Access the API server with plain dicts; no other module of the operator sends requests, but for kopf's watches.
 
-``Reader``, ``Kube`` and ``Listing`` are the interface of reconciliations, ``Source`` that of the watches.
-``ClusterKube`` is the real client; the fake of the tests passes the same contract tests. It sends requests by aiohttp
-itself: the Kubernetes client's serialization took a tenth of the operator's CPU, and its models 24 MiB.
+``Reader``, ``Kube`` and ``Listing`` are the interface. ``ClusterKube`` is the real client; the fake of the tests passes
+the same contract tests. It sends requests by aiohttp itself: the Kubernetes client's serialization took a tenth of the
+operator's CPU.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -24,11 +23,9 @@ from whatsapp_session import names, server_clock
 
 REQUEST_SECONDS = 15
 CONNECTIONS = 32
-"""Number of requests at a time, beside the watches."""
+"""Number of requests at a time."""
 PAGE = 100
 """Number of objects per page of a list: a page is some MiB while it is read."""
-LONGEST_LINE = 2**21
-"""Bytes; an object has at most 1.5 MiB."""
 
 
 class Reader(Protocol):
@@ -70,40 +67,21 @@ class Listing(Kube, Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a list."""
-
-    items: list[Manifest]
-    version: str
-    """Resource version of the list, from which it can be watched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a watch delivers: ADDED, MODIFIED, DELETED, BOOKMARK or ERROR, and the object (of an error a Status)."""
-
-    type: str
-    object: Manifest
-
-
-class Source(Protocol):
-    """Lists and watches the objects of a kind in a namespace, "" for all namespaces."""
-
-    def sheets(self, kind: str, namespace: str, labels: Mapping[str, str | None]) -> AsyncIterator[Page]:
-        """Yield the pages of a list; raises KubeError."""
-
-    def watch(
-        self, kind: str, namespace: str, labels: Mapping[str, str | None], since: str, seconds: int
-    ) -> AsyncGenerator[Change, None]:
-        """Yield the changes since a resource version, for this number of seconds; raises KubeError."""
-
-
 async def items(
     kube: Listing, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
 ) -> list[Manifest]:
     """Return what ``pages`` yields as one list."""
     return [item async for page in kube.pages(kind, namespace, labels) for item in page]
+
+
+async def cluster_id(kube: Reader) -> str:
+    """Return what distinguishes the cluster from others: the UID of the namespace kube-system."""
+    namespace = await kube.get(Ref("Namespace", "", "kube-system"))
+    if namespace is None:
+        raise Unreachable(
+            404, "the namespace kube-system does not exist; check that the kubeconfig names a Kubernetes API server"
+        )
+    return str(namespace["metadata"]["uid"])
 
 
 class ClusterKube:
@@ -116,24 +94,16 @@ class ClusterKube:
         self._connection = connection
         self._hear = hear
         self._http: aiohttp.ClientSession | None = None
-        self._streams: aiohttp.ClientSession | None = None
-        """The watches have connections of their own, because each keeps one."""
 
     async def __aenter__(self) -> "ClusterKube":
-        self._http, self._streams = self._session(CONNECTIONS), self._session(0)
+        connector = aiohttp.TCPConnector(ssl=self._connection.context, limit=CONNECTIONS)
+        # No trust_env: aiohttp would read the environment and ~/.netrc in a thread for each request.
+        self._http = aiohttp.ClientSession(connector=connector, headers={"Accept": "application/json"})
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for session in (self._http, self._streams):
-            if session is not None:
-                await session.close()
-
-    def _session(self, limit: int) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(ssl=self._connection.context, limit=limit)
-        # No trust_env: aiohttp would read the environment and ~/.netrc in a thread for each request.
-        return aiohttp.ClientSession(
-            connector=connector, read_bufsize=LONGEST_LINE, headers={"Accept": "application/json"}
-        )
+        if self._http is not None:
+            await self._http.close()
 
     async def get(self, ref: Ref) -> Manifest | None:
         """Return the object, None if it does not exist."""
@@ -164,32 +134,14 @@ class ClusterKube:
         self, kind: str, namespace: str, labels: Mapping[str, str | None] | None = None
     ) -> AsyncIterator[list[Manifest]]:
         """Yield the objects of a kind in a namespace, "" for all namespaces, by pages."""
-        async for page in self.sheets(kind, namespace, labels or {}):
-            yield page.items
-
-    async def sheets(self, kind: str, namespace: str, labels: Mapping[str, str | None]) -> AsyncIterator[Page]:
-        """Yield the pages of a list."""
         head = {"apiVersion": requests.KINDS[kind].api_version, "kind": kind}  # items of a list have neither
         more = ""
         while True:
             answer = await self._send(requests.items(kind, namespace, labels, PAGE, more))
-            yield Page([head | item for item in answer["items"]], answer["metadata"]["resourceVersion"])
+            yield [head | item for item in answer["items"]]
             more = answer["metadata"].get("continue", "")
             if not more:
                 return
-
-    async def watch(
-        self, kind: str, namespace: str, labels: Mapping[str, str | None], since: str, seconds: int
-    ) -> AsyncGenerator[Change, None]:
-        """Yield the changes since a resource version, for this number of seconds."""
-        request = requests.watch(kind, namespace, labels, since, seconds)
-        limits = aiohttp.ClientTimeout(total=seconds + REQUEST_SECONDS, sock_connect=REQUEST_SECONDS)
-        async with self._asked(self._streams, request, limits) as answer:
-            if answer.status >= 400:
-                raise answers.error(answer.status, await answer.read(), request.asked, answer.headers)
-            while line := await answer.content.readline():
-                found = json.loads(line)
-                yield Change(found["type"], found["object"])
 
     async def _dates(self) -> str:
         """Return why the API server's certificate is not valid at this machine's time."""
@@ -208,7 +160,7 @@ class ClusterKube:
             raise
 
     async def _send(self, request: Request) -> Manifest:
-        async with self._asked(self._http, request, aiohttp.ClientTimeout(total=REQUEST_SECONDS)) as answer:
+        async with self._asked(request) as answer:
             body = await answer.read()
             if answer.status >= 400:
                 raise answers.error(answer.status, body, request.asked, answer.headers)
@@ -216,11 +168,9 @@ class ClusterKube:
             return parsed
 
     @asynccontextmanager
-    async def _asked(
-        self, session: aiohttp.ClientSession | None, request: Request, limits: aiohttp.ClientTimeout
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request, and turn what fails meanwhile into Unreachable."""
-        assert session is not None, "enter the context first"
+        assert self._http is not None, "enter the context first"
         body, headers = None, {}
         if request.body is not None:
             body, headers["Content-Type"] = json.dumps(request.body).encode(), request.content_type
@@ -228,13 +178,13 @@ class ClusterKube:
             bearer = await self._connection.authorization()
             if bearer is not None:
                 headers["Authorization"] = bearer
-            async with session.request(
+            async with self._http.request(
                 request.method,
                 # Encoded already: aiohttp would encode it again, and decode it.
                 URL(f"{self._connection.server}{request.target}", encoded=True),
                 data=body,
                 headers=headers,
-                timeout=limits,
+                timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
                 proxy=self._connection.proxy,
                 server_hostname=self._connection.server_name,
             ) as answer:

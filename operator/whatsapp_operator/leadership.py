@@ -145,6 +145,7 @@ async def leading(leadership: Leadership, lost: Callable[[], None]) -> AsyncIter
             lost()
 
     await leadership.acquire()
+    # Before kopf, which cancels tasks that were created after its start.
     task = asyncio.create_task(keep(), name="election")
     try:
         await leadership.refuse_others()

@@ -5,6 +5,7 @@
 * It answers only when all first lists are complete (``complete``). Before that, absence would mean nothing.
 * A pod without the session's label is not watched, so it is unknown here. To create a pod of the same name fails, and
   the operator then reads it from the API server.
+* After an interrupted watch kopf does not report what was deleted meanwhile; ``refresh`` does so with a new list.
 * Each object is trimmed to what the operator reads, because there can be 10,000 of each kind, and held as bytes: the
   same as dicts takes five times the memory, and each collection of garbage would walk through it.
 """
@@ -58,16 +59,21 @@ class ObjectCache:
         self.complete = False
         """Whether the first list of each kind has been delivered."""
 
-    def put(self, found: Mapping[str, Any]) -> None:
-        """Add an object of a watched kind, unless its label is missing or a newer version of it is known."""
+    def put(self, found: Mapping[str, Any]) -> bool:
+        """Add an object of a watched kind, unless its label is missing or a newer version of it is known.
+
+        Returns whether this version was not known.
+        """
         label = WATCHED[found["kind"]]
         if label is not None and label not in mapping(found["metadata"].get("labels")):
-            return
+            return False
         ref, uid, version = ref_of(found), found["metadata"]["uid"], version_of(found)
         known = self._entry(ref)
         if uid not in self._gone and (known is None or known.version <= version):
             entries = self._entries.setdefault((ref.kind, ref.namespace), {})
             entries[ref.name] = _Entry(uid, version, marshal.dumps(trimmed(found)))
+            return known is None or (known.uid, known.version) != (uid, version)
+        return False
 
     def remove(self, ref: Ref, uid: str) -> None:
         """Remove a deleted object; another object with its name stays."""
@@ -157,6 +163,48 @@ class RememberingKube:
         if found["kind"] in WATCHED:
             self._cache.put(found)
         return found
+
+
+async def refresh(kube: Listing, cache: ObjectCache, namespaces: Sequence[str]) -> set[Ref]:
+    """List all watched objects in these namespaces (none: all), because a watch can miss changes.
+
+    Returns the sessions and stores that differ, or whose pods do. Raises KubeError if a list fails; what was listed
+    before it is in the cache.
+    """
+    missed: set[Ref] = set()
+    for kind, label in WATCHED.items():
+        for namespace in namespaces or ("",):
+            missed |= await _refresh(kube, cache, kind, namespace, {} if label is None else {label: None})
+    return missed
+
+
+async def _refresh(
+    kube: Listing, cache: ObjectCache, kind: str, namespace: str, labels: Mapping[str, str | None]
+) -> set[Ref]:
+    before = cache.versions(kind, namespace)
+    listed: set[str] = set()
+    missed: set[Ref] = set()
+    async for page in kube.pages(kind, namespace, labels):
+        for item in page:
+            uid = item["metadata"]["uid"]
+            listed.add(uid)
+            if before.get(ref_of(item)) != (uid, version_of(item)):
+                missed.add(_subject(item))
+                cache.put(item)
+    for ref, (uid, _) in before.items():
+        gone = cache.get(ref)
+        if uid not in listed and gone is not None:
+            missed.add(_subject(gone))
+            cache.remove(ref, uid)
+    return missed
+
+
+def _subject(item: Mapping[str, Any]) -> Ref:
+    """Return the session or store itself, or the session of a pod."""
+    ref = ref_of(item)
+    if ref.kind != "Pod":
+        return ref
+    return Ref(names.SESSION_KIND, ref.namespace, item["metadata"]["labels"][names.LABEL_SESSION])
 
 
 def trimmed(found: Mapping[str, Any]) -> Manifest:

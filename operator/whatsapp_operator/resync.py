@@ -17,6 +17,19 @@ ROUND_SECONDS: Final = 600.0
 """Seconds of one round; the reconciliations are spread evenly over it."""
 
 
+EARLY_SECONDS: Final = 30.0
+"""Seconds after which the watches have certainly begun."""
+
+
+async def early(sleep: Callable[[float], Awaitable[None]], lists: Callable[[], Awaitable[None]]) -> None:
+    """List once more soon after the start: no watch tells what was deleted before it began."""
+    await sleep(EARLY_SECONDS)
+    try:
+        await lists()
+    except KubeError as error:
+        log.warning("objects not listed; the next round lists them: %s", error)
+
+
 async def walk(
     known: Callable[[], Sequence[tuple[Callable[[K], Awaitable[None]], K]]],
     sleep: Callable[[float], Awaitable[None]],

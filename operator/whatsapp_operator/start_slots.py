@@ -9,6 +9,7 @@ A slot is a created pod that has not come up yet. There are ``limit`` slots, whi
   it gets another one when its container runs. A worker that does not come up keeps its slot for ``SLOT_SECONDS``.
 """
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -70,6 +71,11 @@ class Starts(Generic[K]):
     limit: int
     group: Callable[[K], Hashable]
     _slots: dict[K, _Slot] = field(default_factory=dict)
+    _held: Counter[Hashable] = field(default_factory=Counter)
+    """Number of slots of each group."""
+    _ends: list[tuple[float, int, K]] = field(default_factory=list)
+    """Heap of the ends of slots; an entry that is not its slot's any more is skipped."""
+    _count: int = 0
     _spent: dict[K, Stage] = field(default_factory=dict)
     """Stage at which the slot of an existing pod ended."""
     _lines: dict[Hashable, dict[K, _Waiting]] = field(default_factory=dict)
@@ -92,12 +98,12 @@ class Starts(Generic[K]):
         self._leave(key)
         slot = self._slots.get(key)
         if stage is Stage.NONE:
-            self._slots.pop(key, None)
+            self._free(key)
             self._spent.pop(key, None)
         elif slot is None and stage > self._spent.get(key, Stage.NONE):
-            self._slots[key] = _Slot(now, stage)
+            self._hold(key, _Slot(now, stage))
         elif slot is not None and stage > slot.stage:
-            self._slots[key] = _Slot(slot.since, stage)
+            self._hold(key, _Slot(slot.since, stage))
         self._grant(now)
 
     def forget(self, key: K, now: float) -> None:
@@ -134,28 +140,43 @@ class Starts(Generic[K]):
     def _grant(self, now: float) -> None:
         self._end_slots(now)
         while self._lines:
-            held = Counter(self.group(key) for key in self._slots)
-            name = min(self._lines, key=lambda group: (held[group], self._first(self._lines[group]).since))
-            if self._counted(name, held, now) >= self.limit:
+            name = min(self._lines, key=lambda group: (self._held[group], self._first(self._lines[group]).since))
+            if len(self._slots) >= self.limit and self._counted(name, now) >= self.limit:
                 return
             key = next(iter(self._lines[name]))
             self._leave(key)
-            self._slots[key] = _Slot(now, Stage.PENDING)
+            self._hold(key, _Slot(now, Stage.PENDING))
             self._granted.append(key)
 
-    def _counted(self, name: Hashable, held: Counter[Hashable], now: float) -> int:
+    def _counted(self, name: Hashable, now: float) -> int:
         """Return the number of slots that count as used for a group that needs one."""
-        share = max(1, self.limit // len(self._lines.keys() | held.keys()))
-        if held[name] >= share:
-            return held.total()
+        share = max(1, self.limit // len(self._lines.keys() | self._held.keys()))
+        if self._held[name] >= share:
+            return len(self._slots)
         young = Counter(self.group(key) for key, slot in self._slots.items() if now - slot.since < LENT_SECONDS)
-        return sum(max(min(number, share), young[other]) for other, number in held.items())
+        return sum(max(min(number, share), young[other]) for other, number in self._held.items())
 
     def _end_slots(self, now: float) -> None:
-        for key, slot in list(self._slots.items()):
-            if slot.until <= now:
-                del self._slots[key]
+        while self._ends and self._ends[0][0] <= now:
+            until, _, key = heapq.heappop(self._ends)
+            slot = self._slots.get(key)
+            if slot is not None and slot.until == until:
+                self._free(key)
                 self._spent[key] = slot.stage
+
+    def _hold(self, key: K, slot: _Slot) -> None:
+        if key not in self._slots:
+            self._held[self.group(key)] += 1
+        self._slots[key] = slot
+        self._count += 1
+        heapq.heappush(self._ends, (slot.until, self._count, key))
+
+    def _free(self, key: K) -> None:
+        if self._slots.pop(key, None) is not None:
+            name = self.group(key)
+            self._held[name] -= 1
+            if not self._held[name]:
+                del self._held[name]
 
     def _join(self, key: K, now: float) -> None:
         line = self._lines.setdefault(self.group(key), {})

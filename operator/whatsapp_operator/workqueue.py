@@ -108,6 +108,7 @@ class KeyedQueue(Generic[K]):
                     return key
                 at = self._schedule.next_time()
                 wait = 5.0 if at is None else min(5.0, max(0.0, at - loop.time()))
+                # No wait_for: it creates a task, and kopf treats tasks that were created after its start as its own.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()

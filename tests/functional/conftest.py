@@ -79,7 +79,7 @@ def starting(world: World, tmp_path_factory: pytest.TempPathFactory) -> Operator
         # Nothing runs here, so that every pod starts for ever: pacing has its own tests.
         defaults = {"worker_image": IMAGE, "kubeconfig": str(file), "limits": rollout.Limits(starting=1000)}
         chosen = options.Options(**(defaults | changes))  # type: ignore[arg-type]  # a test's keywords
-        flags = app.Flags(ready=threading.Event())
+        flags = app.Flags(stop=threading.Event(), ready=threading.Event())
         failures: list[BaseException] = []
 
         def main() -> None:

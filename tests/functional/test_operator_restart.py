@@ -114,7 +114,7 @@ def test_an_operator_whose_watch_has_ended_says_that_it_is_dead(
 
     def end(kind: str) -> None:
         for task in asyncio.all_tasks():
-            if task.get_name().startswith(f"watch of {kind} "):
+            if task.get_name().startswith(f"watcher for {kind}."):
                 task.cancel()
 
     monkeypatch.setattr(health, "serving", seen)

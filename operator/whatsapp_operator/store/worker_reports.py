@@ -16,6 +16,8 @@ class WorkerReports(Generic[K]):
 
     _by_store: dict[K, dict[K, StoreReport]] = field(default_factory=dict)
     _store_of: dict[K, K] = field(default_factory=dict)
+    _troubled: dict[K, dict[K, StoreReport]] = field(default_factory=dict)
+    """Those of them that have a problem: most have none, and each report is compared."""
 
     def record(self, session: K, store: K | None, report: StoreReport | None) -> list[K]:
         """Record the report of a session's worker about its store (None: none); returns the stores to reconcile."""
@@ -26,6 +28,8 @@ class WorkerReports(Generic[K]):
         if store is not None and report is not None:
             self._by_store.setdefault(store, {})[session] = report
             self._store_of[session] = store
+            if report.problem is not None:
+                self._troubled.setdefault(store, {})[session] = report
         return [found for found, gist in touched.items() if self._gist(found) != gist]
 
     def of_store(self, store: K) -> tuple[StoreReport, ...]:
@@ -34,15 +38,15 @@ class WorkerReports(Generic[K]):
 
     def _forget(self, session: K, store: K) -> None:
         del self._store_of[session]
-        reports = self._by_store[store]
-        del reports[session]
-        if not reports:
-            del self._by_store[store]
+        for group in (self._by_store, self._troubled):
+            reports = group.get(store, {})
+            reports.pop(session, None)
+            if not reports:
+                group.pop(store, None)
 
     def _gist(self, store: K) -> Gist:
         """Return the part of the reports that the conditions of a store show, so that equal reports change nothing."""
-        reports = self.of_store(store)
-        first = next(
-            (f"{report.session} {report.problem.message}" for report in reports if report.problem is not None), ""
-        )
-        return bool(reports), first
+        troubled = self._troubled.get(store, {}).values()
+        first = min(((report.session, report.problem) for report in troubled), key=lambda item: item[0], default=None)
+        told = "" if first is None or first[1] is None else f"{first[0]} {first[1].message}"
+        return store in self._by_store, told

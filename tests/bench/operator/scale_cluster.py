@@ -4,6 +4,7 @@ The scheduler gets more requests per second than its default, so that not its li
 manager keeps its default of 20 requests per second, which bounds how fast the garbage collector deletes.
 """
 
+import functools
 import os
 import re
 import sys
@@ -21,8 +22,9 @@ from deploy.local import cache
 from deploy.local.build import binaries
 from deploy.local.native import command_lines, control_plane, processes
 from functional import conftest as functional
-from functional.callers import Manifest, wait
+from functional.callers import ApiError, Line, Manifest, wait
 from functional.world import World, session_manifest
+from whatsapp_kube.requests import Ref, path
 from whatsapp_operator import connection
 
 NODES = 10
@@ -36,16 +38,17 @@ PHASE = re.compile(r'^whatsapp_operator_sessions\{phase="Connected"\} ([\d.]+)',
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process has used since its start: CPU in seconds, memory in MiB, requests by verb."""
+    """What a process has used since its start: CPU in seconds, memory in MiB, requests by verb and kind."""
 
     cpu: float
     resident: float
+    peak: float
     calls: "Counter[str]"
 
     @property
     def writes(self) -> int:
         """Return the number of requests that write."""
-        return sum(count for verb, count in self.calls.items() if verb not in ("get", "list"))
+        return sum(count for call, count in self.calls.items() if not call.startswith(("get ", "list ")))
 
 
 @dataclass
@@ -62,8 +65,10 @@ class Operator:
             lines = answer.read().decode().splitlines()
         calls: Counter[str] = Counter()
         for found in filter(None, map(CALLS.match, lines)):
-            calls[found[3]] += int(float(found[4]))
-        return Cost(times.user + times.system, memory.rss / 2**20, calls)
+            calls[f"{found[3]} {found[2]}"] += int(float(found[4]))
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+        return Cost(times.user + times.system, memory.rss / 2**20, peak / 2**10, calls)
 
     def connected(self) -> int:
         """Return the number of sessions in the phase Connected, as the operator sees them."""
@@ -78,7 +83,7 @@ class Scale:
 
     world: World
     children: processes.Children
-    namespace: str = "scale"
+    namespaces: tuple[str, ...]
     _operators: int = field(default=0)
 
     @contextmanager
@@ -110,17 +115,60 @@ class Scale:
             self.children.running.pop(name).wait(60)
 
     def create(self, manifests: list[Manifest]) -> None:
-        """Create objects, eight at a time."""
+        """Create objects, eight at a time; a server that is too busy to answer is asked again."""
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(self.world.admin.create, manifests))
+            list(pool.map(self._create, manifests))
+
+    def _create(self, manifest: Manifest) -> None:
+        def created() -> bool:
+            try:
+                self.world.admin.create(manifest)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+            return True
+
+        wait(created, f"{manifest['metadata']['name']} to be created", 600)
 
     def sessions(self, count: int) -> list[Manifest]:
-        """Return the manifests of sessions."""
-        return [session_manifest(self.namespace, f"s-{number}", {}) for number in range(count)]
+        """Return the manifests of sessions, as many in each namespace."""
+        spec = {"failover": {"leaseDuration": "10m"}}
+        return [session_manifest(self._place(number), f"s-{number}", spec) for number in range(count)]
 
     def pods(self, count: int) -> list[Manifest]:
-        """Return the manifests of bare pods."""
-        return [bare_pod(self.namespace, f"bare-{number}") for number in range(count)]
+        """Return the manifests of bare pods, as many in each namespace."""
+        return [bare_pod(self._place(number), f"bare-{number}") for number in range(count)]
+
+    def count(self, kind: str) -> int:
+        """Return the number of objects of a kind; the server counts only without a selector."""
+        return sum(self._count(kind, namespace) for namespace in self.namespaces)
+
+    def items(self, kind: str) -> Iterator[Manifest]:
+        """Yield the objects of a kind, a namespace at a time."""
+        for namespace in self.namespaces:
+            yield from self.world.admin.items(kind, namespace)
+
+    def delete_all(self, kind: str) -> None:
+        """Delete the objects of a kind, in as many requests as the server needs time."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda namespace: self._delete_all(kind, namespace), self.namespaces))
+
+    def _delete_all(self, kind: str, namespace: str) -> None:
+        body = {"apiVersion": "v1", "kind": "DeleteOptions"}
+        while True:
+            try:
+                with Line(self.world.admin) as line:
+                    line.ask("DELETE", path(Ref(kind, namespace, "")), body, "application/json")
+            except TimeoutError:
+                continue
+            return
+
+    def _count(self, kind: str, namespace: str) -> int:
+        found = self.world.admin.send("GET", f"{path(Ref(kind, namespace, ''))}?limit=1")
+        return len(found["items"]) + int(found["metadata"].get("remainingItemCount", 0))
+
+    def _place(self, number: int) -> str:
+        return self.namespaces[number % len(self.namespaces)]
 
 
 def bare_pod(namespace: str, name: str) -> Manifest:
@@ -136,7 +184,7 @@ def bare_pod(namespace: str, name: str) -> Manifest:
 
 
 @contextmanager
-def cluster(directory: Path) -> Iterator[Scale]:
+def cluster(directory: Path, namespaces: int) -> Iterator[Scale]:
     """Run the control plane with the chart installed, kwok's nodes and the played workers until the block ends."""
     store = cache.locate()
     kwok = binaries.program(store, "kwok")
@@ -157,10 +205,13 @@ def cluster(directory: Path) -> Iterator[Scale]:
             files = (plane.api.authority, plane.api.certificate, plane.api.key)
             workers = [sys.executable, "-m", "bench.operator.played_workers", plane.server, *map(str, files)]
             children.start("workers", ["env", f"PYTHONPATH={REPOSITORY / 'tests'}{os.pathsep}{REPOSITORY}", *workers])
-            world.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "scale"}})
-            account = {"name": "default", "namespace": "scale"}
-            wait(lambda: world.admin.get("ServiceAccount", *reversed(account.values())), "the account of pods", 60)
-            yield Scale(world, children)
+            places = tuple(f"scale-{number}" for number in range(namespaces))
+            for place in places:
+                world.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+            for place in places:
+                account = functools.partial(world.admin.get, "ServiceAccount", place, "default")
+                wait(account, "the account of pods", 60)
+            yield Scale(world, children, places)
         finally:
             children.stop()
 

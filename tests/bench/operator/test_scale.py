@@ -11,13 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from bench.operator.scale_cluster import Cost, Operator, Scale, cluster
-from functional.callers import Line, Manifest
-from whatsapp_kube.requests import Ref, path
+from functional.callers import Manifest
 from whatsapp_session import names
 
-SESSIONS = int(os.environ.get("WSO_SESSIONS", "1000"))
-PATIENCE = max(600.0, SESSIONS * 0.6)
+CHOSEN = os.environ.get("WSO_SESSIONS")
+COUNTS = [int(CHOSEN)] if CHOSEN else [1000, *(pytest.param(count, marks=pytest.mark.soak) for count in (5000, 10000))]
+PER_NAMESPACE = 1000
+FEW = 2000
+"""Number of sessions up to which the garbage collector is waited for: it deletes 20 objects a second."""
+BASE_MIB, SESSION_KIB = 80, 60
+"""Memory of the operator, as documented: the chart's limit is twice of it."""
+CHECK_WRITES = 6
+"""Writes about the check of one store, whose pod nothing ends here, when its time is up."""
+PATIENCE = 7200.0
 IDLE_SECONDS = 60.0
 IDENTITY = ("ServiceAccount", "Role", "RoleBinding", "Lease")
 
@@ -54,34 +63,23 @@ def taken(
 def cost(before: Cost, after: Cost) -> str:
     """Return what was used between two moments."""
     calls = after.calls - before.calls
-    listed = ", ".join(f"{count} {verb}" for verb, count in sorted(calls.items()))
-    return f"CPU {after.cpu - before.cpu:6.2f} s  memory {after.resident:4.0f} MiB  requests: {listed or 'none'}"
-
-
-def count(scale: Scale, kind: str) -> int:
-    """Return the number of objects of a kind; the server counts only without a selector."""
-    found = scale.world.admin.send("GET", f"{path(Ref(kind, scale.namespace, ''))}?limit=1")
-    return len(found["items"]) + int(found["metadata"].get("remainingItemCount", 0))
-
-
-def delete_all(scale: Scale, kind: str) -> None:
-    """Delete the objects of a kind, in as many requests as the server needs time."""
-    body = {"apiVersion": "v1", "kind": "DeleteOptions"}
-    while True:
-        try:
-            with Line(scale.world.admin) as line:
-                line.ask("DELETE", path(Ref(kind, scale.namespace, "")), body, "application/json")
-        except TimeoutError:
-            continue
-        return
+    listed = ", ".join(f"{count} {call}" for call, count in sorted(calls.items()))
+    memory = f"memory {after.resident:4.0f} (peak {after.peak:.0f}) MiB"
+    return f"CPU {after.cpu - before.cpu:6.2f} s  {memory}  requests: {listed or 'none'}"
 
 
 def until(done: Callable[[], bool], what: str) -> None:
-    """Wait for an end that can be minutes away; asked rarely, because the answers cost the operator and the server."""
+    """Wait for an end that can be minutes away; asked rarely, because the answers cost the operator and the server.
+
+    The more the answer costs, the rarer it is asked for.
+    """
     end = time.monotonic() + PATIENCE
-    while not done():
+    while True:
+        began = time.monotonic()
+        if done():
+            return
         assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
-        time.sleep(0.25)
+        time.sleep(max(0.25, 2 * (time.monotonic() - began)))
 
 
 def quiet(operator: Operator) -> bool:
@@ -91,70 +89,90 @@ def quiet(operator: Operator) -> bool:
     return operator.cost().cpu - before < 0.05
 
 
-def test_the_operator_with_many_sessions_beside_bare_pods(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sessions", COUNTS)
+def test_the_operator_with_many_sessions_beside_bare_pods(tmp_path: Path, sessions: int) -> None:
     table = Table()
-    with cluster(tmp_path) as scale:
-        with taken(table, f"floor: {SESSIONS} bare pods run") as up:
-            scale.create(scale.pods(SESSIONS))
-            until(lambda: all_run(scale), "all bare pods to run")
-        with taken(table, "floor: they are deleted") as down:
-            delete_all(scale, "Pod")
-            until(lambda: count(scale, "Pod") == 0, "all bare pods to be gone")
+    print(f"\n{sessions} sessions, at most {PER_NAMESPACE} in a namespace")
+    with cluster(tmp_path, -(-sessions // PER_NAMESPACE)) as scale:
+        up, down = floor(table, scale, sessions)
         with scale.operator() as operator:
-            scale.world.admin.create(store(scale))
-            before = sum(count(scale, kind) for kind in IDENTITY)
-            with taken(table, f"{SESSIONS} sessions: from create to Connected", operator, up[0]):
-                scale.create(scale.sessions(SESSIONS))
-                until(lambda: operator.connected() == SESSIONS, "all sessions to be connected")
+            for namespace in scale.namespaces:
+                scale.world.admin.create(store(namespace))
+            before = sum(scale.count(kind) for kind in IDENTITY)
+            with taken(table, "from create to Connected", operator, up):
+                scale.create(scale.sessions(sessions))
+                until(lambda: operator.connected() == sessions, "all sessions to be connected")
             until(lambda: quiet(operator), "the operator to be idle")
-            table.add("since its start", cost(Cost(0, 0, Counter()), operator.cost()))
+            table.add("since its start", cost(Cost(0, 0, 0, Counter()), operator.cost()))
             with taken(table, f"idle for {IDLE_SECONDS:.0f} s", operator):
+                writes = operator.cost().writes
                 time.sleep(IDLE_SECONDS)
-            changed = [item["metadata"]["name"] for item in scale.sessions(SESSIONS // 10)]
-            with taken(table, "a tenth gets another template", operator):
-                annotated = {"spec": {"podTemplate": {"metadata": {"annotations": {"bench.dev/round": "2"}}}}}
-                for name in changed:
-                    scale.world.admin.merge(names.SESSION_KIND, scale.namespace, name, annotated)
-                until(lambda: replaced(scale) == len(changed), "all changed pods to be replaced")
-                until(lambda: operator.connected() == SESSIONS, "all sessions to be connected")
+                written = operator.cost().writes - writes
+                assert written <= CHECK_WRITES * len(scale.namespaces), "an operator with nothing to do has written"
         with scale.operator() as operator:
             with taken(table, "restart with all there", operator):
-                until(lambda: operator.connected() == SESSIONS, "all sessions to be seen")
+                until(lambda: operator.connected() == sessions, "all sessions to be seen")
                 until(lambda: quiet(operator), "the operator to be idle")
-            table.add("since the restart", cost(Cost(0, 0, Counter()), operator.cost()))
-            with taken(table, "deletion until sessions and pods are gone", operator, down[0]):
-                delete_all(scale, names.SESSION_KIND)
+            restarted = operator.cost()
+            table.add("since the restart", cost(Cost(0, 0, 0, Counter()), restarted))
+            assert restarted.writes <= CHECK_WRITES * len(scale.namespaces), restarted.calls
+            assert restarted.resident <= BASE_MIB + sessions * SESSION_KIB / 1024
+            roll(table, scale, operator, sessions)
+            with taken(table, "deletion until sessions and pods are gone", operator, down):
+                scale.delete_all(names.SESSION_KIND)
                 until(lambda: gone(scale), "sessions and pods to go")
-            with taken(table, "until the garbage collector has removed the rest"):
-                # The account with which the store was checked stays.
-                until(lambda: sum(count(scale, kind) for kind in IDENTITY) <= before + 1, "the identities to go")
+            if sessions <= FEW:
+                with taken(table, "until the garbage collector has removed the rest"):
+                    # The accounts with which the stores were checked stay.
+                    left = before + len(scale.namespaces)
+                    until(lambda: sum(scale.count(kind) for kind in IDENTITY) <= left, "the identities to go")
+
+
+def floor(table: Table, scale: Scale, number: int) -> tuple[float, float]:
+    """Return the seconds until as many bare pods run, and until they are deleted."""
+    with taken(table, f"floor: {number} bare pods run") as up:
+        scale.create(scale.pods(number))
+        until(lambda: all_run(scale, number), "all bare pods to run")
+    with taken(table, "floor: they are deleted") as down:
+        scale.delete_all("Pod")
+        until(lambda: scale.count("Pod") == 0, "all bare pods to be gone")
+    return up[0], down[0]
+
+
+def roll(table: Table, scale: Scale, operator: Operator, sessions: int) -> None:
+    """Give a tenth of the sessions another template, and wait until their pods are replaced."""
+    changed = [item["metadata"] for item in scale.sessions(sessions // 10)]
+    with taken(table, "a tenth gets another template", operator):
+        annotated = {"spec": {"podTemplate": {"metadata": {"annotations": {"bench.dev/round": "2"}}}}}
+        for each in changed:
+            scale.world.admin.merge(names.SESSION_KIND, each["namespace"], each["name"], annotated)
+        until(lambda: replaced(scale) == len(changed), "all changed pods to be replaced")
+        until(lambda: operator.connected() == sessions, "all sessions to be connected")
 
 
 def gone(scale: Scale) -> bool:
-    """Return whether no session is left, and no pod but the one that checks the store."""
-    return count(scale, names.SESSION_KIND) == 0 and count(scale, "Pod") <= 1
+    """Return whether no session is left, and no pod but those that check the stores."""
+    return scale.count(names.SESSION_KIND) == 0 and scale.count("Pod") <= len(scale.namespaces)
 
 
-def all_run(scale: Scale) -> bool:
+def all_run(scale: Scale, number: int) -> bool:
     """Return whether as many pods run as there are sessions."""
-    if count(scale, "Pod") < SESSIONS:
+    if scale.count("Pod") < number:
         return False
-    pods = scale.world.admin.items("Pod", scale.namespace)
-    return [pod["status"].get("phase") for pod in pods] == ["Running"] * SESSIONS
+    return [pod["status"].get("phase") for pod in scale.items("Pod")] == ["Running"] * number
 
 
 def replaced(scale: Scale) -> int:
     """Return the number of worker pods with the new template."""
-    pods = scale.world.admin.items("Pod", scale.namespace)
-    return sum((pod["metadata"].get("annotations") or {}).get("bench.dev/round") == "2" for pod in pods)
+    return sum((pod["metadata"].get("annotations") or {}).get("bench.dev/round") == "2" for pod in scale.items("Pod"))
 
 
-def store(scale: Scale) -> Manifest:
-    """Return the store of all sessions: one that needs no volume, so that pods are scheduled."""
+def store(namespace: str) -> Manifest:
+    """Return the store of a namespace's sessions: one that needs no volume, so that pods are scheduled."""
     secret = {"credentialsSecretRef": {"name": "login"}}
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.STORE_KIND,
-        "metadata": {"name": "default", "namespace": scale.namespace},
+        "metadata": {"name": "default", "namespace": namespace},
         "spec": {"s3": {"bucket": "archives", **secret}},
     }

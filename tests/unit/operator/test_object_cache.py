@@ -7,11 +7,11 @@ import pytest
 from fakes.kube import FakeKube
 from scenes.operator.cluster import run
 from whatsapp_kube.requests import Ref
-from whatsapp_operator.object_cache import ObjectCache, RememberingKube, Watched, trimmed
+from whatsapp_operator.object_cache import ObjectCache, RememberingKube, Watched, refresh, trimmed
 from whatsapp_session import names
 
 Manifest = dict[str, Any]
-POD = Ref("Pod", "bots", "wa-support")
+POD, SESSION = Ref("Pod", "bots", "wa-support"), Ref(names.SESSION_KIND, "bots", "support")
 
 
 def pod(version: int, uid: str = "one", **metadata: Any) -> Manifest:
@@ -94,6 +94,26 @@ def test_objects_of_one_namespace_or_of_all_are_found() -> None:
     assert len(list(cache.objects("Pod", ""))) == 2
     assert cache.versions("Pod", "shops") == {Ref("Pod", "shops", POD.name): ("two", 2)}
     assert cache.versions("Pod", "nowhere") == cache.versions(names.SESSION_KIND, "") == {}
+
+
+def test_a_list_finds_what_the_watches_have_missed() -> None:
+    kube, cache = FakeKube(), ObjectCache()
+    head = {"apiVersion": names.API_VERSION, "kind": names.SESSION_KIND}
+    kube.put({**head, "metadata": {"name": "support", "namespace": "bots"}, "spec": {}})
+    gone, same = pod(1, uid="gone"), kube.put(pod(0) | {"metadata": pod(0)["metadata"] | {"name": "wa-same"}})
+    gone["metadata"]["labels"] = {names.LABEL_SESSION: "of-the-gone"}
+    cache.put(gone)
+    cache.put(same)
+    assert run(refresh(kube, cache, ())) == {SESSION, Ref(names.SESSION_KIND, "bots", "of-the-gone")}
+    assert version(cache) is None
+    assert cache.get(SESSION) is not None
+    assert run(refresh(kube, cache, ("bots",))) == set()
+
+
+def test_a_version_that_is_known_is_no_news() -> None:
+    cache = ObjectCache()
+    assert [cache.put(pod(number)) for number in (1, 1, 2, 1)] == [True, False, True, False]
+    assert cache.put(pod(3, uid="another"))
 
 
 def test_only_what_is_read_is_held() -> None:

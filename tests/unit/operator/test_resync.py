@@ -7,6 +7,7 @@ import pytest
 from scenes.operator import samples
 from scenes.operator.cluster import KEY, POD, SESSION, connected, run
 from scenes.operator.stores import Stores
+from whatsapp_kube.errors import Unreachable
 from whatsapp_kube.requests import Ref
 from whatsapp_operator import handlers, resync
 from whatsapp_operator.observed.state import Key
@@ -49,6 +50,17 @@ def test_a_round_takes_ten_minutes_however_many_there_are() -> None:
 
 def test_where_nothing_is_known_yet_nothing_spins() -> None:
     assert visited([], 3600) == []
+
+
+def test_soon_after_the_start_is_listed_once_more_for_what_no_watch_has_told() -> None:
+    clock, listed = Clock(600), []
+
+    async def lists() -> None:
+        listed.append(clock.now)
+        raise Unreachable(0, "no answer")
+
+    asyncio.run(resync.early(clock.sleep, lists))
+    assert listed == [resync.EARLY_SECONDS]
 
 
 def test_known_are_the_sessions_that_were_seen_and_have_not_gone() -> None:
