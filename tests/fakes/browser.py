@@ -51,6 +51,7 @@ class FakeBrowser:
         self._on_gone = on_gone
         self._profile = pathlib.Path()
         self._storage: dict[str, str] = {}
+        self._has_page = False
         self.version = ""
         self.runs = False
         self.asked = 0
@@ -59,6 +60,7 @@ class FakeBrowser:
         self.freezes = 0
 
     async def launch(self, user_data_dir: pathlib.Path) -> None:
+        self._has_page = True
         self.runs, self.version, self._profile = True, "156.0", user_data_dir
         self._all.most = max(self._all.most, len(self._all.running))
         self._all.starting.set()
@@ -82,6 +84,8 @@ class FakeBrowser:
 
     async def call(self, name: str, *values: object) -> object:
         self._require()
+        if not self._has_page:
+            raise errors.BrowserError("the page is closed")
         self.calls.append(name)
         if name in self._all.refuses:
             raise errors.BrowserError("rate-overlimit")
@@ -107,6 +111,9 @@ class FakeBrowser:
         self._require()
         self.freezes += 1
         yield
+
+    async def close_page(self) -> None:
+        self._has_page = False
 
     async def close(self) -> bool:
         clean, self.runs = self.runs and self._all.closes_cleanly, False

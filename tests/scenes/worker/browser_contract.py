@@ -75,6 +75,15 @@ class BrowserContract:
         assert not facts.synced
         assert not facts.account, "nobody has linked"
 
+    async def test_what_the_page_wrote_last_is_on_disk_once_it_has_closed(self, scene: Scene) -> None:
+        browser = await scene.shown()
+        async with flush.sentinel(browser) as mark:
+            await browser.close_page()
+            await flush.wait_for(scene.profile, mark)
+        assert scene.gone == 0, "nobody else has closed it"
+        assert await browser.close()
+        assert layout.holds_sentinel(scene.profile, mark.key, mark.value)
+
     async def test_what_the_page_is_told_to_write_is_on_disk_soon(self, scene: Scene) -> None:
         browser = await scene.shown()
         async with flush.sentinel(browser) as mark:

@@ -180,6 +180,14 @@ class Chromium:
             raise errors.BrowserError("the browser is not running")
         return processes.frozen(processes.writers(self.identity))
 
+    async def close_page(self) -> None:
+        """Close the page, so that its storage is written now; what does not close is left to `close`."""
+        self._closing = True
+        if self._page is not None:
+            with contextlib.suppress(async_api.Error, TimeoutError):
+                async with asyncio.timeout(_CALL_PATIENCE):
+                    await self._page.close()
+
     async def close(self) -> bool:
         """Close cleanly, which writes everything to disk; kill what does not close. Tells whether it was clean."""
         self._closing = True

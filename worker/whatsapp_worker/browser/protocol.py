@@ -23,6 +23,9 @@ class RunningBrowser(Protocol):
     def frozen(self) -> contextlib.AbstractContextManager[None]:
         """Stop the processes that write the profile while the block runs. Blocks; raises SnapshotFailed."""
 
+    async def close_page(self) -> None:
+        """Close the page, which writes to disk within a moment what it has stored. Only `close` may follow."""
+
     async def close(self) -> bool:
         """Close cleanly, which writes everything to disk; kill what does not close. Tells whether it was clean."""
 
