@@ -27,6 +27,14 @@ Measure = Callable[[], float]
 
 
 @pytest.fixture(scope="module")
+def bare(nodes: TwoNodes) -> BareWorker:
+    """Give the floor, linked."""
+    made = BareWorker(nodes)
+    made.link()
+    return made
+
+
+@pytest.fixture(scope="module")
 def session(nodes: TwoNodes) -> Iterator[Session]:
     """Link one session."""
     with nodes.session("failover", {}) as made:
@@ -87,9 +95,7 @@ def table(taken: dict[str, Sequence[float]], floor: str) -> None:
         print(f"  {name:18} {median:6.1f} s  {median / base:5.2f} x  ({all_of_them})")
 
 
-def test_a_pod_that_is_deleted_killed_or_drained(nodes: TwoNodes, session: Session) -> None:
-    bare = BareWorker(nodes)
-    bare.link()
+def test_a_pod_that_is_deleted_killed_or_drained(nodes: TwoNodes, session: Session, bare: BareWorker) -> None:
     pod = ("pod", "wa-support", "-n", session.namespace)
 
     def deleted() -> float:
@@ -138,9 +144,7 @@ def lose_node(nodes: TwoNodes, sessions: Sequence[Session]) -> list[float]:
     return taken
 
 
-def test_a_node_that_is_lost(nodes: TwoNodes, session: Session) -> None:
-    bare = BareWorker(nodes)
-    bare.link()
+def test_a_node_that_is_lost(nodes: TwoNodes, session: Session, bare: BareWorker) -> None:
     taken: dict[str, Sequence[float]] = {"bare pod (floor)": [], "node lost": []}
     for _ in range(ROUNDS):
         taken["bare pod (floor)"] = [*taken["bare pod (floor)"], bare.seconds()]
