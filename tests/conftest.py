@@ -1,7 +1,10 @@
 """Say how a run is spread over processes: what shares a cluster, or runs everything at once, stays together."""
 
+import atexit
 import os
 import pathlib
+import shutil
+import tempfile
 
 import hypothesis
 import pytest
@@ -12,6 +15,9 @@ HERE = pathlib.Path(__file__).parent
 SOAK = "WSO_SOAK"
 # A worker that a test starts, in this process or another, fails at a transition that its table does not list.
 os.environ["WHATSAPP_STRICT_TRANSITIONS"] = "1"
+# kubectl and helm keep what they know of a server by its address, and a later cluster may have the same one.
+os.environ["KUBECACHEDIR"] = tempfile.mkdtemp(prefix="wso-kubectl-")
+atexit.register(shutil.rmtree, os.environ["KUBECACHEDIR"], ignore_errors=True)
 # A busy machine is no failure of a property, and what a change did not break does not fail beside it: the same inputs
 # in each run. `make soak` looks for new ones; where one fails, what shows it again is printed.
 hypothesis.settings.register_profile("same inputs", deadline=None, database=None, derandomize=True)
