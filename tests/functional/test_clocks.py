@@ -13,6 +13,7 @@ import pytest
 from deploy.local.native import pki
 from functional.callers import Manifest, wait
 from functional.conftest import INSTALL, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, installed
+from functional.operators import TAKE_OVER_SECONDS, Operators
 from functional.worker import connected, stamp
 from functional.world import Place, World
 from scenes import wrong_clock
@@ -147,3 +148,23 @@ def test_a_certificate_that_is_not_valid_yet_is_told_with_the_difference(world: 
     assert "certificate" in said
     assert "the clock of this machine is 30 days behind the API server's; set it" in said
     assert "Traceback" not in operator.said
+
+
+@wrong
+def test_a_wrong_clock_neither_takes_the_lead_nor_keeps_it(world: World, tmp_path: Path, ahead: float) -> None:
+    with contextlib.ExitStack() as stack:
+        operators = Operators(world, tmp_path, stack)
+        operators.start()
+        wait(lambda: operators.leads(1), lambda: f"the first to lead: {operators.log(1)}")
+        first = operators.holder()
+        wrong = operators.start(ahead=ahead)
+        wait(lambda: "standing by" in operators.log(2), lambda: f"the second to stand by: {operators.log(2)}")
+        renewed = operators.renewals()
+        wait(lambda: operators.renewals() >= renewed + 3, "the leader to renew its Lease three times", 60)
+        assert operators.holder() == first
+        operators.running[0].kill()
+        wait(lambda: operators.leads(2), lambda: f"the second to lead: {operators.log(2)}", TAKE_OVER_SECONDS)
+        operators.start()
+        wait(lambda: "standing by" in operators.log(3), lambda: f"the third to stand by: {operators.log(3)}")
+        wrong.kill()
+        wait(lambda: operators.leads(3), lambda: f"the third to lead: {operators.log(3)}", TAKE_OVER_SECONDS)

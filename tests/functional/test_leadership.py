@@ -2,65 +2,16 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from functional.callers import wait
-from functional.conftest import IMAGE, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE
+from functional.conftest import OPERATOR_NAMESPACE
+from functional.operators import LEASE, TAKE_OVER_SECONDS, Operators
 from functional.world import Place, World
-
-LEASE = "whatsapp-session-operator"
-PROGRAM = Path(sys.executable).with_name("whatsapp-operator")
-TAKE_OVER_SECONDS = 45.0
-"""Three times of what is promised, because machines are shared."""
-
-
-@dataclass
-class Operators:
-    """Starts operators of one or several installations, and ends them with the test."""
-
-    world: World
-    directory: Path
-    stack: ExitStack
-    number: int = 0
-
-    def start(self, *more: str, lease: str = LEASE) -> "subprocess.Popen[bytes]":
-        """Start one; its log is in the directory of the test."""
-        self.number += 1
-        place = self.directory / f"operator-{self.number}"
-        place.mkdir()
-        file = self.world.kubeconfig(place, self.world.token(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT))
-        command = [str(PROGRAM), "run", "--kubeconfig", str(file), "--worker-image", IMAGE, "--max-starting", "1000"]
-        command += ["--leader-elect-namespace", OPERATOR_NAMESPACE, "--leader-elect-name", lease, *more]
-        with (place / "log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-        self.stack.callback(end, process)
-        return process
-
-    def log(self, number: int) -> str:
-        """Return what one has logged."""
-        return (self.directory / f"operator-{number}" / "log").read_text()
-
-    def holder(self, lease: str = LEASE) -> str:
-        """Return who leads."""
-        found = self.world.admin.get("Lease", OPERATOR_NAMESPACE, lease) or {}
-        return str(found.get("spec", {}).get("holderIdentity") or "")
-
-    def leads(self, number: int) -> bool:
-        """Return whether one has taken the lead at any time."""
-        return "leading: lease=" in self.log(number)
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that a test started."""
-    process.kill()
-    process.wait()
 
 
 @pytest.fixture
