@@ -5,6 +5,7 @@ import dataclasses
 import random
 import time
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,24 @@ async def test_each_changed_member_leaves_a_linked_session_its_login_and_is_name
     assert wrong == {}
     await page.show(contract=[])
     assert await page.until(lambda: page.is_connected), "the same login, after all of it"
+
+
+async def test_a_fault_of_a_page_that_was_connected_before_the_adapter_came_is_named(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await page.show(contract=[])
+    await page.link()
+    attach = chromium.Chromium._attach
+
+    async def late(browser: chromium.Chromium, loaded: Any) -> None:
+        await loaded.wait_for_function("window.require?.('WAWebSocketModel').Socket.hasSynced")
+        await attach(browser, loaded)
+
+    monkeypatch.setattr(chromium.Chromium, "_attach", late)
+    for how in (ContractBreak.GIVES_OBJECT, ContractBreak.GIVES_NUMBER):
+        found = Mutation("WAWebConnModel", "Conn.serialize", how)
+        await page.show(contract=[found.knob])
+        assert await page.until(lambda: found.is_named(page.message)), how  # noqa: B023  waited for at once
 
 
 async def test_a_page_that_is_asked_for_new_codes_shows_none_that_has_passed(page: Page) -> None:

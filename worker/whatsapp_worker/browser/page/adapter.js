@@ -9,10 +9,12 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
   const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
   // Each fault once for each load: `need` says what does not work, `certain` that no other load helps.
   const told = new Set();
+  let held = null; // what is found while the page's facts are asked for; it is told after them
   const broken = (need, faults, certain = true) => {
     const fresh = [...new Set(faults)].filter((fault) => !told.has(fault));
     fresh.forEach((fault) => told.add(fault));
-    if (fresh.length) report({kind: 'contract', broken: fresh, need, certain});
+    const event = {kind: 'contract', broken: fresh, need, certain};
+    if (fresh.length) held ? held.push(event) : report(event);
   };
 
   const version = () => contract.version.reduce(read, window);
@@ -106,9 +108,12 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
   });
   let known = '';
   const tell = (kind) => {
-    const seen = facts();
+    held = [];
+    const seen = facts(), found = held;
+    held = null;
     known = JSON.stringify([seen.state, seen.synced, !!seen.account]);
     report({kind, ...seen});
+    found.forEach(report); // not before: a page that is attached has no faults yet
   };
 
   // Some accounts must pass a passkey to link: the page then asks the browser's authenticator, and no headless one answers.
