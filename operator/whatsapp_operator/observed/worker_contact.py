@@ -40,7 +40,7 @@ class NodeHealth(Enum):
 
     @property
     def off(self) -> bool:
-        """Whether somebody has declared that nothing runs there any more."""
+        """Whether a person or a controller has declared that nothing runs there any more."""
         return self in (NodeHealth.GONE, NodeHealth.OUT_OF_SERVICE)
 
 
@@ -77,11 +77,11 @@ def held_lease(raw: Mapping[str, Any] | None, now: float) -> HeldLease:
 
 
 def _renewed(raw: Mapping[str, Any], spec: Mapping[str, Any]) -> float:
-    """Return when the API server took the newest renewal; what the holder wrote where the server does not tell it."""
+    """Return when the API server took the newest renewal; without its record, what the holder wrote."""
     entries = mappings(mapping(raw.get("metadata")).get("managedFields"))
     written = [entry for entry in entries if "f:renewTime" in mapping(mapping(entry.get("fieldsV1")).get("f:spec"))]
-    told = [timestamps.seconds(entry.get("time")) for entry in written]
-    times = [time for time in told if time is not None]
+    read = [timestamps.seconds(entry.get("time")) for entry in written]
+    times = [time for time in read if time is not None]
     return max(times) if times else timestamps.seconds(spec.get("renewTime")) or 0.0
 
 

@@ -73,7 +73,7 @@ def fresh_report(session: Session, pod: Pod | None) -> Report | None:
     if pod.restarts == 0 and pod.ending is None:
         return report  # the pod has had no other process
     if report.restart_count is not None and report.restart_count >= pod.restarts:
-        return report  # however somebody has set the clock of the node since the container's start
+        return report  # whatever the clock of the node was set to since the container started
     # Both times are from the clock of the node; the start of the container has whole seconds.
     return report if started is None or since >= int(started) else None
 

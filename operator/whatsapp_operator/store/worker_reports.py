@@ -48,5 +48,5 @@ class WorkerReports(Generic[K]):
         """Return the part of the reports that the conditions of a store show, so that equal reports change nothing."""
         troubled = self._troubled.get(store, {}).values()
         first = min(((report.session, report.problem) for report in troubled), key=lambda item: item[0], default=None)
-        told = "" if first is None or first[1] is None else f"{first[0]} {first[1].message}"
-        return store in self._by_store, told
+        described = "" if first is None or first[1] is None else f"{first[0]} {first[1].message}"
+        return store in self._by_store, described

@@ -61,7 +61,7 @@ class Looks:
         return str(now["stateSince"]) if now.get("state") == "Connected" else None
 
     def back(self, session: Session, before: str, seconds: float) -> float:
-        """Wait until a session is Connected anew; returns the moment."""
+        """Wait until a session is Connected again; returns the moment."""
 
         def connected() -> bool | None:
             return self.since(session) not in (None, before) or None
@@ -109,7 +109,7 @@ def test_a_pod_that_is_deleted_killed_or_drained(nodes: TwoNodes, session: Sessi
             eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata})
             return away(nodes, session, lambda: nodes.kubectl.run("create", "--raw", target, "-f", "-", stdin=eviction))
 
-    # A container is killed right after its pod was made anew: the kubelet's pause before a second restart is not ours.
+    # A container is killed right after its pod was created: the kubelet's pause before a second restart is not ours.
     rounds: dict[str, Measure] = {
         "bare pod (floor)": bare.seconds,
         "pod deleted": deleted,

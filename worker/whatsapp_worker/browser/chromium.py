@@ -102,7 +102,7 @@ class Chromium:
         self._watchdog.watch_driver(self._driver.pids)
         self.children = self._driver.pids | {self._watchdog.pid}
         browsers = self._driver.playwright.chromium
-        executable = here.executable or _bundled(browsers)
+        executable = here.executable or driver.bundled(browsers)
         agent = self._options.user_agent or command_line.user_agent(
             await asyncio.to_thread(command_line.version, executable)
         )
@@ -278,16 +278,6 @@ class Chromium:
 
 def _is_of_the_web(url: str) -> bool:
     return url.startswith(("http:", "https:"))
-
-
-def _bundled(browsers: async_api.BrowserType) -> str:
-    # Left to itself the driver takes its headless shell, which is another browser than the image's.
-    executable = browsers.executable_path
-    if not pathlib.Path(executable).exists():
-        raise errors.BrowserError(
-            "Chromium is not installed; install the system's package, or run `playwright install chromium`"
-        )
-    return executable
 
 
 def _proxy(given: proxy_address.Proxy | None) -> async_api.ProxySettings | None:

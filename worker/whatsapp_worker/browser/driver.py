@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import pathlib
 from dataclasses import dataclass
 
 from playwright import async_api
 
+from whatsapp_worker import errors
 from whatsapp_worker.browser import command_line
 from whatsapp_worker.system import own_session
 
@@ -73,3 +75,14 @@ async def _started() -> Driver:
     with own_session.programs_in_their_own_session(FLAGS) as pids:
         playwright = await async_api.async_playwright().start()
     return Driver(playwright, frozenset(pids))
+
+
+def bundled(browsers: async_api.BrowserType) -> str:
+    """Return the path of the browser that Playwright has installed; raises BrowserError without one."""
+    # Left to itself the driver takes its headless shell, which is another browser than the image's.
+    executable = browsers.executable_path
+    if not pathlib.Path(executable).exists():
+        raise errors.BrowserError(
+            "Chromium is not installed; install the system's package, or run `playwright install chromium`"
+        )
+    return executable

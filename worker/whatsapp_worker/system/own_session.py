@@ -7,26 +7,55 @@ program, and a program that has been started cannot be moved any more.
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One block: the arguments that its programs get, and their pids."""
+
+    first_arguments: Sequence[str]
+    pids: list[int] = field(default_factory=list)
+
+
+_BLOCK: contextvars.ContextVar[_Block | None] = contextvars.ContextVar("whatsapp_worker_own_session", default=None)
+"""Of the running task, and of the tasks that it starts within the block; other tasks of the loop have none."""
+_PREPARED = "_whatsapp_worker_own_session"
+"""Attribute of a loop whose programs are looked at."""
 
 
 @contextlib.contextmanager
 def programs_in_their_own_session(first_arguments: Sequence[str] = ()) -> Iterator[list[int]]:
-    """Give each program that the running loop starts meanwhile a session, and further arguments; yields their pids."""
-    loop = asyncio.get_running_loop()
-    given = loop.subprocess_exec
-    pids: list[int] = []
+    """Give each program that this task starts within the block a session, and further arguments; yields their pids.
 
-    async def apart(factory: Any, program: Any, *arguments: Any, **options: Any) -> Any:
-        transport, protocol = await given(
-            factory, program, *first_arguments, *arguments, start_new_session=True, **options
-        )
-        pids.append(transport.get_pid())
+    Tasks that are started within the block count as part of it. What else runs in the loop starts programs as usual.
+    """
+    _prepare(asyncio.get_running_loop())
+    block = _Block(first_arguments)
+    token = _BLOCK.set(block)
+    try:
+        yield block.pids
+    finally:
+        _BLOCK.reset(token)
+
+
+def _prepare(loop: asyncio.AbstractEventLoop) -> None:
+    """Let a loop start the programs of blocks in their own way. It stays so: blocks of several tasks overlap."""
+    if getattr(loop, _PREPARED, False):
+        return
+    given = loop.subprocess_exec
+
+    async def start(factory: Any, program: Any, *arguments: Any, **options: Any) -> Any:
+        block = _BLOCK.get()
+        if block is None:
+            return await given(factory, program, *arguments, **options)
+        options["start_new_session"] = True
+        transport, protocol = await given(factory, program, *block.first_arguments, *arguments, **options)
+        block.pids.append(transport.get_pid())
         return transport, protocol
 
-    loop.subprocess_exec = apart  # type: ignore[method-assign,assignment] # undone below
-    try:
-        yield pids
-    finally:
-        loop.subprocess_exec = given  # type: ignore[method-assign] # as it was
+    loop.subprocess_exec = start  # type: ignore[method-assign,assignment] # the same but for blocks
+    setattr(loop, _PREPARED, True)

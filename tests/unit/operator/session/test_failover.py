@@ -22,7 +22,7 @@ OUT = {"taints": [{"key": worker_contact.OUT_OF_SERVICE, "effect": "NoExecute"}]
 
 
 def node(cluster: Cluster, status: Manifest, spec: Manifest | None = None) -> None:
-    """Make the node anew as the node controller sees it."""
+    """Create the node again as the node controller sees it."""
     cluster.kube.objects.pop(NODE, None)
     cluster.kube.put(
         {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": spec or {}, "status": status}
@@ -106,8 +106,8 @@ def test_a_session_moves_when_its_node_is_lost_and_the_lease_has_expired() -> No
     lease = cluster.kube.objects[LEASE]
     assert lease["spec"]["holderIdentity"] == ""
     assert not [name for name in lease["metadata"]["annotations"] if "terminated" in name]
-    told = [item["message"] for item in cluster.kube.objects.values() if item["kind"] == "Event"]
-    assert [message for message in told if "no longer waits for the worker there" in message]
+    messages = [item["message"] for item in cluster.kube.objects.values() if item["kind"] == "Event"]
+    assert [message for message in messages if "no longer waits for the worker there" in message]
 
 
 def test_a_worker_that_renews_its_lease_keeps_its_pod_whatever_the_node_says() -> None:

@@ -1,4 +1,4 @@
-"""Which process of a pod wrote a report: told by the count of restarts, whatever is done to the node's clock."""
+"""The count of restarts shows which process of a pod wrote a report, whatever is done to the node's clock."""
 
 import pytest
 

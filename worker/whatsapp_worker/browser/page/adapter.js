@@ -9,7 +9,7 @@ async ({contract, binding, api, patienceMs, answerMs, lookMs, sentinelPrefix}, m
   const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
   // Each fault once for each load: `need` says what does not work, `certain` that no other load helps.
   const told = new Set();
-  let held = null; // what is found while the page's facts are asked for; it is told after them
+  let held = null; // what is found while the page's facts are read; it is reported after them
   const broken = (need, faults, certain = true) => {
     const fresh = [...new Set(faults)].filter((fault) => !told.has(fault));
     fresh.forEach((fault) => told.add(fault));
