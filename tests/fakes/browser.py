@@ -26,6 +26,8 @@ class FakeBrowsers:
         self.refuses: frozenset[str] = frozenset()
         """Calls that the page answers with an error."""
         self.closes_cleanly = True
+        self.flush_overtakes = False
+        """Whether what the page wrote last is lost unless the page has closed before the browser."""
         self.starting, self.may_start = asyncio.Event(), asyncio.Event()
         """Set when a browser is being started; it runs once ``may_start`` is set, as it is unless a test clears it."""
         self.may_start.set()
@@ -100,6 +102,10 @@ class FakeBrowser:
         self._storage.pop(key, None)
         if value is not None:
             self._storage[key] = value
+        if not self._all.flush_overtakes:
+            self._flush()
+
+    def _flush(self) -> None:
         half = (profile_maker.storage_key("half"), b"\1login")
         rest = [(profile_maker.storage_key(key), b"\1" + text.encode()) for key, text in self._storage.items()]
         if not (self._profile / layout.LEVELDB).exists():
@@ -114,6 +120,7 @@ class FakeBrowser:
 
     async def close_page(self) -> None:
         self._has_page = False
+        self._flush()
 
     async def close(self) -> bool:
         clean, self.runs = self.runs and self._all.closes_cleanly, False

@@ -72,6 +72,22 @@ async def sentinel(running: RunningBrowser) -> AsyncIterator[snapshot.Sentinel]:
             await running.call("removeSentinel", mark.key)
 
 
+async def close(running: RunningBrowser, root: pathlib.Path) -> tuple[bool, snapshot.Sentinel]:
+    """Close the browser once what its page wrote last is on disk.
+
+    Returns whether it closed cleanly, and the mark that the page wrote last. Raises SnapshotFailed, with the browser
+    still running, if the page does not take the mark.
+
+    The browser's own flush can overtake what the page wrote last, which comes to the process that stores it by another
+    way. The end of the page comes by the same way.
+    """
+    async with sentinel(running) as mark:
+        await running.close_page()
+        with contextlib.suppress(errors.SnapshotFailed):  # the close may still write it
+            await wait_for(root, mark)
+        return await running.close(), mark
+
+
 async def wait_for(root: pathlib.Path, mark: snapshot.Sentinel) -> None:
     """Wait until the mark is on disk, without holding a thread; raises SnapshotFailed."""
     deadline = time.monotonic() + FLUSH_PATIENCE

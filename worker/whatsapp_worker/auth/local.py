@@ -134,6 +134,16 @@ class LocalAuth(base.Auth):
         self._previous = Saved(0, self.context.now(), 0, "", trigger, changed=self._previous is None)
         return self._previous
 
+    async def close(self, running: RunningBrowser, account: page_events.Account | None) -> Saved | None:
+        """Close the browser once what its page wrote last is on disk; without a login it just closes."""
+        try:
+            if account is not None:
+                await flush.close(running, self._root)
+        except errors.SnapshotFailed:
+            pass  # the page takes no mark: what the browser's own flush writes is all that can be had
+        await running.close()
+        return None
+
     async def retire_login(self, account_hash: str) -> None:
         """Forget the account; the page itself wipes the profile, as a logout does."""
         self._previous = None

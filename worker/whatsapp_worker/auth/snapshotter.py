@@ -57,13 +57,7 @@ class Snapshotter:
         """
         try:
             await flush.ask(running, account)
-            async with flush.sentinel(running) as mark:
-                # The browser's own flush can overtake what the page wrote last, which comes to the process that
-                # stores it by another way. The end of the page comes by the same way.
-                await running.close_page()
-                with contextlib.suppress(errors.SnapshotFailed):  # the check of the snapshot decides
-                    await flush.wait_for(self._profile, mark)
-                clean = await running.close()
+            clean, mark = await flush.close(running, self._profile)
         except errors.SnapshotFailed:
             await running.close()
             raise
