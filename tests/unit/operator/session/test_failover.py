@@ -110,6 +110,14 @@ def test_a_session_moves_when_its_node_is_lost_and_the_lease_has_expired() -> No
     assert [message for message in messages if "no longer waits for the worker there" in message]
 
 
+def test_a_pod_that_the_node_controller_has_marked_is_checked_at_once() -> None:
+    cluster = running()
+    cluster.clock.time += timedelta(seconds=70)
+    unheard(cluster)
+    cluster.look()
+    assert condition(cluster, "Saved")[:2] == ("Unknown", "LeaseExpired")
+
+
 def test_a_worker_that_renews_its_lease_keeps_its_pod_whatever_the_node_says() -> None:
     cluster = running()
     old = uid(cluster)
